@@ -1,0 +1,48 @@
+"""The one definition of a valid alpha, shared by export, runtime and command line."""
+
+import math
+from collections.abc import Iterable
+from typing import SupportsFloat, TypeAlias
+
+import numpy as np
+
+from .errors import AlphaError
+
+Alpha: TypeAlias = SupportsFloat | Iterable[SupportsFloat]
+"""The share of endpoint A; with K > 2 endpoints the shares of all but the last, K - 1 numbers."""
+
+# A step such as 0:1:0.1 or a float32 round trip may overshoot an end of the range by rounding alone.
+_ROUNDING = 1e-6
+
+
+def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) -> tuple[float, ...]:
+    """Return alpha as `count` floats that lie in `alpha_range`.
+
+    `alpha` is one number (a Python or NumPy scalar, an array of one element) or `count` of them:
+    the shares of all endpoints but the last, which takes the rest. Their sum has to lie in the
+    range too, so that the last endpoint's share stays as near to 0..1 as the others'.
+
+    Raises AlphaError for anything else.
+    """
+    low, high = alpha_range
+    expected = f"a finite number in {low:g}..{high:g}"
+    if count > 1:
+        expected = f"{count} finite numbers, each and their sum in {low:g}..{high:g}"
+    try:
+        values: tuple[float, ...] = tuple(np.atleast_1d(np.asarray(alpha, np.float64)).tolist())
+    except (TypeError, ValueError):
+        raise AlphaError(f"alpha is {alpha!r}; expected {expected}") from None
+    if len(values) != count:
+        raise AlphaError(f"alpha is {alpha!r}, {len(values)} value(s); expected {expected}")
+    for value in (*values, sum(values)):
+        if not math.isfinite(value) or not low - _ROUNDING <= value <= high + _ROUNDING:
+            raise AlphaError(
+                f"alpha {format_alpha(values)} is out of range; expected {expected}. "
+                "A wider range has to be asked for when the model is exported (--alpha-range LO HI)."
+            )
+    return values
+
+
+def format_alpha(values: Iterable[float]) -> str:
+    """The shortest exact text of alpha, as the command line takes it: `0.3`, or `0.2,0.5`."""
+    return ",".join(f"{v:.10g}" for v in values)

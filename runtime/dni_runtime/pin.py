@@ -1,0 +1,37 @@
+"""Pinning: alpha of an alpha-input model becomes a constant.
+
+Ahead-of-time (baked) files, the runtime's fast path and the benchmarks all come from here.
+"""
+
+import numpy as np
+import onnx
+
+from .alpha import Alpha
+from .errors import AlphaError
+from .metadata import Metadata, read_metadata, write_metadata
+
+
+def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
+    """Return a copy of an alpha-input `model` whose alpha is the constant `alpha`.
+
+    The blend stays in the graph, computed from constants alone: whoever loads the model next (ONNX
+    Runtime, or the exporter's `fold`) computes it once. Weights are copied, so give a model loaded
+    with `load_external_data=False` where that matters.
+
+    Raises AlphaError if the model has no input `alpha`, or alpha is not valid for it.
+    """
+    if all(value.name != "alpha" for value in model.graph.input):
+        raise AlphaError("the model has no input named 'alpha'; only an alpha-input model can be pinned")
+    metadata = (read_metadata(model) or Metadata()).pinned(alpha)
+    pinned = onnx.ModelProto()
+    pinned.CopyFrom(model)
+    inputs = [value for value in pinned.graph.input if value.name != "alpha"]
+    del pinned.graph.input[:]
+    pinned.graph.input.extend(inputs)
+    defaults = [tensor for tensor in pinned.graph.initializer if tensor.name == "alpha"]
+    for tensor in defaults:
+        pinned.graph.initializer.remove(tensor)
+    value = np.array(metadata.alpha_pinned, np.float32)
+    pinned.graph.initializer.append(onnx.numpy_helper.from_array(value, "alpha"))
+    write_metadata(pinned, metadata)
+    return pinned
