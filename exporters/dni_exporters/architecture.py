@@ -1,0 +1,186 @@
+"""Which network a checkpoint belongs to: detected, named, or given as code."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from dni_runtime import ArchitectureError
+
+from .checkpoint import Checkpoint, StateDict
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A built network with what is known about the images that it takes.
+
+    network:        on the CPU, in evaluation mode, float32.
+    load:           turns a checkpoint's state dict into one with the network's own names.
+    channels:       of the input; None where unknown.
+    size_multiple, size_minimum: of input height and width in pixels; None where unknown.
+    """
+
+    network: nn.Module
+    name: str
+    load: Callable[[StateDict], dict[str, Tensor]]
+    channels: int | None = None
+    size_multiple: int | None = None
+    size_minimum: int | None = None
+
+
+def build(
+    arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str, Any] | None = None
+) -> Architecture:
+    """The network for `checkpoint`.
+
+    `arch` is `auto` (spandrel detects the network), a name that spandrel knows, `module:callable` or
+    `path.py:callable` (called with `arch_args`; returns an nn.Module), or a built nn.Module.
+
+    Raises ArchitectureError where there is no such network or the weights do not fit it.
+    """
+    if not isinstance(arch, str):
+        return _from_module(arch, type(arch).__name__, checkpoint)
+    if ":" in arch:
+        return _from_module(_call(arch, arch_args or {}), arch.rpartition(":")[2], checkpoint)
+    if arch_args:
+        raise ArchitectureError(
+            f"--arch-arg is for a network given as code (module:callable), --arch is {arch!r}; leave one of them out"
+        )
+    return _from_spandrel(arch, checkpoint)
+
+
+def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
+    try:
+        from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelLoader, UnsupportedModelError
+    except ImportError:
+        raise ArchitectureError(
+            'detecting the network needs spandrel: pip install "dni-deploy[export]"; or name it: --arch module:callable'
+        ) from None
+    try:
+        if arch == "auto":
+            # spandrel's detection looks at names and shapes and renames in place: give it a dictionary of its own.
+            descriptor = ModelLoader(device="cpu").load_from_state_dict(dict(checkpoint.tensors))
+        else:
+            descriptor = MAIN_REGISTRY[_spandrel_id(arch)].architecture.load(dict(checkpoint.tensors))
+    except UnsupportedModelError:
+        raise ArchitectureError(
+            f"no known network fits {checkpoint.name} ({len(checkpoint.tensors)} tensors, first "
+            f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:\n"
+            "  --arch path/to/network.py:Network --arch-arg features=64"
+        ) from None
+    except (RuntimeError, KeyError, AssertionError, ValueError) as error:
+        raise ArchitectureError(
+            f"{checkpoint.name} does not fit the network {arch!r}: {_first_line(error)}; try --arch auto"
+        ) from None
+    if not isinstance(descriptor, ImageModelDescriptor):
+        raise ArchitectureError(
+            f"{checkpoint.name} is a {descriptor.architecture.name} network for {descriptor.purpose.lower()}, which takes "
+            "more than one image; expected a network from one image to one image"
+        )
+    architecture = descriptor.architecture
+    network = descriptor.model.float().eval()
+    names = list(network.state_dict())
+
+    def load(tensors: StateDict) -> dict[str, Tensor]:
+        weights = architecture.load(dict(tensors)).model.float().state_dict()
+        if list(weights) != names:
+            raise ArchitectureError(
+                f"the endpoints are different variants of the network {architecture.name}"
+            )
+        return dict(weights)
+
+    sizes = descriptor.size_requirements
+    return Architecture(
+        network=network,
+        name=architecture.name,
+        load=load,
+        channels=descriptor.input_channels,
+        size_multiple=sizes.multiple_of,
+        size_minimum=max(1, sizes.minimum),
+    )
+
+
+def _spandrel_id(name: str) -> str:
+    from spandrel import MAIN_REGISTRY
+
+    known = {support.architecture.id: support.architecture.name for support in MAIN_REGISTRY}
+    for identifier, title in known.items():
+        if name.lower() in (identifier.lower(), title.lower()):
+            return str(identifier)
+    raise ArchitectureError(
+        f"--arch {name!r} is no network that spandrel knows; expected auto, one of {', '.join(sorted(known))}, "
+        "or code: module:callable, path.py:callable"
+    )
+
+
+def _from_module(network: nn.Module, name: str, checkpoint: Checkpoint) -> Architecture:
+    network.float().eval()
+
+    def load(tensors: StateDict) -> dict[str, Tensor]:
+        try:
+            network.load_state_dict(tensors, strict=True)
+        except RuntimeError as error:
+            lines = [line.strip() for line in str(error).splitlines()[1:]]
+            raise ArchitectureError(
+                f"the weights do not fit the network {name}:\n  "
+                + "\n  ".join(lines)
+                + "\nCheck --arch and its --arch-arg KEY=VALUE"
+            ) from None
+        return {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+    load(checkpoint.tensors)
+    return Architecture(network=network, name=name, load=load)
+
+
+def _call(arch: str, arguments: Mapping[str, Any]) -> nn.Module:
+    where, _, attribute = arch.rpartition(":")
+    try:
+        factory = getattr(_import(where), attribute)
+    except AttributeError:
+        raise ArchitectureError(f"--arch {arch!r}: there is no {attribute!r} in {where}") from None
+    try:
+        network = factory(**arguments)
+    except Exception as error:  # whatever the user's own code raises
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no arguments"
+        raise ArchitectureError(
+            f"--arch {arch!r} failed when called with {given}: {type(error).__name__}: {_first_line(error)}; "
+            "arguments are given as --arch-arg KEY=VALUE"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise ArchitectureError(
+            f"--arch {arch!r} returned a {type(network).__name__}; expected a torch.nn.Module"
+        )
+    return network
+
+
+def _import(where: str) -> Any:
+    path = Path(where)
+    if path.suffix == ".py" and not path.is_file():
+        raise ArchitectureError(f"--arch: there is no file {where}")
+    try:
+        if path.suffix != ".py":
+            return importlib.import_module(where)
+        # The user's file may import its neighbours, as it can when it is run.
+        sys.path.insert(0, str(path.resolve().parent))
+        try:
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            assert spec is not None and spec.loader is not None  # it ends in .py
+            module = importlib.util.module_from_spec(spec)
+            sys.modules.setdefault(path.stem, module)
+            spec.loader.exec_module(module)
+            return module
+        finally:
+            sys.path.remove(str(path.resolve().parent))
+    except Exception as error:  # whatever the user's own code raises
+        raise ArchitectureError(
+            f"--arch: {where} cannot be imported: {type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,115 @@
+"""Can these endpoints be blended, and do they look as if one was fine-tuned from the other?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dni_runtime import EndpointError
+
+from .checkpoint import Checkpoint, StateDict
+
+# Independent layers of a network have cosine similarities around 0, fine-tuned ones near 1 (the paper's
+# section 3.2 and figure 4 show the same for its filters' order); between lies a wide gap to put the line in.
+UNRELATED_COSINE = 0.3
+# Batches seen while training: two fine-tuned networks always differ in it, and no inference reads it.
+COUNTER = "num_batches_tracked"
+
+
+def differences(endpoints: Sequence[Checkpoint]) -> list[str]:
+    """Every reason why `endpoints` cannot be blended, one line each, in the order of the first one's tensors."""
+    first, lines = endpoints[0], []
+    for other in endpoints[1:]:
+        for name, a in first.tensors.items():
+            if name not in other.tensors:
+                lines.append(f"{name}: missing in {other.name}")
+                continue
+            b = other.tensors[name]
+            if a.shape != b.shape:
+                lines.append(f"{name}: shape {_shape(a)} in {first.name}, {_shape(b)} in {other.name}")
+            elif a.dtype != b.dtype:
+                lines.append(f"{name}: dtype {_dtype(a)} in {first.name}, {_dtype(b)} in {other.name}")
+            elif not a.is_floating_point() and not name.endswith(COUNTER) and not a.equal(b):
+                lines.append(
+                    f"{name}: {_dtype(a)} values differ between {first.name} and {other.name}; only "
+                    "floating-point tensors can be blended"
+                )
+        lines += [f"{name}: missing in {first.name}" for name in other.tensors if name not in first.tensors]
+    return lines
+
+
+def check_endpoints(endpoints: Sequence[Checkpoint]) -> None:
+    """Raise EndpointError, with all differences by name, unless `endpoints` can be blended."""
+    if len(endpoints) < 2:
+        raise EndpointError(f"{len(endpoints)} endpoint given; a blend needs at least two checkpoints")
+    if lines := differences(endpoints):
+        names = ", ".join(e.name for e in endpoints)
+        raise EndpointError(
+            f"{names} cannot be blended, they differ in {len(lines)} place(s):\n  "
+            + "\n  ".join(lines)
+            + "\nExpected: checkpoints of one architecture, one fine-tuned from the other"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """How near to each other two endpoints are.
+
+    cosine:            of each floating-point tensor of at least two dimensions, by name, in -1..1.
+    overall_cosine:    the mean of them, weighted by their numbers of elements.
+    relative_distance: |A - B| / |A|, Euclidean, over all floating-point tensors.
+    """
+
+    cosine: Mapping[str, float]
+    overall_cosine: float
+    relative_distance: float
+
+    @property
+    def looks_unrelated(self) -> bool:
+        """Whether the two were probably trained apart; a blend of such networks is dark or grey."""
+        return self.overall_cosine < UNRELATED_COSINE
+
+    @property
+    def warning(self) -> str:
+        """One sentence for the user where the pair looks unrelated, else empty."""
+        if not self.looks_unrelated:
+            return ""
+        return (
+            f"the endpoints look unrelated (mean cosine similarity of their layers {self.overall_cosine:.2f}, "
+            f"fine-tuned pairs are near 1): networks trained apart from each other do not interpolate; "
+            "fine-tune one from the other"
+        )
+
+
+def lineage(first: StateDict, second: StateDict) -> Lineage:
+    """Compare the weights of two endpoints.
+
+    Vectors are left out of the cosine: normalisation layers start at ones in every network, so two
+    unrelated networks share them.
+    """
+    cosine: dict[str, float] = {}
+    weighted = elements = distance = norm = 0.0
+    for name, a in first.items():
+        if not a.is_floating_point():
+            continue
+        x, y = a.detach().float().flatten(), second[name].detach().float().flatten()
+        xx, yy, difference = float(x.dot(x)), float(y.dot(y)), x - y
+        distance += float(difference.dot(difference))
+        norm += xx
+        if a.dim() >= 2 and xx * yy > 0:
+            cosine[name] = float(x.dot(y)) / (xx * yy) ** 0.5
+            weighted += cosine[name] * x.numel()
+            elements += x.numel()
+    return Lineage(
+        cosine=cosine,
+        overall_cosine=weighted / elements if elements else 1.0,
+        relative_distance=(distance / norm) ** 0.5 if norm else 0.0,
+    )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

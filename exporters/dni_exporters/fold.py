@@ -1,0 +1,85 @@
+"""Fold BatchNorm into the convolution before it, and constants into what they compute.
+
+BatchNorm is folded in the graph, after the blend: W * gamma / sqrt(variance + epsilon) of blended
+tensors is exact at every alpha. Folding each endpoint first and blending the results is not, since a
+product of two blends is not linear in alpha.
+"""
+
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from .nodes import Nodes
+
+# A blended weight may have any size; onnxscript's own limit is made for shape arithmetic.
+_NO_LIMIT = 2**62
+
+
+def fold_batch_norm(model: ir.Model) -> None:
+    """Replace every Conv or ungrouped ConvTranspose that feeds one BatchNormalization alone.
+
+    The parameters may be constants or computed; the new weights are computed in the graph in the dtype
+    of the BatchNorm's parameters (float32 in a float16 model, whose range the variance may leave).
+    """
+    for norm in list(model.graph):
+        if norm.op_type == "BatchNormalization" and norm.inputs[0] is not None:
+            conv = norm.inputs[0].producer()
+            if conv is not None and _foldable(conv):
+                _fold(model.graph, conv, norm)
+
+
+def fold_constants(model: ir.Model) -> None:
+    """Compute, once and for all, everything that depends on constants alone; drop what nothing uses."""
+    from onnxscript import optimizer
+
+    optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=lambda _node: True)
+    common.RemoveUnusedNodesPass()(model)
+
+
+def _foldable(conv: ir.Node) -> bool:
+    output = conv.outputs[0]
+    if conv.op_type == "ConvTranspose" and conv.attributes.get_int("group", 1) != 1:
+        return False
+    return (
+        conv.op_type in ("Conv", "ConvTranspose") and len(output.uses()) == 1 and not output.is_graph_output()
+    )
+
+
+def _fold(graph: ir.Graph, conv: ir.Node, norm: ir.Node) -> None:
+    weight, scale, shift, mean, variance = conv.inputs[1], *norm.inputs[1:5]
+    bias = conv.inputs[2] if len(conv.inputs) > 2 else None
+    assert weight is not None and weight.dtype is not None and weight.shape is not None
+    assert scale is not None and shift is not None and mean is not None
+    assert variance is not None and variance.dtype is not None
+    precise, stored, channels = variance.dtype, weight.dtype, variance.shape
+    nodes = Nodes(graph, f"{norm.outputs[0].name}@")
+    scale, shift = nodes.cast(scale, "scale", precise), nodes.cast(shift, "shift", precise)
+
+    epsilon = nodes.constant(
+        "epsilon", ir.tensor([norm.attributes.get_float("epsilon", 1e-5)], dtype=precise)
+    )
+    stabilised = nodes.add("Add", [variance, epsilon], "variance", precise, channels)
+    deviation = nodes.add("Sqrt", [stabilised], "deviation", precise, channels)
+    factor = nodes.add("Div", [scale, deviation], "factor", precise, channels)
+    if bias is not None:
+        mean = nodes.add("Sub", [mean, nodes.cast(bias, "bias", precise)], "mean", precise, channels)
+    offset = nodes.add("Mul", [mean, factor], "offset", precise, channels)
+    new_bias = nodes.add("Sub", [shift, offset], "new_bias", precise, channels)
+    # Output channels are axis 0 of a Conv's weight and axis 1 of a ConvTranspose's.
+    column = [-1] + [1] * (len(weight.shape) - (1 if conv.op_type == "Conv" else 2))
+    column_shape = nodes.constant("column", ir.tensor(column, dtype=ir.DataType.INT64))
+    factor = nodes.add("Reshape", [factor, column_shape], "factor_column", precise, None)
+    new_weight = nodes.add(
+        "Mul", [nodes.cast(weight, "weight", precise), factor], "new_weight", precise, weight.shape
+    )
+    output, normed = conv.outputs[0], norm.outputs[0]
+    nodes.insert_before(conv)
+    casts = Nodes(graph, f"{normed.name}@")
+    conv.replace_input_with(1, casts.cast(new_weight, "stored_weight", stored))
+    stored_bias = casts.cast(new_bias, "stored_bias", stored)
+    if bias is None:
+        conv.resize_inputs(3)
+    conv.replace_input_with(2, stored_bias)
+    casts.insert_before(conv)
+    ir.convenience.replace_all_uses_with(normed, output, replace_graph_outputs=True)
+    graph.remove(norm, safe=True)
+    output.name = normed.name

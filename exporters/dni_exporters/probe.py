@@ -1,0 +1,174 @@
+"""What a network does with image sizes, found out by running it: multiple, minimum, scale, reach."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dni_runtime import ArchitectureError
+
+from .architecture import Architecture
+
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+# The widest reach in pixels that is worth an overlap between tiles; beyond it a feathered seam has to do.
+LONGEST_REACH = 48
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContract:
+    """The images that a network takes and gives.
+
+    input_shape:   (N, C, H, W) to trace with; H and W differ, and N is 2 where N is to be dynamic,
+                   because torch.export takes sizes that are 0, 1 or alike for constants.
+    size_multiple, size_minimum: of input height and width in pixels.
+    out_channels:  C of the output.
+    scale:         output height / input height; None where the output is no multiple of the input.
+    overlap:       reach of an output pixel in input pixels, a multiple of size_multiple; None where it
+                   is longer than LONGEST_REACH or unbounded.
+    """
+
+    input_shape: tuple[int, int, int, int]
+    size_multiple: int
+    size_minimum: int
+    out_channels: int
+    scale: float | None
+    overlap: int | None
+
+
+def probe(
+    architecture: Architecture, input_shape: tuple[int, int, int, int] | None = None, *, static: bool = False
+) -> ImageContract:
+    """Run the network on small images and see what it needs; `input_shape` overrules what was found.
+
+    Raises ArchitectureError where the network takes no image of that shape, or gives back something
+    other than one image.
+    """
+    network = architecture.network
+    channels = input_shape[1] if input_shape else architecture.channels or _find_channels(network)
+    if static and input_shape:
+        multiple, minimum = 1, 1
+        shape = input_shape
+    else:
+        multiple = architecture.size_multiple or _find_multiple(network, channels)
+        minimum = architecture.size_minimum or _find_minimum(network, channels, multiple)
+        height = _round_up(max(minimum, 16), multiple)
+        shape = input_shape or (1, channels, height, height + multiple)
+        if not static:
+            shape = (max(2, shape[0]), *shape[1:])
+    output = _run(network, shape)
+    if output is None:
+        raise ArchitectureError(
+            f"the network {architecture.name} takes no input of shape {shape} (float32, N,C,H,W): {_error(network, shape)}; "
+            "give one that it takes: --input-shape N,C,H,W"
+        )
+    return ImageContract(
+        input_shape=shape,
+        size_multiple=multiple,
+        size_minimum=minimum,
+        out_channels=output.shape[1],
+        scale=_scale(network, shape, output, multiple),
+        overlap=None if static else _reach(network, channels, multiple, minimum),
+    )
+
+
+def _find_channels(network: nn.Module) -> int:
+    """3 (RGB), 1 (grey) or 4: the first that the network takes; 3 where none works."""
+    return next((c for c in (3, 1, 4) if _run(network, (1, c, 64, 64)) is not None), 3)
+
+
+def _find_multiple(network: nn.Module, channels: int) -> int:
+    """The smallest power of two up to 64 at whose odd multiples the output is a fixed multiple of the input.
+
+    Where there is none (convolutions without padding), the smallest that the network takes at all.
+    """
+    runs = None
+    for multiple in MULTIPLES:
+        side = multiple * (16 // multiple + 1 | 1)
+        shape = (1, channels, side, side + 2 * multiple)
+        if (output := _run(network, shape)) is None:
+            continue
+        runs = runs or multiple
+        if _scale(network, shape, output, multiple) is not None:
+            return multiple
+    return runs or 1
+
+
+def _find_minimum(network: nn.Module, channels: int, multiple: int) -> int:
+    """The smallest side among 1, 2, 4, ... multiples that works."""
+    side = multiple
+    while side < 16 and _run(network, (1, channels, side, side)) is None:
+        side *= 2
+    return side
+
+
+def _scale(network: nn.Module, shape: tuple[int, ...], output: Tensor, multiple: int) -> float | None:
+    """Output size / input size, if it is the same for both axes and at a second size."""
+    _, channels, height, width = shape
+    scale = output.shape[2] / height
+    second = _run(network, (1, channels, height + 2 * multiple, width + multiple))
+    sizes = [(output, height, width)]
+    if second is not None:
+        sizes.append((second, height + 2 * multiple, width + multiple))
+    proportional = all(tuple(o.shape[2:]) == (scale * h, scale * w) for o, h, w in sizes)
+    return scale if proportional else None
+
+
+def _reach(network: nn.Module, channels: int, multiple: int, minimum: int) -> int | None:
+    """How far an input pixel is seen in the output, by following a NaN, which survives every sum and product.
+
+    A strip is enough and cheap, since networks reach equally far in height and width.
+    """
+    radius = _round_up(LONGEST_REACH, multiple) + multiple
+    strip = torch.zeros(1, channels, _round_up(max(minimum, 16), multiple), 2 * radius + multiple)
+    strip[..., radius : radius + multiple] = torch.nan
+    output = _forward(network, strip)
+    if output is None or output.shape[3] == 0:
+        return None
+    scale = output.shape[3] / strip.shape[3]
+    seen = output.isnan().any(dim=0).any(dim=0).any(dim=0).nonzero().flatten()
+    if len(seen) == 0:
+        return None  # the network hides NaN (a comparison, a clamp of its own): nothing was learnt
+    first, last = float(seen[0]) / scale, float(seen[-1] + 1) / scale
+    reach = max(radius - first, last - (radius + multiple), 0)
+    return _round_up(-int(-reach // 1), multiple) if reach <= LONGEST_REACH else None
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _run(network: nn.Module, shape: tuple[int, ...]) -> Tensor | None:
+    return _forward(network, torch.zeros(shape))
+
+
+def _forward(network: nn.Module, x: Tensor) -> Tensor | None:
+    """The network's output for `x`, None where it fails or gives no image batch."""
+    try:
+        with quiet_inference():
+            output = network(x)
+    except Exception:  # a network may refuse a size in any way it likes
+        return None
+    if not isinstance(output, torch.Tensor) or output.dim() != 4 or output.numel() == 0:
+        return None
+    return output
+
+
+def _error(network: nn.Module, shape: tuple[int, ...]) -> str:
+    try:
+        with quiet_inference():
+            output = network(torch.zeros(shape))
+    except Exception as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    kind = f"shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output).__name__
+    return f"its output is of {kind}, expected one image of shape (N,C,H,W)"
+
+
+@contextmanager
+def quiet_inference() -> Iterator[None]:
+    """Run a network without gradients and without the warnings that its code may raise."""
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,79 @@
+"""What an export made and measured."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dni_runtime import format_alpha
+
+from .endpoints import Lineage
+from .verify import Parity
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One written model.
+
+    alpha:  the pinned alpha; None for an alpha-input model.
+    bytes:  of the model with its external weights; linked weights are not counted.
+    parity: one entry per verified alpha; empty where verification was turned off.
+    """
+
+    path: Path
+    alpha: tuple[float, ...] | None
+    bytes: int
+    parity: tuple[Parity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """All that a user may want to know about an export.
+
+    parameters: number of elements of one endpoint's floating-point tensors.
+    scale, size_multiple, size_minimum, overlap: as in the model's metadata, lengths in pixels.
+    seconds:    wall time by step, in the order of the steps.
+    """
+
+    files: tuple[ExportedFile, ...]
+    endpoints: tuple[str, ...]
+    architecture: str
+    parameters: int
+    scale: float | None
+    size_multiple: int
+    size_minimum: int
+    overlap: int | None
+    dtype: str
+    opset: int
+    lineage: Lineage
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        data = asdict(self)
+        for file in data["files"]:
+            file["path"] = str(file["path"])
+        return data
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        lines = [
+            f"{self.architecture}, {self.parameters:,} parameters, scale {_number(self.scale)}, {self.dtype}"
+        ]
+        for file in self.files:
+            what = "alpha-input" if file.alpha is None else f"alpha {format_alpha(file.alpha)}"
+            worst = max(file.parity, key=lambda p: p.error / p.bound, default=None)
+            checked = (
+                "not verified"
+                if worst is None
+                else f"equals PyTorch within {worst.error:.1e} (bound {worst.bound:.0e}) at "
+                f"{len(file.parity)} alpha{'s' * (len(file.parity) > 1)}"
+            )
+            lines.append(f"{file.path}  {file.bytes / 1e6:.2f} MB  {what}  {checked}")
+        return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:g}"

@@ -1,0 +1,191 @@
+"""Trace the network once, with its weights lifted out as graph inputs."""
+
+import ast
+import contextlib
+import copy
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from torch import nn
+
+from dni_runtime import ExportError
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """A network's graph without its weights.
+
+    model:   its first graph input is the image; every floating-point tensor of the state dict that the
+             network uses is a further input of the same name. Integer tensors stay inside.
+    layers:  module name -> name of the value that the module computes.
+    notes:   for the user.
+    """
+
+    model: ir.Model
+    layers: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def trace(
+    network: nn.Module,
+    input_shape: tuple[int, int, int, int],
+    *,
+    static: bool = False,
+    opset: int | None = None,
+    half: bool = False,
+) -> Skeleton:
+    """Export `network` (evaluation mode, CPU) to ONNX and lift its weights out.
+
+    `input_shape` is (N, C, H, W). Unless `static`, N, H and W become dynamic where the network allows.
+    With `half` weights and computation are float16, while input and output stay float32 and so do the
+    parameters of BatchNorm, whose 1/sqrt(variance + epsilon) leaves float16's range.
+
+    The exporter's optimizer runs only after the lifting: with known weights it folds them, drops
+    biases that are zero and merges tensors that are equal, which holds for one endpoint alone.
+
+    Raises ExportError where PyTorch cannot trace the network.
+    """
+    import onnxscript.optimizer
+
+    weights = {name for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
+    example = torch.zeros(input_shape, dtype=torch.float16 if half else torch.float32)
+    dynamic = torch.export.Dim.AUTO
+    try:
+        with _silence():
+            program = torch.onnx.export(
+                _halved(network) if half else network,
+                (example,),
+                dynamo=True,
+                optimize=False,
+                verbose=False,
+                input_names=["input"],
+                output_names=["output"],
+                opset_version=opset,
+                dynamic_shapes=None if static else ({0: dynamic, 2: dynamic, 3: dynamic},),
+            )
+    except Exception as error:  # torch.onnx wraps whatever the network's code raised
+        raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}") from error
+    assert program is not None
+    model = program.model
+    _lift(model, weights)
+    with _silence():
+        onnxscript.optimizer.optimize(model)
+    notes = () if static else _name_dimensions(model)
+    layers = _layers(model)
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()  # stack traces with the paths of this machine
+    if half:
+        _keep_float32_io(model)
+    return Skeleton(model, layers, notes)
+
+
+def _lift(model: ir.Model, weights: Set[str]) -> None:
+    """Make every initializer that is a weight a graph input.
+
+    Of tied weights only one name is an initializer, and an unused weight has none: both are fine,
+    a weight is attached by the names that are left.
+    """
+    for name in [name for name in model.graph.initializers if name in weights]:
+        value = model.graph.initializers.pop(name)
+        value.const_value = None
+        model.graph.inputs.append(value)
+
+
+def _halved(network: nn.Module) -> nn.Module:
+    halved = copy.deepcopy(network).half()
+    for module in halved.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.float()
+    return halved
+
+
+def _keep_float32_io(model: ir.Model) -> None:
+    """Put Casts behind the float16 image input and before the output, so that callers keep float32."""
+    graph = model.graph
+    image, output = graph.inputs[0], graph.outputs[0]
+    cast_in = ir.node("Cast", [image], {"to": ir.DataType.FLOAT16})
+    cast_in.outputs[0].name = "input_float16"
+    cast_in.outputs[0].dtype, cast_in.outputs[0].shape = ir.DataType.FLOAT16, image.shape
+    ir.convenience.replace_all_uses_with(image, cast_in.outputs[0])
+    cast_in.replace_input_with(0, image)
+    graph.insert_before(graph[0], cast_in)
+    image.dtype = ir.DataType.FLOAT
+    output.name = "output_float16"
+    cast_out = ir.node("Cast", [output], {"to": ir.DataType.FLOAT})
+    cast_out.outputs[0].name = "output"
+    cast_out.outputs[0].dtype, cast_out.outputs[0].shape = ir.DataType.FLOAT, output.shape
+    graph.append(cast_out)
+    graph.outputs[0] = cast_out.outputs[0]
+
+
+def _name_dimensions(model: ir.Model) -> tuple[str, ...]:
+    """Call the dynamic dimensions N, H and W; note those that the network fixed."""
+    image = model.graph.inputs[0]
+    assert image.shape is not None
+    names: dict[str, str] = {}
+    fixed = []
+    for axis, letter in ((0, "N"), (2, "H"), (3, "W")):
+        dimension = image.shape[axis]
+        if isinstance(dimension, ir.SymbolicDim):
+            names[str(dimension.value)] = letter
+        else:
+            fixed.append(f"{letter}={dimension}")
+    pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b") if names else None
+    for value in [*model.graph.inputs, *(v for node in model.graph for v in node.outputs)]:
+        if pattern is None or value.shape is None:
+            continue
+        value.shape = ir.Shape(
+            [
+                pattern.sub(lambda found: names[found[1]], str(d.value))
+                if isinstance(d, ir.SymbolicDim)
+                else d
+                for d in value.shape
+            ]
+        )
+    if not fixed:
+        return ()
+    return (f"the network fixes {', '.join(fixed)}; a file for another size needs another --input-shape",)
+
+
+def _layers(model: ir.Model) -> dict[str, str]:
+    """Where each module's output is in the graph: at the last node that was traced inside the module."""
+    layers: dict[str, str] = {}
+    for node in model.graph:
+        scopes = node.metadata_props.get(_SCOPES)
+        if scopes and node.outputs[0].name:
+            for module in ast.literal_eval(scopes)[1:-1]:
+                layers[module] = node.outputs[0].name
+    return layers
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, one line: torch.onnx reports pages of its own stages around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[Any]:
+    """Keep the exporter's progress, log records and deprecation warnings from the user's terminal."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

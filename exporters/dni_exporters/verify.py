@@ -1,0 +1,201 @@
+"""Does the written file compute what PyTorch computes? If not: which layer is to blame."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+import dni_runtime
+from dni_runtime import ParityError
+
+from .blend import blend_tensors
+from .checkpoint import StateDict
+from .probe import ImageContract, quiet_inference
+
+Array = NDArray[np.float32]
+
+# Of max(1, |reference|max). Float32: rounding of a few thousand sums taken in another order. Float16 keeps
+# 11 bits (5e-4) of every weight and activation; over tens of layers that was measured to reach 5e-3.
+TOLERANCE = {"float32": 1e-5, "float16": 2e-2}
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The largest difference between the written model and PyTorch at one alpha, over all probe images.
+
+    error and bound are absolute, in units of the output; bound = tolerance * max(1, |reference|max).
+    """
+
+    alpha: tuple[float, ...]
+    error: float
+    bound: float
+
+
+class Reference:
+    """PyTorch as the judge: the network with blended weights loaded into it, on two small images."""
+
+    def __init__(
+        self, network: nn.Module, endpoints: Sequence[StateDict], contract: ImageContract, static: bool
+    ) -> None:
+        self.network = network
+        self.endpoints = endpoints
+        self.images = probe_images(contract, static=static)
+
+    def load(self, alpha: Sequence[float]) -> None:
+        """Load theta(alpha) into the network."""
+        self.network.load_state_dict(blend_tensors(self.endpoints, alpha), strict=True)
+
+    def outputs(self, alpha: Sequence[float]) -> list[Array]:
+        """The network's output at `alpha` for every probe image, float32 (N,C,H,W)."""
+        self.load(alpha)
+        with quiet_inference():
+            return [self.network(torch.from_numpy(image)).float().numpy() for image in self.images]
+
+
+def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array]:
+    """Images of two sizes, float32 (N,C,H,W) in 0..1, with slopes, edges and noise; one where sizes are fixed."""
+    batch, channels, height, width = contract.input_shape
+    step = contract.size_multiple
+    shapes = [(batch, channels, height, width)]
+    if not static:
+        shapes = [(1, channels, height, width), (batch, channels, height + 2 * step, height + step)]
+    rng = np.random.default_rng(0)
+    images = []
+    for n, c, h, w in shapes:
+        y, x = np.mgrid[0:h, 0:w] / max(h, w)
+        picture = 0.25 + 0.4 * x + 0.3 * (np.hypot(x - 0.4, y - 0.5) < 0.25)
+        noisy = picture + 0.1 * rng.standard_normal((n, c, h, w)) + np.linspace(-0.1, 0.1, c)[:, None, None]
+        images.append(noisy.clip(0, 1).astype(np.float32))
+    return images
+
+
+def probe_alphas(endpoint_count: int, alpha_range: tuple[float, float]) -> list[tuple[float, ...]]:
+    """Every endpoint alone, their even mixture, and one uneven one; the range's ends where it is wider than 0..1."""
+    count = endpoint_count - 1
+    corners = [tuple(float(i == k) for i in range(count)) for k in range(endpoint_count)]
+    alphas = [*corners, (1 / endpoint_count,) * count, tuple(0.3 / (i + 1) for i in range(count))]
+    low, high = alpha_range
+    if count == 1:
+        alphas += [(low,), (high,)]
+        alphas = [a for a in alphas if low <= a[0] <= high]
+    return list(dict.fromkeys(alphas))
+
+
+def check_parity(
+    path: Path,
+    reference: Reference,
+    alphas: Sequence[tuple[float, ...]],
+    tolerance: float,
+    layers: Mapping[str, str],
+) -> list[Parity]:
+    """Run the model at `path` at every one of `alphas` and compare; return the errors.
+
+    `layers` maps module names to value names in the graph, for naming the worst one.
+
+    Raises ParityError where an output differs by more than the bound, has another shape or is not finite.
+    """
+    results = []
+    with dni_runtime.load(path, provider="cpu") as model:
+        baked = model.metadata.alpha_pinned is not None
+        for alpha in alphas:
+            worst = Parity(alpha, 0.0, tolerance)
+            for image, wanted in zip(reference.images, reference.outputs(alpha), strict=True):
+                got = model(image, alpha=None if baked else alpha)
+                if got.shape != wanted.shape:
+                    raise ParityError(
+                        f"the ONNX model gives shape {got.shape} for an input of {image.shape}, PyTorch {wanted.shape}; "
+                        "the network depends on sizes in a way that tracing loses: use --static with --input-shape"
+                    )
+                error = float(np.abs(got - wanted).max())
+                bound = tolerance * max(1.0, float(np.abs(wanted).max()))
+                if not error <= bound:  # NaN is not
+                    raise ParityError(_blame(path, reference, alpha, image, layers, error, bound, baked))
+                if error / bound >= worst.error / worst.bound:
+                    worst = Parity(alpha, error, bound)
+            results.append(worst)
+    return results
+
+
+def _blame(
+    path: Path,
+    reference: Reference,
+    alpha: tuple[float, ...],
+    image: Array,
+    layers: Mapping[str, str],
+    error: float,
+    bound: float,
+    baked: bool,
+) -> str:
+    differences = _layer_differences(path, reference, alpha, image, layers, baked)
+    text = dni_runtime.format_alpha(alpha)
+    broken = next((name for name, difference in differences.items() if not np.isfinite(difference)), None)
+    if broken is not None or not np.isfinite(error):
+        where = f", first in layer {broken!r}" if broken is not None else ""
+        return (
+            f"the ONNX model gives NaN or Inf at alpha {text}{where}; nothing was written. Values there leave the "
+            "range of the number format (float16 ends at 65504): use --dtype float32"
+        )
+    where = ""
+    if differences:
+        name = max(differences, key=lambda layer: differences[layer])
+        where = f", worst in layer {name!r} (relative error {differences[name]:.2g})"
+    return (
+        f"the ONNX model differs from PyTorch by {error:.3g} at alpha {text}, input {image.shape}{where}; expected at "
+        f"most {bound:.3g}; nothing was written. A looser bound is set with --atol"
+    )
+
+
+def _layer_differences(
+    path: Path,
+    reference: Reference,
+    alpha: tuple[float, ...],
+    image: Array,
+    layers: Mapping[str, str],
+    baked: bool,
+) -> dict[str, float]:
+    """max |difference| / max(1, |PyTorch|max) of every module's output, in the order of computation."""
+    model = onnx.load(path, load_external_data=False)
+    order = {
+        name: i for i, name in enumerate(itertools.chain.from_iterable(n.output for n in model.graph.node))
+    }
+    watched = sorted((m for m, value in layers.items() if value in order), key=lambda m: order[layers[m]])
+    names = list(dict.fromkeys(layers[module] for module in watched))
+    model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n != "output")
+    probe = path.with_name(f"watched-{path.name}")
+    onnx.save(model, probe)
+    session = ort.InferenceSession(str(probe), providers=["CPUExecutionProvider"])
+    feed = {"input": image} if baked else {"input": image, "alpha": np.array(alpha, np.float32)}
+    got = dict(zip(names, session.run(names, feed), strict=True)) if names else {}
+    wanted: dict[str, Any] = {}
+    reference.load(alpha)
+    modules = dict(reference.network.named_modules())
+    hooks = [
+        modules[name].register_forward_hook(
+            lambda _m, _i, output, name=name: wanted.__setitem__(name, output)
+        )
+        for name in watched
+        if name in modules
+    ]
+    try:
+        with quiet_inference():
+            reference.network(torch.from_numpy(image))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    differences = {}
+    for module in watched:
+        expected = wanted.get(module)
+        if not isinstance(expected, torch.Tensor) or tuple(expected.shape) != got[layers[module]].shape:
+            continue
+        exact = expected.float().numpy()
+        difference = np.abs(np.asarray(got[layers[module]], np.float32) - exact).max()
+        differences[module] = float(difference / max(1.0, float(np.abs(exact).max())))
+    return differences
