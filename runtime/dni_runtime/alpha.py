@@ -1,14 +1,15 @@
 """The one definition of a valid alpha, shared by export, runtime and command line."""
 
 import math
-from collections.abc import Iterable
-from typing import SupportsFloat, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, SupportsFloat, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import AlphaError
 
-Alpha: TypeAlias = SupportsFloat | Iterable[SupportsFloat]
+Alpha: TypeAlias = SupportsFloat | Sequence[SupportsFloat] | NDArray[Any]
 """The share of endpoint A; with K > 2 endpoints the shares of all but the last, K - 1 numbers."""
 
 # A step such as 0:1:0.1 or a float32 round trip may overshoot an end of the range by rounding alone.
@@ -29,9 +30,12 @@ def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) 
     if count > 1:
         expected = f"{count} finite numbers, each and their sum in {low:g}..{high:g}"
     try:
-        values: tuple[float, ...] = tuple(np.atleast_1d(np.asarray(alpha, np.float64)).tolist())
-    except (TypeError, ValueError):
-        raise AlphaError(f"alpha is {alpha!r}; expected {expected}") from None
+        array = np.atleast_1d(np.asarray(alpha))
+    except ValueError:  # sequences of different lengths
+        array = np.array([None])
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        raise AlphaError(f"alpha is {alpha!r}; expected {expected}")
+    values: tuple[float, ...] = tuple(array.astype(np.float64).tolist())
     if len(values) != count:
         raise AlphaError(f"alpha is {alpha!r}, {len(values)} value(s); expected {expected}")
     for value in (*values, sum(values)):

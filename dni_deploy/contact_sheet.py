@@ -1,0 +1,102 @@
+"""A contact sheet: the same picture at several alphas side by side, each with its label."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from dni_runtime import InputError
+
+_PAPER = (255, 255, 255)
+_INK = (32, 33, 36)
+_MARGIN_PX = 24
+_GAP_PX = 12
+_LABEL_PX = 20
+_TITLE_PX = 30
+_SMALLEST_CELL_PX = 200
+_COLUMNS = 5
+
+
+def contact_sheet(
+    images: Sequence[npt.NDArray[Any]],
+    labels: Sequence[str],
+    *,
+    title: str = "",
+    columns: int | None = None,
+    max_width_px: int = 2400,
+) -> npt.NDArray[np.uint8]:
+    """Lay `images` out in a grid of equal cells, row by row, each over its label.
+
+    `images`: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), of any sizes; opacity is shown on
+    white. `columns`: None for up to 5, with rows as equal as possible. Images are made smaller where the
+    sheet would be wider than `max_width_px`, small ones larger by whole factors. Returns RGB uint8 (H, W, 3).
+
+    Raises InputError if there is no image, or labels and images differ in number.
+    """
+    if not images or len(images) != len(labels):
+        raise InputError(f"got {len(images)} images and {len(labels)} labels; expected one label an image")
+    if columns is None:
+        columns = -(-len(images) // -(-len(images) // _COLUMNS))
+    if columns < 1:
+        raise InputError(f"columns is {columns}; expected 1 or more")
+    columns = min(columns, len(images))
+    pictures = [_to_picture(image) for image in images]
+    widest = (max_width_px - 2 * _MARGIN_PX - (columns - 1) * _GAP_PX) // columns
+    if widest < 1:
+        raise InputError(f"{columns} columns do not fit in {max_width_px} pixels; take fewer columns")
+    natural = max(picture.width for picture in pictures)
+    cell = min(widest, natural * -(-_SMALLEST_CELL_PX // natural))
+    pictures = [_fit(picture, cell) for picture in pictures]
+    cell_height = max(picture.height for picture in pictures)
+
+    rows = -(-len(pictures) // columns)
+    row_height = cell_height + _GAP_PX // 2 + _LABEL_PX + _GAP_PX * 3 // 2
+    top = _MARGIN_PX + (_TITLE_PX + _GAP_PX * 2 if title else 0)
+    width = 2 * _MARGIN_PX + columns * cell + (columns - 1) * _GAP_PX
+    sheet = Image.new("RGB", (width, top + rows * row_height - _GAP_PX * 3 // 2 + _MARGIN_PX), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    if title:
+        _write(draw, title, (width / 2, _MARGIN_PX), _TITLE_PX, width - 2 * _MARGIN_PX)
+    for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        left = _MARGIN_PX + index % columns * (cell + _GAP_PX)
+        upper = top + index // columns * row_height
+        sheet.paste(
+            picture, (left + (cell - picture.width) // 2, upper + (cell_height - picture.height) // 2)
+        )
+        below = upper + cell_height + _GAP_PX // 2
+        _write(draw, label, (left + cell / 2, below), _LABEL_PX, cell)
+    return np.array(sheet)
+
+
+def _write(draw: ImageDraw.ImageDraw, text: str, top: tuple[float, float], size: int, width: int) -> None:
+    """Write `text` centred below the point `top`, smaller where it would be wider than `width`."""
+    font = ImageFont.load_default(size)
+    if (length := draw.textlength(text, font)) > width:
+        font = ImageFont.load_default(max(8, int(size * width / length)))
+    draw.text(top, text, _INK, font, anchor="ma")
+
+
+def _to_picture(image: npt.NDArray[Any]) -> Image.Image:
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if image.dtype != np.uint8 or image.ndim not in (2, 3):
+        raise InputError(
+            f"an image is {image.dtype} of shape {image.shape}; expected uint8 or uint16 (H, W, C)"
+        )
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    if picture.mode == "RGBA":
+        return Image.alpha_composite(Image.new("RGBA", picture.size, (*_PAPER, 255)), picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _fit(picture: Image.Image, width: int) -> Image.Image:
+    if picture.width > width:
+        height = max(1, round(picture.height * width / picture.width))
+        return picture.resize((width, height), Image.Resampling.LANCZOS)
+    factor = width // picture.width
+    # Nearest, because smoothing would hide the very differences that the sheet is there to show.
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)

@@ -1,0 +1,49 @@
+"""Run models whose effect strength is an input, without PyTorch.
+
+model = dni_runtime.load("denoise.onnx")
+result = model.enhance(image, alpha=0.3)   # image uint8 (H, W, C)
+"""
+
+from .alpha import Alpha, check_alpha, format_alpha
+from .errors import (
+    AlphaError,
+    ArchitectureError,
+    CheckpointError,
+    DniError,
+    EndpointError,
+    ExportError,
+    InputError,
+    ModelError,
+    OutputError,
+    ParityError,
+    ProviderError,
+)
+from .metadata import Endpoint, Metadata, read_metadata, write_metadata
+from .model import Model, load
+from .pin import pin
+from .providers import PROVIDERS
+
+__all__ = [
+    "PROVIDERS",
+    "Alpha",
+    "AlphaError",
+    "ArchitectureError",
+    "CheckpointError",
+    "DniError",
+    "Endpoint",
+    "EndpointError",
+    "ExportError",
+    "InputError",
+    "Metadata",
+    "Model",
+    "ModelError",
+    "OutputError",
+    "ParityError",
+    "ProviderError",
+    "check_alpha",
+    "format_alpha",
+    "load",
+    "pin",
+    "read_metadata",
+    "write_metadata",
+]

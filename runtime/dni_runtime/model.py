@@ -1,0 +1,215 @@
+"""A model at run time: an ONNX file, the provider it runs on, and alpha checked on every call."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from .alpha import Alpha, check_alpha, format_alpha
+from .enhance import enhance_image
+from .errors import AlphaError, DniError, ModelError
+from .metadata import KEY, Metadata
+from .providers import open_session
+from .signature import Signature, read_signature
+
+FloatArray = npt.NDArray[np.float32]
+
+# Alpha travels as float32 and as decimal text; anything nearer than this means the same file.
+_SAME_ALPHA = 1e-6
+
+
+def load(path: str | os.PathLike[str], provider: str = "auto", *, threads: int | None = None) -> "Model":
+    """Load an ONNX file that dni-deploy wrote, or any other that takes one image.
+
+    `path`: the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to
+    lie in its folder or below. `provider`: auto, cpu, cuda or tensorrt; auto takes cuda where it works,
+    else cpu, and `Model.provider_note` says why. `threads`: threads for one operator on the CPU, None for
+    ONNX Runtime's own choice.
+
+    Raises ModelError if the file cannot be read, ProviderError if the provider cannot run here.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise ModelError(f"{file} is a folder; expected an .onnx file")
+    if not file.is_file():
+        raise ModelError(f"{file} does not exist; expected an .onnx file")
+    if file.stat().st_size == 0:
+        raise ModelError(f"{file} is empty; expected an .onnx file: copy or export it again")
+    try:
+        opened = open_session(str(file), provider, threads=threads)
+    except DniError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+        raise ModelError(_explain(file, error)) from error
+    return Model(opened.session, file.name, opened.provider, opened.note)
+
+
+class Model:
+    """A loaded model; made by `load`. Threads may share it; close it, or use it as a context manager.
+
+    metadata:       what the file says about itself; the defaults where it says nothing.
+    provider:       where it runs: cpu, cuda or tensorrt.
+    provider_note:  why there, one sentence.
+    """
+
+    def __init__(self, session: Any, name: str, provider: str, provider_note: str) -> None:
+        text = session.get_modelmeta().custom_metadata_map.get(KEY)
+        self.metadata = Metadata() if text is None else Metadata.from_json(text)
+        self._scale_unknown = text is None
+        self.provider = provider
+        self.provider_note = provider_note
+        self._name = name
+        self._signature: Signature = read_signature(session, self.metadata)
+        self._outputs = [self._signature.output_name]
+        self._session: Any = session
+
+    def __call__(self, x: FloatArray, alpha: Alpha | None = None) -> FloatArray:
+        """Run the network on a batch.
+
+        `x`: float32 (N, C, H, W), channels in the order and values in the range that `metadata` names (RGB,
+        0..1). `alpha`: the share of endpoint A, see `check_alpha`; None for the model's default, and for
+        a baked model. Returns float32 (N, C', sH, sW), not clipped.
+
+        Raises InputError or AlphaError before anything runs, ModelError if the model fails or is closed.
+        """
+        self._signature.check_tensor(x, self.metadata)
+        return self._run(x, self._alpha_feed(alpha))
+
+    def enhance(
+        self,
+        image: npt.NDArray[Any],
+        alpha: Alpha | None = None,
+        *,
+        tile: int | None = None,
+        overlap: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> npt.NDArray[Any]:
+        """Run the network on one image of any size; pads, tiles and joins the tiles without visible seams.
+
+        `image`: uint8 or uint16, (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGB and opacity, values
+        over the whole range of the dtype. Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes
+        rounded up where s is a fraction; rounded to nearest, clipped.
+
+        Grey on a network of 3 channels is copied to all three, and the mean of the three results taken (1/3
+        each: it undoes the copying and averages errors); RGB on a network of 1 channel is three grey images.
+        Opacity is kept at scale 1, else the network enlarges it as a grey image, unless it is constant.
+
+        `alpha`: as for a call. `tile`: height and width of the tiles in input pixels; None tiles images of
+        more than 1024 x 1024 pixels by 512, 0 never tiles. `overlap`: input pixels on each inner side of a
+        tile that are computed and thrown away; None takes the network's reach, at most 64. A model of fixed
+        size has tiles of that size. `progress`: called with (tiles done, tiles in all).
+
+        Raises InputError for an unfit image, tile or overlap, or a network without a scale; AlphaError and
+        ModelError as for a call.
+        """
+        feed = self._alpha_feed(alpha)
+        if self._scale_unknown:
+            self._learn_scale(feed)
+        return enhance_image(
+            lambda x: self._run(x, feed),
+            image,
+            self.metadata,
+            self._signature.shape,
+            tile=tile,
+            overlap=overlap,
+            progress=progress,
+        )
+
+    def check_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
+        """The alpha that a call with `alpha` uses: as given, the default, or the pinned one.
+
+        None where the model has no alpha at all. Raises AlphaError as a call does.
+        """
+        metadata, shape = self.metadata, self._signature.alpha_shape
+        if self._signature.alpha_name is None:
+            return self._check_constant_alpha(alpha)
+        if alpha is None:
+            if metadata.alpha_default is None:
+                low, high = metadata.alpha_range
+                raise AlphaError(f"{self._name} needs alpha, it has no default: pass alpha={low:g}..{high:g}")
+            return metadata.alpha_default
+        return check_alpha(alpha, metadata.alpha_range, shape[0] if shape else 1)
+
+    def close(self) -> None:
+        """Free the session and its memory; using the model afterwards is a ModelError."""
+        self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._session is None else self.provider
+        return f"<dni_runtime.Model {self._name} ({state})>"
+
+    def _learn_scale(self, feed: dict[str, npt.NDArray[Any]]) -> None:
+        """Run one small image through a model of another tool, whose file does not tell its scale."""
+        batch, channels, height, width = (
+            s or d for s, d in zip(self._signature.shape, (1, 3, 64, 64), strict=True)
+        )
+        y = self._run(np.zeros((batch, channels, height, width), np.float32), feed)
+        scale = y.shape[2] / height
+        if y.shape[3] == scale * width:
+            self.metadata = replace(self.metadata, scale=scale)
+        self._scale_unknown = False
+
+    def _alpha_feed(self, alpha: Alpha | None) -> dict[str, npt.NDArray[Any]]:
+        values, signature = self.check_alpha(alpha), self._signature
+        if values is None or signature.alpha_name is None:
+            return {}
+        return {signature.alpha_name: np.array(values, signature.alpha_dtype).reshape(signature.alpha_shape)}
+
+    def _check_constant_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
+        pinned = self.metadata.alpha_pinned
+        if alpha is None:
+            return pinned
+        if pinned is None:
+            raise AlphaError(f"{self._name} has no alpha; call it without one")
+        values = check_alpha(alpha, self.metadata.alpha_range, len(pinned))
+        if any(abs(a - b) > _SAME_ALPHA for a, b in zip(values, pinned, strict=True)):
+            raise AlphaError(
+                f"alpha is {format_alpha(values)}, but {self._name} is baked for {format_alpha(pinned)}; "
+                "for one file that takes any alpha, export with dni-export A B --alpha-input"
+            )
+        return pinned
+
+    def _run(self, x: FloatArray, feed: dict[str, npt.NDArray[Any]]) -> FloatArray:
+        session, signature = self._session, self._signature
+        if session is None:
+            raise ModelError(f"{self._name} is closed; load it again")
+        if signature.dtype != np.float32:
+            feed = {**feed, signature.input_name: x.astype(signature.dtype)}
+        else:
+            feed = {**feed, signature.input_name: x}
+        try:
+            (y,) = session.run(self._outputs, feed)
+        except Exception as error:  # as in load
+            raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
+        result: FloatArray = y if y.dtype == np.float32 else y.astype(np.float32)
+        return result
+
+
+def _explain(file: Path, error: Exception) -> str:
+    reason = _strip(error)
+    if "external" in reason.lower():
+        missing = re.search(r'does not exist: "([^"]+)"', reason)
+        what = Path(missing[1]).name if missing else reason
+        return f"{file} needs a weights file that is missing or damaged ({what}); put it beside the model"
+    if "Protobuf parsing failed" in reason or "No graph was found" in reason:
+        return f"{file} is not an ONNX file, or only a part of one: copy or export it again"
+    return f"{file} cannot be loaded: {reason}"
+
+
+def _strip(error: Exception) -> str:
+    """ONNX Runtime's own words, as one line, without the code prefixes (and source lines) before them."""
+    return " ".join(re.split(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", str(error))[-1].split())

@@ -1,0 +1,146 @@
+"""Where a model runs: `auto`, `cpu`, `cuda` or `tensorrt`, and never silently anywhere else."""
+
+import contextlib
+import ctypes
+import functools
+import io
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import onnxruntime
+
+from .errors import InputError, ProviderError
+
+_CPU = ("CPUExecutionProvider", dict[str, str]())
+_CUDA = (
+    "CUDAExecutionProvider",
+    {
+        # The default, EXHAUSTIVE, times every algorithm for every new image shape; DEFAULT picks slow ones.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        # TF32 keeps 10 bits of the mantissa: errors of 1e-3, where the exporter promises 1e-5.
+        "use_tf32": "0",
+    },
+)
+_TENSORRT = ("TensorrtExecutionProvider", dict[str, str]())
+
+# Provider name -> what ONNX Runtime is given, in order of preference; the first one has to come up.
+_CHAINS: dict[str, list[tuple[str, dict[str, str]]]] = {
+    "cpu": [_CPU],
+    "cuda": [_CUDA, _CPU],
+    "tensorrt": [_TENSORRT, _CUDA, _CPU],
+}
+_AUTO = ("cuda", "cpu")
+
+PROVIDERS = ("auto", *_CHAINS)
+"""The names that `load` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session, the provider it runs on (`auto` resolved), and one sentence on why that one."""
+
+    session: Any
+    provider: str
+    note: str
+
+
+def open_session(source: str | bytes, provider: str = "auto", *, threads: int | None = None) -> OpenedSession:
+    """Create an ONNX Runtime session for a model file (path) or its bytes on `provider`.
+
+    `auto` takes the first of cuda and cpu that works. `threads` is the number of threads that one
+    operator may use on the CPU; None leaves it to ONNX Runtime (one for each physical core).
+
+    Raises ProviderError where `provider` is unknown or cannot run here, InputError for `threads` < 1,
+    and whatever ONNX Runtime raises for a model that it cannot load.
+    """
+    if provider not in PROVIDERS:
+        raise ProviderError(f"provider is {provider!r}; expected one of {', '.join(PROVIDERS)}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}; expected 1 or more, or None for ONNX Runtime's own choice")
+    if provider != "auto":
+        session = _create(source, provider, threads)
+        return OpenedSession(session, provider, f"{provider} was asked for")
+    reasons: list[str] = []
+    for name in _AUTO[:-1]:
+        try:
+            session = _create(source, name, threads)
+        except ProviderError as error:
+            reasons.append(str(error))
+        except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+            reasons.append(f"{name} could not load the model: {str(error).splitlines()[0]}")
+        else:
+            return OpenedSession(session, name, f"auto chose {name}, which works here")
+    last = _AUTO[-1]
+    session = _create(source, last, threads)
+    return OpenedSession(session, last, f"auto chose {last}: {'; '.join(reasons)}")
+
+
+def why_not(provider: str) -> str | None:
+    """One sentence on what `provider` lacks on this machine, None where nothing is known to be missing."""
+    if provider == "cpu":
+        return None
+    wanted = _CHAINS[provider][0][0]
+    if wanted not in onnxruntime.get_available_providers():
+        return (
+            f"the installed onnxruntime {onnxruntime.__version__} has no {provider} build; "
+            'pip uninstall onnxruntime, then pip install "dni-deploy[cuda]"'
+        )
+    return _missing_device() or _missing_libraries()
+
+
+def _create(source: str | bytes, provider: str, threads: int | None) -> Any:
+    if reason := why_not(provider):
+        raise ProviderError(f"{provider} is not available: {reason}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # an error is raised too, so that printing it as well helps nobody
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    chain = _CHAINS[provider]
+    # Fallback would retry on the CPU after a failure and print about it. The stricter option
+    # session.disable_cpu_ep_fallback is no help: it refuses every model whose shape computations ONNX
+    # Runtime itself puts on the CPU (microsoft/onnxruntime#17930), so the session is asked instead.
+    try:
+        session = onnxruntime.InferenceSession(source, options, providers=chain, enable_fallback=0)
+    except RuntimeError as error:
+        if provider == "tensorrt" and "TensorRT" in str(error):
+            raise ProviderError(f"tensorrt is not available: {_NO_TENSORRT}") from None
+        raise
+    wanted = chain[0][0]
+    if wanted not in session.get_providers():
+        detail = _NO_TENSORRT if provider == "tensorrt" else f"ONNX Runtime could not load it. {_CUDA_REMEDY}"
+        raise ProviderError(f"{provider} is not available: {detail}")
+    return session
+
+
+_CUDA_REMEDY = 'CUDA and cuDNN come with pip install "dni-deploy[cuda]"'
+_NO_TENSORRT = "the TensorRT libraries are missing or of another version; put them on the library path"
+
+
+@functools.cache
+def _missing_device() -> str | None:
+    # Asked of the driver itself: without a device ONNX Runtime prints an error in red, then uses the CPU.
+    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(library)
+    except OSError:
+        return f"this machine has no NVIDIA driver ({library} was not found)"
+    count = ctypes.c_int(0)
+    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    if status != 0 or count.value == 0:
+        return f"the NVIDIA driver offers no GPU (CUDA status {status}; is CUDA_VISIBLE_DEVICES set?)"
+    return None
+
+
+@functools.cache
+def _missing_libraries() -> str | None:
+    # Loads CUDA and cuDNN from their Python packages, where ONNX Runtime (1.21 and later) would not look
+    # by itself; it reports by printing, also when the libraries are found nowhere at all.
+    preload = getattr(onnxruntime, "preload_dlls", None)
+    if preload is None:
+        return None
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        preload()
+    failures = [line for line in printed.getvalue().splitlines() if line.startswith("Failed to load")]
+    return f"{failures[0]}. {_CUDA_REMEDY}" if failures else None

@@ -1,0 +1,101 @@
+"""What a session takes and gives: read once when a model is loaded, checked on every call."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InputError, ModelError
+from .metadata import Metadata
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+}
+_AXES = ("batch size", "channel count", "height", "width")
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Names, types and sizes of a model's inputs and output.
+
+    shape:        fixed sizes (N, C, H, W) of the image input, None for each that may vary.
+    dtype:        what ONNX Runtime takes, float32 or float16; a Model takes and gives float32 either way.
+    alpha_name:   None where the model has no alpha input.
+    alpha_shape:  of the alpha input, (count,); () for models of other tools that take a scalar.
+    """
+
+    input_name: str
+    output_name: str
+    shape: tuple[int | None, int | None, int | None, int | None]
+    dtype: np.dtype[Any]
+    alpha_name: str | None
+    alpha_shape: tuple[int, ...]
+    alpha_dtype: np.dtype[Any]
+
+    def check_tensor(self, x: npt.NDArray[Any], metadata: Metadata) -> None:
+        """Raise InputError unless `x` is a float32 (N, C, H, W) array of sizes that the model takes."""
+        if not isinstance(x, np.ndarray):
+            raise InputError(f"x is of type {type(x).__name__}; expected a NumPy array")
+        if x.dtype != np.float32:
+            raise InputError(f"x has dtype {x.dtype}; expected float32: pass x.astype(np.float32)")
+        if x.ndim != 4:
+            raise InputError(f"x has shape {x.shape}; expected four axes, (N, C, H, W)")
+        for axis, (got, fixed) in enumerate(zip(x.shape, self.shape, strict=True)):
+            if fixed is not None and got != fixed:
+                raise InputError(f"x has shape {x.shape}, {_AXES[axis]} {got}; the model takes {fixed} only")
+            if got == 0:
+                raise InputError(f"x has shape {x.shape}; expected at least 1 along every axis")
+        multiple, minimum = metadata.size_multiple, metadata.size_minimum
+        for size in x.shape[2:]:
+            if size < minimum or size % multiple:
+                raise InputError(
+                    f"x has height and width {x.shape[2]}x{x.shape[3]}; expected at least {minimum} pixels "
+                    f"and a multiple of {multiple}. Pad x, or use enhance(), which does so by itself"
+                )
+
+
+def read_signature(session: Any, metadata: Metadata) -> Signature:
+    """The signature of an ONNX Runtime session. Raises ModelError where it is no image model.
+
+    The input called `input` is the image, else the only one that is not called `alpha`; likewise `output`,
+    else the first output.
+    """
+    inputs = {i.name: i for i in session.get_inputs()}
+    # An alpha that has a default is an initializer too, and listed apart.
+    optional = {i.name: i for i in session.get_overridable_initializers()}
+    alpha = inputs.pop("alpha", None) or optional.get("alpha")
+    if len(inputs) != 1:
+        raise ModelError(
+            f"the model has the inputs {_names([*inputs.values()])}; expected one image input, and alpha"
+        )
+    (image,) = inputs.values()
+    outputs = session.get_outputs()
+    output = next((o for o in outputs if o.name == "output"), outputs[0])
+    if image.type not in _DTYPES or len(image.shape) != 4:
+        raise ModelError(
+            f"the model's input {image.name!r} is a {image.type} of shape {image.shape}; "
+            "expected a float tensor of shape [N, C, H, W]"
+        )
+    n, c, h, w = (size if isinstance(size, int) and size > 0 else None for size in image.shape)
+    alpha_shape: tuple[int, ...] = (metadata.alpha_count,)
+    if alpha is not None:
+        if alpha.type not in _DTYPES:
+            raise ModelError(f"the model's input 'alpha' is a {alpha.type}; expected a float tensor")
+        if all(isinstance(size, int) for size in alpha.shape):
+            alpha_shape = tuple(alpha.shape)
+    return Signature(
+        input_name=image.name,
+        output_name=output.name,
+        shape=(n, c, h, w),
+        dtype=_DTYPES[image.type],
+        alpha_name=None if alpha is None else "alpha",
+        alpha_shape=alpha_shape,
+        alpha_dtype=_DTYPES["tensor(float)" if alpha is None else alpha.type],
+    )
+
+
+def _names(values: Iterable[Any]) -> str:
+    return ", ".join(repr(value.name) for value in values) or "none"

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dni_runtime import AlphaError, check_alpha, format_alpha
+
+
+@pytest.mark.parametrize("alpha", [0.25, np.float32(0.25), np.array(0.25), np.array([0.25]), [0.25], (0.25,)])
+def test_one_number_in_any_wrapping(alpha):
+    assert check_alpha(alpha, (0, 1)) == (0.25,)
+
+
+@given(st.floats(0, 1))
+def test_every_number_in_range_is_kept_exactly(alpha):
+    assert check_alpha(alpha, (0, 1)) == (alpha,)
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), -float("inf"), -0.1, 1.1, 1 + 1e-5])
+def test_out_of_range_names_range_and_remedy(alpha):
+    with pytest.raises(
+        AlphaError, match=r"is out of range; expected a finite number in 0\.\.1\. .*--alpha-range"
+    ):
+        check_alpha(alpha, (0, 1))
+
+
+@pytest.mark.parametrize("alpha", ["strong", "", object(), [[0.1], [0.2, 0.3]]])
+def test_not_a_number(alpha):
+    with pytest.raises(AlphaError, match=r"alpha is .*; expected a finite number in 0\.\.1"):
+        check_alpha(alpha, (0, 1))
+
+
+def test_none_is_no_number():
+    with pytest.raises(AlphaError, match="alpha is None; expected a finite number in 0..1"):
+        check_alpha(None, (0, 1))
+
+
+def test_rounding_at_the_ends_is_forgiven():
+    assert check_alpha(sum([0.1] * 10) + 1e-7, (0, 1))
+    assert check_alpha(-1e-7, (0, 1))
+
+
+def test_wider_range():
+    assert check_alpha(1.5, (-1, 2)) == (1.5,)
+
+
+def test_several_shares():
+    assert check_alpha([0.2, 0.3], (0, 1), count=2) == (0.2, 0.3)
+    with pytest.raises(AlphaError, match=r"1 value\(s\); expected 2 finite numbers"):
+        check_alpha(0.2, (0, 1), count=2)
+    with pytest.raises(AlphaError, match=r"alpha 0.7,0.6 is out of range; .*their sum in 0\.\.1"):
+        check_alpha([0.7, 0.6], (0, 1), count=2)
+
+
+def test_too_many_values():
+    with pytest.raises(AlphaError, match=r"2 value\(s\); expected a finite number"):
+        check_alpha([0.1, 0.2], (0, 1))
+
+
+def test_alpha_error_is_a_value_error():
+    assert issubclass(AlphaError, ValueError)
+
+
+@pytest.mark.parametrize(("values", "text"), [((0.3,), "0.3"), ((1.0,), "1"), ((0.2, 0.5), "0.2,0.5")])
+def test_format(values, text):
+    assert format_alpha(values) == text
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_format_can_be_read_back(a, b):
+    read = [float(text) for text in format_alpha((a, b)).split(",")]
+    assert read == pytest.approx([a, b], rel=1e-9, abs=1e-300)

@@ -1,0 +1,37 @@
+"""Every package says what it exports: `__all__` and what its `__init__` imports are the same."""
+
+import importlib
+import types
+
+import pytest
+
+PACKAGES = ["dni_runtime"]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_all_equals_what_is_imported(name):
+    package = importlib.import_module(name)
+    public = {
+        member
+        for member, value in vars(package).items()
+        if not member.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    assert public == set(package.__all__)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_all_is_sorted(name):
+    # As ruff's RUF022 sorts: CONSTANTS, then Classes, then functions.
+    exported = importlib.import_module(name).__all__
+    kind = [0 if member.isupper() else 1 if member[0].isupper() else 2 for member in exported]
+    assert [*zip(kind, exported, strict=True)] == sorted(zip(kind, exported, strict=True))
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_package_and_member_is_documented(name):
+    package = importlib.import_module(name)
+    assert package.__doc__
+    for member in package.__all__:
+        value = getattr(package, member)
+        if isinstance(value, type) or callable(value):
+            assert value.__doc__, member

@@ -1,0 +1,64 @@
+import json
+from dataclasses import replace
+
+import pytest
+from onnx_models import METADATA, conv_stack
+
+from dni_runtime import Metadata, ModelError, read_metadata, write_metadata
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        Metadata(),
+        METADATA,
+        replace(METADATA, alpha_default=(0.3,), scale=0.5, overlap=None, size_multiple=8),
+        replace(METADATA, alpha_pinned=(0.25, 0.5), endpoints=METADATA.endpoints + METADATA.endpoints[:1]),
+        replace(METADATA, alpha_range=(-1.0, 2.0), value_range=(-1.0, 1.0), color="L", scale=None),
+    ],
+)
+def test_json_round_trip(metadata):
+    assert Metadata.from_json(metadata.to_json()) == metadata
+
+
+def test_defaults_describe_a_silent_model():
+    assert Metadata().alpha_count == 1
+    assert Metadata().scale is None
+    assert replace(METADATA, endpoints=METADATA.endpoints * 2).alpha_count == 3
+
+
+def test_pinned_replaces_the_default():
+    pinned = replace(METADATA, alpha_default=(0.3,)).pinned(0.7)
+    assert (pinned.alpha_pinned, pinned.alpha_default) == ((0.7,), None)
+
+
+def test_other_format_is_refused():
+    raw = json.loads(METADATA.to_json()) | {"format": 2}
+    with pytest.raises(ModelError, match="has format 2, this version of dni-deploy reads format 1; update"):
+        Metadata.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"format": 1}',
+        METADATA.to_json().replace('"multiple": 1', '"multiple": "x"'),
+    ],
+)
+def test_damaged_metadata_is_a_model_error(text):
+    with pytest.raises(ModelError, match=r"metadata .*cannot be read.*export the model again"):
+        Metadata.from_json(text)
+
+
+def test_write_then_read():
+    model = conv_stack(metadata=None)
+    assert read_metadata(model) is None
+    write_metadata(model, METADATA)
+    write_metadata(model, replace(METADATA, tool="second"))
+    assert read_metadata(model) == replace(METADATA, tool="second")
+    assert len(model.metadata_props) == 1
