@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
 
-from dni_runtime import AlphaError, InputError, load
+from dni_runtime import AlphaError, InputError, load, write_metadata
 from dni_runtime.enhance import enhance_image
 
 ALPHA = 0.4
@@ -28,9 +28,10 @@ def models(tmp_path_factory):
         "signed": conv_stack(metadata=replace(METADATA, value_range=(-1.0, 1.0))),
         "many": conv_stack(channels=5),
         "pairs": conv_stack(shape=(2, "H", "W")),
-        "no scale": conv_stack(metadata=replace(METADATA, scale=None)),
+        "no scale": conv_stack(),
         "silent": conv_stack(scale=2, metadata=None),
     }
+    write_metadata(protos["no scale"], replace(METADATA, scale=None))
     folder = tmp_path_factory.mktemp("enhance")
     loaded = {name: load(save(proto, folder / f"{name}.onnx"), "cpu") for name, proto in protos.items()}
     yield loaded
