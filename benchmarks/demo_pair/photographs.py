@@ -1,5 +1,7 @@
 """The photographs behind the demo pair: where each comes from, and which of them training never sees.
 
+    python benchmarks/demo_pair/photographs.py       # writes the two that the demo ships
+
 All lie inside scikit-image's wheel, and the docstring of `skimage.data.<name>` states the terms of each. Only
 photographs that are expressly CC0 or in the public domain are used. That leaves out `coins` and
 `immunohistochemistry` ("no known copyright restrictions"), `moon` and the stereo motorcycle (no terms given),
@@ -9,10 +11,15 @@ photographs that are expressly CC0 or in the public domain are used. That leaves
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 import skimage
 from numpy.typing import NDArray
 from PIL import Image
+
+DEMO = Path(__file__).resolve().parents[2] / "dni_deploy" / "demo"
+SHIPPED_SIGMA = 30
+SHIPPED_SEED = 1
 
 CC0 = "CC0 1.0"
 PUBLIC_DOMAIN = "public domain"
@@ -55,3 +62,24 @@ HELD_OUT = (
     Photograph("rocket", "rocket.jpg", PUBLIC_DOMAIN, "SpaceX, launch of DSCOVR"),
     Photograph("camera", "camera.png", CC0, "Lav Varshney (grey)"),
 )
+
+
+def noisy(pixels: NDArray[np.float32], sigma: float, seed: int) -> NDArray[np.float32]:
+    """The pixels with Gaussian noise of `sigma` (of 255) added, not clipped."""
+    noise = np.random.default_rng(seed).standard_normal(pixels.shape, np.float32)
+    return pixels + noise * np.float32(sigma / 255)
+
+
+@click.command()
+def main() -> None:
+    """Write the demo's photograph, clean and noisy, as 8-bit files."""
+    clean = HELD_OUT[0].pixels()
+    files = {"photograph.png": clean, "photograph_noisy.png": noisy(clean, SHIPPED_SIGMA, SHIPPED_SEED)}
+    for name, pixels in files.items():
+        levels = (pixels.clip(0, 1) * 255).round().astype(np.uint8)
+        Image.fromarray(levels).save(DEMO / name, optimize=True)
+        click.echo(f"{DEMO / name} ({(DEMO / name).stat().st_size} bytes)", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,12 @@
 """Train the demo pair, and two networks to measure it by.
 
-Deep Network Interpolation (Wang et al., arXiv 1811.10515) blends two networks of which one was fine-tuned from the
-other. Here `weak` learns to remove Gaussian noise of sigma 15 from scratch, and `strong` is fine-tuned from it to
-sigma 50, both of 255. `sigma25` and `sigma30` are fine-tuned from `weak` exactly as `strong` is; they are what a
-blend has to keep up with.
+Deep Network Interpolation (Wang et al., arXiv 1811.10515) blends two networks of which one was fine-tuned
+from the other. Here `weak` learns to remove Gaussian noise of sigma 15 from scratch, and `strong` is
+fine-tuned from it to sigma 50, both of 255. `sigma25` and `sigma30` are fine-tuned from `weak` exactly as
+`strong` is; they are what a blend has to keep up with.
 
-The network is Real-ESRGAN's Compact (arXiv 2107.10833) at scale 1, where it adds its input to what it computes, so
-it learns the noise, as DnCNN (arXiv 1608.03981) does.
+The network is Real-ESRGAN's Compact (arXiv 2107.10833) at scale 1, where it adds its input to what it
+computes, so it learns the noise, as DnCNN (arXiv 1608.03981) does.
 
     python benchmarks/demo_pair/train.py             # all four, one after the other
     python benchmarks/demo_pair/train.py strong      # one; those fine-tuned need `weak` to be there
@@ -21,12 +21,11 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from photographs import TRAINING, Photograph
+from photographs import DEMO, TRAINING, Photograph
 from PIL import Image
 from spandrel.architectures.Compact import Compact
 
 HERE = Path(__file__).resolve().parent
-DEMO = HERE.parents[1] / "dni_deploy" / "demo"
 
 PATCH_PX = 48
 BATCH = 8
@@ -48,8 +47,8 @@ class Recipe:
     start: str | None = "weak"
 
 
-# Fine-tuning is shorter and slower than training on purpose: the further a network moves from the one it started
-# at, the sooner the straight line between the two leaves the region where networks work.
+# Fine-tuning is shorter and slower than training on purpose: the further a network moves from the one it
+# started at, the sooner the straight line between the two leaves the region where networks work.
 RECIPES = {
     "weak": Recipe(DEMO / "weak.safetensors", 15, 4000, 1e-3, seed=15, start=None),
     "strong": Recipe(DEMO / "strong.safetensors", 50, 2500, 5e-4, seed=50),
@@ -68,7 +67,10 @@ def pyramid(photograph: Photograph) -> list[Pixels]:
     pixels = photograph.pixels()
     image = Image.fromarray((pixels * 255).round().astype(np.uint8))
     sizes = [(round(image.width * s), round(image.height * s)) for s in PYRAMID]
-    return [np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32) / 255 for size in sizes]
+    return [
+        np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32) / np.float32(255)
+        for size in sizes
+    ]
 
 
 def patch(levels: list[Pixels], rng: np.random.Generator) -> Pixels:
@@ -78,7 +80,7 @@ def patch(levels: list[Pixels], rng: np.random.Generator) -> Pixels:
     """
     level = levels[rng.integers(len(levels))]
     y, x = (rng.integers(side - PATCH_PX + 1) for side in level.shape[:2])
-    crop = np.rot90(level[y : y + PATCH_PX, x : x + PATCH_PX], rng.integers(4))
+    crop = np.rot90(level[y : y + PATCH_PX, x : x + PATCH_PX], int(rng.integers(4)))
     crop = crop[:, ::-1] if rng.random() < 0.5 else crop
     crop = crop[:, :, rng.permutation(3)]
     if rng.random() < 0.5:
@@ -107,14 +109,14 @@ def train(name: str, recipe: Recipe) -> tuple[Compact, float]:
         target = torch.from_numpy(clean)
         loss = torch.nn.functional.l1_loss(model(target + torch.from_numpy(noise)), target)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM_LIMIT)
         optimizer.step()
         schedule.step()
         mean_loss += (loss.item() - mean_loss) / min(step, 200)
         if step % 250 == 0:
-            seconds = time.perf_counter() - started
-            click.echo(f"{name}: step {step} of {recipe.steps}, L1 {mean_loss * 255:.2f}/255, {seconds:.0f} s", err=True)
+            progress = f"step {step} of {recipe.steps}, {time.perf_counter() - started:.0f} s"
+            click.echo(f"{name}: {progress}, L1 {mean_loss * 255:.2f}/255", err=True)
     return model, time.perf_counter() - started
 
 
@@ -127,7 +129,6 @@ def save(name: str, recipe: Recipe, model: Compact, seconds: float) -> None:
         "purpose": f"removes Gaussian noise of sigma {recipe.sigma}/255; RGB in 0..1",
         "training": f"from {start}, {recipe.steps} steps of {BATCH} patches of {PATCH_PX} px, L1,"
         f" Adam {recipe.learning_rate:g} cosine, seed {recipe.seed}",
-        "licence": "CC0 1.0",
     }
     recipe.file.parent.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file(model.state_dict(), recipe.file, header)
@@ -136,16 +137,12 @@ def save(name: str, recipe: Recipe, model: Compact, seconds: float) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(RECIPES)))
-@click.option("--threads", default=1, show_default=True, help="Threads for PyTorch; one is repeatable to the bit.")
-@click.option("--steps", type=int, help="Train for fewer steps, to see that it runs.")
-def main(names: tuple[str, ...], threads: int, steps: int | None) -> None:
+@click.option("--threads", default=1, show_default=True, help="More than one may change the last bits.")
+def main(names: tuple[str, ...], threads: int) -> None:
     """Train NAMES (all four when none is given) and write their checkpoints."""
     torch.set_num_threads(threads)
     for name in names or RECIPES:
-        recipe = RECIPES[name]
-        if steps is not None:
-            recipe = Recipe(recipe.file, recipe.sigma, steps, recipe.learning_rate, recipe.seed, recipe.start)
-        save(name, recipe, *train(name, recipe))
+        save(name, RECIPES[name], *train(name, RECIPES[name]))
 
 
 if __name__ == "__main__":
