@@ -73,7 +73,9 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
             f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:\n"
             "  --arch path/to/network.py:Network --arch-arg features=64"
         ) from None
-    except (RuntimeError, KeyError, AssertionError, ValueError) as error:
+    except ArchitectureError:
+        raise
+    except Exception as error:  # weights of another network break spandrel's loaders in any way
         raise ArchitectureError(
             f"{checkpoint.name} does not fit the network {arch!r}: {_first_line(error)}; try --arch auto"
         ) from None

@@ -6,6 +6,7 @@ all but the last, which takes the rest.
 
 from collections.abc import Sequence
 from string import ascii_uppercase
+from typing import TypeAlias
 
 import onnx_ir as ir
 import torch
@@ -36,12 +37,16 @@ def blend_tensors(endpoints: Sequence[StateDict], alpha: Sequence[float]) -> dic
     return blended
 
 
-def attach_blend(model: ir.Model, endpoints: Sequence[StateDict]) -> None:
+Stored: TypeAlias = dict[str, tuple[int, str]]
+"""Name of an initializer -> the number of its endpoint and the name of its tensor there."""
+
+
+def attach_blend(model: ir.Model, endpoints: Sequence[StateDict]) -> Stored:
     """Put the weights of all endpoints into a skeleton's graph, and the input `alpha` that blends them.
 
     alpha is float32 of shape [len(endpoints) - 1]. The blend is elementwise and per tensor, so it is
     exact where a share is 1. A tensor that is equal in all endpoints is stored once and not blended;
-    what the network does not use is not stored.
+    what the network does not use is not stored. Returns what became of the tensors.
     """
     graph = model.graph
     lifted = list(graph.inputs[1:])
@@ -50,31 +55,36 @@ def attach_blend(model: ir.Model, endpoints: Sequence[StateDict]) -> None:
     graph.inputs.append(alpha)
     nodes = Nodes(graph)
     shares = _Shares(nodes, alpha, len(endpoints))
+    stored: Stored = {}
     for value in lifted:
         if value.uses():
-            _attach(nodes, shares, value, [endpoint[value.name or ""] for endpoint in endpoints])
+            stored |= _attach(nodes, shares, value, [endpoint[value.name or ""] for endpoint in endpoints])
     nodes.insert_before(graph[0])
+    return stored
 
 
-def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor]) -> None:
+def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
     """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead."""
     assert value.name is not None and value.dtype is not None
     name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
     value.name = None  # free for the value that takes its place
     if all(tensor.equal(tensors[0]) for tensor in tensors[1:]):
         total = nodes.constant(name, _adapt(tensors[0], dtype))
+        names = [name]
     else:
-        terms = []
+        terms, names = [], []
         for letter, tensor, share in zip(
             ascii_uppercase, tensors, shares.of(dtype, len(shape)), strict=False
         ):
             stored = nodes.constant(f"{name}@{letter}", _adapt(tensor, dtype))
+            names.append(f"{name}@{letter}")
             terms.append(nodes.add("Mul", [stored, share], f"{name}@{letter}*share", dtype, shape))
         total = terms[0]
         for letter, term in zip(ascii_uppercase[1:], terms[1:], strict=False):
             label = name if term is terms[-1] else f"{name}@..{letter}"
             total = nodes.add("Add", [total, term], label, dtype, shape)
     ir.convenience.replace_all_uses_with(value, total)
+    return {stored: (number, name) for number, stored in enumerate(names)}
 
 
 class _Shares:

@@ -5,11 +5,11 @@ states and counters, and prefix the names with what wrapped the network while it
 """
 
 import hashlib
-import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -50,12 +50,18 @@ class Checkpoint:
     prefix: str = ""
     container: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    def without_tensors(self) -> "Checkpoint":
+        """What is left to know once the weights have been loaded into a network, without their memory."""
+        return replace(self, tensors={}, container={})
+
 
 def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint], list[str]]:
     """Read all endpoints, taking the same nested state dict from each; return them and notes for the user.
 
     Raises CheckpointError, one sentence, for anything that is not a file with named tensors.
     """
+    if not sources:
+        return [], []
     containers = [_read(source) for source in sources]
     found = [dict(_state_dicts(container)) for container in containers]
     for source, nestings in zip(sources, found, strict=True):
@@ -117,13 +123,15 @@ def _label(nesting: tuple[str, ...]) -> str:
 def _state_dicts(
     container: Mapping[str, Any], nesting: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """All state dicts inside `container` under the known keys, best first."""
-    for key in NESTINGS:
-        inner = container.get(key)
-        if isinstance(inner, Mapping):
-            yield from _state_dicts(inner, (*nesting, key))
+    """All state dicts inside `container` under the known keys, best first.
+
+    Tensors beside such a key are counters and the like, never the weights.
+    """
+    inner = [(key, container[key]) for key in NESTINGS if isinstance(container.get(key), Mapping)]
+    nested = [found for key, value in inner for found in _state_dicts(value, (*nesting, key))]
+    yield from nested
     tensors = {k: v for k, v in container.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
-    if tensors:
+    if tensors and not nested:
         yield nesting, tensors
 
 
@@ -165,8 +173,10 @@ def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what PyTorch has to say about TorchScript is said below
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # damaged bytes fail as IndexError, struct.error, OSError, anything
         text = str(error)
     if "TorchScript" in text:
         raise CheckpointError(

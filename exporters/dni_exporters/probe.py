@@ -64,6 +64,12 @@ def probe(
             f"the network {architecture.name} takes no input of shape {shape} (float32, N,C,H,W): {_error(network, shape)}; "
             "give one that it takes: --input-shape N,C,H,W"
         )
+    larger = (shape[0], channels, shape[2] + 2 * multiple, shape[3] + multiple)
+    if not static and _run(network, larger) is None:
+        raise ArchitectureError(
+            f"the network {architecture.name} takes an input of shape {shape}, but none of {larger}: "
+            f"{_error(network, larger)}; fix its size: --static --input-shape N,C,H,W"
+        )
     return ImageContract(
         input_shape=shape,
         size_multiple=multiple,

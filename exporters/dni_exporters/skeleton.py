@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import copy
+import gc
 import io
 import logging
 import re
@@ -18,6 +19,7 @@ from torch import nn
 from dni_runtime import ExportError
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
+_LOGGERS = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,19 @@ def trace(
         raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}") from error
     assert program is not None
     model = program.model
+    del program
+    gc.collect()  # the trace leaves hundreds of thousands of objects in cycles, 400 MB for an RRDBNet
     _lift(model, weights)
     with _silence():
         onnxscript.optimizer.optimize(model)
     notes = () if static else _name_dimensions(model)
     layers = _layers(model)
+    # Stack traces with the paths of this machine; the names of all weights once more.
+    model.graph.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        value.metadata_props.clear()
     for node in model.graph.all_nodes():
-        node.metadata_props.clear()  # stack traces with the paths of this machine
+        node.metadata_props.clear()
     if half:
         _keep_float32_io(model)
     return Skeleton(model, layers, notes)
@@ -178,7 +186,7 @@ def _cause(error: BaseException) -> str:
 @contextlib.contextmanager
 def _silence() -> Iterator[Any]:
     """Keep the exporter's progress, log records and deprecation warnings from the user's terminal."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import dni_runtime
-from dni_runtime import ParityError
+from dni_runtime import ModelError, ParityError
 
 from .blend import blend_tensors
 from .checkpoint import StateDict
@@ -25,6 +25,7 @@ Array = NDArray[np.float32]
 # Of max(1, |reference|max). Float32: rounding of a few thousand sums taken in another order. Float16 keeps
 # 11 bits (5e-4) of every weight and activation; over tens of layers that was measured to reach 5e-3.
 TOLERANCE = {"float32": 1e-5, "float16": 2e-2}
+_SIZES = "the network depends on sizes in a way that tracing loses: use --static with --input-shape"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,35 @@ class Reference:
         with quiet_inference():
             return [self.network(torch.from_numpy(image)).float().numpy() for image in self.images]
 
+    def first_beyond(self, limit: float, alpha: Sequence[float]) -> str | None:
+        """The first module whose output has an element above `limit`, in the order of computation."""
+        found: list[str] = []
+
+        def look(name: str, output: Any) -> None:
+            if isinstance(output, torch.Tensor) and not bool((output.abs() <= limit).all()):
+                found.append(name or type(self.network).__name__)
+
+        hooks = [
+            module.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
+            for name, module in self.network.named_modules()
+        ]
+        try:
+            self.outputs(alpha)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found[0] if found else None
+
 
 def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array]:
     """Images of two sizes, float32 (N,C,H,W) in 0..1, with slopes, edges and noise; one where sizes are fixed."""
     batch, channels, height, width = contract.input_shape
-    step = contract.size_multiple
     shapes = [(batch, channels, height, width)]
     if not static:
-        shapes = [(1, channels, height, width), (batch, channels, height + 2 * step, height + step)]
+        # The second size: smaller and wider, odd multiples where the network takes them.
+        step = contract.size_multiple
+        side = -(-max(contract.size_minimum, 8) // step) * step
+        shapes = [(1, channels, height, width), (batch, channels, side + step, side + 3 * step)]
     rng = np.random.default_rng(0)
     images = []
     for n, c, h, w in shapes:
@@ -103,16 +125,29 @@ def check_parity(
     Raises ParityError where an output differs by more than the bound, has another shape or is not finite.
     """
     results = []
+    # All of PyTorch's outputs first: blended weights and a session's copies would add up in memory.
+    expected = [reference.outputs(alpha) for alpha in alphas]
     with dni_runtime.load(path, provider="cpu") as model:
         baked = model.metadata.alpha_pinned is not None
-        for alpha in alphas:
+        for alpha, outputs in zip(alphas, expected, strict=True):
+            # ONNX Runtime computes float16 networks in float32 on the CPU and so hides what overflows on a GPU.
+            if model.metadata.dtype == "float16" and (layer := reference.first_beyond(65504, alpha)):
+                raise ParityError(
+                    f"the output of layer {layer!r} leaves the range of float16 (65504) at alpha "
+                    f"{dni_runtime.format_alpha(alpha)}; nothing was written. Use --dtype float32"
+                )
             worst = Parity(alpha, 0.0, tolerance)
-            for image, wanted in zip(reference.images, reference.outputs(alpha), strict=True):
-                got = model(image, alpha=None if baked else alpha)
+            for image, wanted in zip(reference.images, outputs, strict=True):
+                try:
+                    got = model(image, alpha=None if baked else alpha)
+                except ModelError as failure:
+                    raise ParityError(
+                        f"the ONNX model fails for an input of {image.shape}: {failure}; {_SIZES}"
+                    ) from failure
                 if got.shape != wanted.shape:
                     raise ParityError(
-                        f"the ONNX model gives shape {got.shape} for an input of {image.shape}, PyTorch {wanted.shape}; "
-                        "the network depends on sizes in a way that tracing loses: use --static with --input-shape"
+                        f"the ONNX model gives shape {got.shape} for an input of {image.shape}, PyTorch "
+                        f"{wanted.shape}; {_SIZES}"
                     )
                 error = float(np.abs(got - wanted).max())
                 bound = tolerance * max(1.0, float(np.abs(wanted).max()))

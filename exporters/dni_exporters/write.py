@@ -1,19 +1,16 @@
 """Writing models whole or not at all: everything is made in a hidden folder beside the output, then moved."""
 
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+import onnx
 import onnx_ir as ir
 
-from dni_runtime import ExportError, OutputError
-
-from .checkpoint import Checkpoint
+from dni_runtime import OutputError
 
 # Protocol Buffers refuse messages of 2 GiB; the graph itself needs room too.
 EMBED_LIMIT_BYTES = 2**31 - 2**26
@@ -33,11 +30,12 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """A hidden folder inside `folder`, gone afterwards whatever happens.
+    """A hidden folder inside `folder`, gone afterwards whatever happens; `folder` is made, and kept if used.
 
     Raises OutputError, in place of the OSError, where something inside could not be written.
     """
     hidden = None
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=".dni-", dir=folder))
@@ -50,14 +48,65 @@ def staging(folder: Path) -> Iterator[Path]:
     finally:
         if hidden is not None:
             shutil.rmtree(hidden, ignore_errors=True)
+        with suppress(OSError):  # not empty: a model is in it
+            for path in made:
+                path.rmdir()
 
 
-def save(model: ir.Model, path: Path, *, external: bool) -> None:
-    """Write `model` to `path`, its weights inside, or in `path` + `.data` beside it.
+def save(model: ir.Model, path: Path, weights: str) -> None:
+    """Write `model` to `path`: "embed" its weights, make them "external" in `path` + `.data`, or leave their "link"s.
 
-    Tensors below 256 bytes stay inside: ONNX Runtime reads shapes while it loads the graph.
+    Tensors below 256 bytes stay inside: ONNX Runtime reads shapes while it loads the graph. Types and
+    shapes of intermediate values are left out: whoever loads the model infers them again.
     """
-    ir.save(model, path, external_data=f"{path.name}.data" if external else None)
+    for node in model.graph:
+        for value in node.outputs:
+            if not value.is_graph_output():
+                value.type = value.shape = None
+    if weights == "embed":
+        _save_embedded(model, path)
+    else:
+        ir.save(model, path, external_data=f"{path.name}.data" if weights == "external" else None)
+
+
+def _save_embedded(model: ir.Model, path: Path) -> None:
+    """Write one tensor after the other: the whole message at once would be held three times in memory.
+
+    The encoding is that of Protocol Buffers (protobuf.dev/programming-guides/encoding): a field that is a
+    message is its key, its length and its bytes, and fields may come in any order.
+    """
+    initializers = dict(model.graph.initializers)
+    model.graph.initializers.clear()
+    try:
+        proto = ir.to_proto(model)
+    finally:
+        model.graph.initializers.update(initializers)
+    graph = proto.graph.SerializeToString()
+    proto.ClearField("graph")
+    tensors = []
+    for name, value in initializers.items():
+        tensor = value.const_value
+        assert tensor is not None  # that is what makes it an initializer
+        head = onnx.TensorProto(name=name, data_type=int(tensor.dtype), dims=tensor.shape.numpy())
+        start = head.SerializeToString() + _field(head, "raw_data", tensor.nbytes)
+        start = _field(proto.graph, "initializer", len(start) + tensor.nbytes) + start
+        tensors.append((start, tensor))
+    length = len(graph) + sum(len(start) + tensor.nbytes for start, tensor in tensors)
+    with path.open("wb") as file:
+        file.write(proto.SerializeToString() + _field(proto, "graph", length) + graph)
+        for start, tensor in tensors:
+            file.write(start + tensor.tobytes())
+
+
+def _field(message: onnx.ModelProto | onnx.GraphProto | onnx.TensorProto, name: str, length: int) -> bytes:
+    """The beginning of a length-delimited field of `message`: its key and its length, both varints."""
+    encoded = bytearray()
+    for number in (message.DESCRIPTOR.fields_by_name[name].number << 3 | 2, length):
+        while number > 0x7F:
+            encoded.append(number & 0x7F | 0x80)
+            number >>= 7
+        encoded.append(number)
+    return bytes(encoded)
 
 
 def weight_bytes(model: ir.Model) -> int:
@@ -67,81 +116,18 @@ def weight_bytes(model: ir.Model) -> int:
     )
 
 
-def publish(staged: Path, output: Path) -> None:
-    """Move a written model, and its .data file where it has one, to its final name.
+def publish(staged: Path, output: Path) -> list[Path]:
+    """Move a written model, and its .data file where it has one, to its final name; return the final names.
 
     A model is never seen beside the weights of another one: the old model goes first, the new one
     comes last.
     """
-    weights = staged.with_name(f"{staged.name}.data")
-    old_weights = output.with_name(f"{output.name}.data")
-    if weights.exists():
-        output.unlink(missing_ok=True)
-        os.replace(weights, old_weights)
-        os.replace(staged, output)
-    else:
+    weights, old_weights = (path.with_name(f"{path.name}.data") for path in (staged, output))
+    if not weights.exists():
         os.replace(staged, output)
         old_weights.unlink(missing_ok=True)
-
-
-def link_weights(model: ir.Model, endpoints: Sequence[Checkpoint], folder: Path) -> None:
-    """Let the model's weights be read from the endpoints' own .safetensors files.
-
-    The files have to lie in `folder` (where the model will be) or below, because ONNX Runtime refuses
-    paths that lead out of it; every weight has to be stored as the model needs it.
-
-    Raises ExportError where one of this does not hold.
-    """
-    files = [_Header(endpoint, folder) for endpoint in endpoints]
-    for value in model.graph.initializers.values():
-        name, _, letter = str(value.name).partition("@")
-        number = ord(letter) - ord("A") if len(letter) == 1 else 0
-        header, endpoint = files[number], endpoints[number]
-        if name not in endpoint.tensors or value.const_value is None:
-            continue  # a constant of the graph
-        value.const_value = header.external(name, value)
-
-
-class _Header:
-    """Where each tensor lies in a .safetensors file (the format: 8 bytes of length, JSON, then bytes)."""
-
-    def __init__(self, endpoint: Checkpoint, folder: Path) -> None:
-        if endpoint.path is None or endpoint.path.suffix.lower() != ".safetensors":
-            raise ExportError(
-                f"--weights link needs .safetensors endpoints, {endpoint.name} is none; "
-                "convert it first (dni blend A A --alpha 1 -o A.safetensors) or use --weights external"
-            )
-        path = endpoint.path.resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise ExportError(
-                f"--weights link: {endpoint.path} does not lie in the model's folder {folder} or below, "
-                "and ONNX Runtime follows no link out of it; write the model beside its endpoints"
-            )
-        self._endpoint = endpoint
-        self._location = path.relative_to(folder.resolve()).as_posix()
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            self._entries: Mapping[str, dict[str, Any]] = json.loads(file.read(length))
-        self._start = 8 + length
-
-    def external(self, name: str, value: ir.Value) -> ir.ExternalTensor:
-        tensor = value.const_value
-        assert tensor is not None and value.name is not None
-        stored = self._entries.get(self._endpoint.prefix + name)
-        dtypes = {"F32": ir.DataType.FLOAT, "F16": ir.DataType.FLOAT16, "F64": ir.DataType.DOUBLE}
-        if stored is None or dtypes.get(str(stored["dtype"])) != tensor.dtype:
-            held = "nothing" if stored is None else stored["dtype"]
-            raise ExportError(
-                f"--weights link: {self._endpoint.name} holds {held} under {name!r}, the model needs {tensor.dtype.name}; "
-                "use --weights external"
-            )
-        begin, end = stored["data_offsets"]
-        return ir.ExternalTensor(
-            self._location,
-            self._start + int(begin),
-            int(end) - int(begin),
-            tensor.dtype,
-            shape=ir.Shape(stored["shape"]),
-            name=value.name,
-            base_dir="",
-        )
+        return [output]
+    output.unlink(missing_ok=True)
+    os.replace(weights, old_weights)
+    os.replace(staged, output)
+    return [output, old_weights]

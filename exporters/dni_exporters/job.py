@@ -1,0 +1,140 @@
+"""The arguments of an export, checked once, and what follows from them: names and metadata."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from dni_runtime import Alpha, Endpoint, ExportError, Metadata, check_alpha
+
+from .checkpoint import Checkpoint
+from .probe import ImageContract
+from .verify import TOLERANCE
+
+DTYPES = ("float32", "float16")
+WEIGHTS = ("embed", "external", "link")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to make. `alphas` is empty for an alpha-input model; `tolerance` is None for no verification."""
+
+    output: Path
+    alphas: tuple[tuple[float, ...], ...]
+    alpha_range: tuple[float, float]
+    alpha_default: tuple[float, ...] | None
+    static: bool
+    opset: int | None
+    dtype: str
+    weights: str
+    tolerance: float | None
+
+    @property
+    def half(self) -> bool:
+        return self.dtype == "float16"
+
+    def outputs(self) -> list[Path]:
+        """The final name of every model: `output` itself, or one name per alpha inside it."""
+        if len(self.alphas) > 1 or (self.alphas and (self.output.is_dir() or not self.output.suffix)):
+            if self.output.suffix == ".onnx" and not self.output.is_dir():
+                raise ExportError(
+                    f"{len(self.alphas)} alphas make as many files, {self.output} names one; give a folder: -o "
+                    f"{self.output.with_suffix('')}"
+                )
+            return [self.output / f"alpha-{text}.onnx" for text in _file_texts(self.alphas)]
+        if self.output.suffix != ".onnx":
+            raise ExportError(
+                f"the output {self.output} has no .onnx suffix; expected a name such as {self.output}.onnx"
+            )
+        return [self.output]
+
+    def describe(
+        self, architecture: str, contract: ImageContract, checkpoints: Sequence[Checkpoint], opset: int
+    ) -> Metadata:
+        """The metadata of the model.
+
+        Raises ExportError where `opset`, which the model came out with, is not the one that was asked for.
+        """
+        if self.opset not in (None, opset):
+            raise ExportError(
+                f"the model came out with opset {opset}, --opset asked for {self.opset}; PyTorch could not convert "
+                "it: leave --opset out or ask for the one it made"
+            )
+        return Metadata(
+            endpoints=tuple(Endpoint(c.name, c.sha256) for c in checkpoints),
+            alpha_range=self.alpha_range,
+            alpha_default=self.alpha_default,
+            architecture=architecture,
+            scale=contract.scale,
+            size_multiple=contract.size_multiple,
+            size_minimum=contract.size_minimum,
+            overlap=contract.overlap,
+            color={1: "L", 3: "RGB"}.get(contract.input_shape[1], ""),
+            dtype=self.dtype,
+            opset=opset,
+            tool=f"dni-deploy {tool_version()}",
+        )
+
+
+def check_job(
+    output: Path,
+    endpoint_count: int,
+    *,
+    alpha_input: bool,
+    alphas: Sequence[Alpha] | None,
+    alpha_range: tuple[float, float],
+    alpha_default: Alpha | None,
+    static: bool,
+    opset: int | None,
+    dtype: str,
+    weights: str,
+    atol: float | None,
+    verify: bool,
+) -> Job:
+    """Raise ExportError or AlphaError for arguments that make no sense, alone or together."""
+    low, high = alpha_range
+    if not low < high:
+        raise ExportError(f"the alpha range is {low:g}..{high:g}; expected the smaller number first")
+    if alpha_input == bool(alphas):
+        raise ExportError(
+            "say which model to make: one that takes alpha at run time (--alpha-input, alpha_input=True) or one "
+            "for a fixed alpha (--alpha X, alphas=[X]), not both"
+        )
+    for name, value, allowed in (("dtype", dtype, DTYPES), ("weights", weights, WEIGHTS)):
+        if value not in allowed:
+            raise ExportError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
+    if alphas and alpha_default is not None:
+        raise ExportError("--alpha-default is for --alpha-input: a baked model has no alpha to leave out")
+    if alphas and weights == "link":
+        raise ExportError(
+            "--weights link is for --alpha-input: a baked model holds weights that no endpoint has"
+        )
+    if atol is not None and not atol >= 0:
+        raise ExportError(f"atol is {atol}; expected 0 or more")
+    count = max(1, endpoint_count - 1)  # too few endpoints are reported by their own check
+    return Job(
+        output=output,
+        alphas=tuple(dict.fromkeys(check_alpha(alpha, alpha_range, count) for alpha in alphas or ())),
+        alpha_range=alpha_range,
+        alpha_default=None if alpha_default is None else check_alpha(alpha_default, alpha_range, count),
+        static=static,
+        opset=opset,
+        dtype=dtype,
+        weights=weights,
+        tolerance=(TOLERANCE[dtype] if atol is None else atol) if verify else None,
+    )
+
+
+def tool_version() -> str:
+    """This package's version, empty for a bare clone on sys.path."""
+    try:
+        return version("dni-deploy")
+    except PackageNotFoundError:
+        return ""
+
+
+def _file_texts(alphas: Sequence[tuple[float, ...]]) -> list[str]:
+    """Texts of alphas for file names, with as many decimals as tell them all apart, so that they sort."""
+    texts = [f"{value:.10f}".rstrip("0") for alpha in alphas for value in alpha]
+    places = max(1, *(len(text.partition(".")[2]) for text in texts))
+    return ["_".join(f"{value:.{places}f}" for value in alpha) for alpha in alphas]

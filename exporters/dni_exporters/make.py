@@ -1,0 +1,96 @@
+"""Write, verify, publish: the models of one export, in the staging folder first."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from . import write
+from .bake import bake
+from .blend import Stored
+from .checkpoint import Checkpoint
+from .clock import Clock
+from .job import Job
+from .link import link_weights
+from .report import ExportedFile
+from .verify import Parity, Reference, check_parity, probe_alphas
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What every model of an export needs.
+
+    layers:    module name -> value name, for naming the worst one.
+    reference: None where the export is not to be verified.
+    weights:   how to store them, "embed", "external" or "link".
+    """
+
+    job: Job
+    layers: dict[str, str]
+    reference: Reference | None
+    weights: str
+    clock: Clock
+
+    def alpha_input(
+        self, model: ir.Model, stored: Stored, checkpoints: Sequence[Checkpoint], folder: Path, output: Path
+    ) -> ExportedFile:
+        """Write `model` as it is; `folder` is the staging folder, `stored` tells which weights to link."""
+        # Linked weights are found from the final folder alone, so there the model has to be while it is checked.
+        staged = (
+            folder / output.name if self.weights != "link" else output.parent / f"{folder.name}{output.name}"
+        )
+        try:
+            with self.clock("write"):
+                if self.weights == "link":
+                    link_weights(model, stored, checkpoints, output.parent)
+                write.save(model, staged, self.weights)
+            parity = self._verify(staged, probe_alphas(len(checkpoints), self.job.alpha_range))
+            return self._publish(staged, output, None, parity)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def baked(self, model: ir.Model, folder: Path, outputs: Sequence[Path]) -> list[ExportedFile]:
+        """Write one model per alpha, each from the same alpha-input `model`; publish all or none."""
+        with self.clock("write"):
+            source = folder / "alpha-input" / "model.onnx"
+            source.parent.mkdir()
+            write.save(model, source, "external")
+        made = []
+        with _collecting_often() as collect:
+            for alpha, output in zip(self.job.alphas, outputs, strict=True):
+                staged = folder / output.name
+                with self.clock("bake"):
+                    write.save(bake(source, alpha), staged, self.weights)
+                    collect()
+                made.append((staged, output, alpha, self._verify(staged, [alpha])))
+        return [self._publish(*item) for item in made]
+
+    def _verify(self, staged: Path, alphas: list[tuple[float, ...]]) -> tuple[Parity, ...]:
+        if self.reference is None or self.job.tolerance is None:
+            return ()
+        with self.clock("verify"):
+            return tuple(check_parity(staged, self.reference, alphas, self.job.tolerance, self.layers))
+
+    def _publish(
+        self, staged: Path, output: Path, alpha: tuple[float, ...] | None, parity: tuple[Parity, ...]
+    ) -> ExportedFile:
+        with self.clock("publish"):
+            written = write.publish(staged, output)
+        return ExportedFile(output, alpha, sum(path.stat().st_size for path in written), parity)
+
+
+@contextmanager
+def _collecting_often() -> Iterator[Callable[[], object]]:
+    """A cheap `gc.collect`: each baked graph is a cycle that holds a whole set of weights.
+
+    What exists already is left out of the search, or every call would walk all of PyTorch's objects.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield gc.collect
+    finally:
+        gc.unfreeze()
