@@ -62,9 +62,7 @@ def contact_sheet(
     for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         left = _MARGIN_PX + index % columns * (cell + _GAP_PX)
         upper = top + index // columns * row_height
-        sheet.paste(
-            picture, (left + (cell - picture.width) // 2, upper + (cell_height - picture.height) // 2)
-        )
+        sheet.paste(picture, (left + (cell - picture.width) // 2, upper + (cell_height - picture.height) // 2))
         below = upper + cell_height + _GAP_PX // 2
         _write(draw, label, (left + cell / 2, below), _LABEL_PX, cell)
     return np.array(sheet)
@@ -82,9 +80,7 @@ def _to_picture(image: npt.NDArray[Any]) -> Image.Image:
     if image.dtype == np.uint16:
         image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
-        raise InputError(
-            f"an image is {image.dtype} of shape {image.shape}; expected uint8 or uint16 (H, W, C)"
-        )
+        raise InputError(f"an image is {image.dtype} of shape {image.shape}; expected uint8 or uint16 (H, W, C)")
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     picture = Image.fromarray(np.ascontiguousarray(image))

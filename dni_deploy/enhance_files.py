@@ -39,6 +39,7 @@ def enhance_files(
     alphas: Sequence[Alpha] = (),
     *,
     tile: int | None = None,
+    overlap: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[EnhancedFile]:
@@ -85,7 +86,7 @@ def enhance_files(
             try:
                 image = read_image(file) if image is None else image
                 start = time.perf_counter()
-                result = model.enhance(image, alpha, tile=tile, progress=report)
+                result = model.enhance(image, alpha, tile=tile, overlap=overlap, progress=report)
                 seconds = time.perf_counter() - start
                 write_image(target, result)
             except DniError as error:

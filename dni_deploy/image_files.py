@@ -42,9 +42,7 @@ def read_image(path: Path) -> npt.NDArray[Any]:
     Raises InputError if the file is missing, no image, damaged, or would lose precision.
     """
     if not path.is_file():
-        raise InputError(
-            f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; expected an image file"
-        )
+        raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; expected an image file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged tags; damaged pixels are an error by themselves
@@ -72,9 +70,7 @@ def write_image(path: Path, image: npt.NDArray[Any]) -> None:
     """
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
-        raise OutputError(
-            f"{path} has the suffix {path.suffix!r}; expected one of {', '.join(sorted(IMAGE_SUFFIXES))}"
-        )
+        raise OutputError(f"{path} has the suffix {path.suffix!r}; expected one of {', '.join(sorted(IMAGE_SUFFIXES))}")
     name, options = _FORMATS[suffix]
     image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
     if image.ndim == 3 and image.shape[2] == 4 and name in _NO_OPACITY:

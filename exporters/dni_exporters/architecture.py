@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,12 @@ def build(
             f"--arch-arg is for a network given as code (module:callable), --arch is {arch!r}; leave one of them out"
         )
     return _from_spandrel(arch, checkpoint)
+
+
+def load_endpoints(architecture: Architecture, checkpoints: Sequence[Checkpoint]) -> list[StateDict]:
+    """Every endpoint's state dict under the network's own names; the first one's is in the network already."""
+    first = {name: tensor.detach().clone() for name, tensor in architecture.network.state_dict().items()}
+    return [first, *(architecture.load(c.tensors) for c in checkpoints[1:])]
 
 
 def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:

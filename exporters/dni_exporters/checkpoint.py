@@ -63,7 +63,7 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
     if not sources:
         return [], []
     containers = [_read(source) for source in sources]
-    found = [dict(_state_dicts(container)) for container in containers]
+    found = [dict(state_dicts(container)) for container in containers]
     for source, nestings in zip(sources, found, strict=True):
         if not nestings:
             raise CheckpointError(
@@ -120,7 +120,7 @@ def _label(nesting: tuple[str, ...]) -> str:
     return ".".join(nesting) if nesting else "the top level"
 
 
-def _state_dicts(
+def state_dicts(
     container: Mapping[str, Any], nesting: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """All state dicts inside `container` under the known keys, best first.
@@ -128,7 +128,7 @@ def _state_dicts(
     Tensors beside such a key are counters and the like, never the weights.
     """
     inner = [(key, container[key]) for key in NESTINGS if isinstance(container.get(key), Mapping)]
-    nested = [found for key, value in inner for found in _state_dicts(value, (*nesting, key))]
+    nested = [found for key, value in inner for found in state_dicts(value, (*nesting, key))]
     yield from nested
     tensors = {k: v for k, v in container.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
     if tensors and not nested:

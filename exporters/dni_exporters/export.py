@@ -11,9 +11,9 @@ from dni_runtime.metadata import KEY
 from torch import nn
 
 from . import write
-from .architecture import Architecture, build
+from .architecture import build, load_endpoints
 from .blend import attach_blend
-from .checkpoint import Checkpoint, EndpointSource, StateDict, read_endpoints
+from .checkpoint import EndpointSource, read_endpoints
 from .clock import Clock, Progress
 from .endpoints import check_endpoints, lineage
 from .fold import fold_batch_norm, fold_constants
@@ -89,7 +89,7 @@ def export(
         check_endpoints(checkpoints)
     with clock("build network"):
         architecture = build(arch, checkpoints[0], arch_args)
-        states = _load_all(architecture, checkpoints)
+        states = load_endpoints(architecture, checkpoints)
         checkpoints = [c.without_tensors() for c in checkpoints]
     with clock("probe network"):
         contract = probe(architecture, input_shape, static=static)
@@ -133,12 +133,6 @@ def export(
         warnings=(related.warning,) if related.looks_unrelated else (),
         seconds=clock.seconds,
     )
-
-
-def _load_all(architecture: Architecture, checkpoints: Sequence[Checkpoint]) -> list[StateDict]:
-    """Every endpoint's state dict under the network's own names; the first one's is in the network already."""
-    first = {name: tensor.detach().clone() for name, tensor in architecture.network.state_dict().items()}
-    return [first, *(architecture.load(c.tensors) for c in checkpoints[1:])]
 
 
 def _sign(model: ir.Model, metadata: Metadata) -> None:

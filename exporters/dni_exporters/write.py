@@ -17,8 +17,9 @@ EMBED_LIMIT_BYTES = 2**31 - 2**26
 
 
 def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
-    """Raise OutputError if one of `paths` exists and may not be replaced."""
-    existing = [path for path in paths if path.exists()]
+    """Raise OutputError if one of `paths`, or its .data file, exists and may not be replaced."""
+    both = [found for path in paths for found in (path, path.with_name(f"{path.name}.data"))]
+    existing = [path for path in both if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise OutputError(

@@ -1,0 +1,35 @@
+"""Deep Network Interpolation, from checkpoints to production.
+
+    dni_deploy.export(["A.pth", "B.pth"], "model.onnx", alpha_input=True)
+    theta = dni_deploy.blend(["A.pth", "B.pth"], alpha=0.3)
+
+The models run with `dni_runtime`. PyTorch is imported by the first use of `blend`, `export` or
+`write_blend`, not by importing this package.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .contact_sheet import contact_sheet
+from .enhance_files import EnhancedFile, enhance_files
+from .extras import import_exporters
+from .image_files import read_image, write_image
+
+if TYPE_CHECKING:
+    from dni_exporters import blend, export, write_blend
+
+__all__ = [
+    "EnhancedFile",
+    "blend",
+    "contact_sheet",
+    "enhance_files",
+    "export",
+    "read_image",
+    "write_blend",
+    "write_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("blend", "export", "write_blend"):
+        return getattr(import_exporters(), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,21 @@
+"""Optional parts: imported when they are needed, with the pip command in the error where they are missing."""
+
+from types import ModuleType
+
+from dni_runtime import DniError
+
+_EXPORT_PACKAGES = ("torch", "torchvision", "onnxscript", "onnx_ir", "safetensors", "spandrel")
+
+
+def import_exporters() -> ModuleType:
+    """The package `dni_exporters`. Raises DniError where PyTorch or another of its packages is missing."""
+    try:
+        import dni_exporters
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in _EXPORT_PACKAGES:
+            raise
+        raise DniError(
+            f"reading checkpoints and exporting need {error.name}, which is not installed: "
+            'pip install "dni-deploy[export]"'
+        ) from None
+    return dni_exporters

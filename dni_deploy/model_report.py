@@ -1,0 +1,101 @@
+"""What an ONNX file holds: `dni inspect MODEL.onnx`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from dni_runtime import Metadata, ModelError, read_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One tensor of the network.
+
+    bytes:   in the file or beside it, for all endpoints together.
+    blended: False for a tensor that is equal in all endpoints, or constant.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+    blended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """What `inspect_model` found. `operators` counts the graph's nodes by type; sizes are in bytes."""
+
+    path: Path
+    file_bytes: int
+    metadata: Metadata | None
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    opset: int
+    operators: Mapping[str, int]
+    weights: tuple[Weight, ...]
+    external_files: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def inspect_model(path: Path) -> ModelReport:
+    """Read an ONNX file of any tool, without its external weights. Raises ModelError if it cannot be read."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # protobuf's DecodeError has moved between modules from version to version
+        raise ModelError(f"{path} is not an ONNX file, or only a part of one ({error})") from None
+    if not model.graph.node:
+        raise ModelError(f"{path} is not an ONNX file, or only a part of one: it holds no graph")
+    operators: dict[str, int] = {}
+    for node in model.graph.node:
+        operators[node.op_type] = operators.get(node.op_type, 0) + 1
+    names = {tensor.name for tensor in model.graph.initializer}
+    external = {
+        entry.value
+        for tensor in model.graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return ModelReport(
+        path=path,
+        file_bytes=path.stat().st_size,
+        metadata=read_metadata(model),
+        inputs={v.name: _type(v) for v in model.graph.input if v.name not in names or v.name == "alpha"},
+        outputs={v.name: _type(v) for v in model.graph.output},
+        opset=next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0),
+        operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
+        weights=_weights(model),
+        external_files=tuple(sorted(external)),
+    )
+
+
+def _weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
+    """The endpoints' tensors `name@A`, `name@B` under their one name, in the order of the file."""
+    found: dict[str, Weight] = {}
+    for tensor in model.graph.initializer:
+        name, _, letter = tensor.name.rpartition("@")
+        blended = len(letter) == 1 and letter.isupper()
+        name = name if blended else tensor.name
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        shape = tuple(tensor.dims)
+        count = 1
+        for size in shape:
+            count *= size
+        size = count * dtype.itemsize + (found[name].bytes if name in found else 0)
+        found[name] = Weight(name, shape, dtype.name, size, blended)
+    return tuple(found.values())
+
+
+def _type(value: onnx.ValueInfoProto) -> str:
+    tensor = value.type.tensor_type
+    sizes = [d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in tensor.shape.dim]
+    return f"{onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name}[{','.join(sizes)}]"

@@ -1,0 +1,95 @@
+"""`dni run`: images through a model, with a progress bar, a report and a contact sheet."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+import dni_runtime
+from dni_runtime import Alpha, OutputError, format_alpha
+
+from .contact_sheet import contact_sheet
+from .enhance_files import EnhancedFile, enhance_files
+from .image_files import read_image, write_image
+
+
+def run_model(
+    model: Path,
+    inputs: Sequence[Path],
+    output: Path,
+    alphas: Sequence[Alpha],
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    provider: str = "auto",
+    threads: int | None = None,
+    sheet: Path | None = None,
+    force: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Enhance `inputs`, tell the terminal about it, and return how many images failed.
+
+    Raises a DniError where nothing could be started.
+    """
+    if sheet is not None and sheet.exists() and not force:
+        raise OutputError(f"{sheet} exists already and is kept; replace it with --force")
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with dni_runtime.load(model, provider, threads=threads) as loaded:
+        console.print(f"running on {loaded.provider} ({loaded.provider_note})", style="dim", soft_wrap=True)
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("", total=None)
+
+            def report(done: float, total: int, file: Path) -> None:
+                progress.update(task, description=file.name, completed=done, total=total)
+
+            results = enhance_files(
+                loaded, inputs, output, alphas, tile=tile, overlap=overlap, overwrite=force, progress=report
+            )
+    failed = [result for result in results if result.error is not None]
+    for result in failed:
+        click.secho(f"failed: {result.input}: {result.error}", err=True, fg="red")
+    if sheet is not None and len(failed) < len(results):
+        write_image(sheet, results_sheet([result for result in results if result.error is None]))
+    if as_json:
+        click.echo(json.dumps([_to_dict(result) for result in results]))
+    else:
+        for result in results:
+            if result.error is None:
+                click.echo(f"{result.output}  {_label(result)}{result.seconds:.2f} s")
+    return len(failed)
+
+
+def results_sheet(results: Sequence[EnhancedFile]) -> Any:
+    """One row per input: the input itself, then its results by alpha; uint8 (H, W, 3)."""
+    rows: dict[Path, list[EnhancedFile]] = {}
+    for result in results:
+        rows.setdefault(result.input, []).append(result)
+    images, labels = [], []
+    for file, row in rows.items():
+        images.append(read_image(file))
+        labels.append(f"{file.name} (input)")
+        for result in row:
+            images.append(read_image(result.output))
+            labels.append(_label(result).strip() or result.output.name)
+    widest = max(len(row) for row in rows.values()) + 1
+    # A single row of many strengths is wrapped; several inputs keep a row each.
+    return contact_sheet(images, labels, columns=widest if len(rows) > 1 else None)
+
+
+def _label(result: EnhancedFile) -> str:
+    return "" if result.alpha is None else f"alpha {format_alpha(result.alpha)}  "
+
+
+def _to_dict(result: EnhancedFile) -> dict[str, Any]:
+    return {
+        "input": str(result.input),
+        "output": str(result.output),
+        "alpha": result.alpha,
+        "seconds": result.seconds,
+        "error": result.error,
+    }
