@@ -12,6 +12,8 @@ from dni_runtime import PROVIDERS, DniError, InputError
 from .alphas import parse_alphas
 
 SHAPE_LENGTH = 4
+CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _err = Console(stderr=True, highlight=False)
 
 
@@ -53,7 +55,7 @@ def _key_value(text: str) -> Any:
         return key, value
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Group, context_settings=HELP)
 @click.version_option(package_name="dni-deploy", message="dni-deploy %(version)s")
 def main() -> None:
     """Deep Network Interpolation: blend two networks, export them with the strength as an input, run them."""
@@ -101,9 +103,7 @@ endpoint_files = click.argument(
 @click.option("--alpha-default", type=_alphas, metavar="X", help="Used by callers that give no alpha.")
 @arch
 @arch_args
-@click.option(
-    "--input-shape", type=_shape, metavar="N,C,H,W", help="Trace with this shape, not one that was found."
-)
+@click.option("--input-shape", type=_shape, metavar="N,C,H,W", help="Trace with this shape, not one that was found.")
 @click.option("--static", is_flag=True, help="Keep that shape as the only one.")
 @click.option("--opset", type=int, help="ONNX operator set, asserted on what was written.")
 @click.option(
@@ -147,9 +147,8 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
     options["alpha_default"] = _single(options["alpha_default"], "--alpha-default")
     if options["alpha_input"] == bool(options["alphas"]):
         raise click.UsageError("give either --alpha-input (alpha at run time) or --alpha X (baked), not both or none")
-    exporters = _import_exporters()
-    with _err.status("reading") as status:
-        report = exporters.export(
+    with _err.status("loading PyTorch") as status:
+        report = _import_exporters().export(
             endpoints,
             output,
             verify=not no_verify,
@@ -184,9 +183,9 @@ def blend(
     Example:
       dni blend A.pth B.pth --alpha 0.3 -o C.safetensors
     """
-    report = _import_exporters().write_blend(
-        endpoints, output, _single(alpha, "--alpha"), alpha_range=alpha_range, force=force
-    )
+    single = _single(alpha, "--alpha")
+    with _err.status("blending"):
+        report = _import_exporters().write_blend(endpoints, output, single, alpha_range=alpha_range, force=force)
     _remark(report.notes, [report.lineage.warning])
     if as_json:
         click.echo(json.dumps({"path": str(report.path), "alpha": report.alpha, "bytes": report.bytes}))
@@ -209,15 +208,17 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
     """
     from . import tables
 
-    if len(files) == 1:
+    if len(files) == 1 and files[0].suffix.lower() not in CHECKPOINT_SUFFIXES:
         from .model_report import inspect_model
 
         model = inspect_model(files[0])
         click.echo(json.dumps(model.to_dict())) if as_json else tables.print_model(model)
         return
     if len(files) != 2:
-        raise click.UsageError(f"{len(files)} files were given; expected two checkpoints or one ONNX model")
-    report = _import_exporters().inspect_endpoints(*files, arch=arch, arch_args=dict(arch_args))
+        kind = "checkpoint" if len(files) == 1 else "files"
+        raise click.UsageError(f"{len(files)} {kind} given; expected two checkpoints or one ONNX model")
+    with _err.status("comparing"):
+        report = _import_exporters().inspect_endpoints(*files, arch=arch, arch_args=dict(arch_args))
     _remark(report.notes, [report.lineage.warning] if report.lineage else [])
     click.echo(json.dumps(report.to_dict())) if as_json else tables.print_endpoints(report)
     if report.differences:
@@ -299,7 +300,7 @@ def demo(output: Path, force: bool) -> None:
 
 def export_main() -> None:
     """The command `dni-export`."""
-    export.main(prog_name="dni-export")
+    export.main(prog_name="dni-export", **HELP)
 
 
 def _import_exporters() -> Any:

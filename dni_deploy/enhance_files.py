@@ -1,5 +1,6 @@
 """Image files and folders through a model, at one alpha or several: the library behind `dni run`."""
 
+import mimetypes
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,13 +57,15 @@ def enhance_files(
     input that is not there, OutputError for results that exist already (unless `overwrite`) or share a name.
     """
     values = [model.check_alpha(alpha) for alpha in alphas] or [model.check_alpha(None)]
-    files = _find_images(inputs)
+    files = find_images(inputs)
     single = len(values) == 1 and len(files) == 1
     if output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir():
         if not single:
             count = len(files) * len(values)
             raise OutputError(f"{output} names one image, but there are {count} results; give a folder")
         names = {(files[0], 0): output}
+    elif not output.is_dir() and (mimetypes.guess_type(output.name)[0] or "").startswith("image/"):
+        raise OutputError(f"{output} is of a kind that is not written; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
     else:
         names = _name_results(files, output, _label_alphas(values))
     _check_outputs(names, files, overwrite)
@@ -96,7 +99,7 @@ def enhance_files(
     return results
 
 
-def _find_images(inputs: Sequence[Path]) -> list[Path]:
+def find_images(inputs: Sequence[Path]) -> list[Path]:
     """The files of `inputs`, folders replaced by their images, in order and without repetition."""
     files: dict[Path, None] = {}
     for path in inputs:
@@ -153,4 +156,6 @@ def _check_outputs(names: dict[tuple[Path, int], Path], files: list[Path], overw
     existing = [target for target in names.values() if target.exists()]
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
-        raise OutputError(f"{existing[0]}{more} already; choose another output, or ask for overwriting")
+        raise OutputError(
+            f"{existing[0]}{more} already; choose another output, or replace with --force (overwrite=True)"
+        )

@@ -13,8 +13,8 @@ import dni_runtime
 from dni_runtime import Alpha, OutputError, format_alpha
 
 from .contact_sheet import contact_sheet
-from .enhance_files import EnhancedFile, enhance_files
-from .image_files import read_image, write_image
+from .enhance_files import EnhancedFile, enhance_files, find_images
+from .image_files import IMAGE_SUFFIXES, read_image, write_image
 
 
 def run_model(
@@ -35,13 +35,14 @@ def run_model(
 
     Raises a DniError where nothing could be started.
     """
-    if sheet is not None and sheet.exists() and not force:
-        raise OutputError(f"{sheet} exists already and is kept; replace it with --force")
+    if sheet is not None:
+        _check_sheet(sheet, inputs, output, force)
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with dni_runtime.load(model, provider, threads=threads) as loaded:
-        console.print(f"running on {loaded.provider} ({loaded.provider_note})", style="dim", soft_wrap=True)
-        with Progress(*columns, console=console, transient=True) as progress:
+        note = f"running on {loaded.provider} ({loaded.provider_note})"
+        console.print(note, style="dim", soft_wrap=True, markup=False)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("", total=None)
 
             def report(done: float, total: int, file: Path) -> None:
@@ -53,15 +54,33 @@ def run_model(
     failed = [result for result in results if result.error is not None]
     for result in failed:
         click.secho(f"failed: {result.input}: {result.error}", err=True, fg="red")
-    if sheet is not None and len(failed) < len(results):
-        write_image(sheet, results_sheet([result for result in results if result.error is None]))
     if as_json:
         click.echo(json.dumps([_to_dict(result) for result in results]))
     else:
         for result in results:
             if result.error is None:
                 click.echo(f"{result.output}  {_label(result)}{result.seconds:.2f} s")
+    if sheet is not None and len(failed) < len(results):
+        _write_sheet(sheet, results_sheet([result for result in results if result.error is None]))
     return len(failed)
+
+
+def _check_sheet(sheet: Path, inputs: Sequence[Path], output: Path, force: bool) -> None:
+    """Raise OutputError, before anything runs, where the sheet could not be written or would destroy something."""
+    if sheet.suffix.lower() not in IMAGE_SUFFIXES:
+        raise OutputError(f"the sheet {sheet} has an unknown suffix; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
+    if sheet.resolve() in {output.resolve(), *(file.resolve() for file in find_images(inputs))}:
+        raise OutputError(f"{sheet} is an input or the output and would be overwritten; choose another --sheet")
+    if sheet.exists() and not force:
+        raise OutputError(f"{sheet} exists already and is kept; replace it with --force")
+
+
+def _write_sheet(sheet: Path, image: Any) -> None:
+    try:
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder of {sheet} cannot be made ({error})") from None
+    write_image(sheet, image)
 
 
 def results_sheet(results: Sequence[EnhancedFile]) -> Any:

@@ -18,7 +18,7 @@ _LAYERS = 12
 
 def print_endpoints(report: "EndpointsReport") -> None:
     """Print whether two endpoints can be blended, and how near to each other they are."""
-    console = Console(highlight=False)
+    console = _console()
     facts = _facts(f"{report.endpoints[0]} and {report.endpoints[1]}")
     facts.add_row("tensors", f"{report.tensors} with {report.parameters:,} parameters")
     if report.architecture:
@@ -40,6 +40,7 @@ def print_endpoints(report: "EndpointsReport") -> None:
         console.print(f"  {line}", soft_wrap=True)
     if lineage is not None and lineage.cosine:
         table = Table("layer", "cosine similarity", title="least alike layers", title_justify="left")
+        table.columns[0].overflow = "fold"
         least = sorted(lineage.cosine.items(), key=lambda item: item[1])
         for name, cosine in least[:_LAYERS]:
             table.add_row(name, f"{cosine:.3f}")
@@ -48,7 +49,7 @@ def print_endpoints(report: "EndpointsReport") -> None:
 
 def print_model(report: ModelReport) -> None:
     """Print what an ONNX model holds."""
-    console = Console(highlight=False)
+    console = _console()
     facts = _facts(str(report.path))
     weights = sum(weight.bytes for weight in report.weights)
     shared = sum(weight.bytes for weight in report.weights if not weight.blended)
@@ -66,6 +67,7 @@ def print_model(report: ModelReport) -> None:
         _add_metadata(facts, report.metadata)
     console.print(facts)
     table = Table("weight", "shape", "dtype", "kB", "endpoints", title_justify="left")
+    table.columns[0].overflow = "fold"
     table.columns[3].justify = "right"
     for weight in report.weights:
         shape = "x".join(map(str, weight.shape)) or "scalar"
@@ -96,8 +98,13 @@ def _add_metadata(facts: Table, metadata: Metadata) -> None:
     facts.add_row("made by", metadata.tool)
 
 
+def _console() -> Console:
+    """Prints names as they are: `[batch,3]` is no markup, `:a:` no emoji."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 def _facts(title: str) -> Table:
     table = Table(title=title, show_header=False, box=None, title_justify="left", padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     return table

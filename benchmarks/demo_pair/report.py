@@ -95,9 +95,7 @@ def plot(summary: Summary, path: Path) -> None:
         if curve["trained_mean_db"] is not None:
             axes.axhline(curve["trained_mean_db"], color=colour, **dashes)
     axes.set_xlim(0, 1)
-    axes.set_xlabel(
-        f"alpha, the share of the weak network (0: for noise {ends['strong']}, 1: for {ends['weak']})"
-    )
+    axes.set_xlabel(f"alpha, the share of the weak network (0: for noise {ends['strong']}, 1: for {ends['weak']})")
     axes.set_ylabel(f"PSNR in dB, mean of {len(summary['photographs'])} held-out photographs")
     axes.set_title("Two denoisers, and every strength between them", loc="left", pad=14)
     axes.grid(color="0.92")

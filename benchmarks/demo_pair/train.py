@@ -67,10 +67,7 @@ def pyramid(photograph: Photograph) -> list[Pixels]:
     pixels = photograph.pixels()
     image = Image.fromarray((pixels * 255).round().astype(np.uint8))
     sizes = [(round(image.width * s), round(image.height * s)) for s in PYRAMID]
-    return [
-        np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32) / np.float32(255)
-        for size in sizes
-    ]
+    return [np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32) / np.float32(255) for size in sizes]
 
 
 def patch(levels: list[Pixels], rng: np.random.Generator) -> Pixels:

@@ -14,6 +14,7 @@ from dni_deploy.demo import PHOTOGRAPH, PHOTOGRAPH_NOISY, STRONG, WEAK
 from dni_deploy.enhance_files import enhance_files
 from dni_deploy.extras import import_exporters
 from dni_deploy.image_files import read_image, write_image
+from dni_runtime import OutputError
 
 ALPHAS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 
@@ -23,10 +24,13 @@ def show(folder: Path, *, force: bool = False) -> None:
 
     Raises OutputError if the folder holds results already, unless `force`; DniError without the extra `export`.
     """
-    exporters = import_exporters()
     console = Console(stderr=True, highlight=False)
     model_path, sheet_path = folder / "denoise.onnx", folder / "sheet.png"
-    with console.status("exporting") as status:
+    there = [p for p in (model_path, sheet_path, *folder.glob(f"{PHOTOGRAPH_NOISY.stem}_alpha*")) if p.exists()]
+    if there and not force:
+        raise OutputError(f"{there[0]} exists already and is kept; replace it with --force, or choose another folder")
+    with console.status("loading PyTorch") as status:
+        exporters = import_exporters()
         report = exporters.export(
             [WEAK, STRONG], model_path, alpha_input=True, force=force, progress=lambda step: status.update(step)
         )

@@ -33,9 +33,7 @@ class Architecture:
     size_minimum: int | None = None
 
 
-def build(
-    arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str, Any] | None = None
-) -> Architecture:
+def build(arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str, Any] | None = None) -> Architecture:
     """The network for `checkpoint`.
 
     `arch` is `auto` (spandrel detects the network), a name that spandrel knows, `module:callable` or
@@ -87,8 +85,8 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
         ) from None
     if not isinstance(descriptor, ImageModelDescriptor):
         raise ArchitectureError(
-            f"{checkpoint.name} is a {descriptor.architecture.name} network for {descriptor.purpose.lower()}, which takes "
-            "more than one image; expected a network from one image to one image"
+            f"{checkpoint.name} is a {descriptor.architecture.name} network for {descriptor.purpose.lower()}, which "
+            "takes more than one image; expected a network from one image to one image"
         )
     architecture = descriptor.architecture
     network = descriptor.model.float().eval()
@@ -97,9 +95,7 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
     def load(tensors: StateDict) -> dict[str, Tensor]:
         weights = architecture.load(dict(tensors)).model.float().state_dict()
         if list(weights) != names:
-            raise ArchitectureError(
-                f"the endpoints are different variants of the network {architecture.name}"
-            )
+            raise ArchitectureError(f"the endpoints are different variants of the network {architecture.name}")
         return dict(weights)
 
     sizes = descriptor.size_requirements
@@ -160,9 +156,7 @@ def _call(arch: str, arguments: Mapping[str, Any]) -> nn.Module:
             "arguments are given as --arch-arg KEY=VALUE"
         ) from error
     if not isinstance(network, nn.Module):
-        raise ArchitectureError(
-            f"--arch {arch!r} returned a {type(network).__name__}; expected a torch.nn.Module"
-        )
+        raise ArchitectureError(f"--arch {arch!r} returned a {type(network).__name__}; expected a torch.nn.Module")
     return network
 
 

@@ -73,9 +73,7 @@ def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[
         names = [name]
     else:
         terms, names = [], []
-        for letter, tensor, share in zip(
-            ascii_uppercase, tensors, shares.of(dtype, len(shape)), strict=False
-        ):
+        for letter, tensor, share in zip(ascii_uppercase, tensors, shares.of(dtype, len(shape)), strict=False):
             stored = nodes.constant(f"{name}@{letter}", _adapt(tensor, dtype))
             names.append(f"{name}@{letter}")
             terms.append(nodes.add("Mul", [stored, share], f"{name}@{letter}*share", dtype, shape))
@@ -108,8 +106,7 @@ class _Shares:
         """The shares for weights of `dtype`: shape [1], which broadcasts; rank 0 for weights of rank 0."""
         if (dtype, False) not in self._made:
             self._made[dtype, False] = [
-                self._nodes.cast(share, f"{share.name}_{dtype.name}", dtype)
-                for share in self._made[FLOAT, False]
+                self._nodes.cast(share, f"{share.name}_{dtype.name}", dtype) for share in self._made[FLOAT, False]
             ]
         if rank == 0 and (dtype, True) not in self._made:
             self._made[dtype, True] = [

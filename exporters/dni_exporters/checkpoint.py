@@ -74,9 +74,7 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
     chosen = [shared[0] if shared else next(iter(nestings)) for nestings in found]
     notes = []
     if any(len(nestings) > 1 for nestings in found) or len(set(chosen)) > 1:
-        taken = [
-            f"{_label(n)} of {_name(s, i)}" for i, (n, s) in enumerate(zip(chosen, sources, strict=True))
-        ]
+        taken = [f"{_label(n)} of {_name(s, i)}" for i, (n, s) in enumerate(zip(chosen, sources, strict=True))]
         if len(set(chosen)) == 1:
             taken = [f"{_label(chosen[0])} of every endpoint"]
         notes.append("weights taken from " + ", ".join(taken))
@@ -120,9 +118,7 @@ def _label(nesting: tuple[str, ...]) -> str:
     return ".".join(nesting) if nesting else "the top level"
 
 
-def state_dicts(
-    container: Mapping[str, Any], nesting: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def state_dicts(container: Mapping[str, Any], nesting: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """All state dicts inside `container` under the known keys, best first.
 
     Tensors beside such a key are counters and the like, never the weights.
@@ -151,9 +147,7 @@ def _read(source: EndpointSource) -> Mapping[str, Any]:
             f"{path} is a web page, not a checkpoint: the download saved the site's answer; download the file itself"
         )
     if head.startswith(b"version https://git-lfs"):
-        raise CheckpointError(
-            f"{path} is a Git LFS pointer, not a checkpoint; fetch the file itself (git lfs pull)"
-        )
+        raise CheckpointError(f"{path} is a Git LFS pointer, not a checkpoint; fetch the file itself (git lfs pull)")
     container = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_pickle(path)
     if not isinstance(container, Mapping):
         raise CheckpointError(
@@ -166,9 +160,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a .safetensors file ({error}); download it again"
-        ) from None
+        raise CheckpointError(f"{path} is damaged or not a .safetensors file ({error}); download it again") from None
 
 
 def _read_pickle(path: Path) -> Any:
@@ -179,16 +171,15 @@ def _read_pickle(path: Path) -> Any:
     except Exception as error:  # damaged bytes fail as IndexError, struct.error, OSError, anything
         text = str(error)
     if "TorchScript" in text:
-        raise CheckpointError(
-            f"{path} is a TorchScript program, not a checkpoint; save its state_dict() instead"
-        )
+        raise CheckpointError(f"{path} is a TorchScript program, not a checkpoint; save its state_dict() instead")
     if wanted := re.search(r"GLOBAL `?([\w.]+)", text):
         raise CheckpointError(
             f"{path} wants to run code when it is loaded ({wanted[1]}), which is refused; "
             "ask its author for a file of tensors only (a state_dict, best as .safetensors)"
         )
     raise CheckpointError(
-        f"{path} is damaged or not a PyTorch checkpoint; expected one of {', '.join(SUFFIXES)}, whole: download it again"
+        f"{path} is damaged or not a PyTorch checkpoint; expected one of {', '.join(SUFFIXES)}, whole; "
+        "download it again"
     )
 
 

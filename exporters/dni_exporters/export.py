@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
+from torch import nn
+
 from dni_runtime import Alpha, Metadata
 from dni_runtime.metadata import KEY
-from torch import nn
 
 from . import write
 from .architecture import build, load_endpoints
@@ -23,6 +24,7 @@ from .nodes import FLOAT
 from .probe import probe
 from .report import ExportReport
 from .skeleton import trace
+from .unfuse import unfuse
 from .verify import Reference
 
 
@@ -93,11 +95,10 @@ def export(
         checkpoints = [c.without_tensors() for c in checkpoints]
     with clock("probe network"):
         contract = probe(architecture, input_shape, static=static)
+        notes += unfuse(architecture.network, contract.input_shape)
         related = lineage(states[0], states[-1])
     with clock("trace network"):
-        skeleton = trace(
-            architecture.network, contract.input_shape, static=static, opset=opset, half=job.half
-        )
+        skeleton = trace(architecture.network, contract.input_shape, static=static, opset=opset, half=job.half)
     model = skeleton.model
     with clock("attach blend"):
         metadata = job.describe(architecture.name, contract, checkpoints, model.opset_imports[""])

@@ -39,9 +39,7 @@ def _foldable(conv: ir.Node) -> bool:
     output = conv.outputs[0]
     if conv.op_type == "ConvTranspose" and conv.attributes.get_int("group", 1) != 1:
         return False
-    return (
-        conv.op_type in ("Conv", "ConvTranspose") and len(output.uses()) == 1 and not output.is_graph_output()
-    )
+    return conv.op_type in ("Conv", "ConvTranspose") and len(output.uses()) == 1 and not output.is_graph_output()
 
 
 def _fold(graph: ir.Graph, conv: ir.Node, norm: ir.Node) -> None:
@@ -54,9 +52,7 @@ def _fold(graph: ir.Graph, conv: ir.Node, norm: ir.Node) -> None:
     nodes = Nodes(graph, f"{norm.outputs[0].name}@")
     scale, shift = nodes.cast(scale, "scale", precise), nodes.cast(shift, "shift", precise)
 
-    epsilon = nodes.constant(
-        "epsilon", ir.tensor([norm.attributes.get_float("epsilon", 1e-5)], dtype=precise)
-    )
+    epsilon = nodes.constant("epsilon", ir.tensor([norm.attributes.get_float("epsilon", 1e-5)], dtype=precise))
     stabilised = nodes.add("Add", [variance, epsilon], "variance", precise, channels)
     deviation = nodes.add("Sqrt", [stabilised], "deviation", precise, channels)
     factor = nodes.add("Div", [scale, deviation], "factor", precise, channels)
@@ -68,9 +64,7 @@ def _fold(graph: ir.Graph, conv: ir.Node, norm: ir.Node) -> None:
     column = [-1] + [1] * (len(weight.shape) - (1 if conv.op_type == "Conv" else 2))
     column_shape = nodes.constant("column", ir.tensor(column, dtype=ir.DataType.INT64))
     factor = nodes.add("Reshape", [factor, column_shape], "factor_column", precise, None)
-    new_weight = nodes.add(
-        "Mul", [nodes.cast(weight, "weight", precise), factor], "new_weight", precise, weight.shape
-    )
+    new_weight = nodes.add("Mul", [nodes.cast(weight, "weight", precise), factor], "new_weight", precise, weight.shape)
     output, normed = conv.outputs[0], norm.outputs[0]
     nodes.insert_before(conv)
     casts = Nodes(graph, f"{normed.name}@")

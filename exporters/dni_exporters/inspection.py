@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from dni_runtime import ArchitectureError
 from torch import nn
+
+from dni_runtime import ArchitectureError
 
 from .architecture import build, load_endpoints
 from .blend import blend_tensors
@@ -60,7 +61,8 @@ def inspect_endpoints(
 ) -> EndpointsReport:
     """Compare two endpoints, and run their network where it can be built (`arch` as in `export`).
 
-    Raises CheckpointError where one cannot be read.
+    Raises CheckpointError where one cannot be read, ArchitectureError where `arch` was given and does not
+    fit; a network that cannot be detected or run is only noted.
     """
     checkpoints, notes = read_endpoints([first, second])
     a, b = checkpoints
@@ -69,15 +71,16 @@ def inspect_endpoints(
     outputs: tuple[Statistics, ...] = ()
     try:
         architecture = build(arch, a, arch_args)
-    except ArchitectureError as error:
-        notes.append(str(error))
-    else:
         name = architecture.name
         if not lines:
             contract = probe(architecture)
             scale = contract.scale
             states = load_endpoints(architecture, checkpoints)
             outputs = _run(architecture.network, states, probe_images(contract)[0])
+    except ArchitectureError as error:
+        if arch != "auto" and not name:
+            raise
+        notes.append(str(error))
     return EndpointsReport(
         endpoints=(a.name, b.name),
         tensors=len(a.tensors),

@@ -9,11 +9,12 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from dni_runtime import Alpha, OutputError, check_alpha
 from torch import Tensor
 
+from dni_runtime import Alpha, OutputError, check_alpha
+
 from .blend import blend_tensors
-from .checkpoint import Checkpoint, EndpointSource, state_dicts, read_endpoints
+from .checkpoint import Checkpoint, EndpointSource, read_endpoints, state_dicts
 from .endpoints import Lineage, check_endpoints, lineage
 from .write import refuse_existing, staging
 
@@ -77,9 +78,8 @@ def write_blend(
     with staging(path.parent) as folder:
         staged = folder / path.name
         if path.suffix.lower() == ".safetensors":
-            safetensors.torch.save_file(
-                theta, staged, {"format": "pt", "dni": _describe(checkpoints, values)}
-            )
+            flat = {name: tensor.contiguous() for name, tensor in theta.items()}  # channels_last is not
+            safetensors.torch.save_file(flat, staged, {"format": "pt", "dni": _describe(checkpoints, values)})
         else:
             torch.save(_like(first, theta), staged)
         os.replace(staged, path)

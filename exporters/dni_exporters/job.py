@@ -106,9 +106,7 @@ def check_job(
     if alphas and alpha_default is not None:
         raise ExportError("--alpha-default is for --alpha-input: a baked model has no alpha to leave out")
     if alphas and weights == "link":
-        raise ExportError(
-            "--weights link is for --alpha-input: a baked model holds weights that no endpoint has"
-        )
+        raise ExportError("--weights link is for --alpha-input: a baked model holds weights that no endpoint has")
     if atol is not None and not atol >= 0:
         raise ExportError(f"atol is {atol}; expected 0 or more")
     count = max(1, endpoint_count - 1)  # too few endpoints are reported by their own check

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
+
 from dni_runtime import ExportError
 
 from .blend import Stored

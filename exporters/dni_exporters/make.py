@@ -39,9 +39,7 @@ class Maker:
     ) -> ExportedFile:
         """Write `model` as it is; `folder` is the staging folder, `stored` tells which weights to link."""
         # Linked weights are found from the final folder alone, so there the model has to be while it is checked.
-        staged = (
-            folder / output.name if self.weights != "link" else output.parent / f"{folder.name}{output.name}"
-        )
+        staged = folder / output.name if self.weights != "link" else output.parent / f"{folder.name}{output.name}"
         try:
             with self.clock("write"):
                 if self.weights == "link":
@@ -86,11 +84,15 @@ class Maker:
 def _collecting_often() -> Iterator[Callable[[], object]]:
     """A cheap `gc.collect`: each baked graph is a cycle that holds a whole set of weights.
 
-    What exists already is left out of the search, or every call would walk all of PyTorch's objects.
+    What exists already is left out of the search, or every call would walk all of PyTorch's objects;
+    unless a host has frozen its own objects, which must not be thawed here.
     """
     gc.collect()
-    gc.freeze()
+    ours = gc.get_freeze_count() == 0
+    if ours:
+        gc.freeze()
     try:
         yield gc.collect
     finally:
-        gc.unfreeze()
+        if ours:
+            gc.unfreeze()

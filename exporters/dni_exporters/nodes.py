@@ -43,9 +43,7 @@ class Nodes:
     def constant(self, name: str, tensor: ir.TensorProtocol) -> ir.Value:
         """An initializer."""
         shape = ir.Shape(list(tensor.shape.numpy()))
-        value = ir.Value(
-            name=self._prefix + name, type=ir.TensorType(tensor.dtype), shape=shape, const_value=tensor
-        )
+        value = ir.Value(name=self._prefix + name, type=ir.TensorType(tensor.dtype), shape=shape, const_value=tensor)
         tensor.name = value.name
         self._graph.register_initializer(value)
         return value

@@ -59,9 +59,7 @@ class ExportReport:
 
     def summary(self) -> str:
         """A few lines for people."""
-        lines = [
-            f"{self.architecture}, {self.parameters:,} parameters, scale {_number(self.scale)}, {self.dtype}"
-        ]
+        lines = [f"{self.architecture}, {self.parameters:,} parameters, scale {_number(self.scale)}, {self.dtype}"]
         for file in self.files:
             what = "alpha-input" if file.alpha is None else f"alpha {format_alpha(file.alpha)}"
             worst = max(file.parity, key=lambda p: p.error / p.bound, default=None)

@@ -75,7 +75,10 @@ def trace(
                 dynamic_shapes=None if static else ({0: dynamic, 2: dynamic, 3: dynamic},),
             )
     except Exception as error:  # torch.onnx wraps whatever the network's code raised
-        raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}") from error
+        hint = (
+            "" if static else "; networks that depend on image sizes need a fixed one: --static --input-shape N,C,H,W"
+        )
+        raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}{hint}") from error
     assert program is not None
     model = program.model
     del program
@@ -153,9 +156,7 @@ def _name_dimensions(model: ir.Model) -> tuple[str, ...]:
             continue
         value.shape = ir.Shape(
             [
-                pattern.sub(lambda found: names[found[1]], str(d.value))
-                if isinstance(d, ir.SymbolicDim)
-                else d
+                pattern.sub(lambda found: names[found[1]], str(d.value)) if isinstance(d, ir.SymbolicDim) else d
                 for d in value.shape
             ]
         )

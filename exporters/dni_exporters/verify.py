@@ -184,7 +184,8 @@ def _blame(
         where = f", worst in layer {name!r} (relative error {differences[name]:.2g})"
     return (
         f"the ONNX model differs from PyTorch by {error:.3g} at alpha {text}, input {image.shape}{where}; expected at "
-        f"most {bound:.3g}; nothing was written. A looser bound is set with --atol"
+        f"most {bound:.3g}; nothing was written. A looser bound is set with --atol; a large difference means that "
+        "the network depends on the image size, which has to be fixed then: --static --input-shape N,C,H,W"
     )
 
 
@@ -198,9 +199,7 @@ def _layer_differences(
 ) -> dict[str, float]:
     """max |difference| / max(1, |PyTorch|max) of every module's output, in the order of computation."""
     model = onnx.load(path, load_external_data=False)
-    order = {
-        name: i for i, name in enumerate(itertools.chain.from_iterable(n.output for n in model.graph.node))
-    }
+    order = {name: i for i, name in enumerate(itertools.chain.from_iterable(n.output for n in model.graph.node))}
     watched = sorted((m for m, value in layers.items() if value in order), key=lambda m: order[layers[m]])
     names = list(dict.fromkeys(layers[module] for module in watched))
     model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n != "output")
@@ -213,9 +212,7 @@ def _layer_differences(
     reference.load(alpha)
     modules = dict(reference.network.named_modules())
     hooks = [
-        modules[name].register_forward_hook(
-            lambda _m, _i, output, name=name: wanted.__setitem__(name, output)
-        )
+        modules[name].register_forward_hook(lambda _m, _i, output, name=name: wanted.__setitem__(name, output))
         for name in watched
         if name in modules
     ]

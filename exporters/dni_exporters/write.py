@@ -22,9 +22,7 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
     existing = [path for path in both if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise OutputError(
-            f"{existing[0]}{more} exists already and is kept; replace it with --force (force=True)"
-        )
+        raise OutputError(f"{existing[0]}{more} exists already and is kept; replace it with --force (force=True)")
     if folder := next((path for path in existing if path.is_dir()), None):
         raise OutputError(f"{folder} is a folder; expected the name of a file to write")
 
@@ -112,9 +110,7 @@ def _field(message: onnx.ModelProto | onnx.GraphProto | onnx.TensorProto, name: 
 
 def weight_bytes(model: ir.Model) -> int:
     """The size of all weights in bytes."""
-    return sum(
-        int(v.const_value.nbytes) for v in model.graph.initializers.values() if v.const_value is not None
-    )
+    return sum(int(v.const_value.nbytes) for v in model.graph.initializers.values() if v.const_value is not None)
 
 
 def publish(staged: Path, output: Path) -> list[Path]:

@@ -92,9 +92,7 @@ def _plan(
     """How to cut an image of `height` x `width`, padding at its bottom and right end included."""
     for name, value in (("tile", tile), ("overlap", overlap)):
         if value is not None and value < 0:
-            raise InputError(
-                f"{name} is {value}; expected 0 or more pixels, or None for the automatic choice"
-            )
+            raise InputError(f"{name} is {value}; expected 0 or more pixels, or None for the automatic choice")
     unit = math.lcm(metadata.size_multiple, scale.denominator)
     if tile is None:
         tile = max(_TILE, 4 * (overlap or 0)) if height * width > _UNTILED_LIMIT_PIXELS else 0

@@ -19,13 +19,9 @@ def split_opacity(image: IntegerImage) -> tuple[IntegerImage, IntegerImage | Non
     if not isinstance(image, np.ndarray):
         raise InputError(f"the image is of type {type(image).__name__}; expected a NumPy array")
     if image.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"the image has dtype {image.dtype}; expected uint8 or uint16. For float arrays use model(x)"
-        )
+        raise InputError(f"the image has dtype {image.dtype}; expected uint8 or uint16. For float arrays use model(x)")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
-        raise InputError(
-            f"the image has shape {image.shape}; expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
-        )
+        raise InputError(f"the image has shape {image.shape}; expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")
     if image.size == 0:
         raise InputError(f"the image has shape {image.shape}; expected at least one pixel")
     if image.ndim == 2:
@@ -78,18 +74,14 @@ def to_float(batch: IntegerImage, value_range: tuple[float, float]) -> npt.NDArr
     return values
 
 
-def to_integer(
-    values: npt.NDArray[np.float32], dtype: np.dtype[Any], value_range: tuple[float, float]
-) -> IntegerImage:
+def to_integer(values: npt.NDArray[np.float32], dtype: np.dtype[Any], value_range: tuple[float, float]) -> IntegerImage:
     """Undo `to_float`: round to the nearest integer of `dtype`, clip to its range. Overwrites `values`.
 
     Raises ModelError if a value is NaN, which no integer can say.
     """
     low, high = value_range
     if np.isnan(values.min()):
-        raise ModelError(
-            "the network's output holds NaN; check the model's weights and the range of its input"
-        )
+        raise ModelError("the network's output holds NaN; check the model's weights and the range of its input")
     largest = np.iinfo(dtype).max
     if low:
         values -= np.float32(low)

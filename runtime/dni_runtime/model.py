@@ -154,9 +154,7 @@ class Model:
 
     def _learn_scale(self, feed: dict[str, npt.NDArray[Any]]) -> None:
         """Run one small image through a model of another tool, whose file does not tell its scale."""
-        batch, channels, height, width = (
-            s or d for s, d in zip(self._signature.shape, (1, 3, 64, 64), strict=True)
-        )
+        batch, channels, height, width = (s or d for s, d in zip(self._signature.shape, (1, 3, 64, 64), strict=True))
         y = self._run(np.zeros((batch, channels, height, width), np.float32), feed)
         scale = y.shape[2] / height
         if y.shape[3] == scale * width:

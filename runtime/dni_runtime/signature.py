@@ -68,9 +68,7 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
     optional = {i.name: i for i in session.get_overridable_initializers()}
     alpha = inputs.pop("alpha", None) or optional.get("alpha")
     if len(inputs) != 1:
-        raise ModelError(
-            f"the model has the inputs {_names([*inputs.values()])}; expected one image input, and alpha"
-        )
+        raise ModelError(f"the model has the inputs {_names([*inputs.values()])}; expected one image input, and alpha")
     (image,) = inputs.values()
     outputs = session.get_outputs()
     output = next((o for o in outputs if o.name == "output"), outputs[0])

@@ -81,9 +81,7 @@ def tile_weights(cut: Cut, scale: Fraction) -> list[npt.NDArray[np.float32]]:
         # The fades are copies of one ramp, ever further right, so the sum telescopes to 1 and no weight is
         # negative, however closely they follow each other.
         fades_in = _ramp(pixels, ramp_starts[index - 1], feather) if index > 0 else np.ones(length)
-        fades_out = (
-            _ramp(pixels, ramp_starts[index], feather) if index < len(ramp_starts) else np.zeros(length)
-        )
+        fades_out = _ramp(pixels, ramp_starts[index], feather) if index < len(ramp_starts) else np.zeros(length)
         weights.append((fades_in - fades_out).astype(np.float32))
     return weights
 
