@@ -58,8 +58,8 @@ class _Header:
         if stored is None or dtypes.get(str(stored["dtype"])) != tensor.dtype:
             held = "nothing" if stored is None else stored["dtype"]
             raise ExportError(
-                f"--weights link: {self._endpoint.name} holds {held} under {name!r}, the model needs {tensor.dtype.name}; "
-                "use --weights external"
+                f"--weights link: {self._endpoint.name} holds {held} under {name!r}, the model needs "
+                f"{tensor.dtype.name}; use --weights external"
             )
         begin, end = stored["data_offsets"]
         return ir.ExternalTensor(

@@ -61,8 +61,8 @@ def probe(
     output = _run(network, shape)
     if output is None:
         raise ArchitectureError(
-            f"the network {architecture.name} takes no input of shape {shape} (float32, N,C,H,W): {_error(network, shape)}; "
-            "give one that it takes: --input-shape N,C,H,W"
+            f"the network {architecture.name} takes no input of shape {shape} (float32, N,C,H,W): "
+            f"{_error(network, shape)}; give one that it takes: --input-shape N,C,H,W"
         )
     larger = (shape[0], channels, shape[2] + 2 * multiple, shape[3] + multiple)
     if not static and _run(network, larger) is None:
