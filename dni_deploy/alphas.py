@@ -1,5 +1,6 @@
 """Alphas as the command line writes them: `0.3`, `0:1:0.1`, and `0.2,0.5` for three endpoints."""
 
+import math
 from decimal import Decimal, InvalidOperation
 
 from dni_runtime import InputError
@@ -18,7 +19,7 @@ def parse_alphas(text: str) -> list[float | tuple[float, ...]]:
             return [values[0] if len(values) == 1 else values]
         low, high, step = (Decimal(part) for part in text.split(":"))
         # Decimals: 0.1 added up ten times is 1, so that the last file is that of endpoint A.
-        count = int((high - low) / step) + 1
+        count = math.floor((high - low) / step) + 1
     except (InvalidOperation, ValueError, ZeroDivisionError, OverflowError):
         raise InputError(
             f"{text!r} is no alpha; expected a number (0.3), LO:HI:STEP (0:1:0.1), or for three endpoints two "

@@ -1,5 +1,6 @@
 """Optional parts: imported when they are needed, with the pip command in the error where they are missing."""
 
+from importlib.util import find_spec
 from types import ModuleType
 
 from dni_runtime import DniError
@@ -11,6 +12,9 @@ def import_exporters() -> ModuleType:
     """The package `dni_exporters`. Raises DniError where PyTorch or another of its packages is missing."""
     try:
         import dni_exporters
+
+        if find_spec("onnxscript") is None:  # imported late, deep inside an export
+            raise ModuleNotFoundError(name="onnxscript")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in _EXPORT_PACKAGES:
             raise

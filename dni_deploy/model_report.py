@@ -99,5 +99,7 @@ def _type(value: onnx.ValueInfoProto) -> str:
     if not value.type.HasField("tensor_type"):
         return str(value.type.WhichOneof("value")).removesuffix("_type")  # sequence, map, ...
     tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return f"{onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name}[...]"
     sizes = [d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in tensor.shape.dim]
     return f"{onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name}[{','.join(sizes)}]"

@@ -53,7 +53,8 @@ def run_model(
             )
     failed = [result for result in results if result.error is not None]
     for result in failed:
-        click.secho(f"failed: {result.input}: {result.error}", err=True, fg="red")
+        named = str(result.error).startswith(str(result.input))
+        click.secho(f"failed: {result.error if named else f'{result.input}: {result.error}'}", err=True, fg="red")
     if as_json:
         click.echo(json.dumps([_to_dict(result) for result in results]))
     else:

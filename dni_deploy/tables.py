@@ -69,6 +69,8 @@ def print_model(report: ModelReport) -> None:
     table = Table("weight", "shape", "dtype", "kB", "endpoints", title_justify="left")
     table.columns[0].overflow = "fold"
     table.columns[3].justify = "right"
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for weight in report.weights:
         shape = "x".join(map(str, weight.shape)) or "scalar"
         kept = "blended" if weight.blended else "shared"

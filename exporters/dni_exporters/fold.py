@@ -5,6 +5,10 @@ tensors is exact at every alpha. Folding each endpoint first and blending the re
 product of two blends is not linear in alpha.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
@@ -12,6 +16,14 @@ from .nodes import Nodes
 
 # A blended weight may have any size; onnxscript's own limit is made for shape arithmetic.
 _NO_LIMIT = 2**62
+# Elementwise operators that NumPy computes as ONNX defines them, broadcasting and rounding included.
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Div": np.divide,
+    "Mul": np.multiply,
+    "Sqrt": np.sqrt,
+    "Sub": np.subtract,
+}
 
 
 def fold_batch_norm(model: ir.Model) -> None:
@@ -31,8 +43,31 @@ def fold_constants(model: ir.Model) -> None:
     """Compute, once and for all, everything that depends on constants alone; drop what nothing uses."""
     from onnxscript import optimizer
 
+    _fold_arithmetic(model.graph)
     optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=lambda _node: True)
     common.RemoveUnusedNodesPass()(model)
+
+
+def _fold_arithmetic(graph: ir.Graph) -> None:
+    """The blend itself, thousands of products and sums, at NumPy's speed: half the time of baking a large network."""
+    for node in graph:
+        compute = _ARITHMETIC.get(node.op_type)
+        operands = [v for v in node.inputs if v is not None and v.const_value is not None and not v.is_graph_input()]
+        if compute is None or len(operands) != len(node.inputs):
+            continue
+        output = node.outputs[0]
+        name, output.name = output.name, None
+        tensor = ir.tensor(compute(*(v.const_value.numpy() for v in operands if v.const_value is not None)), name=name)
+        result = ir.Value(
+            name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(tensor.shape.numpy()), const_value=tensor
+        )
+        ir.convenience.replace_all_uses_with(output, result)
+        graph.remove(node, safe=True)
+        graph.register_initializer(result)
+        for operand in operands:
+            if not operand.uses() and operand.name is not None and operand.name in graph.initializers:
+                del graph.initializers[operand.name]
+                operand.const_value = None  # graphs are cycles: their memory would wait for the collector
 
 
 def _foldable(conv: ir.Node) -> bool:

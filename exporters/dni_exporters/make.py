@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,15 +57,27 @@ class Maker:
             source = folder / "alpha-input" / "model.onnx"
             source.parent.mkdir()
             write.save(model, source, "external")
-        made = []
-        with _collecting_often() as collect:
-            for alpha, output in zip(self.job.alphas, outputs, strict=True):
-                staged = folder / output.name
-                with self.clock("bake"):
-                    write.save(bake(source, alpha), staged, self.weights)
-                    collect()
-                made.append((staged, output, alpha, self._verify(staged, [alpha])))
-        return [self._publish(*item) for item in made]
+        checks: list[Future[tuple[Parity, ...]]] = []
+        # ONNX Runtime loads and runs one file on one core while the next one and PyTorch's answer are made on another.
+        with ThreadPoolExecutor(1) as checker, _collecting_often() as collect:
+            try:
+                for alpha, output in zip(self.job.alphas, outputs, strict=True):
+                    with self.clock("bake"):
+                        write.save(bake(source, alpha), folder / output.name, self.weights)
+                        collect()
+                    if self.reference is not None:
+                        with self.clock("verify"):
+                            self.reference.outputs(alpha)
+                    checks.append(checker.submit(self._verify, folder / output.name, [alpha]))
+                    if checks[0].done():
+                        checks[0].result()  # raises what the check of the first file found, before all are made
+                parities = [check.result() for check in checks]
+            finally:
+                checker.shutdown(cancel_futures=True)
+        return [
+            self._publish(folder / output.name, output, alpha, parity)
+            for output, alpha, parity in zip(outputs, self.job.alphas, parities, strict=True)
+        ]
 
     def _verify(self, staged: Path, alphas: list[tuple[float, ...]]) -> tuple[Parity, ...]:
         if self.reference is None or self.job.tolerance is None:

@@ -128,7 +128,7 @@ def _reach(network: nn.Module, channels: int, multiple: int, minimum: int) -> in
     A strip is enough and cheap, since networks reach equally far in height and width.
     """
     radius = _round_up(LONGEST_REACH, multiple) + multiple
-    strip = torch.zeros(1, channels, _round_up(max(minimum, 16), multiple), 2 * radius + multiple)
+    strip = torch.zeros(1, channels, _round_up(max(minimum, 8), multiple), 2 * radius + multiple)
     strip[..., radius : radius + multiple] = torch.nan
     output = _forward(network, strip)
     if output is None or output.shape[3] == 0:
@@ -174,7 +174,16 @@ def _error(network: nn.Module, shape: tuple[int, ...]) -> str:
 
 @contextmanager
 def quiet_inference() -> Iterator[None]:
-    """Run a network without gradients and without the warnings that its code may raise."""
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Run a network without gradients and without the warnings that its code may raise.
+
+    On one thread: the images are small, and threads that wait for each other on a busy machine were
+    measured to take 40 times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,6 +1,7 @@
 """Does the written file compute what PyTorch computes? If not: which layer is to blame."""
 
 import itertools
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,10 @@ class Parity:
 
 
 class Reference:
-    """PyTorch as the judge: the network with blended weights loaded into it, on two small images."""
+    """PyTorch as the judge: the network with blended weights loaded into it, on two small images.
+
+    Threads may share it: the network is one, so hold `lock` from `load` on for as long as its weights matter.
+    """
 
     def __init__(
         self, network: nn.Module, endpoints: Sequence[StateDict], contract: ImageContract, static: bool
@@ -49,13 +53,21 @@ class Reference:
         self.network = network
         self.endpoints = endpoints
         self.images = probe_images(contract, static=static)
+        self.lock = threading.RLock()
+        self._outputs: dict[tuple[float, ...], list[Array]] = {}
 
     def load(self, alpha: Sequence[float]) -> None:
         """Load theta(alpha) into the network."""
         self.network.load_state_dict(blend_tensors(self.endpoints, alpha), strict=True)
 
     def outputs(self, alpha: Sequence[float]) -> list[Array]:
-        """The network's output at `alpha` for every probe image, float32 (N,C,H,W)."""
+        """The network's output at `alpha` for every probe image, float32 (N,C,H,W); computed once."""
+        with self.lock:
+            if tuple(alpha) not in self._outputs:
+                self._outputs[tuple(alpha)] = self._run(alpha)
+            return self._outputs[tuple(alpha)]
+
+    def _run(self, alpha: Sequence[float]) -> list[Array]:
         self.load(alpha)
         with quiet_inference():
             return [self.network(torch.from_numpy(image)).float().numpy() for image in self.images]
@@ -68,15 +80,16 @@ class Reference:
             if isinstance(output, torch.Tensor) and not bool((output.abs() <= limit).all()):
                 found.append(name or type(self.network).__name__)
 
-        hooks = [
-            module.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
-            for name, module in self.network.named_modules()
-        ]
-        try:
-            self.outputs(alpha)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with self.lock:
+            hooks = [
+                module.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
+                for name, module in self.network.named_modules()
+            ]
+            try:
+                self._run(alpha)
+            finally:
+                for hook in hooks:
+                    hook.remove()
         return found[0] if found else None
 
 
@@ -127,7 +140,7 @@ def check_parity(
     results = []
     # All of PyTorch's outputs first: blended weights and a session's copies would add up in memory.
     expected = [reference.outputs(alpha) for alpha in alphas]
-    with dni_runtime.load(path, provider="cpu") as model:
+    with dni_runtime.load(path, provider="cpu", threads=1) as model:
         baked = model.metadata.alpha_pinned is not None
         for alpha, outputs in zip(alphas, expected, strict=True):
             # ONNX Runtime computes float16 networks in float32 on the CPU and so hides what overflows on a GPU.
@@ -169,7 +182,8 @@ def _blame(
     bound: float,
     baked: bool,
 ) -> str:
-    differences = _layer_differences(path, reference, alpha, image, layers, baked)
+    with reference.lock:
+        differences = _layer_differences(path, reference, alpha, image, layers, baked)
     text = dni_runtime.format_alpha(alpha)
     broken = next((name for name, difference in differences.items() if not np.isfinite(difference)), None)
     if broken is not None or not np.isfinite(error):

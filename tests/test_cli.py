@@ -1,0 +1,155 @@
+"""What holds for every command: help, version, where results and errors go, exit codes."""
+
+import shlex
+import time
+from pathlib import Path
+
+import click
+import pytest
+from commands import Result, command, dni, python
+
+from dni_deploy.cli import main
+from dni_deploy.demo import STRONG, WEAK
+
+COMMANDS = ["blend", "demo", "export", "inspect", "run"]
+HELP_LIMIT_S = 0.7
+HEAVY = ("torch", "spandrel", "onnxscript", "onnx_ir", "safetensors")
+
+HELP_PROGRAM = f"""
+import sys
+from dni_deploy.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("loaded:", *(name for name in {HEAVY} if name in sys.modules), file=sys.stderr)
+"""
+
+
+def timed(name: str, *arguments: str) -> tuple[float, Result]:
+    """The least wall time of three runs, since other processes only add to it."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        result = command(name, *arguments).assert_ok()
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+@pytest.mark.parametrize("name", ["dni", "dni-export"])
+def test_help_is_instant_and_on_stdout(name: str):
+    seconds, result = timed(name, "--help")
+    assert seconds < HELP_LIMIT_S
+    assert result.out.startswith(f"Usage: {name} [OPTIONS]")
+    assert result.err == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["export", "--help"], ["run", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(arguments: list[str]):
+    assert python(HELP_PROGRAM, *arguments).assert_ok().err == "loaded:\n"
+
+
+def test_the_check_above_can_fail():
+    result = python(HELP_PROGRAM, "inspect", WEAK, WEAK)
+    assert set(result.err.splitlines()[-1].split()[1:]) == set(HEAVY) - {"onnxscript"}
+
+
+def test_help_names_every_command():
+    result = dni("--help").assert_ok()
+    listed = [line.split()[0] for line in result.out.partition("Commands:")[2].splitlines() if line]
+    assert listed == COMMANDS
+
+
+@pytest.mark.parametrize("name", ["blend", "export", "inspect", "run"])
+def test_help_teaches_by_examples(name: str):
+    text = dni(name, "--help").assert_ok().out
+    examples = text.partition("Example")[2].partition("Options:")[0]
+    assert "dni-export A.pth B.pth --alpha" in examples if name == "export" else f"dni {name} " in examples
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_explains_every_option(name: str):
+    for option in main.commands[name].params:
+        assert not isinstance(option, click.Option) or option.help, option.name
+
+
+def test_short_help_works_everywhere():
+    assert command("dni-export", "-h").assert_ok().out == command("dni-export", "--help").out
+    assert dni("run", "-h").assert_ok().out == dni("run", "--help").out
+
+
+def test_examples_in_the_help_are_commands_that_exist():
+    for name, body in main.commands.items():
+        lines = [line for line in (body.help or "").replace("\\\n", " ").splitlines() if " dni" in line]
+        for line in lines:
+            words = shlex.split(line[line.index(" dni") :].partition("    ")[0])
+            chosen, arguments = ("export", words[1:]) if words[0] == "dni-export" else (words[1], words[2:])
+            assert chosen == name
+            main.commands[chosen].make_context(chosen, arguments, parent=click.Context(main))  # or a usage error
+
+
+def test_version():
+    assert command("dni", "--version").assert_ok().out == "dni-deploy 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export", "A", "B", "--alpha-input"], "Missing option '-o' / '--output'"),
+        (["export", "-o", "m.onnx", "--alpha-input"], "Missing argument 'A B [C ...]'"),
+        (["export", "A", "B", "-o", "m.onnx"], "give either --alpha-input"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--alpha", "0.5"], "not both or none"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha", "half"], "'half' is no alpha"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha", "0:1:0"], "'0:1:0' is no alpha"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--alpha-default", "0:1:0.5"], "takes one alpha, 3"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--input-shape", "1,3,64"], "'1,3,64' is no shape"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--input-shape", "1,3,0,64"], "no shape; expected four"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--input-shape", "1,3,6.5,64"], "is no shape"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--arch-arg", "features"], "is no KEY=VALUE"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--arch-arg", "a b=1"], "is no KEY=VALUE"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--dtype", "int8"], "'float32', 'float16'"),
+        (["export", "A", "B", "-o", "m.onnx", "--alpha-input", "--weights", "zip"], "'embed', 'external', 'link'"),
+        (["blend", "A", "B", "-o", "c.pth"], "Missing option '--alpha'"),
+        (["blend", "A", "B", "--alpha", "0.5"], "Missing option '-o' / '--output'"),
+        (["blend", "A", "B", "--alpha", "0:1:0.5", "-o", "c.pth"], "--alpha takes one alpha, 3 were given"),
+        (["inspect"], "Missing argument 'A B | MODEL.onnx'"),
+        (["inspect", "a.pth", "b.pth", "c.pth"], "3 files given; expected two checkpoints or one ONNX model"),
+        (["inspect", WEAK], "1 checkpoint given; expected two checkpoints"),
+        (["run", "m.onnx", "-o", "out.png"], "Missing argument 'INPUT...'"),
+        (["run", "m.onnx", "photo.png"], "Missing option '-o' / '--output'"),
+        (["run", "m.onnx", "photo.png", "-o", "x.png", "--provider", "gpu"], "'auto', 'cpu', 'cuda', 'tensorrt'"),
+        (["run", "m.onnx", "photo.png", "-o", "x.png", "--tile", "wide"], "'wide' is not a valid integer"),
+        (["paint"], "No such command 'paint'"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_answered_with_how_to_call_it(arguments: list[object], message: str):
+    dni(*arguments).assert_usage(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export", WEAK, "none.pth", "--alpha-input", "-o", "m.onnx"], "none.pth cannot be read"),
+        (["export", WEAK, "--alpha-input", "-o", "m.onnx"], "at least two checkpoints"),
+        (["export", WEAK, STRONG, "--alpha", "1.2", "-o", "m.onnx"], "alpha 1.2 is out of range"),
+        (["export", WEAK, STRONG, "--alpha", "nan", "-o", "m.onnx"], "alpha nan is out of range"),
+        (["export", WEAK, STRONG, "--alpha-input", "--arch", "Nothing", "-o", "m.onnx"], "expected auto, one of"),
+        (["blend", WEAK, "none.pth", "--alpha", "0.5", "-o", "c.pth"], "none.pth cannot be read"),
+        (["inspect", WEAK, "none.pth"], "none.pth cannot be read"),
+        (["inspect", "none.onnx"], "none.onnx cannot be read: No such file"),
+        (["run", "none.onnx", WEAK, "-o", "x.png"], "none.onnx does not exist; expected an .onnx file"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_an_error_is_one_message_and_leaves_nothing(
+    arguments: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    dni(*arguments).assert_error(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_a_real_process_is_one_line_on_stderr(tmp_path: Path):
+    result = command("dni-export", WEAK, "none.pth", "--alpha-input", "-o", tmp_path / "m.onnx")
+    result.assert_error("none.pth cannot be read: No such file or directory")
+    assert result.err == "Error: none.pth cannot be read: No such file or directory\n"

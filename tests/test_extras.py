@@ -1,0 +1,133 @@
+"""Without PyTorch: what runs, and what says how to install the rest. In new interpreters, with real imports."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+from commands import Result, denoiser, dni, names, photo, python
+
+import dni_deploy
+from dni_deploy.demo import STRONG, WEAK
+from dni_deploy.extras import import_exporters
+
+__all__ = ["denoiser", "photo"]
+
+# Argument 1: names of packages that are made to look as if they were not installed.
+HIDE = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+hidden = sys.argv.pop(1).split(",")
+sys.meta_path.insert(0, Hidden())
+"""
+COMMAND = HIDE + "from dni_deploy.cli import main; main(sys.argv[1:], prog_name='dni')"
+PIP = 'pip install "dni-deploy[export]"'
+
+
+def without(packages: str, *arguments: object) -> Result:
+    """`dni` in an environment that lacks `packages`."""
+    return python(COMMAND, packages, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("export", "torch"),
+        ("blend", "torch"),
+        ("inspect", "torch"),
+        ("export", "safetensors"),
+        ("blend", "onnx_ir"),
+        ("export", "onnxscript"),
+    ],
+)
+def test_a_missing_package_is_one_sentence_with_the_pip_command(name: str, package: str, tmp_path: Path):
+    arguments = {
+        "export": [WEAK, STRONG, "--alpha-input", "-o", tmp_path / "m.onnx"],
+        "blend": [WEAK, STRONG, "--alpha", "0.5", "-o", tmp_path / "c.pth"],
+        "inspect": [WEAK, STRONG],
+    }[name]
+    result = without(package, name, *arguments)
+    result.assert_error(f"need {package}, which is not installed: {PIP}")
+    assert len(result.err.splitlines()) == 1
+    assert names(tmp_path) == []
+
+
+def test_without_spandrel_networks_can_still_be_named(tmp_path: Path):
+    result = without("spandrel", "export", WEAK, STRONG, "--alpha-input", "-o", tmp_path / "m.onnx")
+    result.assert_error(f"detecting the network needs spandrel: {PIP}; or name it: --arch module:callable")
+    assert names(tmp_path) == []
+
+
+def test_the_demo_says_what_is_missing(tmp_path: Path):
+    without("torch", "demo", "-o", tmp_path / "demo").assert_error(f"need torch, which is not installed: {PIP}")
+    assert names(tmp_path) == []
+
+
+def test_models_run_and_are_inspected_without_any_of_it(denoiser: Path, photo: Path, tmp_path: Path):
+    everything = "torch,torchvision,spandrel,safetensors,onnxscript,onnx_ir,dni_exporters"
+    run = without(everything, "run", denoiser, photo, "--alpha", "0.5", "-o", tmp_path / "out.png").assert_ok()
+    assert run.out.startswith(str(tmp_path / "out.png"))
+    assert "weak.safetensors" in without(everything, "inspect", denoiser).assert_ok().out
+    assert without(everything, "export", "--help").assert_ok().out
+
+
+def test_from_python_it_is_the_same_sentence():
+    program = HIDE + (
+        "import dni_deploy, dni_runtime\n"
+        "for name in ('export', 'blend', 'write_blend'):\n"
+        "    try:\n"
+        "        getattr(dni_deploy, name)\n"
+        "    except dni_runtime.DniError as error:\n"
+        "        print(error)\n"
+    )
+    lines = python(program, "torch").assert_ok().out.splitlines()
+    assert lines == [f"reading checkpoints and exporting need torch, which is not installed: {PIP}"] * 3
+
+
+def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
+    result = python(HIDE + "import dni_deploy; dni_deploy.export", "dni_runtime.metadata,dni_exporters")
+    assert "ModuleNotFoundError: No module named 'dni_exporters'" in result.err
+
+
+@pytest.mark.parametrize("module", ["dni_deploy", "dni_deploy.cli", "dni_deploy.run", "dni_deploy.demo.show"])
+def test_importing_loads_no_pytorch(module: str):
+    assert loaded_by(f"import {module}") == []
+
+
+def test_the_check_above_can_fail():
+    assert loaded_by("import dni_deploy; dni_deploy.blend") == ["dni_exporters", "safetensors", "torch"]
+
+
+def loaded_by(statement: str) -> list[str]:
+    heavy = "('dni_exporters', 'onnxscript', 'safetensors', 'spandrel', 'torch')"
+    program = f"{statement}\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
+    return python(program).assert_ok().out.split()
+
+
+def test_what_is_loaded_late_is_the_exporters_own():
+    exporters = import_exporters()
+    for name in ("blend", "export", "write_blend"):
+        assert getattr(dni_deploy, name) is getattr(exporters, name)
+    with pytest.raises(AttributeError, match="module 'dni_deploy' has no attribute 'nothing'"):
+        _ = dni_deploy.nothing
+
+
+@pytest.mark.parametrize("package", ["dni_deploy", "dni_deploy.demo", "dni_exporters", "dni_runtime"])
+def test_every_public_name_exists_and_is_documented(package: str):
+    module = importlib.import_module(package)
+    assert inspect.getdoc(module)
+    assert len(set(module.__all__)) == len(module.__all__)
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, name  # getdoc would take a base class's
+            assert not value.__doc__.startswith(f"{name}("), f"{name} has only the text that dataclasses make"
+
+
+def test_help_says_what_the_commands_do_without_pytorch():
+    assert "Export checkpoints" in dni("export", "--help").assert_ok().out

@@ -1,0 +1,108 @@
+"""The tables of `dni inspect` say everything, whatever the names look like and however narrow the terminal."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from onnx_models import METADATA
+
+from dni_deploy.model_report import ModelReport, Weight
+from dni_deploy.tables import print_endpoints, print_model
+from dni_exporters import EndpointsReport, Lineage
+
+LONG = "model.sub.23.RDB3.conv5.relative_position_bias_table.and_more_of_it.weight"
+REPORT = ModelReport(
+    path=Path("model.onnx"),
+    file_bytes=1_500_000,
+    metadata=METADATA,
+    inputs={"input": "float32[N,3,H,W]"},
+    outputs={"output": "float32[N,3,H,W]"},
+    opset=18,
+    operators={"Conv": 2},
+    weights=(Weight("w", (4, 3, 3, 3), "float32", 864, True), Weight("s", (), "float32", 4, False)),
+    external_files=(),
+)
+ENDPOINTS = EndpointsReport(
+    endpoints=("a.pth", "b.pth"), tensors=1, parameters=10, architecture="Net", scale=None, differences=(),
+    lineage=Lineage({"w": 0.5}, 0.5, 0.1), outputs=(), notes=(),
+)  # fmt: skip
+
+
+@pytest.fixture(params=[40, 80, 200])
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("COLUMNS", str(request.param))
+    return int(request.param)
+
+
+def unbroken(text: str) -> str:
+    """Without frames, white space and line breaks: what is left is there whole, or not at all."""
+    return re.sub(r"[\s│]", "", text)
+
+
+def test_long_names_are_never_cut(width: int, capsys: pytest.CaptureFixture):
+    weights = (Weight(LONG, (4, 3), "float32", 48, True),)
+    print_model(replace(REPORT, weights=weights, path=Path(f"{LONG}.onnx"), operators={LONG: 3}))
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert unbroken(text).count("RDB3") == 3 or width < 80  # a narrow table breaks names within its column
+
+
+def test_names_of_layers_are_never_cut(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    print_endpoints(replace(ENDPOINTS, lineage=Lineage({LONG: 0.25}, 0.25, 0.1)))
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert "0.250" in text
+
+
+@pytest.mark.parametrize("name", ["layer[bold].weight", "[red]", "a[/b]", ":smile:", "x\\[i]"])
+def test_names_that_look_like_markup(name: str, capsys: pytest.CaptureFixture):
+    print_model(replace(REPORT, path=Path(f"{name}.onnx"), weights=(Weight(name, (1,), "float32", 4, False),)))
+    assert capsys.readouterr().out.count(name) == 2
+    print_endpoints(replace(ENDPOINTS, endpoints=(name, name), differences=(f"{name}: missing",), lineage=None))
+    assert capsys.readouterr().out.count(name) == 3
+
+
+def test_sizes_and_kinds_of_weights(capsys: pytest.CaptureFixture):
+    print_model(REPORT)
+    text = capsys.readouterr().out
+    assert re.search(r"w +│ 4x3x3x3 +│ float32 +│ +0\.9 │ blended", text)
+    assert re.search(r"s +│ scalar +│ float32 +│ +0\.0 │ shared", text)
+    assert "1.50 MB" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"alpha_pinned": (0.3,)}, "baked for 0.3"),
+        ({"alpha_default": (0.4,)}, "0..1, default 0.4"),
+        ({"alpha_range": (-0.5, 1.5)}, "-0.5..1.5, no default"),
+        ({"scale": None}, "scale undefined"),
+        ({"overlap": None}, "reach unbounded or long"),
+        ({"size_multiple": 4, "size_minimum": 16}, "multiples of 4, at least 16"),
+        ({"endpoints": METADATA.endpoints * 2}, "endpoint D"),
+    ],
+)
+def test_what_the_metadata_says(changes: dict[str, object], expected: str, capsys: pytest.CaptureFixture):
+    print_model(replace(REPORT, metadata=replace(METADATA, **changes)))
+    assert expected in capsys.readouterr().out
+
+
+def test_a_model_of_another_tool_and_external_weights(capsys: pytest.CaptureFixture):
+    print_model(replace(REPORT, metadata=None, external_files=("a.data", "b.data"), weights=()))
+    text = capsys.readouterr().out
+    assert "another tool: no dni metadata" in text
+    assert "a.data, b.data" in text
+
+
+def test_all_differences_and_the_least_alike_layers(capsys: pytest.CaptureFixture):
+    differences = tuple(f"layer{index}: missing in b.pth" for index in range(100))
+    print_endpoints(replace(ENDPOINTS, differences=differences, lineage=None))
+    text = capsys.readouterr().out
+    assert all(f"  {line}\n" in text for line in differences)
+    cosine = {f"layer{index}": index / 100 for index in range(99, -1, -1)}
+    print_endpoints(replace(ENDPOINTS, lineage=Lineage(cosine, 0.5, 0.1)))
+    layers = re.findall(r"layer\d+", capsys.readouterr().out)
+    assert layers == [f"layer{index}" for index in range(12)]
