@@ -5,83 +5,29 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from dni_runtime import PROVIDERS, DniError, InputError
+from dni_runtime import PROVIDERS
 
-from .alphas import parse_alphas
+from . import cli_options as common
 
-SHAPE_LENGTH = 4
 CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
-HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_err = Console(stderr=True, highlight=False)
 
 
-class _Command(click.Command):
-    """Turns our own errors into one message on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except DniError as error:
-            raise click.ClickException(str(error)) from None
-
-
-class _Group(click.Group):
-    command_class = _Command
-
-
-def _alphas(text: str) -> Any:
-    try:
-        return parse_alphas(text)
-    except InputError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _shape(text: str) -> Any:
-    parts = text.split(",")
-    if len(parts) != SHAPE_LENGTH or not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise click.BadParameter(f"{text!r} is no shape; expected four whole numbers such as 1,3,64,64")
-    return tuple(int(part) for part in parts)
-
-
-def _key_value(text: str) -> Any:
-    key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier():
-        raise click.BadParameter(f"{text!r} is no KEY=VALUE; expected something like features=64")
-    try:
-        return key, json.loads(value)  # numbers, true, false, null, lists
-    except ValueError:
-        return key, value
-
-
-@click.group(cls=_Group, context_settings=HELP)
+@click.group(cls=common.Group, context_settings=common.HELP)
 @click.version_option(package_name="dni-deploy", message="dni-deploy %(version)s")
 def main() -> None:
-    """Deep Network Interpolation: blend two networks, export them with the strength as an input, run them."""
+    """Deep Network Interpolation: blend two networks, export them with the strength as an input, run them.
 
-
-alpha_range = click.option(
-    "--alpha-range", type=float, nargs=2, default=(0.0, 1.0), metavar="LO HI", show_default=True,
-    help="Smallest and largest alpha that will be accepted; beyond 0..1 the blend extrapolates.",
-)  # fmt: skip
-arch = click.option(
-    "--arch", default="auto", show_default=True, metavar="auto|NAME|CODE",
-    help="The network: found by spandrel, a name that spandrel knows, or module:callable, path.py:callable.",
-)  # fmt: skip
-arch_args = click.option(
-    "--arch-arg", "arch_args", multiple=True, type=_key_value, metavar="KEY=VALUE",
-    help="An argument for the callable of --arch; repeatable.",
-)  # fmt: skip
-force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-endpoint_files = click.argument(
-    "endpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="A B [C ...]"
-)
+    \b
+    Start here:
+      dni demo                                                  everything below, on a bundled pair
+      dni-export A.pth B.pth --alpha-input -o model.onnx        one file, alpha at run time
+      dni run model.onnx photo.png --alpha 0.7 -o out.png       alpha is the share of A
+    """
 
 
 @main.command()
-@endpoint_files
+@common.endpoint_files
 @click.option(
     "-o",
     "--output",
@@ -95,15 +41,15 @@ endpoint_files = click.argument(
     "--alpha",
     "alphas",
     multiple=True,
-    type=_alphas,
+    type=common.alphas,
     metavar="X|LO:HI:STEP",
     help="A baked model for this alpha; repeatable.",
 )
-@alpha_range
-@click.option("--alpha-default", type=_alphas, metavar="X", help="Used by callers that give no alpha.")
-@arch
-@arch_args
-@click.option("--input-shape", type=_shape, metavar="N,C,H,W", help="Trace with this shape, not one that was found.")
+@common.alpha_range
+@click.option("--alpha-default", type=common.alphas, metavar="X", help="Used by callers that give no alpha.")
+@common.arch
+@common.arch_args
+@click.option("--input-shape", type=common.shape, metavar="N,C,H,W", help="Trace with this shape, not the one found.")
 @click.option("--static", is_flag=True, help="Keep that shape as the only one.")
 @click.option("--opset", type=int, help="ONNX operator set, asserted on what was written.")
 @click.option(
@@ -127,8 +73,8 @@ endpoint_files = click.argument(
     help="Allowed difference from PyTorch, relative to max(1, largest output).  [default: 1e-5; float16 2e-2]",
 )
 @click.option("--no-verify", is_flag=True, help="Do not compare with PyTorch.")
-@force
-@as_json
+@common.force
+@common.as_json
 def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: bool, **options: Any) -> None:
     """Export checkpoints A B to ONNX; alpha is the share of A (1: A alone, 0: B alone).
 
@@ -147,7 +93,7 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
     options["alpha_default"] = _single(options["alpha_default"], "--alpha-default")
     if options["alpha_input"] == bool(options["alphas"]):
         raise click.UsageError("give either --alpha-input (alpha at run time) or --alpha X (baked), not both or none")
-    with _err.status("loading PyTorch") as status:
+    with common.console().status("loading PyTorch") as status:
         report = _import_exporters().export(
             endpoints,
             output,
@@ -161,8 +107,8 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
 
 
 @main.command()
-@endpoint_files
-@click.option("--alpha", required=True, type=_alphas, metavar="X", help="The share of A.")
+@common.endpoint_files
+@click.option("--alpha", required=True, type=common.alphas, metavar="X", help="The share of A.")
 @click.option(
     "-o",
     "--output",
@@ -171,9 +117,9 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
     metavar="OUT",
     help="A .safetensors, or a .pth with the nesting of A.",
 )
-@alpha_range
-@force
-@as_json
+@common.alpha_range
+@common.force
+@common.as_json
 def blend(
     endpoints: tuple[Path, ...], alpha: Any, output: Path, alpha_range: tuple[float, float], force: bool, as_json: bool
 ) -> None:
@@ -184,20 +130,20 @@ def blend(
       dni blend A.pth B.pth --alpha 0.3 -o C.safetensors
     """
     single = _single(alpha, "--alpha")
-    with _err.status("blending"):
+    with common.console().status("blending"):
         report = _import_exporters().write_blend(endpoints, output, single, alpha_range=alpha_range, force=force)
     _remark(report.notes, [report.lineage.warning])
     if as_json:
-        click.echo(json.dumps({"path": str(report.path), "alpha": report.alpha, "bytes": report.bytes}))
+        click.echo(json.dumps(report.to_dict()))
     else:
         click.echo(f"{report.path}  {report.bytes / 1e6:.2f} MB  {report.blended} of {report.tensors} tensors blended")
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="A B | MODEL.onnx")
-@arch
-@arch_args
-@as_json
+@common.arch
+@common.arch_args
+@common.as_json
 def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any], ...], as_json: bool) -> None:
     """Compare two checkpoints, or tell what an ONNX model holds.
 
@@ -217,7 +163,7 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
     if len(files) != 2:
         kind = "checkpoint" if len(files) == 1 else "files"
         raise click.UsageError(f"{len(files)} {kind} given; expected two checkpoints or one ONNX model")
-    with _err.status("comparing"):
+    with common.console().status("comparing"):
         report = _import_exporters().inspect_endpoints(*files, arch=arch, arch_args=dict(arch_args))
     _remark(report.notes, [report.lineage.warning] if report.lineage else [])
     click.echo(json.dumps(report.to_dict())) if as_json else tables.print_endpoints(report)
@@ -237,14 +183,17 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
     help="An image file, or a folder for several results.",
 )
 @click.option(
-    "--alpha", "alphas", multiple=True, type=_alphas, metavar="X|LO:HI:STEP", help="The strength; repeatable."
+    "--alpha", "alphas", multiple=True, type=common.alphas, metavar="X|LO:HI:STEP", help="The strength; repeatable."
 )
 @click.option(
-    "--tile", type=int, metavar="N", help="Tiles of N x N pixels, 0 for none.  [default: 512 for large images]"
+    "--tile",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Tiles of N x N pixels, 0 for none.  [default: 512 for large images]",
 )
 @click.option(
     "--overlap",
-    type=int,
+    type=click.IntRange(min=0),
     metavar="N",
     help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
 )
@@ -255,15 +204,15 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
     show_default=True,
     help="Where to run; nothing falls back silently.",
 )
-@click.option("--threads", type=int, metavar="N", help="CPU threads.  [default: one per core]")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: one per core]")
 @click.option(
     "--sheet",
     type=click.Path(path_type=Path),
     metavar="SHEET.png",
     help="Also write all results as one labelled picture.",
 )
-@force
-@as_json
+@common.force
+@common.as_json
 def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: tuple[list[Any], ...], **options: Any) -> None:
     """Run MODEL on image files and folders.
 
@@ -290,9 +239,12 @@ def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: tuple[list[
     show_default=True,
     help="The folder to write to.",
 )
-@force
+@common.force
 def demo(output: Path, force: bool) -> None:
-    """Export the bundled pair of denoisers, sweep a noisy photograph, and make a contact sheet."""
+    """Try everything on a bundled pair of denoisers.
+
+    Exports them, sweeps a noisy photograph over alpha, and makes a contact sheet.
+    """
     from .demo.show import show
 
     show(output, force=force)
@@ -300,7 +252,7 @@ def demo(output: Path, force: bool) -> None:
 
 def export_main() -> None:
     """The command `dni-export`."""
-    export.main(prog_name="dni-export", **HELP)
+    export.main(prog_name="dni-export", **common.HELP)
 
 
 def _import_exporters() -> Any:

@@ -3,7 +3,6 @@
 `pair(name)` gives one of them with the weights of two related endpoints.
 """
 
-import copy
 from collections.abc import Callable
 
 import torch
@@ -11,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Weights = dict[str, Tensor]
+
+# The networks are so small that sharing them among threads costs more than it gains.
+torch.set_num_threads(1)
 
 
 def conv(i: int, o: int, kernel: int = 3, **options: object) -> nn.Conv2d:
@@ -103,9 +105,7 @@ class NonPersistentBuffer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = conv(3, 3)
-        self.register_buffer(
-            "mean", torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1), persistent=False
-        )
+        self.register_buffer("mean", torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x - self.mean) + self.mean
@@ -149,10 +149,6 @@ class Bilinear(nn.Module):
         return self.last(y) + functional.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def _sequential(*layers: nn.Module) -> Callable[[], nn.Module]:
-    return lambda: copy.deepcopy(nn.Sequential(*layers))
-
-
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "batch_norm": lambda: nn.Sequential(
         conv(3, 8, bias=False),
@@ -174,36 +170,26 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
         nn.BatchNorm2d(6),
         conv(6, 3),
     ),
-    "instance_norm": lambda: nn.Sequential(
-        conv(3, 8), nn.InstanceNorm2d(8, affine=True), nn.ReLU(), conv(8, 3)
-    ),
+    "instance_norm": lambda: nn.Sequential(conv(3, 8), nn.InstanceNorm2d(8, affine=True), nn.ReLU(), conv(8, 3)),
     "group_norm": lambda: nn.Sequential(conv(3, 8), nn.GroupNorm(2, 8), nn.SiLU(), conv(8, 3)),
     "layer_norm": LayerNormed,
     "prelu": lambda: nn.Sequential(conv(3, 8), nn.PReLU(8), conv(8, 8), nn.PReLU(), conv(8, 3)),
     "grouped_dilated": lambda: nn.Sequential(
         conv(3, 8), conv(8, 8, groups=4), nn.GELU(), conv(8, 8, padding=2, dilation=2, groups=8), conv(8, 3)
     ),
-    "grouped_batch_norm": lambda: nn.Sequential(
-        conv(3, 8), conv(8, 8, groups=8), nn.BatchNorm2d(8), conv(8, 3)
-    ),
+    "grouped_batch_norm": lambda: nn.Sequential(conv(3, 8), conv(8, 8, groups=8), nn.BatchNorm2d(8), conv(8, 3)),
     "linear": LinearGate,
     "tied": TiedWeights,
     "used_twice": UsedTwice,
     "zero_bias": lambda: nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 3)),
-    "equal_tensors": lambda: nn.Sequential(
-        conv(3, 8), nn.ReLU(), conv(8, 8), nn.ReLU(), conv(8, 8), conv(8, 3)
-    ),
+    "equal_tensors": lambda: nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 8), nn.ReLU(), conv(8, 8), conv(8, 3)),
     "scalar": ScalarParameter,
     "integer_buffer": IntegerBuffer,
     "non_persistent_buffer": NonPersistentBuffer,
     "unused_parameter": UnusedParameter,
-    "spectral_norm": lambda: nn.Sequential(
-        nn.utils.parametrizations.spectral_norm(conv(3, 8)), nn.ReLU(), conv(8, 3)
-    ),
+    "spectral_norm": lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(conv(3, 8)), nn.ReLU(), conv(8, 3)),
     "spectral_norm_hooks": lambda: nn.Sequential(nn.utils.spectral_norm(conv(3, 8)), nn.ReLU(), conv(8, 3)),
-    "weight_norm": lambda: nn.Sequential(
-        nn.utils.parametrizations.weight_norm(conv(3, 8)), nn.ReLU(), conv(8, 3)
-    ),
+    "weight_norm": lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(conv(3, 8)), nn.ReLU(), conv(8, 3)),
     "unpadded": lambda: nn.Sequential(conv(3, 8, padding=0), nn.ReLU(), conv(8, 3, padding=0)),
     "half_size": lambda: nn.Sequential(conv(3, 8, stride=2), nn.ReLU(), conv(8, 3)),
     "reflect_padding": lambda: nn.Sequential(nn.ReflectionPad2d(3), conv(3, 8, 7, padding=0), conv(8, 3)),

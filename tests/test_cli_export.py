@@ -123,7 +123,9 @@ def test_blend_writes_the_formula(tmp_path: Path, suffix: str):
 def test_blend_in_json_and_what_it_keeps(tmp_path: Path):
     output = tmp_path / "c.pth"
     report = dni("blend", WEAK, STRONG, "--alpha", "0.3", "-o", output, "--json").assert_ok().json
-    assert report == {"path": str(output), "alpha": [0.3], "bytes": output.stat().st_size}
+    assert report["path"] == str(output) and report["bytes"] == output.stat().st_size
+    assert (report["alpha"], report["blended"], report["tensors"]) == ([0.3], 29, 29)
+    assert report["lineage"]["overall_cosine"] > 0.9
     before = output.read_bytes()
     dni("blend", WEAK, STRONG, "--alpha", "0.6", "-o", output).assert_error("replace it with --force")
     assert output.read_bytes() == before

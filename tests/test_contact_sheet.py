@@ -27,9 +27,7 @@ def test_images_stand_in_a_row_with_paper_around_them():
         assert (edge == 255).all()
 
 
-@pytest.mark.parametrize(
-    ("count", "columns", "rows"), [(1, 1, 1), (5, 5, 1), (6, 3, 2), (7, 4, 2), (11, 4, 3)]
-)
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (5, 5, 1), (6, 3, 2), (7, 4, 2), (11, 4, 3)])
 def test_rows_are_as_equal_as_possible(count, columns, rows):
     sheet = contact_sheet([np.zeros((200, 200, 3), np.uint8)] * count, [" "] * count)
     assert sheet.shape[1] == 2 * 24 + columns * 200 + (columns - 1) * 12

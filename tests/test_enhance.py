@@ -61,9 +61,7 @@ def test_equals_a_call_by_hand(models):
         assert_same_picture(models[name].enhance(image, ALPHA), reference(models[name], image))
 
 
-@pytest.mark.parametrize(
-    "name", ["rgb", "grey", "double", "grey double", "half", "unet", "fixed", "fixed grey"]
-)
+@pytest.mark.parametrize("name", ["rgb", "grey", "double", "grey double", "half", "unet", "fixed", "fixed grey"])
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (4,)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_every_kind_of_image_on_every_network(models, name, shape, dtype):
@@ -254,9 +252,7 @@ def test_opacity_adds_no_tiles(models):
 
 
 def test_too_small_a_tile(models):
-    with pytest.raises(
-        InputError, match="tile 20 is too small for overlap 16; expected a tile of at least 36"
-    ):
+    with pytest.raises(InputError, match="tile 20 is too small for overlap 16; expected a tile of at least 36"):
         models["unet"].enhance(picture(64, 64, 3), ALPHA, tile=20)
 
 

@@ -141,9 +141,7 @@ def test_results_of_one_name(model, photos, tmp_path):
 
 
 def test_one_file_for_several_results(model, photos, tmp_path):
-    with pytest.raises(
-        OutputError, match=r"out\.png names one image, but there are 3 results; give a folder"
-    ):
+    with pytest.raises(OutputError, match=r"out\.png names one image, but there are 3 results; give a folder"):
         enhance_files(model, [photos], tmp_path / "out.png", [0.5])
     with pytest.raises(OutputError, match="there are 2 results"):
         enhance_files(model, [photos / "a.png"], tmp_path / "out.png", [0.5, 0.6])

@@ -140,9 +140,7 @@ def test_truncated_16_bit_png(tmp_path, part):
         read_image(path)
 
 
-@pytest.mark.parametrize(
-    "limit", [50, 20]
-)  # a warning of Pillow's above its limit, an error above twice that
+@pytest.mark.parametrize("limit", [50, 20])  # a warning of Pillow's above its limit, an error above twice that
 def test_too_many_pixels(tmp_path, monkeypatch, limit):
     write_image(tmp_path / "image.png", picture(8, 9, 3))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)

@@ -177,9 +177,7 @@ def test_baked_model_takes_its_own_alpha_only(loaded):
     x = noise(1, 3, 8, 8)
     np.testing.assert_array_equal(model(x), model(x, np.float32(0.3)))
     assert model.check_alpha(None) == (0.3,)
-    with pytest.raises(
-        AlphaError, match=r"alpha is 0.5, but .* is baked for 0.3; .*dni-export A B --alpha-input"
-    ):
+    with pytest.raises(AlphaError, match=r"alpha is 0.5, but .* is baked for 0.3; .*dni-export A B --alpha-input"):
         model(x, 0.5)
     with pytest.raises(AlphaError, match="out of range"):
         model(x, 7)
@@ -254,9 +252,7 @@ def test_weights_linked_out_of_safetensors(tmp_path):
     """A tensor at an offset of a .safetensors file, as `--weights link` writes it."""
     safetensors = pytest.importorskip("safetensors.numpy")
     proto = conv_stack()
-    tensors = {
-        t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer if t.name.endswith(".A")
-    }
+    tensors = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer if t.name.endswith(".A")}
     (tmp_path / "weights").mkdir()
     safetensors.save_file(tensors, tmp_path / "weights" / "a.safetensors")
     raw = (tmp_path / "weights" / "a.safetensors").read_bytes()

@@ -93,9 +93,7 @@ def test_a_build_without_cuda_is_named():
 
 def test_auto_keeps_the_terminal_clean(model_path):
     program = f"import dni_runtime; dni_runtime.load({str(model_path)!r})"
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment()
-    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment())
     assert (run.stdout, run.stderr) == ("", "")
 
 

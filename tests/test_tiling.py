@@ -62,9 +62,7 @@ def stencil(reach, scale):
     def run(x):
         padded = np.pad(x, ((0, 0), (0, 0), (reach, reach), (reach, reach)))
         h, w = x.shape[2:]
-        y = sum(
-            padded[:, :, i : i + h, j : j + w] for i in {0, reach, 2 * reach} for j in {0, reach, 2 * reach}
-        )
+        y = sum(padded[:, :, i : i + h, j : j + w] for i in {0, reach, 2 * reach} for j in {0, reach, 2 * reach})
         rows, columns = (np.arange(int(size * scale)) // scale for size in (h, w))
         return y[:, :, rows.astype(int)][:, :, :, columns.astype(int)]
 
@@ -155,9 +153,7 @@ def test_progress_counts_tiles():
 
 
 def test_too_small_a_tile_names_the_smallest():
-    with pytest.raises(
-        InputError, match="tile 32 is too small for overlap 16; expected a tile of at least 36 pix"
-    ):
+    with pytest.raises(InputError, match="tile 32 is too small for overlap 16; expected a tile of at least 36 pix"):
         cut_axis(100, 32, 15, 4)
     assert cut_axis(100, 36, 15, 4).tile == 36
 

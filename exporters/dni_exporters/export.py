@@ -22,10 +22,10 @@ from .job import check_job, tool_version
 from .make import Maker
 from .nodes import FLOAT
 from .probe import probe
+from .reference import Reference
 from .report import ExportReport
 from .skeleton import trace
 from .unfuse import unfuse
-from .verify import Reference
 
 
 def export(

@@ -14,7 +14,7 @@ from .blend import blend_tensors
 from .checkpoint import EndpointSource, StateDict, read_endpoints
 from .endpoints import Lineage, differences, lineage
 from .probe import probe, quiet_inference
-from .verify import probe_images
+from .reference import probe_images
 
 
 @dataclass(frozen=True, slots=True)

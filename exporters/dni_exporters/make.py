@@ -16,8 +16,9 @@ from .checkpoint import Checkpoint
 from .clock import Clock
 from .job import Job
 from .link import link_weights
+from .reference import Reference, probe_alphas
 from .report import ExportedFile
-from .verify import Parity, Reference, check_parity, probe_alphas
+from .verify import Parity, check_parity
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,9 @@ class Model:
         if alpha is None:
             if metadata.alpha_default is None:
                 low, high = metadata.alpha_range
-                raise AlphaError(f"{self._name} needs alpha, it has no default: pass alpha={low:g}..{high:g}")
+                raise AlphaError(
+                    f"{self._name} needs alpha, it has no default: pass alpha={low:g}..{high:g} (--alpha X)"
+                )
             return metadata.alpha_default
         return check_alpha(alpha, metadata.alpha_range, shape[0] if shape else 1)
 

@@ -1,0 +1,78 @@
+"""What the commands of `dni` share: options, their parsers, and how errors end."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from dni_runtime import DniError, InputError
+
+from .alphas import parse_alphas
+
+SHAPE_LENGTH = 4
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Command(click.Command):
+    """Turns our own errors into one message on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DniError as error:
+            raise click.ClickException(str(error)) from None
+
+
+class Group(click.Group):
+    command_class = Command
+
+
+def alphas(text: str) -> Any:
+    try:
+        return parse_alphas(text)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def shape(text: str) -> Any:
+    parts = text.split(",")
+    if len(parts) != SHAPE_LENGTH or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} is no shape; expected four whole numbers such as 1,3,64,64")
+    return tuple(int(part) for part in parts)
+
+
+def key_value(text: str) -> Any:
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise click.BadParameter(f"{text!r} is no KEY=VALUE; expected something like features=64")
+    try:
+        return key, json.loads(value)  # numbers, true, false, null, lists
+    except ValueError:
+        return key, value
+
+
+alpha_range = click.option(
+    "--alpha-range", type=float, nargs=2, default=(0.0, 1.0), metavar="LO HI", show_default=True,
+    help="Smallest and largest alpha that will be accepted; beyond 0..1 the blend extrapolates.",
+)  # fmt: skip
+arch = click.option(
+    "--arch", default="auto", show_default=True, metavar="auto|NAME|CODE",
+    help="The network: found by spandrel, a name that spandrel knows, or module:callable, path.py:callable.",
+)  # fmt: skip
+arch_args = click.option(
+    "--arch-arg", "arch_args", multiple=True, type=key_value, metavar="KEY=VALUE",
+    help="An argument for the callable of --arch; repeatable.",
+)  # fmt: skip
+force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+endpoint_files = click.argument(
+    "endpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="A B [C ...]"
+)
+
+
+def console() -> Console:
+    """For progress and remarks: stderr as it is now, whatever is redirected later."""
+    return Console(file=sys.stderr, highlight=False)

@@ -1,0 +1,88 @@
+"""What the exporters' tests share: PyTorch's answer, ONNX Runtime's answer, and when they agree."""
+
+import functools
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from networks import Weights, conv
+from numpy.typing import NDArray
+from torch import nn
+
+FloatArray = NDArray[np.float32]
+
+
+def make_exports_faster() -> None:
+    """Hundreds of exports of tiny networks: take off what each pays that has nothing to do with the network.
+
+    PyTorch parses the sources of all of its ONNX functions anew for every export (0.5 s), and a collection
+    of garbage walks all modules (0.25 s). Neither changes what is made.
+    """
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+    ONNXRegistry.from_torchlib()
+    gc.collect()
+    gc.freeze()
+
+
+make_exports_faster()
+
+
+def blended(a: Weights, b: Weights, alpha: float) -> Weights:
+    """alpha * A + (1 - alpha) * B as anyone would write it, on purpose without the exporter's code."""
+    return {k: alpha * a[k] + (1 - alpha) * b[k] if a[k].is_floating_point() else a[k] for k in a}
+
+
+def expected(network: nn.Module, weights: Weights, image: FloatArray) -> FloatArray:
+    network.load_state_dict(weights)
+    with torch.no_grad():
+        return network.eval()(torch.from_numpy(image)).numpy()
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def run(path: Path, image: FloatArray, alpha: float | Sequence[float] | None = None) -> FloatArray:
+    """The output of plain ONNX Runtime; `alpha` None where the model has no such input."""
+    feed = {"input": image}
+    if alpha is not None:
+        feed["alpha"] = np.atleast_1d(np.asarray(alpha, np.float32))
+    return session(path).run(["output"], feed)[0]
+
+
+def assert_close(got: FloatArray, wanted: FloatArray, tolerance: float = 1e-5) -> None:
+    """The bound of DESIGN.md: float32 sums in another order."""
+    assert got.shape == wanted.shape
+    assert got.dtype == np.float32
+    assert np.abs(got - wanted).max() <= tolerance * max(1.0, float(np.abs(wanted).max()))
+
+
+def photo(*shape: int, seed: int = 7) -> FloatArray:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def nodes(model: onnx.ModelProto, op_type: str) -> list[onnx.NodeProto]:
+    return [node for node in model.graph.node if node.op_type == op_type]
+
+
+def initializers(model: onnx.ModelProto) -> dict[str, FloatArray]:
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def small_network() -> nn.Module:
+    return nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 3))
+
+
+def small_pair(count: int = 2) -> tuple[nn.Module, list[Weights]]:
+    """A network of two convolutions and the state dicts of `count` endpoints, each a bit off the first."""
+    torch.manual_seed(3)
+    network = small_network().eval()
+    first = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    others = [{k: t + 0.05 * torch.randn(t.shape) for k, t in first.items()} for _ in range(count - 1)]
+    return network, [first, *others]

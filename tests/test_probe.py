@@ -1,0 +1,195 @@
+import warnings
+
+import pytest
+import torch
+from exporting import small_network
+from networks import UNet, conv, pair
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dni_exporters.architecture import Architecture
+from dni_exporters.probe import ImageContract, probe, quiet_inference
+from dni_runtime import ArchitectureError
+
+
+def probed(network: nn.Module, shape: tuple[int, int, int, int] | None = None, **options: object) -> ImageContract:
+    return probe(Architecture(network.float().eval(), "Network", dict), shape, **options)
+
+
+def stack(depth: int) -> nn.Module:
+    return nn.Sequential(*(layer for _ in range(depth) for layer in (conv(3, 3), nn.ReLU())))
+
+
+class Refuses(nn.Module):
+    """Takes only what `allowed` says, in code or as an error."""
+
+    def __init__(self, allowed) -> None:
+        super().__init__()
+        self.allowed, self.body = allowed, conv(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.allowed(x):
+            raise RuntimeError(f"no {tuple(x.shape)}\nand much more")
+        return self.body(x)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 7, 20])
+def test_the_overlap_of_a_stack_of_convolutions_is_its_depth(depth: int):
+    assert probed(stack(depth)).overlap == depth
+
+
+def test_dilation_and_large_kernels_reach_further():
+    assert probed(conv(3, 3, 7)).overlap == 3
+    assert probed(conv(3, 3, padding=4, dilation=4)).overlap == 4
+    assert probed(conv(3, 3, 1)).overlap == 0
+
+
+def test_too_long_a_reach_has_no_overlap():
+    assert probed(stack(48)).overlap == 48
+    assert probed(stack(49)).overlap is None
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(conv(3, 8), nn.InstanceNorm2d(8), conv(8, 3)),
+        nn.Sequential(conv(3, 8), nn.GroupNorm(2, 8), conv(8, 3)),
+        pair("linear")[0],
+    ],
+    ids=["InstanceNorm", "GroupNorm", "gate"],
+)
+def test_networks_that_see_the_whole_image_have_no_overlap(network: nn.Module):
+    assert probed(network).overlap is None
+
+
+def test_a_network_that_hides_nan_has_no_overlap():
+    class Hides(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.nan_to_num(x)
+
+    assert probed(Hides()).overlap is None
+
+
+def test_batch_norm_does_not_widen_the_reach():
+    assert probed(nn.Sequential(conv(3, 8), nn.BatchNorm2d(8), conv(8, 3))).overlap == 2
+
+
+def test_a_unet_needs_multiples_of_4():
+    contract = probed(UNet())
+    assert (contract.size_multiple, contract.scale) == (4, 1)
+    assert contract.size_minimum == 8  # InstanceNorm refuses an image of one pixel
+    assert contract.overlap is None  # its InstanceNorms
+    assert all(side % 4 == 0 for side in contract.input_shape[2:])
+
+
+def test_the_overlap_is_a_multiple_of_the_size_multiple():
+    network = nn.Sequential(nn.PixelUnshuffle(4), conv(48, 48), nn.PixelShuffle(4))
+    contract = probed(network)
+    assert (contract.size_multiple, contract.overlap) == (4, 4)  # one pixel of the small image
+
+
+@pytest.mark.parametrize(
+    ("network", "scale", "multiple", "out_channels"),
+    [
+        (small_network(), 1, 1, 3),
+        (nn.Sequential(conv(3, 12), nn.PixelShuffle(2)), 2, 1, 3),
+        (nn.Sequential(conv(3, 16), nn.PixelShuffle(4)), 4, 1, 1),
+        (conv(3, 4, stride=2), 0.5, 2, 4),
+        (nn.PixelUnshuffle(4), 0.25, 4, 48),
+        (nn.Upsample(scale_factor=1.5, mode="bilinear"), 1.5, 2, 3),
+    ],
+)
+def test_the_scale_is_measured(network: nn.Module, scale: float, multiple: int, out_channels: int):
+    contract = probed(network)
+    assert (contract.scale, contract.size_multiple, contract.out_channels) == (scale, multiple, out_channels)
+
+
+def test_networks_without_padding_have_no_scale():
+    contract = probed(conv(3, 3, padding=0))
+    assert (contract.scale, contract.size_multiple, contract.size_minimum) == (None, 1, 4)
+
+
+def test_reflection_sets_the_minimum():
+    assert probed(nn.Sequential(nn.ReflectionPad2d(3), conv(3, 3, 7, padding=0))).size_minimum == 4
+
+
+def test_what_is_traced_with_is_neither_square_nor_one_image():
+    assert probed(small_network()).input_shape == (2, 3, 16, 17)
+    assert probed(UNet()).input_shape == (2, 3, 16, 20)
+    assert probed(small_network(), static=True).input_shape == (1, 3, 16, 17)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels_are_found(channels: int):
+    assert probed(conv(channels, channels)).input_shape[1] == channels
+
+
+def test_other_channels_need_a_shape():
+    with pytest.raises(ArchitectureError, match=r"takes no input of shape .*2, 3, .*--input-shape N,C,H,W"):
+        probed(conv(7, 3))
+    assert probed(conv(7, 3), (1, 7, 20, 24)).input_shape == (2, 7, 20, 24)
+
+
+def test_a_given_shape_is_kept_where_sizes_are_fixed():
+    network = Refuses(lambda x: x.shape[2:] == (20, 24))
+    contract = probed(network, (1, 3, 20, 24), static=True)
+    assert contract == ImageContract((1, 3, 20, 24), 1, 1, 3, 1.0, None)
+
+
+def test_what_the_architecture_knows_is_not_measured():
+    contract = probe(Architecture(small_network(), "Network", dict, 3, 8, 24))
+    assert (contract.size_multiple, contract.size_minimum) == (8, 24)
+    assert contract.input_shape == (2, 3, 24, 32)
+    assert contract.overlap == 8  # 2 pixels, rounded up
+
+
+def test_a_shape_that_the_network_refuses_is_reported_in_its_words():
+    with pytest.raises(ArchitectureError, match=r"the network Network takes no input of shape \(1, 3, 20, 24\)") as e:
+        probed(Refuses(lambda x: False), (1, 3, 20, 24), static=True)
+    assert ": no (1, 3, 20, 24); give one that it takes" in str(e.value)
+
+
+class Returns(nn.Module):
+    def __init__(self, answer) -> None:
+        super().__init__()
+        self.answer, self.body = answer, conv(3, 3)
+
+    def forward(self, x: Tensor) -> object:
+        return self.answer(self.body(x))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (lambda y: (y, y), "tuple"),
+        (lambda y: {"image": y}, "dict"),
+        (lambda y: y.mean(dim=(2, 3)), r"shape \(2, 3\)"),
+    ],
+)
+def test_networks_that_give_no_image_are_refused(answer, kind: str):
+    with pytest.raises(ArchitectureError, match=rf"its output is of {kind}, expected one image of shape"):
+        probed(Returns(answer))
+
+
+def test_probing_is_silent_and_leaves_no_gradients():
+    class Talks(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            warnings.warn("old", DeprecationWarning, stacklevel=1)
+            return functional.relu(x)
+
+    network = nn.Sequential(conv(3, 3), Talks())
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    probed(network)  # warnings are errors here
+    with quiet_inference():
+        assert not network(torch.rand(1, 3, 8, 8)).requires_grad
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_a_network_of_one_size_is_asked_to_be_static():
+    network = Refuses(lambda x: x.shape[2] == 16)
+    with pytest.raises(
+        ArchitectureError, match=r"takes an input of shape \(2, 3, 16, 17\), but none of \(2, 3, 18, 18\)"
+    ) as e:
+        probed(network)
+    assert str(e.value).endswith(": no (2, 3, 18, 18); fix its size: --static --input-shape N,C,H,W")
+    assert probed(network, (1, 3, 16, 20), static=True).input_shape == (1, 3, 16, 20)
