@@ -84,6 +84,17 @@ class ScalarParameter(nn.Module):
         return x + self.strength * self.body(x)
 
 
+class NamedAlpha(nn.Module):
+    """Parameters called like our own input and constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.alpha, self.one = conv(3, 3), nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.ones(3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.one * x + self.alpha * self.body(x)
+
+
 class IntegerBuffer(nn.Module):
     """Window attention's habit: a table of learnt values, read through an integer index."""
 
@@ -184,6 +195,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "zero_bias": lambda: nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 3)),
     "equal_tensors": lambda: nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 8), nn.ReLU(), conv(8, 8), conv(8, 3)),
     "scalar": ScalarParameter,
+    "named_alpha": NamedAlpha,
     "integer_buffer": IntegerBuffer,
     "non_persistent_buffer": NonPersistentBuffer,
     "unused_parameter": UnusedParameter,

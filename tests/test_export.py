@@ -191,6 +191,23 @@ def test_the_endpoints_given_are_not_changed(tmp_path: Path):
         assert all(torch.equal(weights[name], old[name]) for name in old)
 
 
+def test_the_network_given_is_not_changed(tmp_path: Path):
+    network, endpoints = small_pair()
+    network.train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    export(endpoints, tmp_path / "model.onnx", alpha_input=True, arch=network)
+    assert network.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_least_related_of_several_endpoints_is_warned_of(tmp_path: Path):
+    network, (a, b) = small_pair()
+    generator = torch.Generator().manual_seed(9)
+    stranger = {name: torch.randn(tensor.shape, generator=generator) * 0.1 for name, tensor in a.items()}
+    report = export([a, stranger, b], tmp_path / "model.onnx", alpha_input=True, arch=network)
+    assert any("look unrelated" in warning for warning in report.warnings)
+
+
 def test_spandrel_networks_need_no_arch(tmp_path: Path):
     from spandrel.architectures.Compact import Compact
 

@@ -1,5 +1,6 @@
 """Which network a checkpoint belongs to: detected, named, or given as code."""
 
+import copy
 import importlib
 import importlib.util
 import sys
@@ -42,7 +43,7 @@ def build(arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str,
     Raises ArchitectureError where there is no such network or the weights do not fit it.
     """
     if not isinstance(arch, str):
-        return _from_module(arch, type(arch).__name__, checkpoint)
+        return _from_module(_copy(arch), type(arch).__name__, checkpoint)
     if ":" in arch:
         return _from_module(_call(arch, arch_args or {}), arch.rpartition(":")[2], checkpoint)
     if arch_args:
@@ -139,6 +140,17 @@ def _from_module(network: nn.Module, name: str, checkpoint: Checkpoint) -> Archi
 
     load(checkpoint.tensors)
     return Architecture(network=network, name=name, load=load)
+
+
+def _copy(network: nn.Module) -> nn.Module:
+    """A workspace: other weights are loaded into the network, and the caller's own has to stay as it is."""
+    try:
+        return copy.deepcopy(network)
+    except Exception as error:  # modules may hold anything
+        raise ArchitectureError(
+            f"the network {type(network).__name__} cannot be copied ({_first_line(error)}), and its weights have to be "
+            'replaced for the export; give the code that builds it instead: arch="module:callable"'
+        ) from error
 
 
 def _call(arch: str, arguments: Mapping[str, Any]) -> nn.Module:

@@ -66,7 +66,9 @@ def attach_blend(model: ir.Model, endpoints: Sequence[StateDict]) -> Stored:
 def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
     """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead."""
     assert value.name is not None and value.dtype is not None
-    name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
+    tensor_name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
+    # A network may have a parameter of its own called alpha.
+    name = tensor_name if tensor_name != "alpha" else "alpha@weight"
     value.name = None  # free for the value that takes its place
     if all(tensor.equal(tensors[0]) for tensor in tensors[1:]):
         total = nodes.constant(name, _adapt(tensors[0], dtype))
@@ -82,7 +84,7 @@ def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[
             label = name if term is terms[-1] else f"{name}@..{letter}"
             total = nodes.add("Add", [total, term], label, dtype, shape)
     ir.convenience.replace_all_uses_with(value, total)
-    return {stored: (number, name) for number, stored in enumerate(names)}
+    return {stored: (number, tensor_name) for number, stored in enumerate(names)}
 
 
 class _Shares:
@@ -91,15 +93,15 @@ class _Shares:
     def __init__(self, nodes: Nodes, alpha: ir.Value, endpoint_count: int) -> None:
         self._nodes = nodes
         one_element = ir.Shape([1])
-        one = nodes.constant("one", ir.tensor([1.0], dtype=FLOAT))
+        one = nodes.constant("alpha@one", ir.tensor([1.0], dtype=FLOAT))
         given, rest = [alpha], alpha
         if endpoint_count > 2:
             given = []
             for number, letter in zip(range(endpoint_count - 1), ascii_uppercase, strict=False):
-                index = nodes.constant(f"index_{letter}", ir.tensor([number], dtype=ir.DataType.INT64))
-                given.append(nodes.add("Gather", [alpha, index], f"share_{letter}", FLOAT, one_element))
-            rest = nodes.add("ReduceSum", [alpha], "shares_but_last", FLOAT, one_element, {"keepdims": 1})
-        last = nodes.add("Sub", [one, rest], "share_last", FLOAT, one_element)
+                index = nodes.constant(f"alpha@index_{letter}", ir.tensor([number], dtype=ir.DataType.INT64))
+                given.append(nodes.add("Gather", [alpha, index], f"alpha@share_{letter}", FLOAT, one_element))
+            rest = nodes.add("ReduceSum", [alpha], "alpha@sum", FLOAT, one_element, {"keepdims": 1})
+        last = nodes.add("Sub", [one, rest], "alpha@share_last", FLOAT, one_element)
         self._made = {(FLOAT, False): [*given, last]}
 
     def of(self, dtype: ir.DataType, rank: int) -> list[ir.Value]:

@@ -16,6 +16,7 @@ from .architecture import build, load_endpoints
 from .blend import attach_blend
 from .checkpoint import EndpointSource, read_endpoints
 from .clock import Clock, Progress
+from .collecting import collecting_by_hand
 from .endpoints import check_endpoints, lineage
 from .fold import fold_batch_norm, fold_constants
 from .job import check_job, tool_version
@@ -96,28 +97,30 @@ def export(
     with clock("probe network"):
         contract = probe(architecture, input_shape, static=static)
         notes += unfuse(architecture.network, contract.input_shape)
-        related = lineage(states[0], states[-1])
-    with clock("trace network"):
-        skeleton = trace(architecture.network, contract.input_shape, static=static, opset=opset, half=job.half)
-    model = skeleton.model
-    with clock("attach blend"):
-        metadata = job.describe(architecture.name, contract, checkpoints, model.opset_imports[""])
-        stored = attach_blend(model, states)
-        fold_batch_norm(model)
-        if not job.alphas:
-            fold_constants(model)
-        _sign(model, metadata)
-    size = write.weight_bytes(model) // (len(states) if job.alphas else 1)
-    if weights == "embed" and size > write.EMBED_LIMIT_BYTES:
-        weights = "external"
-        notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
-    reference = Reference(architecture.network, states, contract, static) if verify else None
-    make = Maker(job, skeleton.layers, reference, weights, clock)
-    with write.staging(outputs[0].parent) as folder:
-        if job.alphas:
-            files = make.baked(model, folder, outputs)
-        else:
-            files = [make.alpha_input(model, stored, checkpoints, folder, outputs[0])]
+        related = min((lineage(states[0], b) for b in states[1:]), key=lambda found: found.overall_cosine)
+    with collecting_by_hand() as collect:
+        with clock("trace network"):
+            skeleton = trace(architecture.network, contract.input_shape, static=static, opset=opset, half=job.half)
+            collect()
+        model = skeleton.model
+        with clock("attach blend"):
+            metadata = job.describe(architecture.name, contract, checkpoints, model.opset_imports[""])
+            stored = attach_blend(model, states)
+            fold_batch_norm(model)
+            if not job.alphas:
+                fold_constants(model)
+            _sign(model, metadata)
+        size = write.weight_bytes(model) // (len(states) if job.alphas else 1)
+        if weights == "embed" and size > write.EMBED_LIMIT_BYTES:
+            weights = "external"
+            notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
+        reference = Reference(architecture.network, states, contract, static) if verify else None
+        make = Maker(job, skeleton.layers, reference, weights, clock, collect)
+        with write.staging(outputs[0].parent) as folder:
+            if job.alphas:
+                files = make.baked(model, folder, outputs)
+            else:
+                files = [make.alpha_input(model, stored, checkpoints, folder, outputs[0])]
     return ExportReport(
         files=tuple(files),
         endpoints=tuple(c.name for c in checkpoints),

@@ -1,9 +1,7 @@
 """Write, verify, publish: the models of one export, in the staging folder first."""
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +26,7 @@ class Maker:
     layers:    module name -> value name, for naming the worst one.
     reference: None where the export is not to be verified.
     weights:   how to store them, "embed", "external" or "link".
+    collect:   frees the graphs that are done with.
     """
 
     job: Job
@@ -35,6 +34,7 @@ class Maker:
     reference: Reference | None
     weights: str
     clock: Clock
+    collect: Callable[[], object]
 
     def alpha_input(
         self, model: ir.Model, stored: Stored, checkpoints: Sequence[Checkpoint], folder: Path, output: Path
@@ -60,12 +60,12 @@ class Maker:
             write.save(model, source, "external")
         checks: list[Future[tuple[Parity, ...]]] = []
         # ONNX Runtime loads and runs one file on one core while the next one and PyTorch's answer are made on another.
-        with ThreadPoolExecutor(1) as checker, _collecting_often() as collect:
+        with ThreadPoolExecutor(1) as checker:
             try:
                 for alpha, output in zip(self.job.alphas, outputs, strict=True):
                     with self.clock("bake"):
                         write.save(bake(source, alpha), folder / output.name, self.weights)
-                        collect()
+                        self.collect()
                     if self.reference is not None:
                         with self.clock("verify"):
                             self.reference.outputs(alpha)
@@ -92,21 +92,3 @@ class Maker:
         with self.clock("publish"):
             written = write.publish(staged, output)
         return ExportedFile(output, alpha, sum(path.stat().st_size for path in written), parity)
-
-
-@contextmanager
-def _collecting_often() -> Iterator[Callable[[], object]]:
-    """A cheap `gc.collect`: each baked graph is a cycle that holds a whole set of weights.
-
-    What exists already is left out of the search, or every call would walk all of PyTorch's objects;
-    unless a host has frozen its own objects, which must not be thawed here.
-    """
-    gc.collect()
-    ours = gc.get_freeze_count() == 0
-    if ours:
-        gc.freeze()
-    try:
-        yield gc.collect
-    finally:
-        if ours:
-            gc.unfreeze()

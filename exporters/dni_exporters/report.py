@@ -32,6 +32,7 @@ class ExportReport:
 
     parameters: number of elements of one endpoint's floating-point tensors.
     scale, size_multiple, size_minimum, overlap: as in the model's metadata, lengths in pixels.
+    lineage:    of the first endpoint and the one least alike.
     seconds:    wall time by step, in the order of the steps.
     """
 

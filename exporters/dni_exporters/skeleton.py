@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import copy
-import gc
 import io
 import logging
 import re
@@ -81,8 +80,6 @@ def trace(
         raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}{hint}") from error
     assert program is not None
     model = program.model
-    del program
-    gc.collect()  # the trace leaves hundreds of thousands of objects in cycles, 400 MB for an RRDBNet
     _lift(model, weights)
     with _silence():
         onnxscript.optimizer.optimize(model)
