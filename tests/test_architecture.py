@@ -146,14 +146,16 @@ def test_a_network_of_several_images_is_refused():
         built("auto", weights(LaMa()))
 
 
-def test_a_module_is_taken_as_it_is():
+def test_a_module_is_copied():
     network = small_network().double().train()
     tensors = weights(small_network())
     architecture = built(network, tensors)
-    assert architecture.network is network
     assert architecture.name == "Sequential"
-    assert not network.training
-    assert all(t.dtype == torch.float32 and torch.equal(t, tensors[k]) for k, t in network.state_dict().items())
+    assert not architecture.network.training
+    loaded = architecture.network.state_dict()
+    assert all(t.dtype == torch.float32 and torch.equal(t, tensors[k]) for k, t in loaded.items())
+    assert network.training
+    assert not any(torch.equal(t.float(), tensors[k]) for k, t in network.state_dict().items())
 
 
 def test_a_module_and_a_callable_are_imported():
