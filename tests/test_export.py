@@ -103,6 +103,7 @@ def test_tensors_equal_in_all_endpoints_are_stored_once(exported: Exported):
         "0.weight@B",
         "2.weight@A",
         "2.weight@B",
+        "alpha@one",
     ]
 
 
