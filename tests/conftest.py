@@ -1,6 +1,8 @@
 """Skips tests marked `gpu` unless a session really runs on CUDA here; no time limits for Hypothesis."""
 
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +14,17 @@ from dni_runtime import DniError, load
 # A busy machine is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prepared models of the tests, and of the processes that they start, stay out of the user's cache."""
+    before = os.environ.get("DNI_CACHE_DIR")
+    os.environ["DNI_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["DNI_CACHE_DIR"]
+    if before is not None:
+        os.environ["DNI_CACHE_DIR"] = before
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

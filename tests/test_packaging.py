@@ -68,7 +68,17 @@ def test_the_commands_are_in_it(wheel: zipfile.ZipFile):
 def test_pytorch_is_an_extra(wheel: zipfile.ZipFile):
     required = email.message_from_string(metadata(wheel, "METADATA")).get_all("Requires-Dist") or []
     base = {re.split(r"[^\w-]", line, maxsplit=1)[0] for line in required if "extra ==" not in line}
-    assert base == {"click", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "pillow", "pypng", "rich"}
+    assert base == {
+        "click",
+        "numpy",
+        "onnx",
+        "onnxruntime",
+        "onnxruntime-gpu",
+        "pillow",
+        "platformdirs",
+        "pypng",
+        "rich",
+    }
     assert any(line.startswith("torch") and "extra == 'export'" in line for line in required)
 
 

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .alpha import Alpha, check_alpha, format_alpha
+from .alpha_file import Key
 from .enhance import enhance_image
 from .errors import AlphaError, DniError, ModelError
-from .metadata import KEY, Metadata
-from .providers import open_session
-from .signature import Signature, read_signature
+from .metadata import Metadata
+from .opening import Opened, open_model
+from .runners import Runner
+from .signature import Signature
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -24,7 +26,14 @@ FloatArray = npt.NDArray[np.float32]
 _SAME_ALPHA = 1e-6
 
 
-def load(path: str | os.PathLike[str], provider: str = "auto", *, threads: int | None = None) -> "Model":
+def load(
+    path: str | os.PathLike[str],
+    provider: str = "auto",
+    *,
+    threads: int | None = None,
+    alpha_policy: str = "auto",
+    pin_cache_mib: int = 256,
+) -> "Model":
     """Load an ONNX file that dni-deploy wrote, or any other that takes one image.
 
     `path`: the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to
@@ -32,7 +41,18 @@ def load(path: str | os.PathLike[str], provider: str = "auto", *, threads: int |
     else cpu, and `Model.provider_note` says why. `threads`: threads for one operator on the CPU, None for
     ONNX Runtime's own choice.
 
-    Raises ModelError if the file cannot be read, ProviderError if the provider cannot run here.
+    `alpha_policy`: how alpha gets into the weights. auto: at full speed when alpha holds, at nearly that
+    when it moves; no call waits, and recently used weights are kept. dynamic: the same, but nothing runs
+    in the background and only the last weights are kept. pinned: a session for each alpha, and the first
+    call with one waits for it; for work through a few alphas. `Model.alpha_note` says what came of it.
+    `pin_cache_mib`: memory for the weights of alphas that were used before, in MiB; those of the last
+    alpha are kept whatever it says.
+
+    On the CPU the first load of an alpha-input model takes longer than those after it: what it finds out is
+    kept on disk, in the platform's cache folder or that of the environment variable DNI_CACHE_DIR (empty: none).
+
+    Raises ModelError if the file cannot be read, ProviderError if the provider cannot run here, InputError
+    for other arguments that make no sense.
     """
     file = Path(path)
     if file.is_dir():
@@ -42,12 +62,12 @@ def load(path: str | os.PathLike[str], provider: str = "auto", *, threads: int |
     if file.stat().st_size == 0:
         raise ModelError(f"{file} is empty; expected an .onnx file: copy or export it again")
     try:
-        opened = open_session(str(file), provider, threads=threads)
+        opened = open_model(file, provider, threads, alpha_policy, pin_cache_mib)
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
         raise ModelError(_explain(file, error)) from error
-    return Model(opened.session, file.name, opened.provider, opened.note)
+    return Model(opened, file.name)
 
 
 class Model:
@@ -56,18 +76,18 @@ class Model:
     metadata:       what the file says about itself; the defaults where it says nothing.
     provider:       where it runs: cpu, cuda or tensorrt.
     provider_note:  why there, one sentence.
+    alpha_note:     how alpha gets into the weights, one sentence.
     """
 
-    def __init__(self, session: Any, name: str, provider: str, provider_note: str) -> None:
-        text = session.get_modelmeta().custom_metadata_map.get(KEY)
-        self.metadata = Metadata() if text is None else Metadata.from_json(text)
-        self._scale_unknown = text is None
-        self.provider = provider
-        self.provider_note = provider_note
+    def __init__(self, opened: Opened, name: str) -> None:
+        self.metadata = opened.metadata or Metadata()
+        self._scale_unknown = opened.metadata is None
+        self.provider = opened.provider
+        self.provider_note = opened.provider_note
+        self.alpha_note = opened.runner.note
         self._name = name
-        self._signature: Signature = read_signature(session, self.metadata)
-        self._outputs = [self._signature.output_name]
-        self._session: Any = session
+        self._signature: Signature = opened.signature
+        self._runner: Runner | None = opened.runner
 
     def __call__(self, x: FloatArray, alpha: Alpha | None = None) -> FloatArray:
         """Run the network on a batch.
@@ -79,7 +99,7 @@ class Model:
         Raises InputError or AlphaError before anything runs, ModelError if the model fails or is closed.
         """
         self._signature.check_tensor(x, self.metadata)
-        return self._run(x, self._alpha_feed(alpha))
+        return self._run(x, self.check_alpha(alpha))
 
     def enhance(
         self,
@@ -108,11 +128,11 @@ class Model:
         Raises InputError for an unfit image, tile or overlap, or a network without a scale; AlphaError and
         ModelError as for a call.
         """
-        feed = self._alpha_feed(alpha)
+        values = self.check_alpha(alpha)
         if self._scale_unknown:
-            self._learn_scale(feed)
+            self._learn_scale(values)
         return enhance_image(
-            lambda x: self._run(x, feed),
+            lambda x: self._run(x, values),
             image,
             self.metadata,
             self._signature.shape,
@@ -138,9 +158,24 @@ class Model:
             return metadata.alpha_default
         return check_alpha(alpha, metadata.alpha_range, shape[0] if shape else 1)
 
+    def settle(self, timeout_s: float | None = None) -> bool:
+        """Wait until the alpha of the last call runs at full speed; for benchmarks and tests.
+
+        False if that has not come about after `timeout_s` seconds (None: no limit), or cannot.
+        """
+        runner = self._runner
+        if runner is None:
+            raise ModelError(f"{self._name} is closed; load it again")
+        return runner.settle(timeout_s)
+
     def close(self) -> None:
-        """Free the session and its memory; using the model afterwards is a ModelError."""
-        self._session = None
+        """Free the model's memory; using it afterwards is a ModelError. Calls that are running finish.
+
+        Waits for work in the background, of which there is one pin's at most.
+        """
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -151,23 +186,17 @@ class Model:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._session is None else self.provider
+        state = "closed" if self._runner is None else self.provider
         return f"<dni_runtime.Model {self._name} ({state})>"
 
-    def _learn_scale(self, feed: dict[str, npt.NDArray[Any]]) -> None:
+    def _learn_scale(self, alpha: Key | None) -> None:
         """Run one small image through a model of another tool, whose file does not tell its scale."""
         batch, channels, height, width = (s or d for s, d in zip(self._signature.shape, (1, 3, 64, 64), strict=True))
-        y = self._run(np.zeros((batch, channels, height, width), np.float32), feed)
+        y = self._run(np.zeros((batch, channels, height, width), np.float32), alpha)
         scale = y.shape[2] / height
         if y.shape[3] == scale * width:
             self.metadata = replace(self.metadata, scale=scale)
         self._scale_unknown = False
-
-    def _alpha_feed(self, alpha: Alpha | None) -> dict[str, npt.NDArray[Any]]:
-        values, signature = self.check_alpha(alpha), self._signature
-        if values is None or signature.alpha_name is None:
-            return {}
-        return {signature.alpha_name: np.array(values, signature.alpha_dtype).reshape(signature.alpha_shape)}
 
     def _check_constant_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
         pinned = self.metadata.alpha_pinned
@@ -183,20 +212,15 @@ class Model:
             )
         return pinned
 
-    def _run(self, x: FloatArray, feed: dict[str, npt.NDArray[Any]]) -> FloatArray:
-        session, signature = self._session, self._signature
-        if session is None:
+    def _run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
+        runner, signature = self._runner, self._signature
+        if runner is None:
             raise ModelError(f"{self._name} is closed; load it again")
-        if signature.dtype != np.float32:
-            feed = {**feed, signature.input_name: x.astype(signature.dtype)}
-        else:
-            feed = {**feed, signature.input_name: x}
         try:
-            (y,) = session.run(self._outputs, feed)
+            y = runner.run(x.astype(signature.dtype, copy=False), None if signature.alpha_name is None else alpha)
         except Exception as error:  # as in load
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
-        result: FloatArray = y if y.dtype == np.float32 else y.astype(np.float32)
-        return result
+        return y.astype(np.float32, copy=False)
 
 
 def _explain(file: Path, error: Exception) -> str:

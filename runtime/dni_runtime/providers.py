@@ -5,6 +5,7 @@ import ctypes
 import functools
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,26 +46,29 @@ class OpenedSession:
     note: str
 
 
-def open_session(source: str | bytes, provider: str = "auto", *, threads: int | None = None) -> OpenedSession:
+def open_session(
+    source: str | bytes,
+    provider: str = "auto",
+    *,
+    threads: int | None = None,
+    configure: Callable[[Any], None] | None = None,
+) -> OpenedSession:
     """Create an ONNX Runtime session for a model file (path) or its bytes on `provider`.
 
     `auto` takes the first of cuda and cpu that works. `threads` is the number of threads that one
-    operator may use on the CPU; None leaves it to ONNX Runtime (one for each physical core).
+    operator may use on the CPU; None leaves it to ONNX Runtime (one for each physical core). `configure`
+    is called with the session's options before it is made.
 
     Raises ProviderError where `provider` is unknown or cannot run here, InputError for `threads` < 1,
     and whatever ONNX Runtime raises for a model that it cannot load.
     """
-    if provider not in PROVIDERS:
-        raise ProviderError(f"provider is {provider!r}; expected one of {', '.join(PROVIDERS)}")
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}; expected 1 or more, or None for ONNX Runtime's own choice")
-    if provider != "auto":
-        session = _create(source, provider, threads)
-        return OpenedSession(session, provider, f"{provider} was asked for")
+    check_threads(threads)
+    if (place := resolve(provider)) is not None:
+        return OpenedSession(_create(source, place[0], threads, configure), *place)
     reasons: list[str] = []
     for name in _AUTO[:-1]:
         try:
-            session = _create(source, name, threads)
+            session = _create(source, name, threads, configure)
         except ProviderError as error:
             reasons.append(str(error))
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception
@@ -72,8 +76,30 @@ def open_session(source: str | bytes, provider: str = "auto", *, threads: int | 
         else:
             return OpenedSession(session, name, f"auto chose {name}, which works here")
     last = _AUTO[-1]
-    session = _create(source, last, threads)
+    session = _create(source, last, threads, configure)
     return OpenedSession(session, last, f"auto chose {last}: {'; '.join(reasons)}")
+
+
+def resolve(provider: str) -> tuple[str, str] | None:
+    """The provider that `provider` stands for and one sentence why; None where only a try can tell.
+
+    Raises ProviderError where `provider` is unknown.
+    """
+    if provider not in PROVIDERS:
+        raise ProviderError(f"provider is {provider!r}; expected one of {', '.join(PROVIDERS)}")
+    if provider != "auto":
+        return provider, f"{provider} was asked for"
+    reasons = [(name, why_not(name)) for name in _AUTO[:-1]]
+    if all(reason for _, reason in reasons):
+        missing = "; ".join(f"{name} is not available: {reason}" for name, reason in reasons)
+        return _AUTO[-1], f"auto chose {_AUTO[-1]}: {missing}"
+    return None
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise InputError unless `threads` is a number of threads, or None."""
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}; expected 1 or more, or None for ONNX Runtime's own choice")
 
 
 def why_not(provider: str) -> str | None:
@@ -89,13 +115,15 @@ def why_not(provider: str) -> str | None:
     return _missing_device() or _missing_libraries()
 
 
-def _create(source: str | bytes, provider: str, threads: int | None) -> Any:
+def _create(source: str | bytes, provider: str, threads: int | None, configure: Callable[[Any], None] | None) -> Any:
     if reason := why_not(provider):
         raise ProviderError(f"{provider} is not available: {reason}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # an error is raised too, so that printing it as well helps nobody
     if threads is not None:
         options.intra_op_num_threads = threads
+    if configure is not None:
+        configure(options)
     chain = _CHAINS[provider]
     # Fallback would retry on the CPU after a failure and print about it. The stricter option
     # session.disable_cpu_ep_fallback is no help: it refuses every model whose shape computations ONNX

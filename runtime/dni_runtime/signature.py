@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from .errors import InputError, ModelError
 from .metadata import Metadata
@@ -57,8 +58,44 @@ class Signature:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredValue:
+    """A graph's input or output in ONNX Runtime's words."""
+
+    name: str
+    type: str
+    shape: list[int | str | None]
+
+
+class Declared:
+    """What a session of `model` would say of its inputs and outputs, without making one."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        stored = {tensor.name for tensor in model.graph.initializer}
+        inputs = [_declared(value) for value in model.graph.input]
+        self._inputs = [value for value in inputs if value.name not in stored]
+        self._optional = [value for value in inputs if value.name in stored]
+        self._outputs = [_declared(value) for value in model.graph.output]
+
+    def get_inputs(self) -> list[DeclaredValue]:
+        return self._inputs
+
+    def get_overridable_initializers(self) -> list[DeclaredValue]:
+        return self._optional
+
+    def get_outputs(self) -> list[DeclaredValue]:
+        return self._outputs
+
+
+def _declared(value: onnx.ValueInfoProto) -> DeclaredValue:
+    tensor = value.type.tensor_type
+    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
+    return DeclaredValue(value.name, f"tensor({kind})", dims)
+
+
 def read_signature(session: Any, metadata: Metadata) -> Signature:
-    """The signature of an ONNX Runtime session. Raises ModelError where it is no image model.
+    """The signature of an ONNX Runtime session, or Declared. Raises ModelError where it is no image model.
 
     The input called `input` is the image, else the only one that is not called `alpha`; likewise `output`,
     else the first output.

@@ -1,0 +1,96 @@
+"""Run a prepared model: blend the weights when alpha changes, then run the optimized graph with them."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from .alpha_file import Key
+from .prepare import ENDPOINTS, OUTPUT, WEIGHTS, Prepared
+from .weight_sets import WeightSets
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class LaidOut:
+    """A prepared model on the CPU. Threads may share it.
+
+    `threads`: for one operator, None for ONNX Runtime's choice. `limit_bytes`: for weights of alphas that were
+    used before.
+    """
+
+    note = "weights are blended in ONNX Runtime's own layout when alpha changes"
+
+    def __init__(self, prepared: Prepared, *, threads: int | None, limit_bytes: int) -> None:
+        self.gains_from_pins = prepared.packed
+        self._prepared = prepared
+        # On one thread: the product is bound by memory, and waking threads costs more than they gain
+        # (measured: a second pool of threads that wait for work slows the network's by up to 2).
+        self._head = _session(prepared.head, 1)
+        self._body = _session(prepared.body, threads)
+        self._image = self._body.get_inputs()[0].name
+        self._outputs = [self._body.get_outputs()[0].name]
+        # The head puts its weights last: they go to memory of ours, all else to ONNX Runtime's.
+        self._values = [value.name for value in self._head.get_outputs() if value.name != WEIGHTS]
+        self._endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(prepared.endpoints)
+        self._fixed = {
+            s.name: onnxruntime.OrtValue.ortvalue_from_numpy(
+                prepared.fixed[s.start : s.start + int(np.prod(s.shape))].reshape(s.shape)
+            )
+            for s in prepared.slices
+            if s.fixed
+        }
+        self._sets = WeightSets(self._blend, prepared.total, prepared.slices, limit_bytes)
+
+    def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
+        """The network's output for float32 (N, C, H, W)."""
+        assert alpha is not None
+        image = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
+        with self._sets.use(alpha) as weights:
+            feed = {self._image: image, **self._fixed, **weights}
+            (y,) = self._body.run_with_ort_values(self._outputs, feed)
+        result: FloatArray = y.numpy()
+        return result
+
+    def settle(self, timeout_s: float | None) -> bool:
+        """Nothing to wait for: a call blends what it needs, and the next one with its alpha finds it."""
+        return True
+
+    def close(self) -> None:
+        """Nothing to stop; memory is freed when the last call is done."""
+
+    def _blend(self, alpha: Key, flat: FloatArray) -> None:
+        prepared = self._prepared
+        blended = prepared.endpoints.shape[1]
+        binding = self._head.io_binding()
+        binding.bind_cpu_input("alpha", np.array(alpha, np.float32))
+        for name in self._values:
+            binding.bind_output(name, "cpu")
+        if blended:
+            target = onnxruntime.OrtValue.ortvalue_from_numpy(flat[:blended].reshape(1, -1))
+            binding.bind_ortvalue_input(ENDPOINTS, self._endpoints)
+            binding.bind_ortvalue_output(WEIGHTS, target)
+        self._head.run_with_iobinding(binding)
+        values = dict(zip(self._values, binding.copy_outputs_to_cpu(), strict=False))
+        for s in prepared.scalings:
+            part = flat[s.start : s.start + s.count].reshape(s.outer, -1, s.inner)
+            index = prepared.index[s.index_start : s.index_start + s.outer * s.inner]
+            factor = values[OUTPUT + s.factor].ravel()[index].reshape(s.outer, 1, s.inner)
+            (np.divide if s.divides else np.multiply)(part, factor, out=part)
+        for g in prepared.gatherings:
+            index = prepared.index[g.index_start : g.index_start + g.count]
+            part = flat[g.start : g.start + g.count]
+            np.take(values[OUTPUT + g.source].ravel(), np.maximum(index, 0), out=part)
+            part *= np.float32(g.scale)
+            part[index < 0] = 0.0
+
+
+def _session(model: bytes, threads: int | None) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # The body has been optimized, for this CPU; the head is too small to gain.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,139 @@
+"""Decide how a model runs: which provider, and how alpha gets into the weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .alpha_file import AlphaFile, Key, read_alpha_file
+from .errors import InputError
+from .laid_out import LaidOut
+from .metadata import KEY, Metadata
+from .pins import Pins
+from .prepare import prepare
+from .prepared_cache import prepared_once
+from .providers import check_threads, open_session, resolve
+from .runners import AlwaysPinned, Pinning, Plain, Runner
+from .signature import Declared, Signature, read_signature
+from .split import CannotPrepareError
+
+ALPHA_POLICIES = ("auto", "dynamic", "pinned")
+"""How alpha is applied, see `load`."""
+
+# As for the exporter's own check against PyTorch: float32 rounding through a deep network.
+_TOLERANCE = 1e-5
+_PROBE_PIXELS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A runner and what it runs; `metadata` is None where the file has none."""
+
+    runner: Runner
+    signature: Signature
+    metadata: Metadata | None
+    provider: str
+    provider_note: str
+
+
+def open_model(file: Path, provider: str, threads: int | None, alpha_policy: str, pin_cache_mib: int) -> Opened:
+    """Open `file` for `load`, whose arguments these are. Raises what ONNX Runtime raises, too."""
+    if alpha_policy not in ALPHA_POLICIES:
+        raise InputError(f"alpha_policy is {alpha_policy!r}; expected one of {', '.join(ALPHA_POLICIES)}")
+    if pin_cache_mib < 0:
+        raise InputError(f"pin_cache_mib is {pin_cache_mib}; expected 0 or more")
+    check_threads(threads)
+    alpha_file = read_alpha_file(file)
+    place = resolve(provider)
+    if alpha_file is not None and place is not None and place[0] == "cpu":
+        metadata = alpha_file.metadata or Metadata()
+        signature = read_signature(Declared(alpha_file.slim), metadata)
+        opening = _Opening(alpha_file, signature, metadata, "cpu", threads, pin_cache_mib * 2**20)
+        return Opened(opening.on_cpu(alpha_policy), signature, alpha_file.metadata, *place)
+    opened = open_session(str(file), provider, threads=threads)
+    text = opened.session.get_modelmeta().custom_metadata_map.get(KEY)
+    stated = None if text is None else Metadata.from_json(text)
+    signature = read_signature(opened.session, stated or Metadata())
+    if alpha_file is None or signature.alpha_name is None:
+        runner: Runner = Plain(opened.session, signature, "the model has no alpha input")
+    else:
+        opening = _Opening(alpha_file, signature, stated or Metadata(), opened.provider, threads, pin_cache_mib * 2**20)
+        runner = opening.elsewhere(opened.session, alpha_policy)
+    return Opened(runner, signature, stated, opened.provider, opened.note)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    file: AlphaFile
+    signature: Signature
+    metadata: Metadata
+    provider: str
+    threads: int | None
+    limit_bytes: int
+
+    def on_cpu(self, policy: str) -> Runner:
+        if policy == "pinned":
+            return AlwaysPinned(self._pins(), self.signature, lambda: self._plain("alpha could not be pinned"))
+        limit_bytes = self.limit_bytes if policy == "auto" else 0
+        try:
+            moving = self._laid_out(limit_bytes)
+        except Exception as error:  # of ONNX Runtime, the disk, a graph nobody thought of: speed is lost, no answer
+            plain = self._plain(f"the graph blends the weights with every call ({_first_line(error)})")
+            return Pinning(plain, self._pins(), self.signature) if policy == "auto" else plain
+        if policy == "auto" and moving.gains_from_pins:
+            return Pinning(moving, self._pins(), self.signature)
+        return moving
+
+    def elsewhere(self, session: Any, policy: str) -> Runner:
+        if policy == "pinned":
+            return AlwaysPinned(self._pins(), self.signature, lambda: self._plain("alpha could not be pinned"))
+        plain = Plain(session, self.signature, "the graph blends the weights with every call")
+        # Building a TensorRT engine takes minutes, so nobody gets one unasked.
+        if policy == "auto" and self.provider != "tensorrt":
+            return Pinning(plain, self._pins(), self.signature)
+        return plain
+
+    def _pins(self) -> Pins:
+        pin_bytes = self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
+        return Pins(
+            lambda alpha: self.file.open_pinned(alpha, self.provider, self.threads),
+            self.limit_bytes // max(1, pin_bytes),
+        )
+
+    def _plain(self, note: str) -> Plain:
+        session = open_session(str(self.file.path), self.provider, threads=self.threads).session
+        return Plain(session, self.signature, note)
+
+    def _laid_out(self, limit_bytes: int) -> LaidOut:
+        def make() -> Any:
+            prepared = prepare(self.file.slim, self.file.path.parent)
+            self._check(LaidOut(prepared, threads=1, limit_bytes=0))
+            return prepared
+
+        prepared = prepared_once(self.file.path, self.file.slim, make)
+        return LaidOut(prepared, threads=self.threads, limit_bytes=limit_bytes)
+
+    def _check(self, candidate: LaidOut) -> None:
+        """Compare with the graph as it is in the file at two middle alphas, on one small image of noise."""
+        plain = self._plain("")
+        low, high = self.metadata.value_range
+        unit, minimum = self.metadata.size_multiple, self.metadata.size_minimum
+        side = -(-max(minimum, _PROBE_PIXELS) // unit) * unit
+        usual = (1, 3, side, side)
+        shape = [fixed or default for fixed, default in zip(self.signature.shape, usual, strict=True)]
+        x = np.random.default_rng(0).uniform(low, high, shape).astype(np.float32)
+        for alpha in self._middle_alphas():
+            expected, got = plain.run(x, alpha), candidate.run(x, alpha)
+            error = float(np.abs(expected - got).max())
+            if not error <= _TOLERANCE * max(1.0, float(np.abs(expected).max())):  # NaN fails too
+                raise CannotPrepareError(f"the laid-out weights are off by {error:.1e}")
+
+    def _middle_alphas(self) -> list[Key]:
+        low, high = self.metadata.alpha_range
+        count = self.signature.alpha_shape[0] if self.signature.alpha_shape else 1
+        return [tuple((low + share * (high - low)) / count for _ in range(count)) for share in (0.31, 0.77)]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,81 @@
+"""How each weight follows from alpha: a blend of stored tensors, such a blend times a factor, or anything else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import onnx
+
+from .split import Split
+
+# Of a share or a factor these change the shape alone.
+_RESHAPES = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """weight = (sum of share * stored over `terms`) * `factor`, elementwise; or `terms` is empty.
+
+    terms:    (name of a stored tensor, name of its share, a value of one element made of alpha).
+    factor:   value of fewer elements that the sum is multiplied with, None for 1. BatchNorm's, for example:
+              a product of two blends is no blend, but it is as cheap where one of them is small.
+    divides:  whether the sum is divided by the factor instead.
+    """
+
+    terms: tuple[tuple[str, str], ...]
+    factor: str | None = None
+    divides: bool = False
+
+
+class Recipes:
+    """Reads recipes off the head of a model."""
+
+    def __init__(self, halves: Split) -> None:
+        self._shapes = halves.shapes()
+        self._stored = {tensor.name for tensor in halves.model.graph.initializer}
+        self._makers = {name: node for node in halves.head for name in node.output}
+
+    def of(self, weight: str) -> Recipe:
+        """The recipe of a value that the head computes."""
+        if terms := self._blend(weight):
+            return Recipe(terms)
+        node = self._makers[weight]
+        if node.op_type in ("Mul", "Div"):
+            for blend, factor in _pairs(node):
+                terms = self._blend(blend)
+                if terms and self._size(blend) == self._size(weight) and self._size(factor) < self._size(weight):
+                    return Recipe(terms, factor, node.op_type == "Div")
+        return Recipe(())
+
+    def _blend(self, value: str) -> tuple[tuple[str, str], ...]:
+        """The terms of a value that is a blend; none where it is not."""
+        node = self._makers.get(value)
+        if node is None or self._size(value) == 0:
+            return ()
+        if node.op_type == "Add":
+            parts = [self._blend(name) for name in node.input]
+            return tuple(term for part in parts for term in part) if all(parts) else ()
+        if node.op_type == "Mul":
+            for stored, share in _pairs(node):
+                if stored in self._stored and self._size(stored) == self._size(value) and self._size(share) == 1:
+                    return ((stored, self._root(share)),)
+        return ()
+
+    def _root(self, value: str) -> str:
+        node = self._makers.get(value)
+        return value if node is None or node.op_type not in _RESHAPES else self._root(node.input[0])
+
+    def _size(self, value: str) -> int:
+        """The number of elements, 0 where it is not fixed."""
+        if value not in self._shapes:
+            return 0
+        total = 1
+        for size in self._shapes[value]:
+            total *= size
+        return total
+
+
+def _pairs(node: onnx.NodeProto) -> Iterator[tuple[str, str]]:
+    first, second = node.input
+    yield first, second
+    if node.op_type == "Mul":
+        yield second, first

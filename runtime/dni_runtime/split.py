@@ -1,0 +1,127 @@
+"""Split an alpha-input model in two: the head, which makes weights of alpha, and the body, which uses them.
+
+The head depends on constants and alpha alone, so it has to run once for an alpha, however many images follow.
+The body sees ready weights, as that of a baked file does.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import onnx
+
+# Operators that only rearrange a tensor's elements.
+_MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+
+
+class CannotPrepareError(Exception):
+    """A model cannot be prepared for the fast path. Never leaves the package: its message goes to Model.alpha_note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The two halves of a graph.
+
+    model:    the whole model, slim or not, with the shapes of its values inferred.
+    head:     nodes that compute the weights, in order.
+    body:     nodes that depend on the image, and those that only rearrange weights for them; in order.
+    weights:  names of the values that the head gives to the body.
+    """
+
+    model: onnx.ModelProto
+    head: tuple[onnx.NodeProto, ...]
+    body: tuple[onnx.NodeProto, ...]
+    weights: tuple[str, ...]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every value that has a fixed one."""
+        graph = self.model.graph
+        shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+        for value in (*graph.value_info, *graph.input, *graph.output):
+            dims = value.type.tensor_type.shape.dim
+            if value.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
+                shapes.setdefault(value.name, tuple(dim.dim_value for dim in dims))
+        return shapes
+
+
+def split(model: onnx.ModelProto) -> Split:
+    """Split `model`, which has an input `alpha` and one other. Raises CannotPrepareError."""
+    graph = model.graph
+    if model.functions or any(_has_subgraph(node) for node in graph.node):
+        raise CannotPrepareError("the graph has functions or control flow")
+    if graph.sparse_initializer:
+        raise CannotPrepareError("the graph has sparse weights")
+    (image,) = (value.name for value in graph.input if value.name != "alpha")
+    of_image, of_alpha = _dependents(graph, image), _dependents(graph, "alpha")
+    body = [not of_image.isdisjoint(node.output) for node in graph.node]
+    head = [not b and not of_alpha.isdisjoint(node.output) for b, node in zip(body, graph.node, strict=True)]
+    consumers: dict[str, list[int]] = {}
+    for index, node in enumerate(graph.node):
+        for name in node.input:
+            consumers.setdefault(name, []).append(index)
+    results = {value.name for value in graph.output}
+    for index in reversed(range(len(graph.node))):
+        node = graph.node[index]
+        if head[index] and node.op_type in _MOVES and results.isdisjoint(node.output):
+            users = [user for name in node.output for user in consumers.get(name, [])]
+            if all(body[user] for user in users):
+                head[index], body[index] = False, True
+    made = {name for node in _where(graph.node, head) for name in node.output if name}
+    wanted = [name for node in _where(graph.node, body) for name in node.input]
+    weights = tuple(name for name in dict.fromkeys([*wanted, *results]) if name in made)
+    if not weights or "alpha" in wanted or not results.isdisjoint(made):
+        raise CannotPrepareError("alpha does more than blend weights")
+    # What depends on neither is a constant that has not been folded; whoever needs it takes a copy.
+    loose = [not (b or h) for b, h in zip(body, head, strict=True)]
+    inferred = onnx.shape_inference.infer_shapes(model)
+    return Split(
+        inferred,
+        head=tuple(_where(graph.node, [h or n for h, n in zip(head, loose, strict=True)])),
+        body=tuple(_where(graph.node, [b or n for b, n in zip(body, loose, strict=True)])),
+        weights=weights,
+    )
+
+
+def subgraph(
+    model: onnx.ModelProto,
+    nodes: Iterable[onnx.NodeProto],
+    inputs: Iterable[onnx.ValueInfoProto],
+    outputs: Iterable[onnx.ValueInfoProto],
+) -> onnx.ModelProto:
+    """A model of the `nodes` that its outputs need, with the initializers that these need."""
+    outputs = list(outputs)
+    kept = list(_needed(list(nodes), {value.name for value in outputs}))
+    used = {value.name for value in outputs}.union(*(node.input for node in kept))
+    part = onnx.ModelProto(ir_version=model.ir_version)
+    part.opset_import.extend(model.opset_import)
+    part.graph.name = model.graph.name
+    part.graph.node.extend(kept)
+    part.graph.input.extend(inputs)
+    part.graph.output.extend(outputs)
+    part.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in used)
+    return part
+
+
+def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> Iterator[onnx.NodeProto]:
+    kept = []
+    for node in reversed(nodes):
+        if not wanted.isdisjoint(node.output):
+            wanted |= set(node.input)
+            kept.append(node)
+    return reversed(kept)
+
+
+def _dependents(graph: onnx.GraphProto, name: str) -> set[str]:
+    reached = {name}
+    for node in graph.node:
+        if not reached.isdisjoint(node.input):
+            reached.update(filter(None, node.output))
+    return reached
+
+
+def _has_subgraph(node: onnx.NodeProto) -> bool:
+    kinds = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+    return any(attribute.type in kinds for attribute in node.attribute)
+
+
+def _where(nodes: Iterable[onnx.NodeProto], chosen: list[bool]) -> Iterator[onnx.NodeProto]:
+    return (node for node, take in zip(nodes, chosen, strict=True) if take)
