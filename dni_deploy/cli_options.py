@@ -76,3 +76,10 @@ endpoint_files = click.argument(
 def console() -> Console:
     """For progress and remarks: stderr as it is now, whatever is redirected later."""
     return Console(file=sys.stderr, highlight=False)
+
+
+def size(text: str) -> Any:
+    height, x, width = text.lower().partition("x")
+    if not x or not all(part.isdecimal() and int(part) for part in (height, width)):
+        raise click.BadParameter(f"{text!r} is no size; expected height and width such as 64x64")
+    return int(height), int(width)

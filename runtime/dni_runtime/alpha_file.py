@@ -1,5 +1,6 @@
 """An alpha-input model on disk: its graph in memory, its weights where they are; and sessions pinned to an alpha."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import onnxruntime
 
 from .errors import ModelError
 from .metadata import Metadata, read_metadata
-from .providers import open_session
+from .providers import Place
 from .slim import read_slim
 
 Key = tuple[float, ...]
@@ -41,24 +42,33 @@ class AlphaFile:
             if entry.key == "length"
         )
 
-    def open_pinned(self, alpha: Key, provider: str, threads: int | None) -> Any:
+    def open_pinned(self, alpha: Key, place: Place) -> Any:
         """A session with alpha made a constant, so that ONNX Runtime folds the whole blend.
 
-        Starts from the graph alone: ONNX Runtime maps the weights, and Python's lock is free meanwhile.
-        Raises ModelError if the file was changed since it was loaded, and whatever ONNX Runtime raises.
+        Raises as `open_part` does.
         """
         if self._pinned is None:
             self._pinned = _with_constant_alpha(self.slim).SerializeToString()
         value = onnxruntime.OrtValue.ortvalue_from_numpy(np.array(alpha, np.float32))
+        return self.open_part(
+            self._pinned, place, lambda options: options.add_external_initializers(["alpha"], [value])
+        )
 
-        def configure(options: Any) -> None:
-            options.add_external_initializers(["alpha"], [value])
-            options.add_session_config_entry(
-                "session.model_external_initializers_file_folder_path", str(self.path.parent)
-            )
+    def open_part(self, model: bytes, place: Place, configure: Callable[[Any], None] | None = None) -> Any:
+        """A session of a graph made from `slim`, the weights of which are still in the file.
+
+        ONNX Runtime maps them, and Python's lock is free meanwhile. Raises ModelError if the file was changed
+        since it was loaded, and whatever ONNX Runtime raises.
+        """
+
+        def find_weights(options: Any) -> None:
+            folder = str(self.path.parent)
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+            if configure is not None:
+                configure(options)
 
         self._check_unchanged()
-        session = open_session(self._pinned, provider, threads=threads, configure=configure).session
+        session = place.open(model, configure=find_weights)
         self._check_unchanged()
         return session
 

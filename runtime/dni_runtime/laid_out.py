@@ -53,6 +53,10 @@ class LaidOut:
         result: FloatArray = y.numpy()
         return result
 
+    def forget(self) -> None:
+        """Free the weights that no call is using."""
+        self._sets.clear()
+
     def settle(self, timeout_s: float | None) -> bool:
         """Nothing to wait for: a call blends what it needs, and the next one with its alpha finds it."""
         return True

@@ -172,7 +172,7 @@ def _place(name: str, values: npt.NDArray[np.float32], numbered: dict[str, _Numb
             scale = float(np.float32(high / (first + candidate.size - 1)))
             exact = numbers / scale - first
             found = np.rint(exact).astype(np.int64)
-            if np.abs(exact - found).max() < 0.25 and np.array_equal(np.sort(found), np.arange(candidate.size)):
+            if np.abs(exact - found).max() < 0.25 and np.bincount(found, minlength=candidate.size).max() == 1:
                 index = np.full(flat.size, -1, np.int64)
                 index[filled] = found
                 return Placement(name, values.shape, weight, index, np.float32(scale))

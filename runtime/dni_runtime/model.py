@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +10,14 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 
 from .alpha import Alpha, check_alpha, format_alpha
 from .alpha_file import Key
 from .enhance import enhance_image
-from .errors import AlphaError, DniError, ModelError
+from .errors import AlphaError, DniError, InputError, ModelError
 from .metadata import Metadata
+from .on_device import OnDevice
 from .opening import Opened, open_model
 from .runners import Runner
 from .signature import Signature
@@ -31,6 +33,7 @@ def load(
     provider: str = "auto",
     *,
     threads: int | None = None,
+    provider_options: Mapping[str, str] | None = None,
     alpha_policy: str = "auto",
     pin_cache_mib: int = 256,
 ) -> "Model":
@@ -39,7 +42,9 @@ def load(
     `path`: the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to
     lie in its folder or below. `provider`: auto, cpu, cuda or tensorrt; auto takes cuda where it works,
     else cpu, and `Model.provider_note` says why. `threads`: threads for one operator on the CPU, None for
-    ONNX Runtime's own choice.
+    ONNX Runtime's own choice. `provider_options`: ONNX Runtime's for cuda or tensorrt, such as
+    {"cudnn_conv_algo_search": "EXHAUSTIVE"} (slow to start, sometimes faster; HEURISTIC is our default) or
+    {"use_tf32": "1"} (faster, with errors of 1e-3; off by default).
 
     `alpha_policy`: how alpha gets into the weights. auto: at full speed when alpha holds, at nearly that
     when it moves; no call waits, and recently used weights are kept. dynamic: the same, but nothing runs
@@ -62,7 +67,7 @@ def load(
     if file.stat().st_size == 0:
         raise ModelError(f"{file} is empty; expected an .onnx file: copy or export it again")
     try:
-        opened = open_model(file, provider, threads, alpha_policy, pin_cache_mib)
+        opened = open_model(file, provider, threads, provider_options or {}, alpha_policy, pin_cache_mib)
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
@@ -100,6 +105,30 @@ class Model:
         """
         self._signature.check_tensor(x, self.metadata)
         return self._run(x, self.check_alpha(alpha))
+
+    def run_on_device(self, x: Any, alpha: Alpha | None = None) -> Any:
+        """Run the network on a tensor of another library where it lies, without a copy through the host.
+
+        `x`: as for a call, but of any library that speaks DLPack (PyTorch, CuPy, JAX, NumPy) and of the dtype in
+        `metadata`; on the GPU for a model there. Returns an object that speaks DLPack too, on the same device:
+        `torch.from_dlpack(model.run_on_device(x, 0.3))`. Raises as a call does.
+
+        On the CPU nothing is copied. Unchecked so far: CUDA.
+        """
+        values, signature = self.check_alpha(alpha), self._signature
+        try:
+            value = onnxruntime.OrtValue.from_dlpack(x)
+        except Exception as error:
+            raise InputError(f"x is of type {type(x).__name__}; expected a DLPack tensor ({_strip(error)})") from None
+        signature.check_type(value.data_type())
+        signature.check_shape(tuple(value.shape()), self.metadata)
+        runner = self._runner
+        if isinstance(runner, OnDevice) and values is not None:
+            try:
+                return runner.run_there(value, values)
+            except Exception as error:  # as in load
+                raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
+        return onnxruntime.OrtValue.ortvalue_from_numpy(self._run_typed(value.numpy(), values))
 
     def enhance(
         self,
@@ -213,14 +242,17 @@ class Model:
         return pinned
 
     def _run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
+        y = self._run_typed(x.astype(self._signature.dtype, copy=False), alpha)
+        return y.astype(np.float32, copy=False)
+
+    def _run_typed(self, x: npt.NDArray[Any], alpha: Key | None) -> npt.NDArray[Any]:
         runner, signature = self._runner, self._signature
         if runner is None:
             raise ModelError(f"{self._name} is closed; load it again")
         try:
-            y = runner.run(x.astype(signature.dtype, copy=False), None if signature.alpha_name is None else alpha)
+            return runner.run(x, None if signature.alpha_name is None else alpha)
         except Exception as error:  # as in load
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
-        return y.astype(np.float32, copy=False)
 
 
 def _explain(file: Path, error: Exception) -> str:

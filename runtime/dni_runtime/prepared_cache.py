@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import platformdirs
 
+from .cache_folder import cache_folder
 from .prepare import Gathering, Prepared, Scaling, Slice
 
 # To be raised with every change to what `prepare` makes.
@@ -30,14 +30,6 @@ _LIMIT_BYTES = 4 * 2**30
 _PLAN = "plan.json"
 _ARRAYS = ("endpoints", "fixed", "index")
 _GRAPHS = ("head", "body")
-
-
-def cache_folder() -> Path | None:
-    """Where prepared models are kept: DNI_CACHE_DIR, else the platform's place for caches; None if that is empty."""
-    chosen = os.environ.get("DNI_CACHE_DIR")
-    if chosen is None:
-        return platformdirs.user_cache_path("dni-deploy")
-    return Path(chosen) if chosen else None
 
 
 def prepared_once(file: Path, slim: onnx.ModelProto, make: Callable[[], Prepared]) -> Prepared:
@@ -52,12 +44,10 @@ def prepared_once(file: Path, slim: onnx.ModelProto, make: Callable[[], Prepared
     if (kept := _read(entry)) is not None:
         return kept
     prepared = make()
-    try:
+    with contextlib.suppress(OSError):
         _write(prepared, entry)
         _prune(folder, entry)
-    except OSError:
-        return prepared
-    return _read(entry) or prepared
+    return prepared
 
 
 def _key(file: Path, slim: onnx.ModelProto) -> str:

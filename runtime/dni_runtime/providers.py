@@ -5,12 +5,13 @@ import ctypes
 import functools
 import io
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import onnxruntime
 
+from .cache_folder import cache_folder
 from .errors import InputError, ProviderError
 
 _CPU = ("CPUExecutionProvider", dict[str, str]())
@@ -23,7 +24,12 @@ _CUDA = (
         "use_tf32": "0",
     },
 )
-_TENSORRT = ("TensorrtExecutionProvider", dict[str, str]())
+_TENSORRT = (
+    "TensorrtExecutionProvider",
+    # Building an engine takes minutes; engines and what was timed for them are kept. Unchecked: never run so far.
+    {"trt_engine_cache_enable": "1", "trt_timing_cache_enable": "1"},
+)
+_TENSORRT_FOLDERS = ("trt_engine_cache_path", "trt_timing_cache_path")
 
 # Provider name -> what ONNX Runtime is given, in order of preference; the first one has to come up.
 _CHAINS: dict[str, list[tuple[str, dict[str, str]]]] = {
@@ -46,29 +52,49 @@ class OpenedSession:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where sessions of one model are made: provider (not `auto`), threads and options as for `open_session`."""
+
+    provider: str
+    threads: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self, source: str | bytes, *, configure: Callable[[Any], None] | None = None) -> Any:
+        """A session of `source`. Raises as `open_session` does."""
+        place = open_session(source, self.provider, threads=self.threads, options=self.options, configure=configure)
+        return place.session
+
+    def with_cuda_graphs(self) -> "Place":
+        """The same, with CUDA graphs on; then calls that name none, or -1, run without."""
+        return replace(self, options={**self.options, "enable_cuda_graph": "1"})
+
+
 def open_session(
     source: str | bytes,
     provider: str = "auto",
     *,
     threads: int | None = None,
+    options: Mapping[str, str] | None = None,
     configure: Callable[[Any], None] | None = None,
 ) -> OpenedSession:
     """Create an ONNX Runtime session for a model file (path) or its bytes on `provider`.
 
     `auto` takes the first of cuda and cpu that works. `threads` is the number of threads that one
-    operator may use on the CPU; None leaves it to ONNX Runtime (one for each physical core). `configure`
-    is called with the session's options before it is made.
+    operator may use on the CPU; None leaves it to ONNX Runtime (one for each physical core). `options`
+    are ONNX Runtime's own for the provider (cuda: `cudnn_conv_algo_search`, `use_tf32`, `enable_cuda_graph`, ...)
+    and go before the ones that we set. `configure` is called with the session's options before it is made.
 
     Raises ProviderError where `provider` is unknown or cannot run here, InputError for `threads` < 1,
     and whatever ONNX Runtime raises for a model that it cannot load.
     """
     check_threads(threads)
     if (place := resolve(provider)) is not None:
-        return OpenedSession(_create(source, place[0], threads, configure), *place)
+        return OpenedSession(_create(source, place[0], threads, options or {}, configure), *place)
     reasons: list[str] = []
     for name in _AUTO[:-1]:
         try:
-            session = _create(source, name, threads, configure)
+            session = _create(source, name, threads, options or {}, configure)
         except ProviderError as error:
             reasons.append(str(error))
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception
@@ -76,7 +102,7 @@ def open_session(
         else:
             return OpenedSession(session, name, f"auto chose {name}, which works here")
     last = _AUTO[-1]
-    session = _create(source, last, threads, configure)
+    session = _create(source, last, threads, options or {}, configure)
     return OpenedSession(session, last, f"auto chose {last}: {'; '.join(reasons)}")
 
 
@@ -115,7 +141,13 @@ def why_not(provider: str) -> str | None:
     return _missing_device() or _missing_libraries()
 
 
-def _create(source: str | bytes, provider: str, threads: int | None, configure: Callable[[Any], None] | None) -> Any:
+def _create(
+    source: str | bytes,
+    provider: str,
+    threads: int | None,
+    provider_options: Mapping[str, str],
+    configure: Callable[[Any], None] | None,
+) -> Any:
     if reason := why_not(provider):
         raise ProviderError(f"{provider} is not available: {reason}")
     options = onnxruntime.SessionOptions()
@@ -124,7 +156,8 @@ def _create(source: str | bytes, provider: str, threads: int | None, configure: 
         options.intra_op_num_threads = threads
     if configure is not None:
         configure(options)
-    chain = _CHAINS[provider]
+    chain = [(name, _with_folders(name, ours)) for name, ours in _CHAINS[provider]]
+    chain[0][1].update(provider_options)
     # Fallback would retry on the CPU after a failure and print about it. The stricter option
     # session.disable_cpu_ep_fallback is no help: it refuses every model whose shape computations ONNX
     # Runtime itself puts on the CPU (microsoft/onnxruntime#17930), so the session is asked instead.
@@ -139,6 +172,15 @@ def _create(source: str | bytes, provider: str, threads: int | None, configure: 
         detail = _NO_TENSORRT if provider == "tensorrt" else f"ONNX Runtime could not load it. {_CUDA_REMEDY}"
         raise ProviderError(f"{provider} is not available: {detail}")
     return session
+
+
+def _with_folders(name: str, options: dict[str, str]) -> dict[str, str]:
+    folder = cache_folder() if name == _TENSORRT[0] else None
+    if folder is None:
+        return dict(options)
+    place = folder / "tensorrt"
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return {**options, **dict.fromkeys(_TENSORRT_FOLDERS, str(place))}
 
 
 _CUDA_REMEDY = 'CUDA and cuDNN come with pip install "dni-deploy[cuda]"'

@@ -42,18 +42,27 @@ class Signature:
             raise InputError(f"x is of type {type(x).__name__}; expected a NumPy array")
         if x.dtype != np.float32:
             raise InputError(f"x has dtype {x.dtype}; expected float32: pass x.astype(np.float32)")
-        if x.ndim != 4:
-            raise InputError(f"x has shape {x.shape}; expected four axes, (N, C, H, W)")
-        for axis, (got, fixed) in enumerate(zip(x.shape, self.shape, strict=True)):
+        self.check_shape(x.shape, metadata)
+
+    def check_type(self, kind: str) -> None:
+        """Raise InputError unless `kind`, ONNX Runtime's name of a tensor type, is the model's own."""
+        if _DTYPES.get(kind) != self.dtype:
+            raise InputError(f"x is a {kind}; the model takes {self.dtype}")
+
+    def check_shape(self, shape: tuple[int, ...], metadata: Metadata) -> None:
+        """Raise InputError unless the model takes tensors of `shape`."""
+        if len(shape) != 4:
+            raise InputError(f"x has shape {shape}; expected four axes, (N, C, H, W)")
+        for axis, (got, fixed) in enumerate(zip(shape, self.shape, strict=True)):
             if fixed is not None and got != fixed:
-                raise InputError(f"x has shape {x.shape}, {_AXES[axis]} {got}; the model takes {fixed} only")
+                raise InputError(f"x has shape {shape}, {_AXES[axis]} {got}; the model takes {fixed} only")
             if got == 0:
-                raise InputError(f"x has shape {x.shape}; expected at least 1 along every axis")
+                raise InputError(f"x has shape {shape}; expected at least 1 along every axis")
         multiple, minimum = metadata.size_multiple, metadata.size_minimum
-        for size in x.shape[2:]:
+        for size in shape[2:]:
             if size < minimum or size % multiple:
                 raise InputError(
-                    f"x has height and width {x.shape[2]}x{x.shape[3]}; expected at least {minimum} pixels "
+                    f"x has height and width {shape[2]}x{shape[3]}; expected at least {minimum} pixels "
                     f"and a multiple of {multiple}. Pad x, or use enhance(), which does so by itself"
                 )
 

@@ -77,6 +77,12 @@ class WeightSets:
                     if len(self._sets) > self._limit:
                         del self._sets[key]
 
+    def clear(self) -> None:
+        """Forget the sets that no call is using."""
+        with self._lock:
+            for key in [key for key, kept in self._sets.items() if not kept.users]:
+                del self._sets[key]
+
     def _take_over(self) -> WeightSet | None:
         """The set that has been unused for longest, where there is no room for a further one."""
         if len(self._sets) < self._limit:
