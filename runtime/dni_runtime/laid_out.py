@@ -8,7 +8,7 @@ import onnxruntime
 
 from .alpha_file import Key
 from .prepare import ENDPOINTS, OUTPUT, WEIGHTS, Prepared
-from .weight_sets import WeightSets
+from .weight_sets import WeightSet, WeightSets
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -30,7 +30,7 @@ class LaidOut:
         self._head = _session(prepared.head, 1)
         self._body = _session(prepared.body, threads)
         self._image = self._body.get_inputs()[0].name
-        self._outputs = [self._body.get_outputs()[0].name]
+        self._output = self._body.get_outputs()[0].name
         # The head puts its weights last: they go to memory of ours, all else to ONNX Runtime's.
         self._values = [value.name for value in self._head.get_outputs() if value.name != WEIGHTS]
         self._endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(prepared.endpoints)
@@ -48,8 +48,17 @@ class LaidOut:
         assert alpha is not None
         image = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
         with self._sets.use(alpha) as weights:
-            feed = {self._image: image, **self._fixed, **weights}
-            (y,) = self._body.run_with_ort_values(self._outputs, feed)
+            # A binding belongs to one call at a time; list.pop and list.append are atomic.
+            try:
+                binding = weights.bindings.pop()
+            except IndexError:
+                binding = self._bind(weights)
+            binding.bind_ortvalue_input(self._image, image)
+            binding.bind_output(self._output, "cpu")
+            self._body.run_with_iobinding(binding)
+            (y,) = binding.get_outputs()
+            binding.clear_binding_outputs()
+            weights.bindings.append(binding)
         result: FloatArray = y.numpy()
         return result
 
@@ -63,6 +72,12 @@ class LaidOut:
 
     def close(self) -> None:
         """Nothing to stop; memory is freed when the last call is done."""
+
+    def _bind(self, weights: WeightSet) -> Any:
+        binding = self._body.io_binding()
+        for name, value in (*self._fixed.items(), *weights.values.items()):
+            binding.bind_ortvalue_input(name, value)
+        return binding
 
     def _blend(self, alpha: Key, flat: FloatArray) -> None:
         prepared = self._prepared

@@ -22,11 +22,13 @@ _ALIGNMENT_BYTES = 64
 class WeightSet:
     """A flat array of weights and its slices as ONNX Runtime's values, by the body's input names.
 
-    users:  calls that are running with it; it is not overwritten before there are none.
+    bindings:  ONNX Runtime's bindings to these values that no call is using; making one takes a while.
+    users:     calls that are running with it; it is not overwritten before there are none.
     """
 
     flat: npt.NDArray[np.float32]
     values: dict[str, Any]
+    bindings: list[Any] = field(default_factory=list)
     users: int = 0
     blended: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,7 +57,7 @@ class WeightSets:
         self._lock = threading.Lock()
 
     @contextmanager
-    def use(self, alpha: Key) -> Iterator[dict[str, Any]]:
+    def use(self, alpha: Key) -> Iterator[WeightSet]:
         """The weights for `alpha`, blended if they have to be; valid inside the with block."""
         with self._lock:
             chosen = self._sets.get(alpha) or self._take_over() or self._make()
@@ -67,7 +69,7 @@ class WeightSets:
                 if not chosen.blended:
                     self._blend(alpha, chosen.flat)
                     chosen.blended = True
-            yield chosen.values
+            yield chosen
         finally:
             with self._lock:
                 chosen.users -= 1
