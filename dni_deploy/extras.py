@@ -6,6 +6,7 @@ from types import ModuleType
 from dni_runtime import DniError
 
 _EXPORT_PACKAGES = ("torch", "torchvision", "onnxscript", "onnx_ir", "safetensors", "spandrel")
+_TRITON_PACKAGES = ("google", "grpc", "numpy", "packaging", "rapidjson", "tritonclient", "urllib3")
 
 
 def import_exporters() -> ModuleType:
@@ -23,3 +24,18 @@ def import_exporters() -> ModuleType:
             'pip install "dni-deploy[export]"'
         ) from None
     return dni_exporters
+
+
+def import_model_config() -> ModuleType:
+    """Triton's configuration messages, `tritonclient.grpc.model_config_pb2`. Raises DniError without the extra."""
+    try:
+        from tritonclient.grpc import model_config_pb2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in _TRITON_PACKAGES:
+            raise
+        raise DniError(
+            f"reading and writing Triton's configuration needs {error.name}, which is not installed: "
+            'pip install "dni-deploy[triton]"'
+        ) from None
+    module: ModuleType = model_config_pb2
+    return module

@@ -1,0 +1,77 @@
+"""What Triton has to be told about an ONNX file: names, types and sizes, and what its metadata says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from dni_runtime import Metadata, ModelError, read_metadata
+from dni_runtime.signature import Declared, Signature, read_signature
+
+_TRITON_TYPES = {"float": "TYPE_FP32", "float16": "TYPE_FP16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output in Triton's words; a size of -1 is free."""
+
+    name: str
+    data_type: str
+    dims: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """An ONNX file with one image input, and alpha unless it is baked.
+
+    alpha_has_initializer: the graph itself has a value for alpha, so that ONNX Runtime runs without it.
+    external_files:        names of files that hold weights, relative to the model's folder.
+    """
+
+    path: Path
+    metadata: Metadata
+    signature: Signature
+    image: Tensor
+    alpha: Tensor | None
+    output: Tensor
+    alpha_has_initializer: bool
+    external_files: tuple[str, ...]
+
+    @property
+    def alpha_count(self) -> int:
+        """How many numbers alpha has; 1 for a graph that takes a bare number."""
+        shape = self.signature.alpha_shape
+        return shape[0] if shape else 1
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Read an ONNX file, without its external weights. Raises ModelError where it is none, or no image model."""
+    from dni_deploy.model_report import inspect_model
+
+    report = inspect_model(path)
+    model = onnx.load(path, load_external_data=False)
+    metadata = read_metadata(model) or Metadata()
+    declared = Declared(model)
+    signature = read_signature(declared, metadata)
+    stored = {tensor.name for tensor in model.graph.initializer}
+    values = {v.name: v for v in [*model.graph.input, *model.graph.output]}
+    alpha = None if signature.alpha_name is None else _tensor(path, values[signature.alpha_name])
+    return ModelFile(
+        path=path,
+        metadata=metadata,
+        signature=signature,
+        image=_tensor(path, values[signature.input_name]),
+        alpha=alpha,
+        output=_tensor(path, values[signature.output_name]),
+        alpha_has_initializer=alpha is not None and alpha.name in stored,
+        external_files=report.external_files,
+    )
+
+
+def _tensor(path: Path, value: onnx.ValueInfoProto) -> Tensor:
+    kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+    if kind not in _TRITON_TYPES:
+        raise ModelError(f"{path}: {value.name!r} is a tensor of {kind}; expected float or float16")
+    dims = value.type.tensor_type.shape.dim
+    sizes = tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else -1 for dim in dims)
+    return Tensor(value.name, _TRITON_TYPES[kind], sizes)
