@@ -9,6 +9,7 @@ import click
 from dni_runtime import PROVIDERS
 
 from . import cli_options as common
+from .ship.commands import serve, ship
 
 CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 
@@ -248,6 +249,10 @@ def demo(output: Path, force: bool) -> None:
     from .demo.show import show
 
     show(output, force=force)
+
+
+main.add_command(ship)
+main.add_command(serve)
 
 
 def export_main() -> None:

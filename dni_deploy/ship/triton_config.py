@@ -20,7 +20,9 @@ def make_config(name: str, model: ModelFile, options: ShipOptions) -> Any:
     """The ModelConfig message of `model` under the name `name`."""
     pb = import_model_config()
     ports = contract(model, options.backend)
-    config = pb.ModelConfig(name=name, backend=options.backend, max_batch_size=options.max_batch if ports.batched else 0)
+    config = pb.ModelConfig(
+        name=name, backend=options.backend, max_batch_size=options.max_batch if ports.batched else 0
+    )
     config.version_policy.latest.num_versions = 1
     config.input.extend(_input(pb, port) for port in ports.inputs)
     config.output.extend(
@@ -69,7 +71,9 @@ def _add_warmup(config: Any, warmup: Warmup, batch_size: int) -> None:
     added = config.model_warmup.add(name=warmup.name, batch_size=batch_size)
     for data in warmup.inputs:
         described = added.inputs[data.name]
-        described.data_type = config.DESCRIPTOR.file.enum_types_by_name["DataType"].values_by_name[data.data_type].number
+        described.data_type = (
+            config.DESCRIPTOR.file.enum_types_by_name["DataType"].values_by_name[data.data_type].number
+        )
         described.dims.extend(data.dims)
         if data.data is None:
             described.zero_data = True

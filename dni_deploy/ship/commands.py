@@ -1,0 +1,186 @@
+"""`dni ship` and `dni serve` on the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dni_deploy import cli_options as common
+
+from .contract import BACKENDS
+from .options import ACCELERATORS, DEVICES, ShipOptions
+
+_DEFAULTS = ShipOptions()
+_SERVE_WARMUP = ((64, 64),)
+
+
+def _options(backend: str) -> Callable[[Any], Any]:
+    """The options of ShipOptions, but for the warm-up; `backend` is the default."""
+    options = [
+        click.option(
+            "--backend", type=click.Choice(BACKENDS), default=backend, show_default=True,
+            help="onnxruntime: tensors as the network takes them. python: whole photographs, batches of equal alpha.",
+        ),
+        click.option("--device", type=click.Choice(DEVICES), default=_DEFAULTS.device, show_default=True,
+                     help="Where the model runs."),
+        click.option("--instances", type=click.IntRange(min=1), default=_DEFAULTS.instances, show_default=True,
+                     metavar="N", help="Copies of the model that run at the same time."),
+        click.option("--max-batch", type=click.IntRange(min=1), metavar="N",
+                     help=f"Images of one execution; python backend only.  [default: {_DEFAULTS.max_batch}]"),
+        click.option("--max-queue-delay", "max_queue_delay_ms", type=click.FloatRange(min=0), metavar="MS",
+                     default=_DEFAULTS.max_queue_delay_ms, show_default=True,
+                     help="Milliseconds that a request may wait for others to join it."),
+        click.option("--max-pixels", type=click.IntRange(min=1), metavar="N", default=_DEFAULTS.max_pixels,
+                     show_default=True, help="Refuse requests with more pixels of uint8 images; python backend."),
+        click.option("--max-input-pixels", type=click.IntRange(min=1), metavar="N", show_default=True,
+                     default=_DEFAULTS.max_input_pixels, help="The same for float tensors, which are not tiled."),
+        click.option("--threads", type=click.IntRange(min=1), metavar="N",
+                     help="CPU threads of an instance.  [default: the cores, shared among the instances]"),
+        click.option("--accelerator", type=click.Choice(ACCELERATORS), default=_DEFAULTS.accelerator,
+                     show_default=True, help="With --device gpu and the onnxruntime backend."),
+        click.option("--response-cache", is_flag=True,
+                     help="Answer repeated requests from memory; the server needs --cache-config too."),
+    ]  # fmt: skip
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group(cls=common.Group)
+def ship() -> None:
+    """Make models ready for an inference server, and check them."""
+
+
+@ship.command()
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
+@click.option(
+    "-o",
+    "--output",
+    "repository",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="REPO",
+    help="The model repository, a folder; other models in it are kept.",
+)
+@click.option("--name", help="The model's name for clients.  [default: that of the file]")
+@click.option("--model-version", "version", type=click.IntRange(min=1), default=1, show_default=True, metavar="N")
+@_options(_DEFAULTS.backend)
+@click.option(
+    "--warmup",
+    multiple=True,
+    type=common.size,
+    metavar="HxW",
+    help="Sizes that run before the model counts as ready; repeatable.  [default: 512x512]",
+)
+@click.option("--no-warmup", is_flag=True, help="Be ready at once; the first requests take longer.")
+@common.force
+@common.as_json
+def triton(
+    models: tuple[Path, ...],
+    repository: Path,
+    name: str | None,
+    version: int,
+    warmup: tuple[tuple[int, int], ...],
+    no_warmup: bool,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write a repository for NVIDIA Triton Inference Server that loads as it is.
+
+    \b
+    Examples:
+      strength chosen by each request     dni ship triton denoise.onnx -o repo
+      photographs, batched by strength    dni ship triton denoise.onnx -o repo --backend python
+      one model for each baked strength   dni ship triton models/ -o repo
+      the next version, beside the first  dni ship triton better.onnx --name denoise -o repo --model-version 2
+
+    The python backend needs dni-deploy in the server's Python; the onnxruntime backend needs nothing. A client
+    example and an index of the models are written into REPO too. `dni serve` tries a model out.
+    """
+    if warmup and no_warmup:
+        raise click.UsageError("give either --warmup or --no-warmup")
+    sizes = () if no_warmup else warmup or _DEFAULTS.warmup
+    from .repository import ship_triton
+
+    report = ship_triton(models, repository, _ship_options(options, sizes), name=name, version=version, force=force)
+    if as_json:
+        click.echo(json.dumps(report.to_dict()))
+        return
+    for model in report.models:
+        click.echo(f"{report.repository / model}  {report.backend} backend, version {report.version}")
+    click.echo(f"checked; start it with: tritonserver --model-repository {report.repository}", err=True)
+
+
+@ship.command()
+@click.argument("repository", type=click.Path(path_type=Path), metavar="REPO")
+@common.as_json
+def check(repository: Path, as_json: bool) -> None:
+    """Find what Triton would load and answer wrongly, or not load at all.
+
+    Looks at every model of REPO: tensors and batching against the ONNX file, above all that requests of different
+    alphas never run as one.
+    """
+    from .lint import check_repository
+
+    report = check_repository(repository)
+    if as_json:
+        click.echo(json.dumps(report.to_dict()))
+    else:
+        for problem in report.problems:
+            click.echo(f"{problem.model}: {problem.message}")
+        for model in report.models:
+            if model not in {problem.model for problem in report.problems}:
+                click.echo(f"{model}: good")
+    if report.problems:
+        raise click.exceptions.Exit(1)
+
+
+@click.command(cls=common.Command)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--port",
+    type=click.IntRange(min=0, max=65533),
+    default=8000,
+    show_default=True,
+    help="Of HTTP; gRPC and metrics take the next two. 0 for free ones.",
+)
+@click.option(
+    "--server",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The tritonserver to use, or a Python environment with nvidia-pytriton.  [default: found]",
+)
+@_options("python")
+@click.option("--verbose", is_flag=True, help="Show the server's own log.")
+@common.as_json
+def serve(model: Path, host: str, port: int, server: Path | None, verbose: bool, as_json: bool, **options: Any) -> None:
+    """Serve MODEL on a real Triton Inference Server until Ctrl-C; on this machine only, unless --host says more.
+
+    \b
+    Example:
+      dni serve denoise.onnx --port 8000
+
+    Needs a tritonserver: NVIDIA's container has one, and so has pip install nvidia-pytriton "numpy<2".
+    """
+    from .serve import serve_model
+
+    chosen = _ship_options(options, _SERVE_WARMUP)
+    serve_model(model, chosen, host=host, port=port, server=server, verbose=verbose, as_json=as_json)
+
+
+def _ship_options(options: dict[str, Any], warmup: tuple[tuple[int, int], ...]) -> ShipOptions:
+    if options["max_batch"] is None:
+        options["max_batch"] = _DEFAULTS.max_batch
+    elif options["backend"] == "onnxruntime":
+        raise click.UsageError(
+            "--max-batch needs --backend python: the onnxruntime backend would run requests of different alphas as one"
+        )
+    return ShipOptions(**options, warmup=warmup)

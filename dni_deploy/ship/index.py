@@ -1,0 +1,69 @@
+"""index.json of a repository: what its models are, and which one is baked for which alpha."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dni_runtime import InputError, OutputError, format_alpha
+
+from .model_file import ModelFile
+
+INDEX = "index.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """models: by name, what they are. alphas: the name of the model baked for an alpha, by its decimal text."""
+
+    models: Mapping[str, dict[str, Any]]
+
+    @classmethod
+    def read(cls, repository: Path) -> "Index":
+        """The index of `repository`, an empty one where there is none. Raises OutputError where it is damaged."""
+        path = repository / INDEX
+        if not path.exists():
+            return cls({})
+        try:
+            raw = json.loads(path.read_text())
+            if raw["format"] != _FORMAT:
+                raise ValueError(f"format {raw['format']}")
+            return cls({name: model for name, model in raw["models"].items() if (repository / name).is_dir()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise OutputError(f"{path} is no index of dni ship ({error!r}); remove it") from None
+
+    def added(self, named: Mapping[str, ModelFile], backend: str) -> "Index":
+        """With the models `named`. Raises InputError where two would be baked for one alpha."""
+        models = {**self.models, **{name: _describe(file, backend) for name, file in named.items()}}
+        taken: dict[str, str] = {}
+        for name, model in models.items():
+            if (alpha := model["baked_for"]) is not None and taken.setdefault(alpha, name) != name:
+                raise InputError(
+                    f"the models {taken[alpha]!r} and {name!r} are both baked for alpha {alpha}, and clients could not "
+                    "tell them apart; ship them to different repositories"
+                )
+        return Index(models)
+
+    def write(self, repository: Path, staged: Path) -> None:
+        """Into `repository`, by way of the folder `staged`."""
+        alphas = {m["baked_for"]: name for name, m in self.models.items() if m["baked_for"] is not None}
+        ordered = dict(sorted(alphas.items(), key=lambda item: [float(part) for part in item[0].split(",")]))
+        text = json.dumps({"format": _FORMAT, "alphas": ordered, "models": self.models}, indent=2)
+        (staged / INDEX).write_text(f"{text}\n")
+        os.replace(staged / INDEX, repository / INDEX)
+
+
+def _describe(file: ModelFile, backend: str) -> dict[str, Any]:
+    metadata = file.metadata
+    pinned, default = metadata.alpha_pinned, metadata.alpha_default
+    return {
+        "backend": backend,
+        "baked_for": None if pinned is None else format_alpha(pinned),
+        "alpha_range": None if file.alpha is None else list(metadata.alpha_range),
+        "alpha_default": None if default is None else format_alpha(default),
+        "endpoints": [endpoint.file for endpoint in metadata.endpoints],
+        "scale": metadata.scale,
+    }

@@ -1,0 +1,124 @@
+"""What Triton would load and then answer wrongly, or not load at all: found before a server sees it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from dni_deploy.extras import import_model_config
+from dni_runtime import DniError, InputError
+
+from .contract import BACKENDS
+from .lint_tensors import check_tensors
+from .model_file import read_model_file
+
+CONFIG = "config.pbtxt"
+WARMUP = "warmup"
+_ONNX_FILE = "model.onnx"
+_PLATFORMS = {"onnxruntime_onnx": "onnxruntime"}
+_ITEM_BYTES = {"TYPE_UINT8": 1, "TYPE_FP16": 2, "TYPE_FP32": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something to repair in the model `model` of a repository."""
+
+    model: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `check_repository` looked at, and what is wrong with it."""
+
+    repository: Path
+    models: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "repository": str(self.repository)}
+
+
+def check_repository(repository: Path) -> CheckReport:
+    """Check every model of a Triton repository.
+
+    Raises InputError where `repository` is none, and DniError without the extra `triton`.
+    """
+    if not repository.is_dir():
+        raise InputError(f"{repository} is no folder; expected a model repository")
+    folders = sorted(path for path in repository.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not folders:
+        raise InputError(f"{repository} holds no model; expected a folder for each, made by dni ship triton")
+    problems = [Problem(folder.name, message) for folder in folders for message in check_model(folder)]
+    return CheckReport(repository, tuple(folder.name for folder in folders), tuple(problems))
+
+
+def check_model(folder: Path) -> list[str]:
+    """What is wrong with the model in `folder`, of which the parent is the repository; empty if nothing is."""
+    try:
+        text = (folder / CONFIG).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{CONFIG} cannot be read: {error}"]
+    from google.protobuf import text_format
+
+    try:
+        config = text_format.Parse(text, import_model_config().ModelConfig())
+    except text_format.ParseError as error:
+        return [f"{CONFIG} is no Triton configuration: {error}"]
+    return [*_check_config(folder, config), *_check_warmup(folder, config)]
+
+
+def _check_config(folder: Path, config: Any) -> Iterator[str]:
+    if config.name and config.name != folder.name:
+        yield f"name is {config.name!r}; expected that of the folder, {folder.name!r}"
+    backend = config.backend or _PLATFORMS.get(config.platform, config.platform)
+    if backend not in BACKENDS:
+        yield f"backend is {backend!r}; expected one of {', '.join(BACKENDS)}"
+        return
+    versions = sorted((p for p in folder.iterdir() if p.is_dir() and _is_version(p.name)), key=lambda p: int(p.name))
+    if not versions:
+        yield "there is no version folder; expected one such as 1"
+    if config.version_policy.HasField("specific"):
+        there = {int(version.name) for version in versions}
+        for number in set(config.version_policy.specific.versions) - there:
+            yield f"version_policy asks for version {number}, which is not there"
+    for version in versions:
+        for message in _check_version(version, config, backend):
+            yield f"version {version.name}: {message}"
+
+
+def _is_version(name: str) -> bool:
+    return name.isdecimal() and not name.startswith("0")
+
+
+def _check_version(version: Path, config: Any, backend: str) -> Iterator[str]:
+    name = config.default_model_filename
+    onnx_name = name if name and backend == "onnxruntime" else _ONNX_FILE
+    wanted = [onnx_name] if backend == "onnxruntime" else [name or "model.py", onnx_name]
+    missing = [file for file in wanted if not (version / file).is_file()]
+    yield from (f"{file} is missing" for file in missing)
+    if onnx_name in missing:
+        return
+    try:
+        model = read_model_file(version / onnx_name)
+    except DniError as error:
+        yield str(error)
+        return
+    yield from (f"weights file {file} is missing" for file in model.external_files if not (version / file).is_file())
+    yield from check_tensors(config, model, backend)
+
+
+def _check_warmup(folder: Path, config: Any) -> Iterator[str]:
+    for warmup in config.model_warmup:
+        for name, data in warmup.inputs.items():
+            if not data.HasField("input_data_file"):
+                continue
+            file = folder / WARMUP / data.input_data_file
+            kind = config.DESCRIPTOR.file.enum_types_by_name["DataType"].values_by_number[data.data_type].name
+            expected = prod(data.dims) * max(1, warmup.batch_size) * _ITEM_BYTES.get(kind, 0)
+            if not file.is_file():
+                yield f"warm-up {warmup.name!r}: {name}'s file {WARMUP}/{file.name} is missing"
+            elif file.stat().st_size != expected:
+                yield f"warm-up {warmup.name!r}: {WARMUP}/{file.name} has {file.stat().st_size} bytes, not {expected}"

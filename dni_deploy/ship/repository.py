@@ -1,0 +1,209 @@
+"""A Triton model repository on disk: written whole, checked, then moved to its place."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dni_deploy.extras import import_model_config
+from dni_runtime import InputError, ModelError, OutputError
+
+from .client_example import client_example
+from .index import Index
+from .lint import CONFIG, WARMUP, check_model
+from .model_file import ModelFile, read_model_file
+from .options import ShipOptions
+from .python_model import MODEL_FILE, MODEL_PY
+from .triton_config import make_config, warmup_files
+
+CLIENT = "client.py"
+
+
+@dataclass(frozen=True, slots=True)
+class ShipReport:
+    """What `ship_triton` wrote; `models` are the names that clients use."""
+
+    repository: Path
+    models: tuple[str, ...]
+    backend: str
+    version: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "repository": str(self.repository),
+            "models": list(self.models),
+            "backend": self.backend,
+            "version": self.version,
+        }
+
+
+def ship_triton(
+    models: Sequence[Path],
+    repository: Path,
+    options: ShipOptions | None = None,
+    *,
+    name: str | None = None,
+    version: int = 1,
+    force: bool = False,
+) -> ShipReport:
+    """Write a Triton model repository that loads as it is, and check it; nothing appears unless all of it is right.
+
+    `models`: ONNX files, and folders of them; each becomes a model, named after its file or `name`. `repository`
+    may exist and keeps its other models. `version`: of all models; a model that is there gets a new version
+    where its tensors are the same, and is replaced as a whole with `force`.
+
+    Raises InputError, ModelError for unfit arguments and files, OutputError where something is in the way.
+    """
+    import_model_config()
+    options = options or ShipOptions()
+    if version < 1:
+        raise InputError(f"the model version is {version}; expected 1 or more")
+    files = [read_model_file(path) for path in _find(models)]
+    named = _name(files, name)
+    index = Index.read(repository).added(named, options.backend)
+    with _staging(repository) as staged:
+        for model_name, file in named.items():
+            _write_model(staged / model_name, model_name, file, options, version)
+            if problems := check_model(staged / model_name):
+                raise ModelError(f"{file.path} cannot be served: {'; '.join(problems)}")
+        changes = [_plan(staged / model_name, repository / model_name, version, force) for model_name in named]
+        for change in changes:
+            change()
+        index.write(repository, staged)
+        _write_client(repository, staged, named, options, force)
+    return ShipReport(repository, tuple(named), options.backend, version)
+
+
+def _find(models: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in models:
+        if path.is_dir():
+            inside = sorted(path.glob("*.onnx"))
+            if not inside:
+                raise InputError(f"{path} holds no .onnx file")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"{path} does not exist; expected an .onnx file or a folder of them")
+    if not found:
+        raise InputError("no model was given; expected at least one .onnx file")
+    return found
+
+
+def _name(files: Sequence[ModelFile], name: str | None) -> dict[str, ModelFile]:
+    if name is not None and len(files) > 1:
+        raise InputError(f"one name was given for {len(files)} models; leave it out, they are named after their files")
+    named: dict[str, ModelFile] = {}
+    for file in files:
+        # It becomes a folder, a part of URLs and a label of metrics.
+        chosen = re.sub(r"[^A-Za-z0-9_.-]+", "_", name or file.path.stem).strip("._-")
+        if not chosen:
+            raise InputError(
+                f"{name or file.path.stem!r} makes no model name; give one with letters or digits (--name)"
+            )
+        if chosen in named:
+            raise InputError(f"{named[chosen].path} and {file.path} would both be {chosen!r}; rename one")
+        named[chosen] = file
+    return named
+
+
+def _write_model(folder: Path, name: str, file: ModelFile, options: ShipOptions, version: int) -> None:
+    from google.protobuf import text_format
+
+    inside = folder / str(version)
+    inside.mkdir(parents=True)
+    shutil.copyfile(file.path, inside / MODEL_FILE)
+    for external in file.external_files:
+        source = file.path.parent / external
+        if not source.is_file():
+            raise ModelError(f"{file.path} needs the weights file {external}, which is not beside it")
+        (inside / external).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, inside / external)
+    if options.backend == "python":
+        (inside / "model.py").write_text(MODEL_PY)
+    for file_name, data in warmup_files(file, options).items():
+        (folder / WARMUP).mkdir(exist_ok=True)
+        (folder / WARMUP / file_name).write_bytes(data)
+    (folder / CONFIG).write_text(text_format.MessageToString(make_config(name, file, options)))
+
+
+def _plan(staged: Path, target: Path, version: int, force: bool) -> Any:
+    """The function that moves a written model to its place. Raises OutputError where something is in the way."""
+    if not target.exists():
+        return lambda: os.replace(staged, target)
+    if force:
+        return lambda: _replace(staged, target)
+    if (target / str(version)).exists():
+        raise OutputError(
+            f"{target} has a version {version} already, which is kept; replace the model with --force, "
+            "or ship a new version of it with --model-version N"
+        )
+    if _interface(staged) != _interface(target):
+        raise OutputError(
+            f"{target} takes or gives other tensors than the new model, so it cannot be a version of it; "
+            "replace it with --force, or choose another --name"
+        )
+    return lambda: _add_version(staged, target, version)
+
+
+def _interface(folder: Path) -> Any:
+    from google.protobuf import text_format
+
+    try:
+        config = text_format.Parse((folder / CONFIG).read_text(), import_model_config().ModelConfig())
+    except (OSError, text_format.ParseError) as error:
+        raise OutputError(f"{folder} is in the way and holds no model: {error}; remove it, or use --force") from None
+    return config.backend, config.max_batch_size, list(config.input), list(config.output)
+
+
+def _replace(staged: Path, target: Path) -> None:
+    aside = staged.with_name(f"{staged.name}.old")
+    os.replace(target, aside)
+    os.replace(staged, target)
+
+
+def _add_version(staged: Path, target: Path, version: int) -> None:
+    """A server that watches the repository sees a whole version first, then the configuration that warms it up."""
+    if (staged / WARMUP).exists():
+        (target / WARMUP).mkdir(exist_ok=True)
+        for file in (staged / WARMUP).iterdir():
+            os.replace(file, target / WARMUP / file.name)
+    os.replace(staged / str(version), target / str(version))
+    os.replace(staged / CONFIG, target / CONFIG)
+
+
+def _write_client(
+    repository: Path, staged: Path, named: dict[str, ModelFile], options: ShipOptions, force: bool
+) -> None:
+    if (repository / CLIENT).exists() and not force:
+        return
+    name, file = next(iter(named.items()))
+    baked = len(named) > 1 and all(f.metadata.alpha_pinned is not None for f in named.values())
+    (staged / CLIENT).write_text(client_example(name, file, options.backend, baked=baked))
+    os.replace(staged / CLIENT, repository / CLIENT)
+
+
+@contextmanager
+def _staging(repository: Path) -> Iterator[Path]:
+    """A hidden folder inside `repository`, gone afterwards; folders that were made stay only if they are used."""
+    made = [path for path in (repository, *repository.parents) if not path.exists()]
+    hidden = None
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".dni-", dir=repository))
+        yield hidden
+    except OSError as error:
+        raise OutputError(f"{repository} cannot be written to: {error.strerror or error}") from error
+    finally:
+        if hidden is not None:
+            shutil.rmtree(hidden, ignore_errors=True)
+        with suppress(OSError):  # not empty: it is used
+            for path in made:
+                path.rmdir()

@@ -1,0 +1,160 @@
+"""`dni serve`: one model on a real tritonserver, from a repository that lasts as long as the server."""
+
+import json
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from dni_deploy.cli_options import console
+from dni_runtime import DniError, format_alpha
+
+from .lint import CONFIG
+from .model_file import ModelFile, read_model_file
+from .options import ShipOptions
+from .repository import CLIENT, ship_triton
+from .tritonserver import (
+    Addresses,
+    Running,
+    Tritonserver,
+    choose_addresses,
+    find_tritonserver,
+    python_backends,
+    supports,
+)
+
+_CACHE_BYTES = 256 * 2**20
+_OVERHEAD_BYTES = 2**20
+_CHANNELS = 4
+_FLOAT_BYTES = 4
+
+
+def serve_model(
+    model: Path,
+    options: ShipOptions,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    server: Path | None = None,
+    verbose: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Serve `model` until SIGINT or SIGTERM comes; say on stdout where, once it is ready.
+
+    Raises DniError where no server is found, it cannot start, or it ends by itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="dni-serve-", ignore_cleanup_errors=True) as text, _stops():
+        folder = Path(text)
+        if any(character.isspace() for character in text):
+            raise DniError(f"Triton cannot run from a folder with white space, {text!r}; set TMPDIR to another one")
+        installed = find_tritonserver(server)
+        if not installed.has_backend(options.backend):
+            raise DniError(
+                f"{installed.program} has no {options.backend} backend; expected {installed.backends / options.backend}"
+            )
+        addresses = choose_addresses(host, port)
+        (name,) = ship_triton([model], folder / "repository", options).models
+        arguments = _arguments(installed, folder, addresses, options)
+        with Running(installed, arguments, addresses, None if verbose else folder / "server.log") as running:
+            with console().status(f"starting tritonserver, {name} is loading"):
+                running.wait_until_ready()
+            tell = _as_json if as_json else _as_text
+            click.echo(tell(name, read_model_file(model), options.backend, addresses, folder / "repository", running))
+            running.wait()
+
+
+class _StopError(Exception):
+    """A signal asks the server to stop."""
+
+
+@contextmanager
+def _stops() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block, which is no error; a second one does not interrupt the stopping."""
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            raise _StopError
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except _StopError:
+        click.echo("stopped", err=True)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _arguments(server: Tritonserver, folder: Path, addresses: Addresses, options: ShipOptions) -> list[str]:
+    backends = python_backends(server, folder / "backends") if options.backend == "python" else server.backends
+    arguments = [f"--model-repository={folder / 'repository'}", f"--backend-directory={backends}"]
+    # Not only HTTP: gRPC and the metrics would listen on all interfaces.
+    for service in ("http", "grpc", "metrics"):
+        arguments += [f"--{service}-address={addresses.host}", f"--{service}-port={getattr(addresses, service)}"]
+    arguments.append("--disable-auto-complete-config")  # the configuration is complete
+    if options.device == "cpu":
+        arguments.append("--allow-gpu-metrics=false")
+    if options.response_cache:
+        arguments += [f"--cache-directory={server.caches}", f"--cache-config=local,size={_CACHE_BYTES}"]
+    if supports(server, "http-max-input-size"):  # 64 MiB otherwise, less than one large photograph
+        largest = max(options.max_pixels * _CHANNELS, options.max_input_pixels * _CHANNELS * _FLOAT_BYTES)
+        arguments.append(f"--http-max-input-size={largest + _OVERHEAD_BYTES}")
+    return arguments
+
+
+def _as_text(
+    name: str, model: ModelFile, backend: str, addresses: Addresses, repository: Path, running: Running
+) -> str:
+    host = addresses.host
+    url = f"http://{host}:{addresses.http}"
+    lines = [
+        f"{name} is served at",
+        f"  HTTP     {url}/v2/models/{name}",
+        f"  gRPC     {host}:{addresses.grpc}",
+        f"  metrics  http://{host}:{addresses.metrics}/metrics",
+        "",
+        "Try it:",
+    ]
+    if backend == "python":
+        lines.append(f"  curl -s {url}/v2/models/{name}/infer -d '{example_request(model)}'")
+    alpha = "" if model.alpha is None else f" {format_alpha(_middle(model))}"
+    lines.append(f"  python {repository / CLIENT} photo.jpg{alpha} result.png {host}:{addresses.http}")
+    lines += ["", f"The configuration is {repository / name / CONFIG}. Ctrl-C stops the server."]
+    return "\n".join(lines)
+
+
+def _as_json(
+    name: str, model: ModelFile, backend: str, addresses: Addresses, repository: Path, running: Running
+) -> str:
+    return json.dumps(
+        {
+            "model": name,
+            "backend": backend,
+            "http": f"{addresses.host}:{addresses.http}",
+            "grpc": f"{addresses.host}:{addresses.grpc}",
+            "metrics": f"{addresses.host}:{addresses.metrics}",
+            "repository": str(repository),
+            "pid": running.pid,
+        }
+    )
+
+
+def example_request(model: ModelFile) -> str:
+    """A request of the HTTP protocol that the Python backend answers: one grey pixel in the middle of the range."""
+    inputs = [{"name": "image", "shape": [1, 1, 1, 3], "datatype": "UINT8", "data": [128, 128, 128]}]
+    if model.alpha is not None:
+        alpha = _middle(model)
+        inputs.append({"name": "alpha", "shape": [1, len(alpha)], "datatype": "FP32", "data": alpha})
+    return json.dumps({"inputs": inputs})
+
+
+def _middle(model: ModelFile) -> list[float]:
+    low, high = model.metadata.alpha_range
+    return [(low + high) / 2 / model.alpha_count] * model.alpha_count
