@@ -7,7 +7,7 @@ BIN := .venv/bin
 demo: .venv/.done
 	$(BIN)/dni demo --force -o demo-output
 
-test: lint
+test: lint .venv-triton/.done
 	$(BIN)/python -m pytest
 
 lint: .venv/.done
@@ -21,8 +21,18 @@ bench: .venv/.done
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,triton,dev]'
+	touch $@
+
+# A real tritonserver for the tests, in an environment without PyTorch. Its Python backend was built for NumPy 1;
+# of the package that carries it, nvidia-pytriton, nothing but its files is used.
+.venv-triton/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-triton
+	grep -v '^numpy==' constraints.txt > .venv-triton/constraints.txt
+	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-triton/constraints.txt \
+	  -e '.[triton]' numpy==1.26.4
+	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0
 	touch $@
 
 clean:
-	rm -rf .venv demo-output build dist
+	rm -rf .venv .venv-triton demo-output build dist

@@ -25,7 +25,8 @@ class ShipOptions:
                         or leaves it to ONNX Runtime.
     accelerator:        on a GPU with the onnxruntime backend, cuda or tensorrt.
     response_cache:     answer a request that came before from memory; the server needs --cache-config too.
-    warmup:             (height, width) of the images that run, at three alphas, before a model counts as ready.
+    warmup:             (height, width) of the images that run, at three alphas, before a model counts as ready;
+                        not those over max_pixels.
     """
 
     backend: str = "onnxruntime"

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from math import prod
 
 from dni_runtime.tiling import round_up
 
@@ -33,7 +34,8 @@ class Warmup:
 def warmups(model: ModelFile, options: ShipOptions) -> list[Warmup]:
     """A request for each size, at both ends of alpha's range and in its middle; without alpha one for each size."""
     requests = []
-    for height, width in dict.fromkeys(_fit(model, *size) for size in options.warmup):
+    sizes = dict.fromkeys(_fit(model, *size) for size in options.warmup)
+    for height, width in (size for size in sizes if options.backend != "python" or prod(size) <= options.max_pixels):
         image = _image(model, options.backend, height, width)
         if model.alpha is None:
             requests.append(Warmup(f"{height}x{width}", (image,)))
