@@ -6,7 +6,7 @@ from types import ModuleType
 from dni_runtime import DniError
 
 _EXPORT_PACKAGES = ("torch", "torchvision", "onnxscript", "onnx_ir", "safetensors", "spandrel")
-_TRITON_PACKAGES = ("google", "grpc", "numpy", "packaging", "rapidjson", "tritonclient", "urllib3")
+_TRITON_PACKAGES = ("google", "grpc", "packaging", "rapidjson", "tritonclient", "urllib3")
 
 
 def import_exporters() -> ModuleType:
@@ -30,11 +30,14 @@ def import_model_config() -> ModuleType:
     """Triton's configuration messages, `tritonclient.grpc.model_config_pb2`. Raises DniError without the extra."""
     try:
         from tritonclient.grpc import model_config_pb2
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in _TRITON_PACKAGES:
+    except (ModuleNotFoundError, RuntimeError) as error:
+        # Without gRPC, tritonclient turns the first into the second.
+        missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+        name = missing.name if isinstance(missing, ModuleNotFoundError) else None
+        if name is None or name.split(".")[0] not in _TRITON_PACKAGES:
             raise
         raise DniError(
-            f"reading and writing Triton's configuration needs {error.name}, which is not installed: "
+            f"reading and writing Triton's configuration needs {name}, which is not installed: "
             'pip install "dni-deploy[triton]"'
         ) from None
     module: ModuleType = model_config_pb2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import Result, denoiser, dni, names, photo, python
+from onnx_models import conv_stack, save
 
 import dni_deploy
 from dni_deploy.demo import STRONG, WEAK
@@ -106,7 +107,7 @@ def test_the_check_above_can_fail():
 
 
 def loaded_by(statement: str) -> list[str]:
-    heavy = "('dni_exporters', 'onnxscript', 'safetensors', 'spandrel', 'torch')"
+    heavy = "('dni_exporters', 'grpc', 'onnxscript', 'safetensors', 'spandrel', 'torch', 'tritonclient')"
     program = f"{statement}\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
     return python(program).assert_ok().out.split()
 
@@ -135,3 +136,26 @@ def test_every_public_name_exists_and_is_documented(package: str):
 
 def test_help_says_what_the_commands_do_without_pytorch():
     assert "Export checkpoints" in dni("export", "--help").assert_ok().out
+
+
+@pytest.mark.parametrize("package", ["tritonclient", "grpc"])
+def test_a_missing_triton_package_is_one_sentence_with_the_pip_command(package: str, tmp_path: Path):
+    model = save(conv_stack(), tmp_path / "model.onnx")
+    pip = 'pip install "dni-deploy[triton]"'
+    ship = without(package, "ship", "triton", model, "-o", tmp_path / "repo")
+    message = f"reading and writing Triton's configuration needs {package}, which is not installed: {pip}"
+    ship.assert_error(message)
+    (tmp_path / "repo" / "model").mkdir(parents=True)
+    (tmp_path / "repo" / "model" / "config.pbtxt").touch()
+    without(package, "ship", "check", tmp_path / "repo").assert_error(message)
+    assert names(tmp_path / "repo") == ["model"]
+
+
+def test_help_of_ship_and_serve_needs_no_triton_package():
+    for arguments in (
+        ["ship", "--help"],
+        ["ship", "triton", "--help"],
+        ["ship", "check", "--help"],
+        ["serve", "--help"],
+    ):
+        assert "Usage: dni" in without("tritonclient,grpc", *arguments).assert_ok().out
