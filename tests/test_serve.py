@@ -16,8 +16,9 @@ from commands import dni
 from onnx_models import conv_stack, picture, save
 from triton_server import Served, alphas, assert_gone, descendants, first_line, infer, need_server, serving, start
 
-from dni_deploy.ship import tritonserver
-from dni_deploy.ship.tritonserver import choose_addresses, find_tritonserver, python_backends, supports
+from dni_deploy.ship.triton import tritonserver
+from dni_deploy.ship.triton.running import choose_addresses
+from dni_deploy.ship.triton.tritonserver import find_tritonserver, python_backends, supports
 from dni_runtime import DniError, InputError
 
 
@@ -47,7 +48,7 @@ def running_family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return family
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_it_and_leaves_nothing(model: Path, temporary: Path, number: int):
     before = shared_memory()
     process = start(model, TMPDIR=str(temporary))

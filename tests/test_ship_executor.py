@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exporting import small_pair
 from numpy.typing import NDArray
 from onnx_models import conv_stack, noise, picture, save, unet
 from triton_server import alphas
 
+import dni_deploy
 import dni_runtime
-from dni_deploy.ship.executor import Answer, Executor, Limits, Tensors
-from dni_deploy.ship.model_file import read_model_file
+from dni_deploy.ship.triton.executor import Answer, Executor, Limits, Tensors
+from dni_deploy.ship.triton.model_file import read_model_file
 from dni_runtime import AlphaError, DniError, InputError, Model, ModelError
 
 LIMITS = Limits(image_pixels=2_000_000, input_pixels=10_000)
@@ -191,6 +193,20 @@ def test_a_baked_model_takes_no_alpha(tmp_path: Path):
     (answer,) = bench.run(request)
     assert isinstance(answer, dict)
     np.testing.assert_array_equal(answer["output_image"][1], bench.model.enhance(request["image"][1]))
+
+
+def test_three_endpoints_take_two_alphas(tmp_path: Path):
+    network, weights = small_pair(3)
+    dni_deploy.export(weights, tmp_path / "three.onnx", alpha_input=True, arch=network)
+    bench = Bench(tmp_path / "three.onnx")
+    shares = np.array([[0.2, 0.5], [0.2, 0.5], [0.5, 0.2]], np.float32)
+    image = picture(3, 12, 10, 3)
+    answer, error = bench.run({"image": image, "alpha": shares}, {"image": image[:1], "alpha": alphas(0.5)})
+    assert isinstance(answer, dict)
+    for got, one, alpha in zip(answer["output_image"], image, shares, strict=True):
+        np.testing.assert_array_equal(got, bench.model.enhance(one, alpha))
+    assert bench.counting.runs == [2, 1]
+    assert "alpha: the tensor has shape [1, 1]; expected [1, 2]" in str(error)
 
 
 BAD: dict[str, tuple[Tensors, type[DniError], str]] = {

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from onnx_models import conv_stack, save
 from tritonclient.grpc import model_config_pb2
 
-from dni_deploy.ship import Problem, ShipOptions, check_repository, ship_triton
+from dni_deploy.ship.triton import Problem, ShipOptions, check_repository, ship_triton
 from dni_runtime import InputError, ModelError
 
 BACKENDS = ["onnxruntime", "python"]

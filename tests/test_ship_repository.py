@@ -13,7 +13,7 @@ from onnx_models import METADATA, baked, conv_stack, noise, save, unet
 from tritonclient.grpc import model_config_pb2
 
 import dni_runtime
-from dni_deploy.ship import ShipOptions, check_repository, repository, ship_triton
+from dni_deploy.ship.triton import ShipOptions, check_repository, repository, ship_triton
 from dni_runtime import InputError, OutputError
 
 
@@ -248,7 +248,7 @@ def test_the_command_says_what_it_wrote(model: Path, repo: Path):
     assert ship(model, "-o", repo, "--force", "--json").assert_ok().json["models"] == ["stack"]
 
 
-def test_half_precision_and_fixed_sizes_are_declared(tmp_path: Path, repo: Path):
+def test_fixed_sizes_are_declared_and_warmed_up(tmp_path: Path, repo: Path):
     path = save(conv_stack(shape=(1, 32, 48)), tmp_path / "fixed.onnx")
     ship(path, "-o", repo).assert_ok()
     config = config_of(repo / "fixed")

@@ -22,7 +22,7 @@ import dni_runtime
 from dni_deploy.image_files import read_image, write_image
 
 SIZES = [(24, 32), (40, 40), (64, 48)]
-CLIENTS, REQUESTS = 16, 25
+CLIENTS, REQUESTS = 64, 32
 
 
 @pytest.fixture(scope="module")

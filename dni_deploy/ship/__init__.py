@@ -1,17 +1,9 @@
-"""Models for inference servers: repositories for NVIDIA Triton, their lint, and a server to try them on.
+"""Models on their way to where they run for others: `triton` for NVIDIA Triton Inference Server."""
 
-ship_triton([Path("denoise.onnx")], Path("repo"))   # then: tritonserver --model-repository repo
-"""
-
-from .contract import BACKENDS
-from .lint import CheckReport, Problem, check_repository
-from .options import ShipOptions
-from .repository import ShipReport, ship_triton
+from .triton import CheckReport, ShipOptions, ShipReport, check_repository, ship_triton
 
 __all__ = [
-    "BACKENDS",
     "CheckReport",
-    "Problem",
     "ShipOptions",
     "ShipReport",
     "check_repository",

@@ -9,8 +9,8 @@ import click
 
 from dni_deploy import cli_options as common
 
-from .contract import BACKENDS
-from .options import ACCELERATORS, DEVICES, ShipOptions
+from .triton.contract import BACKENDS
+from .triton.options import ACCELERATORS, DEVICES, ShipOptions
 
 _DEFAULTS = ShipOptions()
 _SERVE_WARMUP = ((64, 64),)
@@ -107,7 +107,7 @@ def triton(
     if warmup and no_warmup:
         raise click.UsageError("give either --warmup or --no-warmup")
     sizes = () if no_warmup else warmup or _DEFAULTS.warmup
-    from .repository import ship_triton
+    from .triton.repository import ship_triton
 
     report = ship_triton(models, repository, _ship_options(options, sizes), name=name, version=version, force=force)
     if as_json:
@@ -127,7 +127,7 @@ def check(repository: Path, as_json: bool) -> None:
     Looks at every model of REPO: tensors and batching against the ONNX file, above all that requests of different
     alphas never run as one.
     """
-    from .lint import check_repository
+    from .triton.lint import check_repository
 
     report = check_repository(repository)
     if as_json:
@@ -170,7 +170,7 @@ def serve(model: Path, host: str, port: int, server: Path | None, verbose: bool,
 
     Needs a tritonserver: NVIDIA's container has one, and so has pip install nvidia-pytriton "numpy<2".
     """
-    from .serve import serve_model
+    from .triton.serve import serve_model
 
     chosen = _ship_options(options, _SERVE_WARMUP)
     serve_model(model, chosen, host=host, port=port, server=server, verbose=verbose, as_json=as_json)

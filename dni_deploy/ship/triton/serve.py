@@ -17,16 +17,11 @@ from .lint import CONFIG
 from .model_file import ModelFile, read_model_file
 from .options import ShipOptions
 from .repository import CLIENT, ship_triton
-from .tritonserver import (
-    Addresses,
-    Running,
-    Tritonserver,
-    choose_addresses,
-    find_tritonserver,
-    python_backends,
-    supports,
-)
+from .running import Addresses, Running, choose_addresses
+from .tritonserver import Tritonserver, find_tritonserver, python_backends, supports
 
+# A terminal that closes sends the third.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CACHE_BYTES = 256 * 2**20
 _OVERHEAD_BYTES = 2**20
 _CHANNELS = 4
@@ -43,7 +38,7 @@ def serve_model(
     verbose: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Serve `model` until SIGINT or SIGTERM comes; say on stdout where, once it is ready.
+    """Serve `model` until SIGINT, SIGTERM or SIGHUP comes; say on stdout where, once it is ready.
 
     Raises DniError where no server is found, it cannot start, or it ends by itself.
     """
@@ -73,7 +68,7 @@ class _StopError(Exception):
 
 @contextmanager
 def _stops() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block, which is no error; a second one does not interrupt the stopping."""
+    """SIGINT, SIGTERM and SIGHUP end the block, which is no error; a second one does not interrupt the stopping."""
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -82,7 +77,7 @@ def _stops() -> Iterator[None]:
             stopping = True
             raise _StopError
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
         yield
     except _StopError:

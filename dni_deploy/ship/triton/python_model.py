@@ -16,12 +16,12 @@ from .executor import Answer, Executor, Limits
 from .model_file import read_model_file
 
 MODEL_FILE = "model.onnx"
-MODEL_PY = '''"""Written by dni ship triton. The work is done by dni_deploy.ship.python_model."""
+MODEL_PY = '''"""Written by dni ship triton. The work is done by dni_deploy.ship.triton.python_model."""
 
 import triton_python_backend_utils as pb_utils
 
 try:
-    from dni_deploy.ship.python_model import PythonModel
+    from dni_deploy.ship.triton.python_model import PythonModel
 except ModuleNotFoundError as error:
     raise RuntimeError(f"{error}: the Python that Triton runs needs it, pip install dni-deploy") from None
 

@@ -14,12 +14,12 @@ from dni_deploy.extras import import_model_config
 from dni_runtime import InputError, ModelError, OutputError
 
 from .client_example import client_example
+from .config import make_config, warmup_files
 from .index import Index
 from .lint import CONFIG, WARMUP, check_model
 from .model_file import ModelFile, read_model_file
 from .options import ShipOptions
 from .python_model import MODEL_FILE, MODEL_PY
-from .triton_config import make_config, warmup_files
 
 CLIENT = "client.py"
 
