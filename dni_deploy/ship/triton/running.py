@@ -9,7 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +83,14 @@ class Running:
     def pid(self) -> int:
         return self._process.pid
 
-    def wait_until_ready(self) -> None:
-        """Return once all models are ready. Raises DniError where the server ends before that."""
-        while not self._ready():
+    def wait_until_ready(self, stop: Callable[[], bool]) -> bool:
+        """Return True once all models are ready, False once `stop` does. Raises DniError where the server ends."""
+        while not stop():
+            if self._ready():
+                return True
             self.check()
             time.sleep(_POLL_S)
+        return False
 
     def check(self) -> None:
         """Raise DniError, with what the server said last, if it has ended."""
@@ -95,9 +98,9 @@ class Running:
             how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
             raise DniError(f"tritonserver {how}{self._reason()}")
 
-    def wait(self) -> None:
-        """Return never: until the server ends (DniError) or an exception comes by a signal."""
-        while True:
+    def wait(self, stop: Callable[[], bool]) -> None:
+        """Return once `stop` does. Raises DniError where the server ends by itself."""
+        while not stop():
             self.check()
             time.sleep(_POLL_S)
 

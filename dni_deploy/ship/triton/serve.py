@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -42,7 +43,7 @@ def serve_model(
 
     Raises DniError where no server is found, it cannot start, or it ends by itself.
     """
-    with tempfile.TemporaryDirectory(prefix="dni-serve-", ignore_cleanup_errors=True) as text, _stops():
+    with tempfile.TemporaryDirectory(prefix="dni-serve-", ignore_cleanup_errors=True) as text, _stops() as stop:
         folder = Path(text)
         if any(character.isspace() for character in text):
             raise DniError(f"Triton cannot run from a folder with white space, {text!r}; set TMPDIR to another one")
@@ -54,32 +55,46 @@ def serve_model(
         addresses = choose_addresses(host, port)
         (name,) = ship_triton([model], folder / "repository", options).models
         arguments = _arguments(installed, folder, addresses, options)
+        stop.at_once = False
         with Running(installed, arguments, addresses, None if verbose else folder / "server.log") as running:
             with console().status(f"starting tritonserver, {name} is loading"):
-                running.wait_until_ready()
-            tell = _as_json if as_json else _as_text
-            click.echo(tell(name, read_model_file(model), options.backend, addresses, folder / "repository", running))
-            running.wait()
+                ready = running.wait_until_ready(stop)
+            if ready:
+                told = _tell(name, options.backend, addresses, folder / "repository", running)
+                click.echo(json.dumps(told) if as_json else _as_text(told, read_model_file(model)))
+                running.wait(stop)
+            raise _StopError
 
 
 class _StopError(Exception):
     """A signal asks the server to stop."""
 
 
-@contextmanager
-def _stops() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the block, which is no error; a second one does not interrupt the stopping."""
-    stopping = False
+class _Stop:
+    """Whether a signal has come. `at_once`: it raises _StopError; not so when a process could be left behind."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        if not stopping:
-            stopping = True
+    def __init__(self) -> None:
+        self.at_once = True
+        self._asked = False
+
+    def __call__(self) -> bool:
+        return self._asked
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """The signals' handler."""
+        self._asked = True
+        if self.at_once:
+            self.at_once = False
             raise _StopError
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+
+@contextmanager
+def _stops() -> Iterator[_Stop]:
+    """SIGINT, SIGTERM and SIGHUP ask for the end of the block, which is no error."""
+    stop = _Stop()
+    before = {number: signal.signal(number, stop.ask) for number in _SIGNALS}
     try:
-        yield
+        yield stop
     except _StopError:
         click.echo("stopped", err=True)
     finally:
@@ -104,41 +119,35 @@ def _arguments(server: Tritonserver, folder: Path, addresses: Addresses, options
     return arguments
 
 
-def _as_text(
-    name: str, model: ModelFile, backend: str, addresses: Addresses, repository: Path, running: Running
-) -> str:
-    host = addresses.host
-    url = f"http://{host}:{addresses.http}"
+def _tell(name: str, backend: str, addresses: Addresses, repository: Path, running: Running) -> dict[str, Any]:
+    return {
+        "model": name,
+        "backend": backend,
+        "http": f"{addresses.host}:{addresses.http}",
+        "grpc": f"{addresses.host}:{addresses.grpc}",
+        "metrics": f"{addresses.host}:{addresses.metrics}",
+        "repository": str(repository),
+        "pid": running.pid,
+    }
+
+
+def _as_text(told: dict[str, Any], model: ModelFile) -> str:
+    url = f"http://{told['http']}/v2/models/{told['model']}"
     lines = [
-        f"{name} is served at",
-        f"  HTTP     {url}/v2/models/{name}",
-        f"  gRPC     {host}:{addresses.grpc}",
-        f"  metrics  http://{host}:{addresses.metrics}/metrics",
+        f"{told['model']} is served at",
+        f"  HTTP     {url}",
+        f"  gRPC     {told['grpc']}",
+        f"  metrics  http://{told['metrics']}/metrics",
         "",
         "Try it:",
     ]
-    if backend == "python":
-        lines.append(f"  curl -s {url}/v2/models/{name}/infer -d '{example_request(model)}'")
+    if told["backend"] == "python":
+        lines.append(f"  curl -s {url}/infer -d '{example_request(model)}'")
+    repository = Path(told["repository"])
     alpha = "" if model.alpha is None else f" {format_alpha(_middle(model))}"
-    lines.append(f"  python {repository / CLIENT} photo.jpg{alpha} result.png {host}:{addresses.http}")
-    lines += ["", f"The configuration is {repository / name / CONFIG}. Ctrl-C stops the server."]
+    lines.append(f"  python {repository / CLIENT} photo.jpg{alpha} result.png {told['http']}")
+    lines += ["", f"The configuration is {repository / told['model'] / CONFIG}. Ctrl-C stops the server."]
     return "\n".join(lines)
-
-
-def _as_json(
-    name: str, model: ModelFile, backend: str, addresses: Addresses, repository: Path, running: Running
-) -> str:
-    return json.dumps(
-        {
-            "model": name,
-            "backend": backend,
-            "http": f"{addresses.host}:{addresses.http}",
-            "grpc": f"{addresses.host}:{addresses.grpc}",
-            "metrics": f"{addresses.host}:{addresses.metrics}",
-            "repository": str(repository),
-            "pid": running.pid,
-        }
-    )
 
 
 def example_request(model: ModelFile) -> str:
