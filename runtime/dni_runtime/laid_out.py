@@ -7,7 +7,8 @@ import numpy.typing as npt
 import onnxruntime
 
 from .alpha_file import Key
-from .prepare import ENDPOINTS, OUTPUT, WEIGHTS, Prepared
+from .head import BLENDS, ENDPOINTS, FACTORS, OTHERS
+from .prepare import Prepared
 from .weight_sets import WeightSet, WeightSets
 
 FloatArray = npt.NDArray[np.float32]
@@ -31,8 +32,7 @@ class LaidOut:
         self._body = _session(prepared.body, threads)
         self._image = self._body.get_inputs()[0].name
         self._output = self._body.get_outputs()[0].name
-        # The head puts its weights last: they go to memory of ours, all else to ONNX Runtime's.
-        self._values = [value.name for value in self._head.get_outputs() if value.name != WEIGHTS]
+        self._made = [value.name for value in self._head.get_outputs()]
         self._endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(prepared.endpoints)
         self._fixed = {
             s.name: onnxruntime.OrtValue.ortvalue_from_numpy(
@@ -82,27 +82,27 @@ class LaidOut:
     def _blend(self, alpha: Key, flat: FloatArray) -> None:
         prepared = self._prepared
         blended = prepared.endpoints.shape[1]
+        targets = {BLENDS: flat[:blended].reshape(1, -1), OTHERS: flat[blended:]}
+        values = {}
         binding = self._head.io_binding()
         binding.bind_cpu_input("alpha", np.array(alpha, np.float32))
-        for name in self._values:
-            binding.bind_output(name, "cpu")
         if blended:
-            target = onnxruntime.OrtValue.ortvalue_from_numpy(flat[:blended].reshape(1, -1))
             binding.bind_ortvalue_input(ENDPOINTS, self._endpoints)
-            binding.bind_ortvalue_output(WEIGHTS, target)
+        for name in self._made:
+            if name in targets:
+                values[name] = onnxruntime.OrtValue.ortvalue_from_numpy(targets[name])
+                binding.bind_ortvalue_output(name, values[name])
+            else:
+                binding.bind_output(name, "cpu")
         self._head.run_with_iobinding(binding)
-        values = dict(zip(self._values, binding.copy_outputs_to_cpu(), strict=False))
+        if not prepared.scalings:
+            return
+        factors = binding.get_outputs()[self._made.index(FACTORS)].numpy()
         for s in prepared.scalings:
-            part = flat[s.start : s.start + s.count].reshape(s.outer, -1, s.inner)
-            index = prepared.index[s.index_start : s.index_start + s.outer * s.inner]
-            factor = values[OUTPUT + s.factor].ravel()[index].reshape(s.outer, 1, s.inner)
+            part = flat[s.start : s.start + s.count].reshape(s.outer, -1, s.inner * s.repeats)
+            factor = factors[s.factor_start : s.factor_start + s.outer * s.inner].reshape(s.outer, 1, s.inner)
+            factor = factor.repeat(s.repeats, axis=1).reshape(s.outer, 1, -1)
             (np.divide if s.divides else np.multiply)(part, factor, out=part)
-        for g in prepared.gatherings:
-            index = prepared.index[g.index_start : g.index_start + g.count]
-            part = flat[g.start : g.start + g.count]
-            np.take(values[OUTPUT + g.source].ravel(), np.maximum(index, 0), out=part)
-            part *= np.float32(g.scale)
-            part[index < 0] = 0.0
 
 
 def _session(model: bytes, threads: int | None) -> Any:

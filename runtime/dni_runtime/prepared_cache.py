@@ -22,13 +22,13 @@ import onnx
 import onnxruntime
 
 from .cache_folder import cache_folder
-from .prepare import Gathering, Prepared, Scaling, Slice
+from .prepare import Prepared, Scaling, Slice
 
 # To be raised with every change to what `prepare` makes.
-_FORMAT = 1
+_FORMAT = 4
 _LIMIT_BYTES = 4 * 2**30
 _PLAN = "plan.json"
-_ARRAYS = ("endpoints", "fixed", "index")
+_ARRAYS = ("endpoints", "fixed")
 _GRAPHS = ("head", "body")
 
 
@@ -86,7 +86,6 @@ def _write(prepared: Prepared, entry: Path) -> None:
             "packed": prepared.packed,
             "slices": [asdict(s) for s in prepared.slices],
             "scalings": [asdict(s) for s in prepared.scalings],
-            "gatherings": [asdict(g) for g in prepared.gatherings],
         }
         digests = {name: _digest(temporary / name) for name in (*_GRAPHS, *_ARRAYS)}
         text = json.dumps(plan, sort_keys=True)
@@ -117,7 +116,6 @@ def _read(entry: Path) -> Prepared | None:
             packed=bool(plan["packed"]),
             slices=tuple(Slice(**{**s, "shape": tuple(s["shape"])}) for s in plan["slices"]),
             scalings=tuple(Scaling(**s) for s in plan["scalings"]),
-            gatherings=tuple(Gathering(**g) for g in plan["gatherings"]),
             **arrays,
         )
     except (OSError, ValueError, KeyError, TypeError):
