@@ -9,7 +9,7 @@ import onnx.external_data_helper
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from onnx_models import baked, conv_stack, noise, save, tinted, unet
+from onnx_models import baked, conv_stack, save, tinted, unet
 
 from dni_runtime.alpha_file import read_alpha_file
 from dni_runtime.signature import Declared
