@@ -102,7 +102,9 @@ class _Opening:
         )
 
     def _plain(self, note: str) -> Plain:
-        session = open_session(str(self.file.path), self.provider, threads=self.threads).session
+        self.file.check_unchanged()
+        session = open_session(str(self.file.given), self.provider, threads=self.threads).session
+        self.file.check_unchanged()
         return Plain(session, self.signature, note)
 
     def _laid_out(self, limit_bytes: int) -> LaidOut:

@@ -51,7 +51,7 @@ def split(model: onnx.ModelProto) -> Split:
     if graph.sparse_initializer:
         raise CannotPrepareError("the graph has sparse weights")
     (image,) = (value.name for value in graph.input if value.name != "alpha")
-    of_image, of_alpha = _dependents(graph, image), _dependents(graph, "alpha")
+    of_image, of_alpha = dependents(graph, image), dependents(graph, "alpha")
     body = [not of_image.isdisjoint(node.output) for node in graph.node]
     head = [not b and not of_alpha.isdisjoint(node.output) for b, node in zip(body, graph.node, strict=True)]
     consumers: dict[str, list[int]] = {}
@@ -110,7 +110,8 @@ def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> Iterator[onnx.Node
     return reversed(kept)
 
 
-def _dependents(graph: onnx.GraphProto, name: str) -> set[str]:
+def dependents(graph: onnx.GraphProto, name: str) -> set[str]:
+    """The values that depend on `name`, itself included."""
     reached = {name}
     for node in graph.node:
         if not reached.isdisjoint(node.input):
