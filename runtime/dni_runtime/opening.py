@@ -24,6 +24,8 @@ ALPHA_POLICIES = ("auto", "dynamic", "pinned")
 # As for the exporter's own check against PyTorch: float32 rounding through a deep network.
 _TOLERANCE = 1e-5
 _PROBE_PIXELS = 32
+# What a session costs besides weights: threads of its own, one for each core, and their stacks.
+_SESSION_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class _Opening:
         pin_bytes = self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
         return Pins(
             lambda alpha: self.file.open_pinned(alpha, self.provider, self.threads),
-            self.limit_bytes // max(1, pin_bytes),
+            self.limit_bytes // (pin_bytes + _SESSION_BYTES),
         )
 
     def _plain(self, note: str) -> Plain:
