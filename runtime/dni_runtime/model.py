@@ -218,7 +218,11 @@ class Model:
             raise ModelError(f"{self._name} is closed; load it again")
         try:
             y = runner.run(x.astype(signature.dtype, copy=False), None if signature.alpha_name is None else alpha)
+        except DniError:
+            raise
         except Exception as error:  # as in load
+            if self._runner is None:  # closed by another thread before the session was taken
+                raise ModelError(f"{self._name} is closed; load it again") from None
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
         return y.astype(np.float32, copy=False)
 
