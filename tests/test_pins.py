@@ -3,16 +3,14 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from policies import PATIENCE_S, in_thread, waited_for
 
 from dni_runtime.alpha_file import Key
 from dni_runtime.pins import Pins
-
-# Long enough for the busiest machine; it passes only where a test fails.
-PATIENCE_S = 60.0
 
 ONE, TWO, THREE = (0.1,), (0.2,), (0.3,)
 
@@ -27,6 +25,7 @@ class Maker:
         self.errors: dict[Key, Exception] = {}
 
     def __call__(self, alpha: Key) -> str:
+        self.worker = threading.current_thread()
         self._started.put(alpha)
         assert self._allowed.acquire(timeout=PATIENCE_S)
         self.made.append(alpha)
@@ -52,17 +51,6 @@ def pins(maker: Maker) -> Iterator[Pins]:
     yield pins
     maker.allow(100)
     pins.close()
-
-
-def in_thread(work: Callable[[], Any]) -> "queue.Queue[Any]":
-    """Starts `work` in a thread; its result comes through the queue."""
-    results: queue.Queue[Any] = queue.Queue()
-    threading.Thread(target=lambda: results.put(work())).start()
-    return results
-
-
-def pin_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "dni-pin"]
 
 
 def test_nobody_waits_for_a_session_that_is_being_made(pins: Pins, maker: Maker):
@@ -143,10 +131,9 @@ def test_a_thread_that_cannot_start_costs_speed_only(
 def test_an_idle_pins_has_no_thread(pins: Pins, maker: Maker):
     pins.request(ONE)
     maker.next_started()
-    (worker,) = pin_threads()
     maker.allow()
-    worker.join(PATIENCE_S)
-    assert not worker.is_alive()
+    maker.worker.join(PATIENCE_S)
+    assert not maker.worker.is_alive()
     maker.allow()
     assert pins.wait(TWO)  # with another one
 
@@ -172,13 +159,14 @@ def test_closing_waits_for_the_session_that_is_being_made(pins: Pins, maker: Mak
     pins.request(ONE)
     maker.next_started()
     pins.request(TWO)
-    (worker,) = pin_threads()
+    waited = waited_for(maker.worker)
     waiting = in_thread(lambda: pins.wait(ONE))
     closed = in_thread(pins.close)
+    assert waited.wait(PATIENCE_S)
     assert closed.empty()
     maker.allow()
     closed.get(timeout=PATIENCE_S)
-    assert not worker.is_alive()
+    assert not maker.worker.is_alive()
     assert waiting.get(timeout=PATIENCE_S) is False
     assert maker.made == [ONE]
     assert pins.get(ONE) is None

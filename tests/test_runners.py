@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from policies import PATIENCE_S
 
 from dni_runtime.alpha_file import Key
 from dni_runtime.pins import Pins
 from dni_runtime.runners import AlwaysPinned, Pinning
 from dni_runtime.signature import Signature
 
-PATIENCE_S = 60.0
 SIGNATURE = Signature(
     "image", "result", (None, 3, None, None), np.dtype(np.float32), "alpha", (1,), np.dtype(np.float32)
 )
