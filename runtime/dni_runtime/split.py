@@ -73,6 +73,8 @@ def split(model: onnx.ModelProto) -> Split:
     # What depends on neither is a constant that has not been folded; whoever needs it takes a copy.
     loose = [not (b or h) for b, h in zip(body, head, strict=True)]
     inferred = onnx.shape_inference.infer_shapes(model)
+    for default in [tensor for tensor in inferred.graph.initializer if tensor.name == "alpha"]:
+        inferred.graph.initializer.remove(default)  # every call gives alpha, and it is no weight
     return Split(
         inferred,
         head=tuple(_where(graph.node, [h or n for h, n in zip(head, loose, strict=True)])),
