@@ -134,9 +134,11 @@ class _Opening:
                 raise CannotPrepareError(f"the laid-out weights are off by {error:.1e}")
 
     def _middle_alphas(self) -> list[Key]:
+        """Of several endpoints each has another share: equal ones would not tell them apart."""
         low, high = self.metadata.alpha_range
         count = self.signature.alpha_shape[0] if self.signature.alpha_shape else 1
-        return [tuple((low + share * (high - low)) / count for _ in range(count)) for share in (0.31, 0.77)]
+        parts = np.arange(1, count + 1) / sum(range(count + 1))
+        return [tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77)]
 
 
 def _first_line(error: Exception) -> str:
