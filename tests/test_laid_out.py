@@ -36,8 +36,9 @@ def test_nasty_networks(name: str, tmp_path_factory: pytest.TempPathFactory):
     path = nasty_model(tmp_path_factory.getbasetemp(), name)
     network, a, b = pair(name)
     with load(path, "cpu", alpha_policy="dynamic") as model:
-        assert model.alpha_note == FALLS_BACK.get(name, LAID_OUT)
-        assert isinstance(model._runner, Plain if name in FALLS_BACK else LaidOut)
+        # On a processor without the vector units that it is rearranged for, a listed one may be laid out, too.
+        assert model.alpha_note in (LAID_OUT, FALLS_BACK.get(name, LAID_OUT))
+        assert isinstance(model._runner, LaidOut if model.alpha_note == LAID_OUT else Plain)
         for alpha in ALPHAS:
             got = model(IMAGE, alpha)
             assert_close(got, run(path, IMAGE, alpha))
@@ -160,6 +161,14 @@ def test_weights_of_a_single_element(shape: tuple[int, ...], tmp_path: Path):
     graph = GraphBuilder(0, None)
     x = graph.node("Mul", [graph.conv("input", "first", 3, 3), graph.weight("strength", shape)], "scaled")
     graph.node("Add", [x, "input"], "output")
+    assert_laid_out(save(finish(graph, 3, ("N", "H", "W"), METADATA, None), tmp_path / "model.onnx"))
+
+
+def test_a_blend_that_is_spread_over_another(tmp_path: Path):
+    graph = GraphBuilder(0, None)
+    gain = graph.node("Add", [graph.weight("gain", (1, 16, 1, 1)), graph.weight("of.all", (1,))], "sum")
+    x = graph.node("Mul", [graph.conv("input", "first", 3, 16), gain], "scaled")
+    graph.node("Identity", [graph.conv(x, "last", 16, 3)], "output")
     assert_laid_out(save(finish(graph, 3, ("N", "H", "W"), METADATA, None), tmp_path / "model.onnx"))
 
 
