@@ -251,7 +251,11 @@ class Model:
             raise ModelError(f"{self._name} is closed; load it again")
         try:
             return runner.run(x, None if signature.alpha_name is None else alpha)
+        except DniError:
+            raise
         except Exception as error:  # as in load
+            if self._runner is None:  # closed by another thread before the session was taken
+                raise ModelError(f"{self._name} is closed; load it again") from None
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
 
 

@@ -26,6 +26,8 @@ ALPHA_POLICIES = ("auto", "dynamic", "pinned")
 # As for the exporter's own check against PyTorch: float32 rounding through a deep network.
 _TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2
 _PROBE_PIXELS = 32
+# What a session costs besides weights: threads of its own, one for each core, and their stacks.
+_SESSION_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,16 @@ class _Opening:
 
     def _pins(self) -> Pins:
         pin_bytes = self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
-        return Pins(lambda alpha: self.file.open_pinned(alpha, self.place), self.limit_bytes // max(1, pin_bytes))
+        return Pins(
+            lambda alpha: self.file.open_pinned(alpha, self.place),
+            self.limit_bytes // (pin_bytes + _SESSION_BYTES),
+        )
 
     def _plain(self, note: str) -> Plain:
-        return Plain(self.place.open(str(self.file.path)), self.signature, note)
+        self.file.check_unchanged()
+        session = self.place.open(str(self.file.given))
+        self.file.check_unchanged()
+        return Plain(session, self.signature, note)
 
     def _laid_out(self, limit_bytes: int) -> LaidOut:
         made: list[LaidOut] = []
@@ -160,9 +168,11 @@ class _Opening:
                 raise CannotPrepareError(f"the laid-out weights are off by {error:.1e}")
 
     def _middle_alphas(self) -> list[Key]:
+        """Of several endpoints each has another share: equal ones would not tell them apart."""
         low, high = self.metadata.alpha_range
         count = self.signature.alpha_shape[0] if self.signature.alpha_shape else 1
-        return [tuple((low + share * (high - low)) / count for _ in range(count)) for share in (0.31, 0.77)]
+        parts = np.arange(1, count + 1) / sum(range(count + 1))
+        return [tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77)]
 
 
 def _first_line(error: Exception) -> str:

@@ -57,8 +57,10 @@ class Recipes:
         if node is None or self._size(value) == 0:
             return ()
         if node.op_type == "Add":
-            parts = [self.blend(name) for name in node.input]
-            return tuple(term for part in parts for term in part) if all(parts) else ()
+            # One that is spread over the other has its elements elsewhere.
+            same = all(self._size(name) == self._size(value) for name in node.input)
+            parts = [self.blend(name) for name in node.input if same]
+            return tuple(term for part in parts for term in part) if same and all(parts) else ()
         if node.op_type == "Mul":
             for stored, share in _pairs(node):
                 if stored in self._stored and self._size(stored) == self._size(value) and self._is_share(share):
