@@ -12,8 +12,8 @@ import pytest
 from onnx_models import METADATA, FloatArray, GraphBuilder, conv_stack, finish, noise, tinted, unet
 
 from dni_runtime.alpha_file import AlphaFile
-from dni_runtime.providers import Place
 from dni_runtime.opening import ALPHA_POLICIES
+from dni_runtime.providers import Place
 
 # Long enough for the busiest machine; it passes only where a test fails.
 PATIENCE_S = 60.0

@@ -45,7 +45,10 @@ def alpha_of(weights: WeightSet) -> float:
 
 def test_values_are_slices_of_the_blended_array(blends: Blends):
     with make(blends, 1).use((0.5,)) as weights:
-        assert {name: tuple(value.shape()) for name, value in weights.values.items()} == {"first": (2, 8), "second": (5,)}
+        assert {name: tuple(value.shape()) for name, value in weights.values.items()} == {
+            "first": (2, 8),
+            "second": (5,),
+        }
         assert alpha_of(weights) == 0.5
         assert all(value.data_ptr() % 64 == 0 for value in weights.values.values())
 

@@ -49,7 +49,8 @@ def load(
     `alpha_policy`: how alpha gets into the weights. auto: at full speed when alpha holds, at nearly that
     when it moves; no call waits, and recently used weights are kept. dynamic: the same, but nothing runs
     in the background and only the last weights are kept. pinned: a session for each alpha, and the first
-    call with one waits for it; for work through a few alphas. `Model.alpha_note` says what came of it.
+    call with one waits for it; for work through a few alphas. It reads the file again for each, which therefore
+    has to stay as it is (a ModelError else). `Model.alpha_note` says what came of it.
     `pin_cache_mib`: memory for the weights of alphas that were used before, in MiB; those of the last
     alpha are kept whatever it says.
 
