@@ -14,6 +14,7 @@ from onnx_models import FloatArray, conv_stack, noise, save, tinted
 from dni_runtime import Model, load
 from dni_runtime.alpha_file import AlphaFile, Key
 from dni_runtime.laid_out import LaidOut
+from dni_runtime.providers import Place
 from dni_runtime.runners import Pinning
 
 THREADS = 8
@@ -57,9 +58,9 @@ def test_every_answer_is_that_of_its_alpha(tmp_path: Path, monkeypatch: pytest.M
     pinned: list[Key] = []
     original = AlphaFile.open_pinned
 
-    def open_pinned(file: AlphaFile, alpha: Key, provider: str, threads: int | None) -> Any:
+    def open_pinned(file: AlphaFile, alpha: Key, place: Place) -> Any:
         pinned.append(alpha)
-        return original(file, alpha, provider, threads)
+        return original(file, alpha, place)
 
     monkeypatch.setattr(AlphaFile, "open_pinned", open_pinned)
     protos = (conv_stack(features=24), tinted())
