@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from onnx_models import noise
 
 from dni_runtime import InputError
-from dni_runtime.tiling import cut_axis, padded_size, round_up, run_tiled, tile_weights
+from dni_runtime.tiling import cut_axis, padded_size, round_up, run_tiled, tile_shares, tile_weights
 
 SCALES = [Fraction(1), Fraction(2), Fraction(4), Fraction(1, 2), Fraction(3, 4), Fraction(3, 2)]
 
@@ -44,6 +45,22 @@ def test_weights_are_a_partition_of_unity_without_the_thrown_away_pixels(drawn):
             assert not weights[len(weights) - thrown_away :].any()
         total[int(start * scale) : int(start * scale) + len(weights)] += weights
     np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@given(cuts())
+def test_shares_are_the_weights_that_are_not_0(drawn):
+    cut, _, scale = drawn
+    shares = tile_shares(cut, scale)
+    for share, start, weights in zip(shares, cut.starts, tile_weights(cut, scale), strict=True):
+        assert (share.start, share.offset) == (start, start * scale)
+        padded = np.zeros_like(weights)
+        padded[share.first - share.offset : share.stop - share.offset] = share.weights
+        np.testing.assert_array_equal(padded, weights)
+        assert share.weights.all()
+    assert [share.done for share in shares] == [*(share.first for share in shares[1:]), shares[-1].stop]
+    # Seams relies on both: tiles stop in order, and what two of them share is as wide everywhere.
+    assert all(a.stop < b.stop for a, b in pairwise(shares))
+    assert {a.stop - b.first for a, b in pairwise(shares)} <= {int(cut.feather * scale)}
 
 
 @given(cuts())

@@ -6,6 +6,7 @@ other. So the result equals the untiled one where `overlap` covers the network's
 where it does not.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,6 +35,25 @@ class Cut:
     starts: tuple[int, ...]
     overlap: int
     feather: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one tile gives to the result along one axis; in output pixels but for `start`.
+
+    start:        the tile's first input pixel.
+    offset:       the tile's first output pixel.
+    first, stop:  the pixels that it adds to.
+    done:         the first of them that the next tile adds to as well; `stop` where there is none.
+    weights:      of first..stop, float32, over all tiles 1 for every pixel.
+    """
+
+    start: int
+    offset: int
+    first: int
+    done: int
+    stop: int
+    weights: npt.NDArray[np.float32]
 
 
 def round_up(size: int, unit: int) -> int:
@@ -84,6 +104,19 @@ def tile_weights(cut: Cut, scale: Fraction) -> list[npt.NDArray[np.float32]]:
         fades_out = _ramp(pixels, ramp_starts[index], feather) if index < len(ramp_starts) else np.zeros(length)
         weights.append((fades_in - fades_out).astype(np.float32))
     return weights
+
+
+@functools.lru_cache(maxsize=16)  # images of one size, a video's frames, are all cut alike
+def tile_shares(cut: Cut, scale: Fraction) -> tuple[Share, ...]:
+    """What each tile gives to the result along one axis."""
+    shares: list[Share] = []
+    for start, weights in reversed(list(zip(cut.starts, tile_weights(cut, scale), strict=True))):
+        given = np.flatnonzero(weights)
+        offset = int(start * scale)
+        first, stop = offset + int(given[0]), offset + int(given[-1]) + 1
+        done = shares[-1].first if shares else stop
+        shares.append(Share(start, offset, first, done, stop, weights[given[0] : given[-1] + 1]))
+    return tuple(reversed(shares))
 
 
 def run_tiled(
