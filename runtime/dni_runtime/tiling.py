@@ -7,7 +7,6 @@ where it does not.
 """
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -119,62 +118,8 @@ def tile_shares(cut: Cut, scale: Fraction) -> tuple[Share, ...]:
     return tuple(reversed(shares))
 
 
-def run_tiled(
-    run: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
-    x: npt.NDArray[Any],
-    rows: Cut,
-    columns: Cut,
-    scale: Fraction,
-    progress: Callable[[int, int], None] | None = None,
-) -> npt.NDArray[np.float32]:
-    """Run `run` on every tile of `x` and join the results.
-
-    `x`: (N, C, H, W) of any dtype, H and W as cut by `rows` and `columns`. `run`: (N, C, h, w) -> float32
-    (N, C', h * scale, w * scale). Returns float32 (N, C', H * scale, W * scale). Holds one such array and
-    one tile. Raises InputError if `run` returns another size than `scale` says.
-    """
-    total = len(rows.starts) * len(columns.starts)
-    expected = (int(rows.tile * scale), int(columns.tile * scale))
-    row_weights = tile_weights(rows, scale)
-    column_weights = tile_weights(columns, scale)
-    joined: npt.NDArray[np.float32] | None = None
-    done = 0
-    for top, down in zip(rows.starts, row_weights, strict=True):
-        for left, across in zip(columns.starts, column_weights, strict=True):
-            y = run(x[:, :, top : top + rows.tile, left : left + columns.tile])
-            if y.shape[2:] != expected:
-                raise InputError(
-                    f"the network made {y.shape[2]}x{y.shape[3]} pixels of {rows.tile}x{columns.tile}; "
-                    f"expected {expected[0]}x{expected[1]}, scale {scale}. Use model(x)"
-                )
-            done += 1
-            if total > 1:
-                if joined is None:
-                    height, width = rows.starts[-1] + rows.tile, columns.starts[-1] + columns.tile
-                    joined = np.zeros((*y.shape[:2], int(height * scale), int(width * scale)), np.float32)
-                _add(joined, y, down, across, int(top * scale), int(left * scale))
-            if progress is not None:
-                progress(done, total)
-    return y if joined is None else joined
-
-
 def _ramp(pixels: npt.NDArray[Any], start: int, length: int) -> npt.NDArray[Any]:
     """0 before `start`, 1 from `start + length` on, linear in between."""
     if length == 0:
         return (pixels > start).astype(np.float64)
     return np.clip((pixels - start) / length, 0.0, 1.0)
-
-
-def _add(
-    joined: npt.NDArray[np.float32],
-    y: npt.NDArray[np.float32],
-    down: npt.NDArray[np.float32],
-    across: npt.NDArray[np.float32],
-    top: int,
-    left: int,
-) -> None:
-    """Add the tile `y`, weighted, to `joined`; only the part whose weights are not 0."""
-    r, c = np.flatnonzero(down), np.flatnonzero(across)
-    rows, columns = slice(r[0], r[-1] + 1), slice(c[0], c[-1] + 1)
-    part = y[:, :, rows, columns] * (down[rows, None] * across[columns])
-    joined[:, :, top + rows.start : top + rows.stop, left + columns.start : left + columns.stop] += part
