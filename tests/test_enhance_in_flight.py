@@ -53,6 +53,32 @@ def test_memory_is_bounded_by_the_tile_not_by_the_image(tile):
     assert peak_beyond_images(small, tile=0) > 4 * small.size * 4  # as the comparison above could fail
 
 
+@pytest.mark.parametrize("tile", [8, 24, 40])
+def test_batches_equal_single_tiles(double, tmp_path, tile):
+    image = picture(100, 90, 4, dtype=np.uint16)
+    proto = conv_stack(scale=2, shape=(1, "H", "W"))
+    with load(save(proto, tmp_path / "single.onnx"), "cpu") as single:
+        options = {"tile": tile, "overlap": 2}
+        np.testing.assert_array_equal(double.enhance(image, ALPHA, **options), single.enhance(image, ALPHA, **options))
+
+
+def test_small_tiles_run_as_batches_where_the_model_allows():
+    def batches(shape, tile):
+        lengths = []
+
+        def run(x):
+            lengths.append(len(x))
+            return x
+
+        image = picture(600, 600, 3)
+        enhance_image(run, image, METADATA, shape, tile=tile, overlap=0)
+        return max(lengths)
+
+    assert batches((None, 3, None, None), 64) == 16  # 256 x 256 pixels
+    assert batches((None, 3, None, None), 200) == 1
+    assert batches((1, 3, None, None), 64) == 1
+
+
 def test_the_result_is_always_the_same(double):
     image = picture(300, 200, 3, dtype=np.uint16)
     results = [double.enhance(image, ALPHA, tile=48, overlap=0) for _ in range(10)]
