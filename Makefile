@@ -17,11 +17,12 @@ lint: .venv/.done
 
 bench: .venv/.done
 	$(BIN)/python benchmarks/export_cost.py
+	$(BIN)/python benchmarks/alpha_is_free/run.py
 
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev,openvino]'
 	touch $@
 
 clean:
