@@ -16,8 +16,7 @@ lint: .venv/.done
 	$(BIN)/mypy
 
 bench: .venv/.done
-	$(BIN)/python benchmarks/export_cost.py
-	$(BIN)/python benchmarks/alpha_is_free/run.py
+	$(BIN)/python benchmarks/export_cost.py; first=$$?; $(BIN)/python benchmarks/alpha_is_free/run.py && exit $$first
 
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt
