@@ -16,12 +16,12 @@ lint: .venv/.done
 	$(BIN)/mypy
 
 bench: .venv/.done
-	$(BIN)/python benchmarks/export_cost.py
+	$(BIN)/python benchmarks/export_cost.py; first=$$?; $(BIN)/python benchmarks/alpha_is_free/run.py && exit $$first
 
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev,openvino]'
 	touch $@
 
 clean:

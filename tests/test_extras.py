@@ -94,7 +94,9 @@ def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
     assert "ModuleNotFoundError: No module named 'dni_exporters'" in result.err
 
 
-@pytest.mark.parametrize("module", ["dni_deploy", "dni_deploy.cli", "dni_deploy.run", "dni_deploy.demo.show"])
+@pytest.mark.parametrize(
+    "module", ["dni_deploy", "dni_deploy.bench", "dni_deploy.cli", "dni_deploy.run", "dni_deploy.demo.show"]
+)
 def test_importing_loads_no_pytorch(module: str):
     assert loaded_by(f"import {module}") == []
 
@@ -117,7 +119,9 @@ def test_what_is_loaded_late_is_the_exporters_own():
         _ = dni_deploy.nothing
 
 
-@pytest.mark.parametrize("package", ["dni_deploy", "dni_deploy.demo", "dni_exporters", "dni_runtime"])
+@pytest.mark.parametrize(
+    "package", ["dni_deploy", "dni_deploy.bench", "dni_deploy.demo", "dni_exporters", "dni_runtime"]
+)
 def test_every_public_name_exists_and_is_documented(package: str):
     module = importlib.import_module(package)
     assert inspect.getdoc(module)
