@@ -155,6 +155,9 @@ class Model:
         tile that are computed and thrown away; None takes the network's reach, at most 64. A model of fixed
         size has tiles of that size. `progress`: called with (tiles done, tiles in all).
 
+        Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
+        written while the network runs.
+
         Raises InputError for an unfit image, tile or overlap, or a network without a scale; AlphaError and
         ModelError as for a call.
         """
