@@ -16,12 +16,12 @@ lint: .venv/.done
 	$(BIN)/mypy
 
 bench: .venv/.done
-	$(BIN)/python benchmarks/export_cost.py
+	$(BIN)/python benchmarks/export_cost.py; first=$$?; $(BIN)/python benchmarks/alpha_is_free/run.py && exit $$first
 
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,triton,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev,openvino,triton]'
 	touch $@
 
 # A real tritonserver for the tests, in an environment without PyTorch. Its Python backend was built for NumPy 1;

@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from dni_runtime import PROVIDERS
-
 from . import cli_options as common
 from .ship.commands import serve, ship
 
@@ -198,13 +196,7 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
     metavar="N",
     help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
 )
-@click.option(
-    "--provider",
-    type=click.Choice(PROVIDERS),
-    default="auto",
-    show_default=True,
-    help="Where to run; nothing falls back silently.",
-)
+@common.provider
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: one per core]")
 @click.option(
     "--sheet",
@@ -229,6 +221,45 @@ def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: tuple[list[
     failed = run_model(model, list(inputs), output, values, **options)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--size", "sizes", multiple=True, type=common.size, metavar="HxW", help="Image size; repeatable.")
+@click.option(
+    "--threads", multiple=True, type=click.IntRange(min=1), metavar="N", help="CPU threads; repeatable.  [default: all]"
+)
+@click.option("--alpha", type=common.alphas, metavar="X", help="The strength that is held.")
+@common.provider
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    help="Of measuring, for each size and number of threads.",
+)
+@common.as_json
+def bench(model: Path, threads: tuple[int, ...], alpha: Any, as_json: bool, **options: Any) -> None:
+    """Compare the ways to run MODEL, an alpha-input model, on random images.
+
+    \b
+    Examples:
+      what it costs to change alpha    dni bench model.onnx
+      larger images, one and two cores dni bench model.onnx --size 256x256 --threads 1 --threads 2
+
+    A file baked for one alpha is the yardstick; nothing is timed before all have given the same result.
+    """
+    from .bench import bench_model, print_report
+
+    with common.console().status("loading") as status:
+        report = bench_model(
+            model,
+            threads=threads or (None,),
+            alpha=_single(alpha, "--alpha"),
+            progress=lambda step: status.update(step),
+            **options,
+        )
+    click.echo(json.dumps(report.to_dict())) if as_json else print_report(report)
 
 
 @main.command()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from dni_runtime import DniError, InputError
+from dni_runtime import PROVIDERS, DniError, InputError
 
 from .alphas import parse_alphas
 
@@ -44,6 +44,13 @@ def shape(text: str) -> Any:
     return tuple(int(part) for part in parts)
 
 
+def size(text: str) -> Any:
+    height, _, width = text.lower().partition("x")
+    if not all(part.isdecimal() and int(part) for part in (height, width)):
+        raise click.BadParameter(f"{text!r} is no size; expected height and width such as 64x64")
+    return int(height), int(width)
+
+
 def key_value(text: str) -> Any:
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier():
@@ -66,6 +73,10 @@ arch_args = click.option(
     "--arch-arg", "arch_args", multiple=True, type=key_value, metavar="KEY=VALUE",
     help="An argument for the callable of --arch; repeatable.",
 )  # fmt: skip
+provider = click.option(
+    "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
+    help="Where to run; nothing falls back silently.",
+)  # fmt: skip
 force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 endpoint_files = click.argument(
@@ -76,10 +87,3 @@ endpoint_files = click.argument(
 def console() -> Console:
     """For progress and remarks: stderr as it is now, whatever is redirected later."""
     return Console(file=sys.stderr, highlight=False)
-
-
-def size(text: str) -> Any:
-    height, x, width = text.lower().partition("x")
-    if not x or not all(part.isdecimal() and int(part) for part in (height, width)):
-        raise click.BadParameter(f"{text!r} is no size; expected height and width such as 64x64")
-    return int(height), int(width)

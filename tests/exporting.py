@@ -9,9 +9,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from networks import Weights, conv
+from networks import Weights, conv, pair
 from numpy.typing import NDArray
 from torch import nn
+
+from dni_exporters import export
 
 FloatArray = NDArray[np.float32]
 
@@ -31,6 +33,15 @@ def make_exports_faster() -> None:
 
 
 make_exports_faster()
+
+
+def nasty_model(folder: Path, name: str) -> Path:
+    """The network `name` of networks.py as an alpha-input model; exported once for all tests (`folder` is theirs)."""
+    path = folder / "nasty" / f"{name}.onnx"
+    if not path.exists():
+        network, a, b = pair(name)
+        export([a, b], path, alpha_input=True, arch=network)
+    return path
 
 
 def blended(a: Weights, b: Weights, alpha: float) -> Weights:

@@ -67,6 +67,7 @@ class GraphBuilder:
 def conv_stack(
     *,
     channels: int = 3,
+    features: int = FEATURES,
     scale: float = 1.0,
     alpha: float | None = None,
     alpha_default: float | None = None,
@@ -79,12 +80,12 @@ def conv_stack(
     `scale`: 1, 2 (DepthToSpace) or 0.5 (a stride). `shape`: N, H, W of the input. `metadata` gets the scale.
     """
     graph = GraphBuilder(seed, alpha)
-    x = graph.relu(graph.conv("input", "first", channels, FEATURES, stride=2 if scale == 0.5 else 1))
+    x = graph.relu(graph.conv("input", "first", channels, features, stride=2 if scale == 0.5 else 1))
     if scale == 2:
-        x = graph.conv(x, "second", FEATURES, channels * 4)
+        x = graph.conv(x, "second", features, channels * 4)
         graph.node("DepthToSpace", [x], "output", blocksize=2)
     else:
-        x = graph.conv(x, "second", FEATURES, channels)
+        x = graph.conv(x, "second", features, channels)
         graph.node("Identity", [x], "output")
     if metadata is not None:
         default = None if alpha_default is None else (alpha_default,)
@@ -107,6 +108,15 @@ def unet(*, alpha: float | None = None, seed: int = 0) -> onnx.ModelProto:
     graph.node("Identity", [graph.conv(x, "last", FEATURES, 3)], "output")
     metadata = replace(METADATA, architecture="UNet", size_multiple=4, size_minimum=8, overlap=16)
     return finish(graph, 3, ("N", "H", "W"), metadata, None)
+
+
+def tinted(*, features: int = FEATURES, seed: int = 0) -> onnx.ModelProto:
+    """Two convolutions and a shift by alpha itself: alpha does more than blend weights, so the graph runs as it is."""
+    graph = GraphBuilder(seed, None)
+    x = graph.relu(graph.conv("input", "first", 3, features))
+    x = graph.conv(x, "second", features, 3)
+    graph.node("Add", [x, "alpha"], "output")
+    return finish(graph, 3, ("N", "H", "W"), METADATA, None)
 
 
 def finish(

@@ -11,7 +11,7 @@ from commands import Result, command, dni, python
 from dni_deploy.cli import main
 from dni_deploy.demo import STRONG, WEAK
 
-COMMANDS = ["blend", "demo", "export", "inspect", "run"]
+COMMANDS = ["bench", "blend", "demo", "export", "inspect", "run"]
 HELP_LIMIT_S = 0.7
 HEAVY = ("torch", "spandrel", "onnxscript", "onnx_ir", "safetensors")
 

@@ -279,3 +279,10 @@ def test_unfit_networks(models):
 def test_float_images_are_refused(models):
     with pytest.raises(InputError, match="expected uint8 or uint16"):
         models["rgb"].enhance(noise(8, 8, 3), ALPHA)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 2)])
+def test_images_smaller_than_the_overlap(models, size):
+    image = picture(*size, 3)
+    tiled = models["unet"].enhance(image, ALPHA, tile=80, overlap=32)
+    assert_same_picture(tiled, models["unet"].enhance(image, ALPHA, tile=0))

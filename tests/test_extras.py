@@ -96,7 +96,15 @@ def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
 
 
 @pytest.mark.parametrize(
-    "module", ["dni_deploy", "dni_deploy.cli", "dni_deploy.run", "dni_deploy.demo.show", "dni_deploy.ship.commands"]
+    "module",
+    [
+        "dni_deploy",
+        "dni_deploy.bench",
+        "dni_deploy.cli",
+        "dni_deploy.run",
+        "dni_deploy.demo.show",
+        "dni_deploy.ship.commands",
+    ],
 )
 def test_importing_loads_no_pytorch(module: str):
     assert loaded_by(f"import {module}") == []
@@ -121,7 +129,7 @@ def test_what_is_loaded_late_is_the_exporters_own():
 
 
 @pytest.mark.parametrize(
-    "package", ["dni_deploy", "dni_deploy.demo", "dni_deploy.ship", "dni_exporters", "dni_runtime"]
+    "package", ["dni_deploy", "dni_deploy.bench", "dni_deploy.demo", "dni_deploy.ship", "dni_exporters", "dni_runtime"]
 )
 def test_every_public_name_exists_and_is_documented(package: str):
     module = importlib.import_module(package)

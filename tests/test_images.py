@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from onnx_models import noise, picture
 
 from dni_runtime import InputError, ModelError
-from dni_runtime.images import from_batch, split_opacity, to_batch, to_float, to_integer
+from dni_runtime.images import from_batch, split_opacity, to_batch, to_float, write_integers
+
+
+def to_integers(values, dtype, value_range):
+    out = np.empty(values.shape, dtype)
+    write_integers(values, out, value_range)
+    return out
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -15,18 +21,24 @@ def test_every_integer_survives(dtype, value_range):
     as_float = to_float(values, value_range)
     assert as_float.dtype == np.float32
     assert (as_float.min(), as_float.max()) == value_range
-    np.testing.assert_array_equal(to_integer(as_float, np.dtype(dtype), value_range), values)
+    np.testing.assert_array_equal(to_integers(as_float[0], dtype, value_range), values[0])
 
 
 def test_rounds_to_nearest_and_clips():
-    values = np.array([-3, -0.001, 0.49 / 255, 0.51 / 255, 254.6 / 255, 1.2, np.inf], np.float32)
-    result = to_integer(values, np.dtype(np.uint8), (0, 1))
-    np.testing.assert_array_equal(result, [0, 0, 0, 1, 255, 255, 255])
+    values = np.array([[[-3, -0.001, 0.49 / 255, 0.51 / 255, 254.6 / 255, 1.2, np.inf]]], np.float32)
+    np.testing.assert_array_equal(to_integers(values, np.uint8, (0, 1)), [[[0, 0, 0, 1, 255, 255, 255]]])
+
+
+def test_one_channel_is_written_to_all():
+    out = np.zeros((4, 5, 3), np.uint8)
+    image = picture(4, 5, 1)
+    write_integers(image / np.float32(255), out, (0, 1))
+    np.testing.assert_array_equal(out, np.broadcast_to(image, out.shape))
 
 
 def test_nan_is_an_error_not_black():
     with pytest.raises(ModelError, match="output holds NaN"):
-        to_integer(np.array([0, np.nan], np.float32), np.dtype(np.uint8), (0, 1))
+        to_integers(np.array([[[0, np.nan]]], np.float32), np.uint8, (0, 1))
 
 
 @pytest.mark.parametrize(

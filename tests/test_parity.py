@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from exporting import FloatArray, assert_close, blended, expected, initializers, nodes, photo, run
+from exporting import FloatArray, assert_close, blended, expected, initializers, nasty_model, nodes, photo, run
 from networks import NETWORKS, Weights, pair
 from torch import nn
 
@@ -55,10 +55,10 @@ class Exported:
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp(request.param)
     network, a, b = pair(request.param)
-    export([a, b], folder / "model.onnx", alpha_input=True, arch=network)
     report = export([a, b], folder / "baked", alphas=ALPHAS, arch=network)
     baked = dict(zip(ALPHAS, (file.path for file in report.files), strict=True))
-    return Exported(request.param, network, a, b, folder / "model.onnx", baked)
+    path = nasty_model(tmp_path_factory.getbasetemp(), request.param)
+    return Exported(request.param, network, a, b, path, baked)
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 
@@ -12,6 +13,7 @@ from .errors import ModelError
 from .metadata import Metadata, read_metadata
 from .providers import Place
 from .slim import read_slim
+from .split import dependents
 
 Key = tuple[float, ...]
 """Alpha as the runtime passes it on: checked, one float for every endpoint but the last."""
@@ -20,17 +22,27 @@ Key = tuple[float, ...]
 class AlphaFile:
     """A model file that has an input `alpha`.
 
-    path:      absolute.
-    slim:      the model; large weights are external data.
+    path:      absolute, with links followed.
+    given:     absolute, as it was asked for: from here the whole file finds its weights.
+    slim:      the model; large weights are external data, relative to the folder of `path`.
     metadata:  as the file has it, None where it is another tool's.
     """
 
     def __init__(self, path: Path, slim: onnx.ModelProto) -> None:
         self.path = path.resolve()
+        self.given = path.absolute()
         self.slim = slim
         self.metadata: Metadata | None = read_metadata(slim)
         self._pinned: bytes | None = None
+        # Sessions use this memory, and do not hold it.
+        self._unblended: dict[str, Any] = {}
         self._state = self._read_state()
+        for name, state in self._state:
+            if state is None:
+                raise ModelError(
+                    f"{path} needs a weights file that is missing or damaged ({Path(name).name}); "
+                    "put it beside the model"
+                )
 
     @property
     def weight_bytes(self) -> int:
@@ -47,11 +59,19 @@ class AlphaFile:
 
         Raises as `open_part` does.
         """
+        self.check_unchanged()
+        value = _alpha_value(self.slim, alpha)
         if self._pinned is None:
-            self._pinned = _with_constant_alpha(self.slim).SerializeToString()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(np.array(alpha, np.float32))
+            self._unblended = {
+                tensor.name: onnxruntime.OrtValue.ortvalue_from_numpy(
+                    onnx.numpy_helper.to_array(tensor, str(self.path.parent))
+                )
+                for tensor in _unblended(self.slim.graph)
+            }
+            self._pinned = _with_constant_alpha(self.slim, value.shape).SerializeToString()
+        values = {"alpha": onnxruntime.OrtValue.ortvalue_from_numpy(value), **self._unblended}
         return self.open_part(
-            self._pinned, place, lambda options: options.add_external_initializers(["alpha"], [value])
+            self._pinned, place, lambda options: options.add_external_initializers(list(values), list(values.values()))
         )
 
     def open_part(self, model: bytes, place: Place, configure: Callable[[Any], None] | None = None) -> Any:
@@ -67,32 +87,25 @@ class AlphaFile:
             if configure is not None:
                 configure(options)
 
-        self._check_unchanged()
+        self.check_unchanged()
         session = place.open(model, configure=find_weights)
-        self._check_unchanged()
+        self.check_unchanged()
         return session
 
-    def _check_unchanged(self) -> None:
+    def check_unchanged(self) -> None:
+        """Raise ModelError unless all files are those of which the model was loaded."""
         if self._read_state() != self._state:
-            raise ModelError(f"{self.path.name} was changed after it was loaded; load it again")
+            raise ModelError(f"{self.path.name} was changed or removed after it was loaded; load it again")
 
-    def _read_state(self) -> list[tuple[str, int, int, int]]:
-        names = {self.path.name} | {
-            entry.value
-            for tensor in self.slim.graph.initializer
-            for entry in tensor.external_data
-            if entry.key == "location"
-        }
-        states = []
-        for name in sorted(names):
+    def _read_state(self) -> list[tuple[str, tuple[int, int, int] | None]]:
+        states: list[tuple[str, tuple[int, int, int] | None]] = []
+        for name in sorted({self.path.name, *_locations(self.slim)}):
             try:
                 found = (self.path.parent / name).stat()
             except OSError:
-                raise ModelError(
-                    f"{self.path} needs a weights file that is missing or damaged ({Path(name).name}); "
-                    "put it beside the model"
-                ) from None
-            states.append((name, found.st_size, found.st_mtime_ns, found.st_ino))
+                states.append((name, None))
+            else:
+                states.append((name, (found.st_size, found.st_mtime_ns, found.st_ino)))
         return states
 
 
@@ -103,12 +116,58 @@ def read_alpha_file(path: Path) -> AlphaFile | None:
     except (OSError, ValueError):
         return None  # ONNX Runtime says what is wrong with it, or loads it: it knows formats besides ONNX
     inputs = [value.name for value in slim.graph.input]
-    if len(inputs) != 2 or "alpha" not in inputs:
+    if len(inputs) != 2 or "alpha" not in inputs or not _follow_links(slim, path):
         return None
     return AlphaFile(path, slim)
 
 
-def _with_constant_alpha(slim: onnx.ModelProto) -> onnx.ModelProto:
+def _follow_links(slim: onnx.ModelProto, path: Path) -> bool:
+    """Make all locations relative to the folder that `path` really lies in; False where one leads out of it.
+
+    Hugging Face's cache keeps files under other names, and links to them. What leads out of the folder is not
+    opened: ONNX Runtime refuses it, and it may be a device.
+    """
+    folder = path.resolve().parent
+    for location, entries in _locations(slim).items():
+        real = (path.parent / location).resolve()
+        if not real.is_relative_to(folder):
+            return False
+        for entry in entries:
+            entry.value = real.relative_to(folder).as_posix()
+    return True
+
+
+def _locations(slim: onnx.ModelProto) -> dict[str, list[onnx.StringStringEntryProto]]:
+    """Where weights are, each place with the entries that say so."""
+    found: dict[str, list[onnx.StringStringEntryProto]] = {}
+    for tensor in slim.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                found.setdefault(entry.value, []).append(entry)
+    return found
+
+
+def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
+    """Weights in a file that are the same for all alphas.
+
+    A session does not fold them into others: it would keep the file's own pages, which change with the file.
+    """
+    blend = dependents(graph, "alpha")
+    for value in graph.input:
+        if value.name != "alpha":
+            blend -= dependents(graph, value.name)
+    used = {name for node in graph.node if blend.isdisjoint(node.output) for name in node.input}
+    return [tensor for tensor in graph.initializer if tensor.external_data and tensor.name in used]
+
+
+def _alpha_value(slim: onnx.ModelProto, alpha: Key) -> npt.NDArray[Any]:
+    """Alpha as the model declares it: other tools' may be a scalar, or of another type."""
+    (declared,) = (value.type.tensor_type for value in slim.graph.input if value.name == "alpha")
+    array = np.array(alpha, onnx.helper.tensor_dtype_to_np_dtype(declared.elem_type))
+    return array if declared.shape.dim or not declared.HasField("shape") else array.reshape(())
+
+
+def _with_constant_alpha(slim: onnx.ModelProto, shape: tuple[int, ...]) -> onnx.ModelProto:
     """The model with alpha as a constant whose value the session options give."""
     model = onnx.ModelProto()
     model.CopyFrom(slim)
@@ -118,7 +177,7 @@ def _with_constant_alpha(slim: onnx.ModelProto) -> onnx.ModelProto:
         model.graph.initializer.remove(default)
     constant = model.graph.initializer.add(
         name="alpha",
-        dims=[dim.dim_value for dim in alpha.type.tensor_type.shape.dim],
+        dims=shape,
         data_type=alpha.type.tensor_type.elem_type,
         data_location=onnx.TensorProto.EXTERNAL,
     )

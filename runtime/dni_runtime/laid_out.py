@@ -7,7 +7,8 @@ import numpy.typing as npt
 import onnxruntime
 
 from .alpha_file import Key
-from .prepare import ENDPOINTS, OUTPUT, WEIGHTS, Prepared
+from .head import BLENDS, ENDPOINTS, FACTORS, OTHERS
+from .prepare import Prepared
 from .weight_sets import WeightSet, WeightSets
 
 FloatArray = npt.NDArray[np.float32]
@@ -31,8 +32,7 @@ class LaidOut:
         self._body = _session(prepared.body, threads)
         self._image = self._body.get_inputs()[0].name
         self._output = self._body.get_outputs()[0].name
-        # The head puts its weights last: they go to memory of ours, all else to ONNX Runtime's.
-        self._values = [value.name for value in self._head.get_outputs() if value.name != WEIGHTS]
+        self._made = [value.name for value in self._head.get_outputs()]
         self._endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(prepared.endpoints)
         self._fixed = {
             s.name: onnxruntime.OrtValue.ortvalue_from_numpy(
@@ -45,6 +45,19 @@ class LaidOut:
 
     def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
         """The network's output for float32 (N, C, H, W)."""
+        return self._run(x, alpha, None)
+
+    def rest(self, x: FloatArray, alpha: Key) -> None:
+        """Free what no call is using, for a pinned session runs now: the weights, and memory for activations.
+
+        ONNX Runtime gives that back at the end of a run only: of `x`, as small as the model takes.
+        """
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._run(x, alpha, options)
+        self.forget()
+
+    def _run(self, x: FloatArray, alpha: Key | None, options: Any) -> FloatArray:
         assert alpha is not None
         image = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
         with self._sets.use(alpha) as weights:
@@ -55,7 +68,7 @@ class LaidOut:
                 binding = self._bind(weights)
             binding.bind_ortvalue_input(self._image, image)
             binding.bind_output(self._output, "cpu")
-            self._body.run_with_iobinding(binding)
+            self._body.run_with_iobinding(binding, options)
             (y,) = binding.get_outputs()
             binding.clear_binding_outputs()
             weights.bindings.append(binding)
@@ -82,27 +95,27 @@ class LaidOut:
     def _blend(self, alpha: Key, flat: FloatArray) -> None:
         prepared = self._prepared
         blended = prepared.endpoints.shape[1]
+        targets = {BLENDS: flat[:blended].reshape(1, -1), OTHERS: flat[blended:]}
+        values = {}
         binding = self._head.io_binding()
         binding.bind_cpu_input("alpha", np.array(alpha, np.float32))
-        for name in self._values:
-            binding.bind_output(name, "cpu")
         if blended:
-            target = onnxruntime.OrtValue.ortvalue_from_numpy(flat[:blended].reshape(1, -1))
             binding.bind_ortvalue_input(ENDPOINTS, self._endpoints)
-            binding.bind_ortvalue_output(WEIGHTS, target)
+        for name in self._made:
+            if name in targets:
+                values[name] = onnxruntime.OrtValue.ortvalue_from_numpy(targets[name])
+                binding.bind_ortvalue_output(name, values[name])
+            else:
+                binding.bind_output(name, "cpu")
         self._head.run_with_iobinding(binding)
-        values = dict(zip(self._values, binding.copy_outputs_to_cpu(), strict=False))
+        if not prepared.scalings:
+            return
+        factors = binding.get_outputs()[self._made.index(FACTORS)].numpy()
         for s in prepared.scalings:
-            part = flat[s.start : s.start + s.count].reshape(s.outer, -1, s.inner)
-            index = prepared.index[s.index_start : s.index_start + s.outer * s.inner]
-            factor = values[OUTPUT + s.factor].ravel()[index].reshape(s.outer, 1, s.inner)
+            part = flat[s.start : s.start + s.count].reshape(s.outer, -1, s.inner * s.repeats)
+            factor = factors[s.factor_start : s.factor_start + s.outer * s.inner].reshape(s.outer, 1, s.inner)
+            factor = factor.repeat(s.repeats, axis=1).reshape(s.outer, 1, -1)
             (np.divide if s.divides else np.multiply)(part, factor, out=part)
-        for g in prepared.gatherings:
-            index = prepared.index[g.index_start : g.index_start + g.count]
-            part = flat[g.start : g.start + g.count]
-            np.take(values[OUTPUT + g.source].ravel(), np.maximum(index, 0), out=part)
-            part *= np.float32(g.scale)
-            part[index < 0] = 0.0
 
 
 def _session(model: bytes, threads: int | None) -> Any:

@@ -49,7 +49,8 @@ def load(
     `alpha_policy`: how alpha gets into the weights. auto: at full speed when alpha holds, at nearly that
     when it moves; no call waits, and recently used weights are kept. dynamic: the same, but nothing runs
     in the background and only the last weights are kept. pinned: a session for each alpha, and the first
-    call with one waits for it; for work through a few alphas. `Model.alpha_note` says what came of it.
+    call with one waits for it; for work through a few alphas. It reads the file again for each, which therefore
+    has to stay as it is (a ModelError else). `Model.alpha_note` says what came of it.
     `pin_cache_mib`: memory for the weights of alphas that were used before, in MiB; those of the last
     alpha are kept whatever it says.
 
@@ -154,6 +155,9 @@ class Model:
         tile that are computed and thrown away; None takes the network's reach, at most 64. A model of fixed
         size has tiles of that size. `progress`: called with (tiles done, tiles in all).
 
+        Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
+        written while the network runs.
+
         Raises InputError for an unfit image, tile or overlap, or a network without a scale; AlphaError and
         ModelError as for a call.
         """
@@ -251,7 +255,11 @@ class Model:
             raise ModelError(f"{self._name} is closed; load it again")
         try:
             return runner.run(x, None if signature.alpha_name is None else alpha)
+        except DniError:
+            raise
         except Exception as error:  # as in load
+            if self._runner is None:  # closed by another thread before the session was taken
+                raise ModelError(f"{self._name} is closed; load it again") from None
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
 
 

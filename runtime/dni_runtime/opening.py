@@ -1,11 +1,13 @@
 """Decide how a model runs: which provider, and how alpha gets into the weights."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .alpha_file import AlphaFile, Key, read_alpha_file
 from .errors import InputError
@@ -26,6 +28,8 @@ ALPHA_POLICIES = ("auto", "dynamic", "pinned")
 # As for the exporter's own check against PyTorch: float32 rounding through a deep network.
 _TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2
 _PROBE_PIXELS = 32
+# What a session costs besides weights: threads of its own, one for each core, and their stacks.
+_SESSION_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ class _Opening:
             plain = self._plain(f"{_BLENDS_ALWAYS} ({_first_line(error)})")
             return Pinning(plain, self._pins(), self.signature) if policy == "auto" else plain
         if policy == "auto" and moving.gains_from_pins:
-            return Pinning(moving, self._pins(), self.signature)
+            smallest = self._small_image()
+            return Pinning(moving, self._pins(lambda alpha: moving.rest(smallest, alpha)), self.signature)
         return moving
 
     def elsewhere(self, plain: Plain, policy: str) -> Runner:
@@ -122,12 +127,22 @@ class _Opening:
     def _always_pinned(self) -> Runner:
         return AlwaysPinned(self._pins(), self.signature, lambda: self._plain("alpha could not be pinned"))
 
-    def _pins(self) -> Pins:
+    def _pins(self, pinned: Callable[[Key], None] = lambda alpha: None) -> Pins:
+        """Sessions for alphas that hold; `pinned` is called in the background when there is one more."""
+
+        def make(alpha: Key) -> Any:
+            session = self.file.open_pinned(alpha, self.place)
+            pinned(alpha)
+            return session
+
         pin_bytes = self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
-        return Pins(lambda alpha: self.file.open_pinned(alpha, self.place), self.limit_bytes // max(1, pin_bytes))
+        return Pins(make, self.limit_bytes // (pin_bytes + _SESSION_BYTES))
 
     def _plain(self, note: str) -> Plain:
-        return Plain(self.place.open(str(self.file.path)), self.signature, note)
+        self.file.check_unchanged()
+        session = self.place.open(str(self.file.given))
+        self.file.check_unchanged()
+        return Plain(session, self.signature, note)
 
     def _laid_out(self, limit_bytes: int) -> LaidOut:
         made: list[LaidOut] = []
@@ -146,12 +161,7 @@ class _Opening:
 
     def _check(self, candidate: Runner, plain: Plain) -> None:
         """Compare with the graph as it is in the file at two middle alphas, on one small image of noise."""
-        low, high = self.metadata.value_range
-        unit, minimum = self.metadata.size_multiple, self.metadata.size_minimum
-        side = -(-max(minimum, _PROBE_PIXELS) // unit) * unit
-        usual = (1, 3, side, side)
-        shape = [fixed or default for fixed, default in zip(self.signature.shape, usual, strict=True)]
-        x = np.random.default_rng(0).uniform(low, high, shape).astype(self.signature.dtype)
+        x = self._small_image()
         tolerance = _TOLERANCE if self.signature.dtype == np.float32 else _HALF_TOLERANCE
         for alpha in self._middle_alphas():
             expected, got = (runner.run(x, alpha).astype(np.float32) for runner in (plain, candidate))
@@ -159,10 +169,21 @@ class _Opening:
             if not error <= tolerance * max(1.0, float(np.abs(expected).max())):  # NaN fails too
                 raise CannotPrepareError(f"the laid-out weights are off by {error:.1e}")
 
+    def _small_image(self) -> npt.NDArray[Any]:
+        """Noise of the smallest size that is worth a look, or of the one that the model takes."""
+        low, high = self.metadata.value_range
+        unit, minimum = self.metadata.size_multiple, self.metadata.size_minimum
+        side = -(-max(minimum, _PROBE_PIXELS) // unit) * unit
+        usual = (1, 3, side, side)
+        shape = [fixed or default for fixed, default in zip(self.signature.shape, usual, strict=True)]
+        return np.random.default_rng(0).uniform(low, high, shape).astype(self.signature.dtype)
+
     def _middle_alphas(self) -> list[Key]:
+        """Of several endpoints each has another share: equal ones would not tell them apart."""
         low, high = self.metadata.alpha_range
         count = self.signature.alpha_shape[0] if self.signature.alpha_shape else 1
-        return [tuple((low + share * (high - low)) / count for _ in range(count)) for share in (0.31, 0.77)]
+        parts = np.arange(1, count + 1) / sum(range(count + 1))
+        return [tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77)]
 
 
 def _first_line(error: Exception) -> str:

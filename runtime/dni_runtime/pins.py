@@ -47,8 +47,15 @@ class Pins:
             if self._worker is None:
                 # A thread for this work only: an idle one would keep the process from ending, and one that
                 # ends with the process would be killed inside ONNX Runtime.
-                self._worker = threading.Thread(target=self._work, name="dni-pin")
-                self._worker.start()
+                worker = threading.Thread(target=self._work, name="dni-pin")
+                try:
+                    worker.start()
+                except RuntimeError as error:  # too many threads, or the process ends
+                    self._wanted = None
+                    self._failures.add(alpha)
+                    _log.warning("alpha %s could not be pinned: %s", alpha, error)
+                else:
+                    self._worker = worker
 
     def wait(self, alpha: Key, timeout_s: float | None = None) -> bool:
         """Request a session for `alpha` and wait for it; False after `timeout_s`, or if it could not be made."""
@@ -63,7 +70,8 @@ class Pins:
             if (session := self.get(alpha)) is None:
                 session = self._make(alpha)
                 with self._changed:
-                    self._keep(alpha, session)
+                    given_up = self._keep(alpha, session)
+                given_up.clear()
             return session
 
     def close(self) -> None:
@@ -74,14 +82,17 @@ class Pins:
         if worker is not None and worker is not threading.current_thread():
             worker.join()
         with self._changed:
-            self._sessions.clear()
+            given_up = [self._sessions.popitem() for _ in range(len(self._sessions))]
             self._changed.notify_all()
+        given_up.clear()
 
     def _pending(self, alpha: Key) -> bool:
         return not self._closed and alpha in (self._wanted, self._making)
 
     def _work(self) -> None:
+        given_up: list[Any] = []
         while True:
+            given_up.clear()
             with self._changed:
                 alpha, self._wanted = self._wanted, None
                 self._making = alpha
@@ -98,11 +109,12 @@ class Pins:
                 if session is None:
                     self._failures.add(alpha)
                 else:
-                    self._keep(alpha, session)
+                    given_up = self._keep(alpha, session)
                 self._changed.notify_all()
 
-    def _keep(self, alpha: Key, session: Any) -> None:
-        if not self._closed:
-            self._sessions[alpha] = session
-            while len(self._sessions) > self._limit:
-                self._sessions.popitem(last=False)
+    def _keep(self, alpha: Key, session: Any) -> list[Any]:
+        """Keep `session`; returns those that make room for it, to be freed without the lock: that takes a while."""
+        if self._closed:
+            return [session]
+        self._sessions[alpha] = session
+        return [self._sessions.popitem(last=False) for _ in range(len(self._sessions) - self._limit)]

@@ -10,21 +10,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper
 
+from .head import Picked, Stored, build_head
 from .layout import Layout, Placement, learn_layout
 from .recipe import Recipe, Recipes
-from .split import CannotPrepareError, Split, split, subgraph
+from .split import Split, split
 
 # Slices of the flat array start at multiples of this many elements: 64 bytes, a cache line.
 _ALIGNMENT = 16
-_FLOAT = onnx.TensorProto.FLOAT
 
 # Operators that arrange a constant weight for themselves when a session starts.
 _PACKED = frozenset({"Attention", "ConvTranspose", "FusedGemm", "FusedMatMul", "GRU", "Gemm", "LSTM", "MatMul"})
 
-# Names in the head that no network uses.
-ENDPOINTS, WEIGHTS, OUTPUT = "dni@endpoints", "dni@weights", "dni@output@"
+# A factor is repeated up to so many elements, for NumPy's loops to be long.
+_FACTOR_LIMIT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,43 +38,32 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """`count` elements of the flat array from `start` on are to be multiplied by a factor, or divided.
+    """`count` elements of the flat array from `start` on are to be multiplied by factors, or divided.
 
-    Seen as (outer, count / outer / inner, inner), element (i, j, k) goes with element `index[i * inner + k]` of
-    the head's output `factor`.
+    Seen as (outer, count / outer / inner, inner), element (i, j, k) goes with element i * inner + k of the
+    factors from `factor_start` on. `repeats`: how many times in a row it pays to repeat the inner ones.
     """
 
     start: int
     count: int
     outer: int
     inner: int
-    factor: str
+    repeats: int
+    factor_start: int
     divides: bool
-    index_start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gathering:
-    """Element i of the flat array from `start` on is `scale` times element `index[i]` of the head's output
-    `source`, 0 where that is -1: for weights that are no blend."""
-
-    start: int
-    count: int
-    source: str
-    scale: float
-    index_start: int
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A model in ONNX Runtime's layout.
 
-    head:       ONNX model: alpha and ENDPOINTS -> WEIGHTS [1, blended], and OUTPUT + name of further values.
+    head:       ONNX model: alpha and ENDPOINTS -> BLENDS [1, blended], OTHERS [total - blended] and FACTORS,
+                each there if it is not empty. BLENDS and OTHERS, in this order, are the flat array once the
+                scalings are done.
     body:       ONNX model: image and slices -> output; already optimized.
     endpoints:  float32 (shares, blended), what the shares are multiplied with.
     fixed:      float32 (fixed,), weights that alpha does not move.
-    index:      int32, of all scalings and gatherings.
-    total:      elements of the flat array; the first `blended` of them are blends.
+    total:      elements of the flat array.
     packed:     whether ONNX Runtime would pack a weight that moves once more if it were constant, as it starts
                 (MatMul, ConvTranspose): a pinned session is a little faster then.
     """
@@ -84,12 +72,10 @@ class Prepared:
     body: bytes
     endpoints: npt.NDArray[np.float32]
     fixed: npt.NDArray[np.float32]
-    index: npt.NDArray[np.int32]
     total: int
     packed: bool
     slices: tuple[Slice, ...]
     scalings: tuple[Scaling, ...]
-    gatherings: tuple[Gathering, ...]
 
 
 def prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
@@ -99,23 +85,21 @@ def prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
     """
     halves = split(slim)
     layout = learn_layout(halves, folder)
-    builder = _Builder(halves, layout, folder)
-    return builder.build()
+    return _Builder(halves, layout, Recipes(halves), Stored(halves.model, folder)).build()
 
 
 @dataclass(slots=True)
 class _Builder:
     halves: Split
     layout: Layout
-    folder: Path
+    recipes: Recipes
+    stored: Stored
     slices: list[Slice] = field(default_factory=list)
     scalings: list[Scaling] = field(default_factory=list)
-    gatherings: list[Gathering] = field(default_factory=list)
-    index: list[npt.NDArray[np.int32]] = field(default_factory=list)
-    index_size: int = 0
+    factors: Picked = field(default_factory=Picked)
+    others: Picked = field(default_factory=Picked)
 
     def build(self) -> Prepared:
-        recipes = Recipes(self.halves)
         moving = set(self.halves.weights)
         blends: list[tuple[Placement, Recipe]] = []
         others: list[Placement] = []
@@ -123,48 +107,41 @@ class _Builder:
         for placement in self.layout.placements:
             if placement.weight not in moving:
                 constants.append(placement)
-            elif (recipe := recipes.of(placement.weight)).terms:
+            elif (recipe := self.recipes.of(placement.weight)).terms:
                 blends.append((placement, recipe))
             else:
                 others.append(placement)
         shares = list(dict.fromkeys(share for _, recipe in blends for _, share in recipe.terms))
         blended = sum(_aligned(len(p.index)) for p, _ in blends)
         endpoints = np.zeros((len(shares), blended), np.float32)
-        stored = _Stored(self.halves.model, self.folder)
         end = 0
         for placement, recipe in blends:
             start, end = self._slice(placement, end)
             for name, share in recipe.terms:
-                endpoints[shares.index(share), start : start + len(placement.index)] += _take(stored[name], placement)
+                endpoints[shares.index(share), start : start + len(placement.index)] += _take(
+                    self.stored[name], placement
+                )
             if recipe.factor is not None:
                 self._scale(placement, recipe.factor, recipe.divides, start)
         for placement in others:
             start, end = self._slice(placement, end)
-            self.gatherings.append(
-                Gathering(
-                    start,
-                    len(placement.index),
-                    placement.weight,
-                    float(placement.scale),
-                    self._keep(placement.index),
-                )
-            )
+            padding = np.full(_aligned(len(placement.index)) - len(placement.index), -1)
+            self.others.add(placement.weight, np.concatenate([placement.index, padding]), placement.scale)
         fixed = np.zeros(sum(_aligned(len(p.index)) for p in constants), np.float32)
         fixed_end = 0
         for placement in constants:
             start, fixed_end = self._slice(placement, fixed_end, fixed=True)
-            fixed[start : start + len(placement.index)] = _take(stored[placement.weight], placement)
+            fixed[start : start + len(placement.index)] = _take(self.stored[placement.weight], placement)
+        head = build_head(self.halves, self.recipes, self.stored, shares, self.others, self.factors)
         return Prepared(
-            head=self._head(shares).SerializeToString(),
+            head=head.SerializeToString(),
             body=self.layout.body.SerializeToString(),
             endpoints=endpoints,
             fixed=fixed,
-            index=np.concatenate([np.empty(0, np.int32), *self.index]),
             total=end,
             packed=self._packed(),
             slices=tuple(self.slices),
             scalings=tuple(self.scalings),
-            gatherings=tuple(self.gatherings),
         )
 
     def _packed(self) -> bool:
@@ -183,55 +160,10 @@ class _Builder:
         spread = np.broadcast_to(np.arange(size).reshape(shapes[factor]), shapes[placement.weight]).ravel()
         wanted = np.where(placement.index < 0, -1, spread[placement.index])
         outer, inner, index = _compress(wanted)
-        self.scalings.append(
-            Scaling(start, len(wanted), outer, inner, factor, divides, self._keep(np.maximum(index, 0)))
-        )
-
-    def _keep(self, index: npt.NDArray[np.int64]) -> int:
-        start = self.index_size
-        self.index.append(index.astype(np.int32))
-        self.index_size += len(index)
-        return start
-
-    def _head(self, shares: list[str]) -> onnx.ModelProto:
-        model = self.halves.model
-        values = list(dict.fromkeys([*(s.factor for s in self.scalings), *(g.source for g in self.gatherings)]))
-        alpha = [value for value in model.graph.input if value.name == "alpha"]
-        wanted = [helper.make_tensor_value_info(name, _FLOAT, None) for name in [*values, *shares]]
-        head = subgraph(model, self.halves.head, alpha, wanted)
-        graph = head.graph
-        del graph.output[:]
-        for tensor in graph.initializer:
-            if tensor.data_location == onnx.TensorProto.EXTERNAL:
-                onnx.external_data_helper.load_external_data_for_tensor(tensor, str(self.folder))
-                tensor.data_location = onnx.TensorProto.DEFAULT
-        for name in values:  # which may be a constant or alpha itself
-            graph.node.append(helper.make_node("Identity", [name], [f"{OUTPUT}{name}"]))
-            graph.output.append(helper.make_tensor_value_info(f"{OUTPUT}{name}", _FLOAT, None))
-        if shares:
-            graph.input.append(helper.make_tensor_value_info(ENDPOINTS, _FLOAT, [len(shares), None]))
-            graph.output.append(helper.make_tensor_value_info(WEIGHTS, _FLOAT, [1, None]))
-            graph.initializer.append(helper.make_tensor("dni@column", onnx.TensorProto.INT64, [2], [1, 1]))
-            columns = [f"dni@column_{number}" for number in range(len(shares))]
-            for share, column in zip(shares, columns, strict=True):
-                graph.node.append(helper.make_node("Reshape", [share, "dni@column"], [column]))
-            graph.node.append(helper.make_node("Concat", columns, ["dni@row"], axis=1))
-            graph.node.append(helper.make_node("MatMul", ["dni@row", ENDPOINTS], [WEIGHTS]))
-        return head
-
-
-class _Stored:
-    """The model's constants by name, read when asked for."""
-
-    def __init__(self, model: onnx.ModelProto, folder: Path) -> None:
-        self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._folder = str(folder)
-
-    def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
-        values = onnx.numpy_helper.to_array(self._tensors[name], self._folder)
-        if values.dtype != np.float32:
-            raise CannotPrepareError(f"weights are stored as {values.dtype}")
-        return values
+        factor_start = self.factors.add(self.recipes.root(factor), np.maximum(index, 0))
+        middle = len(wanted) // (outer * inner)
+        repeats = max(n for n in range(1, middle + 1) if middle % n == 0 and (n == 1 or n * inner <= _FACTOR_LIMIT))
+        self.scalings.append(Scaling(start, len(wanted), outer, inner, repeats, factor_start, divides))
 
 
 def _take(values: npt.NDArray[np.float32], placement: Placement) -> npt.NDArray[np.float32]:
@@ -243,7 +175,7 @@ def _take(values: npt.NDArray[np.float32], placement: Placement) -> npt.NDArray[
 
 
 def _compress(wanted: npt.NDArray[np.int64]) -> tuple[int, int, npt.NDArray[np.int64]]:
-    """The smallest (outer, inner, index) with wanted == index[outer, :, inner] for all positions between them.
+    """A short (outer, inner, index) with wanted == index[outer, :, inner] for all positions between them.
 
     A factor belongs to an output channel, and these lie in blocks: 16 next to each other, the same 16 for all
     input channels and pixels of the kernel, then the next 16.

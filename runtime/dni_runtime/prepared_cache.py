@@ -22,13 +22,15 @@ import onnx
 import onnxruntime
 
 from .cache_folder import cache_folder
-from .prepare import Gathering, Prepared, Scaling, Slice
+from .prepare import Prepared, Scaling, Slice
 
 # To be raised with every change to what `prepare` makes.
-_FORMAT = 1
+_FORMAT = 4
 _LIMIT_BYTES = 4 * 2**30
+# The folder may be shared with others; only what is called so is ever removed.
+_ENTRY, _UNFINISHED = "prepared-", ".prepared-"
 _PLAN = "plan.json"
-_ARRAYS = ("endpoints", "fixed", "index")
+_ARRAYS = {"endpoints": np.float32, "fixed": np.float32}
 _GRAPHS = ("head", "body")
 
 
@@ -40,7 +42,7 @@ def prepared_once(file: Path, slim: onnx.ModelProto, make: Callable[[], Prepared
     folder = cache_folder()
     if folder is None:
         return make()
-    entry = folder / _key(file, slim)
+    entry = folder / f"{_ENTRY}{_key(file, slim)}"
     if (kept := _read(entry)) is not None:
         return kept
     prepared = make()
@@ -74,7 +76,7 @@ def _cpu() -> str:
 
 def _write(prepared: Prepared, entry: Path) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=entry.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=entry.parent))
     try:
         for name in _GRAPHS:
             (temporary / name).write_bytes(getattr(prepared, name))
@@ -86,7 +88,6 @@ def _write(prepared: Prepared, entry: Path) -> None:
             "packed": prepared.packed,
             "slices": [asdict(s) for s in prepared.slices],
             "scalings": [asdict(s) for s in prepared.scalings],
-            "gatherings": [asdict(g) for g in prepared.gatherings],
         }
         digests = {name: _digest(temporary / name) for name in (*_GRAPHS, *_ARRAYS)}
         text = json.dumps(plan, sort_keys=True)
@@ -109,7 +110,10 @@ def _read(entry: Path) -> Prepared | None:
             return None
         plan = json.loads(stored["plan"])
         arrays = {name: np.load(entry / name, mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-        os.utime(entry)  # what was used last is removed last
+        if any(arrays[name].dtype != kind for name, kind in _ARRAYS.items()):
+            return None
+        with contextlib.suppress(OSError):  # a cache that may only be read
+            os.utime(entry)  # what was used last is removed last
         return Prepared(
             head=(entry / "head").read_bytes(),
             body=(entry / "body").read_bytes(),
@@ -117,10 +121,9 @@ def _read(entry: Path) -> Prepared | None:
             packed=bool(plan["packed"]),
             slices=tuple(Slice(**{**s, "shape": tuple(s["shape"])}) for s in plan["slices"]),
             scalings=tuple(Scaling(**s) for s in plan["scalings"]),
-            gatherings=tuple(Gathering(**g) for g in plan["gatherings"]),
             **arrays,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except Exception:  # what it may hold instead knows no end
         return None
 
 
@@ -131,7 +134,8 @@ def _digest(file: Path) -> str:
 
 def _prune(folder: Path, newest: Path) -> None:
     """Remove the entries that were not used for longest until the others fit into the limit."""
-    entries = sorted((e for e in folder.iterdir() if e.is_dir()), key=lambda e: e.stat().st_mtime, reverse=True)
+    ours = (e for e in folder.iterdir() if e.name.startswith((_ENTRY, _UNFINISHED)) and e.is_dir())
+    entries = sorted(ours, key=lambda e: e.stat().st_mtime, reverse=True)
     total = 0
     for entry in entries:
         total += sum(file.stat().st_size for file in entry.iterdir())

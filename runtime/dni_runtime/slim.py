@@ -18,6 +18,8 @@ _INLINE_LIMIT_BYTES = 1024
 _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
 _TENSOR_RAW_DATA = 9
+_TENSOR_EXTERNAL_DATA = 13
+_TENSOR_DATA_LOCATION = 14
 
 # Wire types of Protocol Buffers (protobuf.dev/programming-guides/encoding).
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
@@ -55,17 +57,18 @@ def _slim_graph(data: mmap.mmap, start: int, end: int, location: str) -> bytearr
 
 
 def _slim_tensor(data: mmap.mmap, start: int, end: int, location: str) -> bytearray:
-    tensor = bytearray()
+    tensor, place = bytearray(), bytearray()
+    reference = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
     for number, field, content, stop in _fields(data, start, end):
         if number == _TENSOR_RAW_DATA and stop - content > _INLINE_LIMIT_BYTES:
-            place = {"location": location, "offset": content, "length": stop - content}
-            reference = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
-            for key, value in place.items():
+            for key, value in {"location": location, "offset": content, "length": stop - content}.items():
                 reference.external_data.add(key=key, value=str(value))
-            tensor += reference.SerializeToString()  # a message is the sum of its fields, in any order
+        elif number in (_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION):
+            place += data[field:stop]
         else:
             tensor += data[field:stop]
-    return tensor
+    # Of a field that is there twice the last one counts, and `onnx.load` leaves "not external" behind.
+    return tensor + (reference.SerializeToString() if reference.external_data else place)
 
 
 def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:

@@ -51,7 +51,7 @@ def split(model: onnx.ModelProto) -> Split:
     if graph.sparse_initializer:
         raise CannotPrepareError("the graph has sparse weights")
     (image,) = (value.name for value in graph.input if value.name != "alpha")
-    of_image, of_alpha = _dependents(graph, image), _dependents(graph, "alpha")
+    of_image, of_alpha = dependents(graph, image), dependents(graph, "alpha")
     body = [not of_image.isdisjoint(node.output) for node in graph.node]
     head = [not b and not of_alpha.isdisjoint(node.output) for b, node in zip(body, graph.node, strict=True)]
     consumers: dict[str, list[int]] = {}
@@ -73,6 +73,8 @@ def split(model: onnx.ModelProto) -> Split:
     # What depends on neither is a constant that has not been folded; whoever needs it takes a copy.
     loose = [not (b or h) for b, h in zip(body, head, strict=True)]
     inferred = onnx.shape_inference.infer_shapes(model)
+    for default in [tensor for tensor in inferred.graph.initializer if tensor.name == "alpha"]:
+        inferred.graph.initializer.remove(default)  # every call gives alpha, and it is no weight
     return Split(
         inferred,
         head=tuple(_where(graph.node, [h or n for h, n in zip(head, loose, strict=True)])),
@@ -110,7 +112,8 @@ def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> Iterator[onnx.Node
     return reversed(kept)
 
 
-def _dependents(graph: onnx.GraphProto, name: str) -> set[str]:
+def dependents(graph: onnx.GraphProto, name: str) -> set[str]:
+    """The values that depend on `name`, itself included."""
     reached = {name}
     for node in graph.node:
         if not reached.isdisjoint(node.input):

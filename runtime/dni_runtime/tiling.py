@@ -6,7 +6,7 @@ other. So the result equals the untiled one where `overlap` covers the network's
 where it does not.
 """
 
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -34,6 +34,25 @@ class Cut:
     starts: tuple[int, ...]
     overlap: int
     feather: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one tile gives to the result along one axis; in output pixels but for `start`.
+
+    start:        the tile's first input pixel.
+    offset:       the tile's first output pixel.
+    first, stop:  the pixels that it adds to.
+    done:         the first of them that the next tile adds to as well; `stop` where there is none.
+    weights:      of first..stop, float32, over all tiles 1 for every pixel.
+    """
+
+    start: int
+    offset: int
+    first: int
+    done: int
+    stop: int
+    weights: npt.NDArray[np.float32]
 
 
 def round_up(size: int, unit: int) -> int:
@@ -86,43 +105,17 @@ def tile_weights(cut: Cut, scale: Fraction) -> list[npt.NDArray[np.float32]]:
     return weights
 
 
-def run_tiled(
-    run: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
-    x: npt.NDArray[Any],
-    rows: Cut,
-    columns: Cut,
-    scale: Fraction,
-    progress: Callable[[int, int], None] | None = None,
-) -> npt.NDArray[np.float32]:
-    """Run `run` on every tile of `x` and join the results.
-
-    `x`: (N, C, H, W) of any dtype, H and W as cut by `rows` and `columns`. `run`: (N, C, h, w) -> float32
-    (N, C', h * scale, w * scale). Returns float32 (N, C', H * scale, W * scale). Holds one such array and
-    one tile. Raises InputError if `run` returns another size than `scale` says.
-    """
-    total = len(rows.starts) * len(columns.starts)
-    expected = (int(rows.tile * scale), int(columns.tile * scale))
-    row_weights = tile_weights(rows, scale)
-    column_weights = tile_weights(columns, scale)
-    joined: npt.NDArray[np.float32] | None = None
-    done = 0
-    for top, down in zip(rows.starts, row_weights, strict=True):
-        for left, across in zip(columns.starts, column_weights, strict=True):
-            y = run(x[:, :, top : top + rows.tile, left : left + columns.tile])
-            if y.shape[2:] != expected:
-                raise InputError(
-                    f"the network made {y.shape[2]}x{y.shape[3]} pixels of {rows.tile}x{columns.tile}; "
-                    f"expected {expected[0]}x{expected[1]}, scale {scale}. Use model(x)"
-                )
-            done += 1
-            if total > 1:
-                if joined is None:
-                    height, width = rows.starts[-1] + rows.tile, columns.starts[-1] + columns.tile
-                    joined = np.zeros((*y.shape[:2], int(height * scale), int(width * scale)), np.float32)
-                _add(joined, y, down, across, int(top * scale), int(left * scale))
-            if progress is not None:
-                progress(done, total)
-    return y if joined is None else joined
+@functools.lru_cache(maxsize=16)  # images of one size, a video's frames, are all cut alike
+def tile_shares(cut: Cut, scale: Fraction) -> tuple[Share, ...]:
+    """What each tile gives to the result along one axis."""
+    shares: list[Share] = []
+    for start, weights in reversed(list(zip(cut.starts, tile_weights(cut, scale), strict=True))):
+        given = np.flatnonzero(weights)
+        offset = int(start * scale)
+        first, stop = offset + int(given[0]), offset + int(given[-1]) + 1
+        done = shares[-1].first if shares else stop
+        shares.append(Share(start, offset, first, done, stop, weights[given[0] : given[-1] + 1]))
+    return tuple(reversed(shares))
 
 
 def _ramp(pixels: npt.NDArray[Any], start: int, length: int) -> npt.NDArray[Any]:
@@ -130,18 +123,3 @@ def _ramp(pixels: npt.NDArray[Any], start: int, length: int) -> npt.NDArray[Any]
     if length == 0:
         return (pixels > start).astype(np.float64)
     return np.clip((pixels - start) / length, 0.0, 1.0)
-
-
-def _add(
-    joined: npt.NDArray[np.float32],
-    y: npt.NDArray[np.float32],
-    down: npt.NDArray[np.float32],
-    across: npt.NDArray[np.float32],
-    top: int,
-    left: int,
-) -> None:
-    """Add the tile `y`, weighted, to `joined`; only the part whose weights are not 0."""
-    r, c = np.flatnonzero(down), np.flatnonzero(across)
-    rows, columns = slice(r[0], r[-1] + 1), slice(c[0], c[-1] + 1)
-    part = y[:, :, rows, columns] * (down[rows, None] * across[columns])
-    joined[:, :, top + rows.start : top + rows.stop, left + columns.start : left + columns.stop] += part

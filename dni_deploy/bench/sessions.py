@@ -1,0 +1,115 @@
+"""Plain ONNX Runtime: one baked file, the alpha-input file, one file per alpha, and both ends mixed."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dni_runtime import Metadata
+from dni_runtime.providers import open_session
+from dni_runtime.signature import read_signature
+
+from .approach import Approach, FloatArray, Running, Strength
+
+
+class Session:
+    """A bare `InferenceSession.run`; alpha is fed where the file takes one."""
+
+    note = ""
+
+    def __init__(self, file: Path, provider: str, threads: int | None) -> None:
+        self._session: Any = open_session(str(file), provider, threads=threads).session
+        self.signature = read_signature(self._session, Metadata())
+        self._outputs = [self.signature.output_name]
+
+    def __call__(self, x: FloatArray, alpha: Strength) -> FloatArray:
+        signature = self.signature
+        feed: dict[str, Any] = {signature.input_name: x.astype(signature.dtype, copy=False)}
+        if signature.alpha_name is not None:
+            value = np.array(alpha, signature.alpha_dtype)
+            feed[signature.alpha_name] = value if signature.alpha_shape else value.reshape(())
+        y = self._session.run(self._outputs, feed)[0]
+        result: FloatArray = y.astype(np.float32, copy=False)
+        return result
+
+    def settle(self) -> None:
+        """Nothing to wait for."""
+
+    def close(self) -> None:
+        self._session = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainSession(Approach):
+    """One file in one session: a baked file, or the alpha-input file without our runtime (the naive way)."""
+
+    provider: str
+
+    def open(self, threads: int | None) -> Running:
+        return Session(self.files[0], self.provider, threads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCache(Approach):
+    """One baked file per alpha (`strengths` and `files` go together); the last `capacity` sessions are kept."""
+
+    provider: str
+    capacity: int
+
+    def open(self, threads: int | None) -> Running:
+        return _Cached(self, threads)
+
+
+class _Cached:
+    note = ""
+
+    def __init__(self, approach: SessionCache, threads: int | None) -> None:
+        self._approach, self._threads = approach, threads
+        self._files = dict(zip(approach.strengths, approach.files, strict=True))
+        self._sessions: OrderedDict[Strength, Session] = OrderedDict()
+
+    def __call__(self, x: FloatArray, alpha: Strength) -> FloatArray:
+        session = self._sessions.pop(alpha, None)
+        if session is None:
+            while len(self._sessions) >= self._approach.capacity:
+                self._sessions.popitem(last=False)
+            session = Session(self._files[alpha], self._approach.provider, self._threads)
+        self._sessions[alpha] = session
+        return session(x, alpha)
+
+    def settle(self) -> None:
+        """A session is at full speed from its first call."""
+
+    def close(self) -> None:
+        self._sessions.clear()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputMixing(Approach):
+    """Both ends run and their outputs mixed: what is tried where weights cannot be blended. Another result."""
+
+    provider: str
+    exact: bool = False
+
+    def open(self, threads: int | None) -> Running:
+        return _Mixed([Session(file, self.provider, threads) for file in self.files])
+
+
+class _Mixed:
+    note = ""
+
+    def __init__(self, sessions: list[Session]) -> None:
+        self._sessions = sessions
+
+    def __call__(self, x: FloatArray, alpha: Strength) -> FloatArray:
+        shares = (*alpha, 1 - sum(alpha))
+        first, *others = (np.float32(s) * session(x, ()) for s, session in zip(shares, self._sessions, strict=True))
+        return sum(others, first)
+
+    def settle(self) -> None:
+        """Nothing to wait for."""
+
+    def close(self) -> None:
+        self._sessions.clear()

@@ -1,0 +1,67 @@
+"""All tiles of an image through a network: read, run, joined, written, a few at a time."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InputError
+from .in_flight import run_in_flight
+from .seams import Seams
+from .tiling import Cut
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def run_tiled(
+    run: Callable[[FloatArray], FloatArray],
+    read: Callable[[int, int], FloatArray],
+    write: Callable[[FloatArray, int, int], None],
+    rows: Cut,
+    columns: Cut,
+    scale: Fraction,
+    *,
+    tiles_per_batch: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Run `run` on every tile and write the joined result.
+
+    `read(top, left)`: the tile (N, C, h, w) from this pixel on. `run`: (B * N, C, h, w), B up to `tiles_per_batch`
+    -> (B * N, C', h * scale, w * scale), an array that is this function's to overwrite. `write(pixels, top, left)`:
+    gets every pixel of the result once, as blocks (N, C', height, width), `top` and `left` counted in the result.
+
+    `run` and `progress` are called in the calling thread, `read` and `write` mostly in another one meanwhile, one
+    call at a time. In flight are at most two batches before and two after `run`, and what `Seams` holds.
+
+    Raises InputError if `run` returns another size than `scale` says, and whatever the four functions raise.
+    """
+    seams = Seams(rows, columns, scale)
+    tiles = seams.tiles
+    batches = [tiles[i : i + tiles_per_batch] for i in range(0, len(tiles), tiles_per_batch)]
+    expected = (int(rows.tile * scale), int(columns.tile * scale))
+
+    def prepare(batch: int) -> FloatArray:
+        xs = [read(row.start, column.start) for row, column in batches[batch]]
+        return xs[0] if len(xs) == 1 else np.concatenate(xs)
+
+    def run_batch(batch: int, x: FloatArray) -> FloatArray:
+        y = run(x)
+        if y.shape[2:] != expected:
+            raise InputError(
+                f"the network made {y.shape[2]}x{y.shape[3]} pixels of {rows.tile}x{columns.tile}; "
+                f"expected {expected[0]}x{expected[1]}, scale {scale}. Use model(x)"
+            )
+        if progress is not None:
+            before = batch * tiles_per_batch
+            for done in range(before, before + len(batches[batch])):
+                progress(done + 1, len(tiles))
+        return y
+
+    def finish(batch: int, y: FloatArray) -> None:
+        samples = len(y) // len(batches[batch])
+        for index, (row, column) in enumerate(batches[batch]):
+            part = y[index * samples : (index + 1) * samples]
+            write(seams.add(part, row, column), row.first, column.first)
+
+    run_in_flight(len(batches), prepare, run_batch, finish)

@@ -1,0 +1,99 @@
+"""The project's own benchmark: PyTorch computes what the file computes, and a broken promise is seen and said."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dni_deploy.bench import Case, Report, line_up, plan, run_case
+from dni_deploy.bench.footprint import Footprint
+from dni_deploy.bench.hardware import hardware
+from dni_deploy.bench.lineup import BAKED, NAIVE, OURS
+from dni_deploy.bench.report import ModelFacts, Rounds, make_row
+from dni_deploy.bench.spread import spread
+
+FOLDER = Path(__file__).parents[1] / "benchmarks" / "alpha_is_free"
+MODULES = ("bounds", "cuda_graph", "four_networks", "page", "plots", "pytorch")
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Iterator[Any]:
+    """The scripts, which are no package."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        yield SimpleNamespace(**{name: __import__(name) for name in MODULES})
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+def test_pytorch_blends_as_the_file_does(benchmark: Any, tmp_path: Path):
+    files = benchmark.four_networks.write_files(benchmark.four_networks.NETWORKS["DnCNN"].build, tmp_path / "dncnn")
+    lineup = line_up(files.model, tmp_path, None, "cpu")
+    checkpoints = {"files": (files.a, files.b), "network": "DnCNN"}
+    in_pytorch = [
+        benchmark.pytorch.PyTorch(name="blended", **checkpoints),
+        benchmark.pytorch.PyTorch(name="reloaded", reload=True, **checkpoints),
+    ]
+    approaches = [lineup.approach(BAKED), lineup.approach(NAIVE), *in_pytorch]
+    case = run_case("DnCNN", lineup, approaches, (1, 3, 16, 16), 1, "cpu", plan(0.2, 1), lambda step: None, (BAKED,))
+    rows = {row.approach: row for row in case.rows}
+    for name in ("blended", "reloaded"):
+        assert 0 < rows[name].difference <= 1e-5  # another order of sums: equal to the last bit would be suspicious
+        assert rows[name].first_ms is not None and rows[name].moving_ms is not None
+
+
+def case(ours: float, eager: float = 1.5, threads: int = 2) -> Case:
+    """Each phase with our runtime `ours` times, and PyTorch `eager` times as slow as the baked file."""
+    rounds = [{BAKED: 0.01, OURS: 0.01 * ours, "PyTorch eager": 0.01 * eager}] * 3
+    phases = Rounds(rounds, rounds, rounds, rounds)
+    rows = tuple(
+        make_row(name, exact=True, difference=0.0, rounds=phases, full_speed_s=[0.01], reference=BAKED,
+                 changes=name != BAKED, note="")
+        for name in rounds[0]
+    )  # fmt: skip
+    rate = {name: {1: 20.0, 100: 10.0} for name in rounds[0]}
+    return Case("Net", 64, 64, threads, "cpu", "float32", (0.3,), 1e-5, rows, phases, rate)
+
+
+def facts(ours_bytes: int) -> ModelFacts:
+    """Two endpoints of 10 MB; a baked session that takes 30 MB has 20 MB of activations."""
+    footprints = [Footprint(name, 1, 1, 1, peak, peak, 10_000_000, 0) for name, peak in
+                  ((BAKED, 30_000_000), (OURS, ours_bytes), ("PyTorch eager", 50_000_000))]  # fmt: skip
+    return ModelFacts("Net", 20_000_000, 10_000_000, (64, 64), tuple(footprints))
+
+
+def failed(benchmark: Any, case: Case, facts: ModelFacts, overhead_ms: float = 0.1) -> list[str]:
+    bounds = benchmark.bounds.check_bounds([case], [facts], spread([overhead_ms]))
+    return [bound.what for bound in bounds if not bound.holds]
+
+
+def test_what_is_promised_is_checked(benchmark: Any):
+    assert failed(benchmark, case(1.01), facts(54_000_000)) == []
+    assert failed(benchmark, case(1.03), facts(0)) == ["alpha held / baked"]
+    assert failed(benchmark, case(1.06), facts(0)) == ["alpha held / baked", "new alpha every call / baked"]
+    assert "first call after a change / baked" in failed(benchmark, case(1.7), facts(0))
+    assert failed(benchmark, case(1.01, eager=0.9), facts(0)) == ["alpha held / PyTorch eager"]
+    assert failed(benchmark, case(1.01), facts(56_000_000)) == ["peak memory, settled"]  # 1.1 x (20 + 10 + 20) MB
+    assert failed(benchmark, case(1.01), facts(0), overhead_ms=0.2) == ["a call beside a bare session's"]
+    assert failed(benchmark, case(9.0, threads=1), facts(0)) == []  # promised for two threads
+
+
+def test_the_page_says_what_does_not_hold_first(benchmark: Any):
+    cases, models, overhead_ms = (case(1.03),), (facts(0),), spread([0.1])
+    bounds = benchmark.bounds.check_bounds(cases, models, overhead_ms)
+    page = benchmark.page.page(Report(hardware(), cases, models, ("a note",)), bounds, overhead_ms)
+    rows = [line for line in page.splitlines() if line.endswith(("hold** |", "| holds |"))]
+    assert rows[0] == "| alpha held / baked | Net 64 x 64, float32 | 1.030 x | 1.02 x | **does not hold** |"
+    assert len(rows) == len(bounds) and rows[1].endswith("| holds |")
+    assert hardware().processor in page and "- a note" in page
+
+
+def test_the_pictures_are_drawn(benchmark: Any, tmp_path: Path):
+    benchmark.plots.plot_change_rate(case(1.0), tmp_path / "rate.png")
+    benchmark.plots.plot_disk([facts(1)], tmp_path / "disk.png")
+    benchmark.plots.plot_side_by_side([case(1.0), case(2.0)], tmp_path / "sides.png")
+    for file in tmp_path.iterdir():
+        assert file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 5000

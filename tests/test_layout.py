@@ -1,0 +1,256 @@
+"""What ONNX Runtime did to the weights is read off numbers; what is not understood is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx_models import METADATA, GraphBuilder, conv_stack, finish, noise, save
+from policies import assert_same, reference
+
+import dni_runtime.layout
+from dni_runtime import load, prepared_cache
+from dni_runtime.laid_out import LaidOut
+from dni_runtime.layout import Layout, Placement, _Numbered, _place, learn_layout
+from dni_runtime.prepare import _compress
+from dni_runtime.split import CannotPrepareError, split
+
+X = noise(2, 3, 16, 24)
+
+
+def learnt(model: onnx.ModelProto) -> Layout:
+    return learn_layout(split(model), Path())
+
+
+def finished(graph: GraphBuilder) -> onnx.ModelProto:
+    return finish(graph, 3, ("N", "H", "W"), METADATA, None)
+
+
+def assert_refused(model: onnx.ModelProto, reason: str) -> None:
+    with pytest.raises(CannotPrepareError, match=reason):
+        learnt(model)
+
+
+def assert_runs(model: onnx.ModelProto, folder: Path, *, laid_out: bool | None) -> None:
+    """It computes what the plain graph does; `laid_out` None leaves to the processor whether it is."""
+    with load(save(model, folder / "model.onnx"), "cpu", alpha_policy="dynamic") as loaded:
+        if laid_out is not None:
+            assert isinstance(loaded._runner, LaidOut) == laid_out, loaded.alpha_note
+        for alpha in (0.0, 0.31, 0.77, 1.0):
+            assert_same(loaded(X, alpha), reference(model, alpha, X))
+
+
+# --- whole graphs ---
+
+
+def test_every_weight_has_its_place():
+    layout = learnt(conv_stack(features=16))
+    shapes = {
+        "first.weight": (16, 3, 3, 3),
+        "first.bias": (16,),
+        "second.weight": (3, 16, 3, 3),
+        "second.bias": (3,),
+    }
+    assert {p.weight for p in layout.placements} == shapes.keys()
+    for p in layout.placements:
+        assert p.index.shape == (np.prod(p.shape),)
+        np.testing.assert_array_equal(np.sort(p.index[p.index >= 0]), np.arange(np.prod(shapes[p.weight])))
+        assert p.scale == 1
+    (image, *weights) = layout.body.graph.input
+    assert image.name == "input"
+    assert [value.name for value in weights] == [p.name for p in layout.placements]
+
+
+def test_channels_are_filled_up_with_zeros():
+    """3 output channels lie in a block of 8 or 16 on x86; elsewhere ONNX Runtime may leave them as they are."""
+    placements = {p.weight: p for p in learnt(conv_stack(features=24)).placements}
+    for p in placements.values():
+        filled = np.count_nonzero(p.index >= 0)
+        assert filled == 3 * 24 * 9 or filled in (3, 24)
+
+
+def residual(factor: float, features: int = 16, channels: int = 16) -> onnx.ModelProto:
+    graph = GraphBuilder(0, None)
+    x = graph.relu(graph.conv("input", "first", 3, features))
+    x = graph.conv(x, "second", features, channels)
+    x = graph.node("Mul", [x, graph.constant("factor", np.array(factor, np.float32))], "scaled")
+    graph.node("Identity", [graph.conv(x, "last", channels, 3)], "output")
+    return finished(graph)
+
+
+@pytest.mark.parametrize("factor", [0.2, -0.2, 3.0, 1.0, 1e-3])
+def test_a_constant_factor_goes_into_the_weights(factor: float, tmp_path: Path):
+    model = residual(factor)
+    layout = learnt(model)
+    if "Mul" not in {node.op_type for node in layout.body.graph.node}:
+        scales = {p.weight: p.scale for p in layout.placements}
+        assert scales["second.weight"] == scales["second.bias"] == pytest.approx(factor, rel=1e-6)
+        assert scales["first.weight"] == scales["last.weight"] == 1
+    assert_runs(model, tmp_path, laid_out=True)
+
+
+def test_a_factor_of_single_elements_is_not_taken_for_another_weight(tmp_path: Path):
+    """Of one element the number tells which weight it is only while nothing scales it."""
+    graph = GraphBuilder(0, None)
+    x = graph.node("Mul", ["input", graph.weight("one.element", (1,))], "tinted")
+    x = graph.conv(x, "grey", 3, 1)
+    x = graph.node("Mul", [x, graph.constant("factor", np.array(0.25, np.float32))], "scaled")
+    graph.node("Identity", [graph.conv(x, "last", 1, 3)], "output")
+    assert_runs(finished(graph), tmp_path, laid_out=True)
+
+
+def test_fusions_of_two_moving_weights_are_left_out(tmp_path: Path):
+    """A moving factor of every channel after a convolution: a product of two blends is no blend."""
+    graph = GraphBuilder(0, None)
+    x = graph.conv("input", "first", 3, 16)
+    x = graph.node("Mul", [x, graph.weight("gain", (1, 16, 1, 1))], "scaled")
+    x = graph.node("Add", [x, graph.weight("shift", (1, 16, 1, 1))], "shifted")
+    graph.node("Identity", [graph.conv(x, "last", 16, 3)], "output")
+    model = finished(graph)
+    assert {p.weight for p in learnt(model).placements} >= {"gain", "shift", "first.weight"}
+    assert_runs(model, tmp_path, laid_out=True)
+
+
+@pytest.mark.parametrize("features", [3, 8, 24])
+def test_padding_that_is_not_zero_is_refused(features: int, tmp_path: Path):
+    """A factor of channels that fill no block is filled up with ones: today that is not understood."""
+    graph = GraphBuilder(0, None)
+    x = graph.node("Mul", [graph.conv("input", "first", 3, features), graph.weight("gain", (1, features, 1, 1))], "x")
+    graph.node("Identity", [graph.conv(x, "last", features, 3)], "output")
+    assert_runs(finished(graph), tmp_path, laid_out=None)
+
+
+def mixing() -> onnx.ModelProto:
+    """A BatchNorm that no convolution takes in: ONNX Runtime makes a factor and a shift of its four weights."""
+    graph = GraphBuilder(0, None)
+    y = graph.conv("input", "first", 3, 16)
+    weights = [graph.weight(f"norm.{name}", (16,)) for name in ("weight", "bias", "mean")]
+    weights.append(graph.node("Exp", [graph.weight("norm.logarithm", (16,))], "norm.variance"))
+    x = graph.relu(graph.node("BatchNormalization", [y, *weights], "norm"))
+    x = graph.node("Add", [x, y], "sum")
+    graph.node("Identity", [graph.conv(x, "last", 16, 3)], "output")
+    return finished(graph)
+
+
+def test_mixed_weights_are_refused(tmp_path: Path):
+    if "avx" in prepared_cache._cpu():  # elsewhere it may stay a BatchNorm
+        assert_refused(mixing(), "ONNX Runtime mixes weights")
+    assert_runs(mixing(), tmp_path, laid_out=None)
+
+
+def integers() -> onnx.ModelProto:
+    graph = GraphBuilder(0, None)
+    graph.node("Cast", [graph.weight("steps", (1,))], "whole", to=onnx.TensorProto.INT64)
+    graph.node("Cast", ["whole"], "back", to=onnx.TensorProto.FLOAT)
+    graph.node("Cast", ["input"], "pixels", to=onnx.TensorProto.INT64)
+    x = graph.node("Add", ["pixels", "whole"], "moved")
+    x = graph.node("Cast", [x], "moved.float", to=onnx.TensorProto.FLOAT)
+    graph.node("Identity", [graph.conv(x, "last", 3, 3)], "output")
+    return finished(graph)
+
+
+def varying() -> onnx.ModelProto:
+    """As many weights as alpha says: they have no fixed shape."""
+    graph = GraphBuilder(0, None)
+    graph.node("Cast", ["alpha"], "count", to=onnx.TensorProto.INT64)
+    graph.node("Expand", [graph.weight("shift", (1, 3, 1, 1)), "count"], "shifts")
+    graph.node("Add", [graph.conv("input", "first", 3, 3), "shifts"], "output")
+    return finished(graph)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [(integers, "weights are of type int64, float32 is expected"), (varying, "the shape of shifts is not fixed")],
+)
+def test_weights_of_other_kinds_are_refused(make: Callable[[], onnx.ModelProto], reason: str):
+    assert_refused(make(), reason)
+
+
+def test_a_weight_of_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("DNI_CACHE_DIR", "")
+    monkeypatch.setattr(dni_runtime.layout, "_NUMBERS_LIMIT", 200)
+    assert_refused(conv_stack(), "a weight of 216 elements is too large")
+    assert_runs(conv_stack(), tmp_path, laid_out=False)
+
+
+# --- single tensors ---
+
+NUMBERED = {
+    "a": _Numbered(2, (3, 4)),
+    "b": _Numbered(3, (3, 4)),
+    "c": _Numbered(4, (5,)),
+    "one": _Numbered(5, (1,)),
+}
+SCALES = st.sampled_from([1.0, 0.2, -0.2, 0.1, 1 / 3, -1.0, 7.5, 1e-4])
+
+
+@given(st.sampled_from(sorted(NUMBERED)), SCALES, st.integers(0, 9), st.randoms(use_true_random=False))
+def test_any_order_any_scale_any_padding(name: str, scale: float, zeros: int, random):
+    weight = NUMBERED[name]
+    if weight.size == 1:
+        scale = 1.0
+    order = [*range(weight.size), *[-1] * zeros]
+    random.shuffle(order)
+    index = np.array(order)
+    values = np.where(index < 0, 0, weight.values().ravel()[index] * np.float32(scale)).astype(np.float32)
+    found = _place("name", values, NUMBERED)
+    assert found.weight == name
+    np.testing.assert_array_equal(found.index, index)
+    assert found.scale == pytest.approx(scale, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values[:-1],
+        lambda values: np.append(values, values[:1]),
+        lambda values: values + 100,
+        lambda values: values * values,
+        lambda values: values * 0,
+        lambda values: values[:0],
+        lambda values: values + np.where(np.arange(12) == 3, 0.5, 0),
+        lambda values: np.where(np.arange(12) == 3, values[4], values),
+        lambda values: 0.5 * (values + values[::-1]),
+        lambda values: values + NUMBERED["b"].values().ravel()[::-1],
+        lambda values: np.cumsum(values),
+    ],
+)
+def test_what_is_no_weight_is_refused(change: Callable[[np.ndarray], np.ndarray]):
+    with pytest.raises(CannotPrepareError, match="ONNX Runtime mixes weights \\(name\\)"):
+        _place("name", change(NUMBERED["a"].values().ravel()).astype(np.float32), NUMBERED)
+
+
+def test_numbers_stay_within_float32():
+    largest = _Numbered(2, (2**24 - 2,))
+    assert largest.values()[-1] == 2**24 - 1
+    with pytest.raises(CannotPrepareError, match="too large"):
+        _Numbered(3, (2**24 - 2,)).values()
+
+
+# --- factors of each channel ---
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.sampled_from([1, 4, 8, 16, 32]),
+    st.integers(1, 5),
+    st.integers(0, 2**32 - 1),
+)
+def test_factors_are_stored_once_for_what_shares_them(outer: int, middle: int, inner: int, channels: int, seed: int):
+    channel = np.random.default_rng(seed).integers(0, channels, (outer, 1, inner))
+    wanted = np.broadcast_to(channel, (outer, middle, inner)).ravel()
+    got_outer, got_inner, index = _compress(wanted)
+    spread = index.reshape(got_outer, 1, got_inner)
+    count = len(wanted) // (got_outer * got_inner)
+    np.testing.assert_array_equal(np.broadcast_to(spread, (got_outer, count, got_inner)).ravel(), wanted)
+    assert len(index) == got_outer * got_inner <= outer * inner
+
+
+def test_a_placement_holds_what_it_says():
+    (bias,) = (p for p in learnt(conv_stack(features=16)).placements if p.weight == "first.bias")
+    assert isinstance(bias, Placement)
+    np.testing.assert_array_equal(bias.index, np.arange(16))

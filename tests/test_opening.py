@@ -1,0 +1,168 @@
+"""The check at load can fail: whatever is wrong with what was prepared, the model says so and answers right."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from exporting import assert_close, nasty_model, photo, run, small_pair
+from onnx_models import METADATA, conv_stack, save, unet
+
+import dni_runtime.opening
+from dni_exporters import export
+from dni_runtime import load
+from dni_runtime.laid_out import LaidOut
+from dni_runtime.prepare import Prepared, prepare
+
+X = photo(2, 3, 28, 12)
+Corrupt = Callable[[Prepared], Prepared]
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DNI_CACHE_DIR", "")
+
+
+def swap_elements(prepared: Prepared) -> Prepared:
+    """Two elements of the first weight, of A alone."""
+    endpoints = prepared.endpoints.copy()
+    endpoints[0, [0, 1]] = endpoints[0, [1, 0]]
+    return replace(prepared, endpoints=endpoints)
+
+
+def swap_endpoints(prepared: Prepared) -> Prepared:
+    order = [1, 0, *range(2, len(prepared.endpoints))]
+    return replace(prepared, endpoints=prepared.endpoints[order])
+
+
+def lose_an_element(prepared: Prepared) -> Prepared:
+    endpoints = prepared.endpoints.copy()
+    endpoints[:, np.abs(endpoints).argmax(axis=1)[0]] = 0
+    return replace(prepared, endpoints=endpoints)
+
+
+def not_a_number(prepared: Prepared) -> Prepared:
+    endpoints = prepared.endpoints.copy()
+    endpoints[0, 0] = np.nan
+    return replace(prepared, endpoints=endpoints)
+
+
+def spread_factors_wrongly(prepared: Prepared) -> Prepared:
+    return replace(prepared, scalings=tuple(replace(s, outer=s.inner, inner=s.outer) for s in prepared.scalings))
+
+
+def move_a_slice(prepared: Prepared) -> Prepared:
+    first, *others = prepared.slices
+    return replace(prepared, slices=(replace(first, start=first.start + 1), *others))
+
+
+def forget_a_slice(prepared: Prepared) -> Prepared:
+    return replace(prepared, slices=prepared.slices[1:])
+
+
+def divide(prepared: Prepared) -> Prepared:
+    return replace(prepared, scalings=tuple(replace(s, divides=not s.divides) for s in prepared.scalings))
+
+
+def break_head(prepared: Prepared) -> Prepared:
+    return replace(prepared, head=prepared.head[:-10])
+
+
+def break_body(prepared: Prepared) -> Prepared:
+    return replace(prepared, body=b"no model")
+
+
+def corrupted(monkeypatch: pytest.MonkeyPatch, corrupt: Corrupt) -> None:
+    monkeypatch.setattr(dni_runtime.opening, "prepare", lambda slim, folder: corrupt(prepare(slim, folder)))
+
+
+def assert_falls_back(path: Path, reason: str, alphas: tuple[Any, ...] = (0.0, 0.31, 1.0)) -> None:
+    with load(path, "cpu", alpha_policy="dynamic") as model:
+        assert model.alpha_note.startswith(f"the graph blends the weights with every call ({reason}")
+        for alpha in alphas:
+            np.testing.assert_array_equal(model(X, alpha), run(path, X, alpha))
+    with load(path, "cpu") as model:
+        assert model.alpha_note.endswith("; pinned in the background while it holds")
+        assert_close(model(X, alphas[1]), run(path, X, alphas[1]))
+        assert model.settle()
+        assert_close(model(X, alphas[1]), run(path, X, alphas[1]))
+
+
+WRONG = "the laid-out weights are off by "
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "reason"),
+    [
+        (swap_elements, WRONG),
+        (swap_endpoints, WRONG),
+        (lose_an_element, WRONG),
+        (not_a_number, f"{WRONG}nan"),
+        (move_a_slice, WRONG),
+        (forget_a_slice, ""),
+        (break_head, ""),
+        (break_body, ""),
+    ],
+)
+def test_blends_that_are_wrong(corrupt: Corrupt, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = save(conv_stack(), tmp_path / "model.onnx")
+    corrupted(monkeypatch, lambda prepared: prepared)
+    with load(path, "cpu") as model:
+        assert isinstance(model._runner, LaidOut)
+    corrupted(monkeypatch, corrupt)
+    assert_falls_back(path, reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "corrupt"),
+    [
+        ("batch_norm", spread_factors_wrongly),
+        ("batch_norm", divide),
+        ("grouped_batch_norm", spread_factors_wrongly),
+        ("weight_norm", spread_factors_wrongly),
+        ("linear", swap_elements),
+    ],
+)
+def test_factors_that_are_wrong(
+    name: str, corrupt: Corrupt, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    path = nasty_model(tmp_path_factory.getbasetemp(), name)
+    corrupted(monkeypatch, corrupt)
+    assert_falls_back(path, WRONG)
+
+
+@pytest.mark.parametrize("order", [[1, 0, 2], [0, 2, 1], [2, 1, 0]])
+def test_endpoints_in_another_order_are_noticed(order: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """At alphas that are the same for A and B nobody could tell these apart."""
+    network, endpoints = small_pair(3)
+    export(endpoints, tmp_path / "model.onnx", alpha_input=True, arch=network)
+    corrupted(monkeypatch, lambda prepared: replace(prepared, endpoints=prepared.endpoints[order]))
+    assert_falls_back(tmp_path / "model.onnx", WRONG, ((0.2, 0.5), (0.31, 0.07), (1.0, 0.0)))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("an accident\nand its details"), MemoryError(), KeyError("x")])
+def test_any_accident_is_a_reason(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(prepared: Prepared) -> Prepared:
+        raise error
+
+    corrupted(monkeypatch, fail)
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    assert_falls_back(save(conv_stack(), tmp_path / "model.onnx"), f"{reason})")
+
+
+def test_the_check_uses_an_image_that_the_model_takes(tmp_path: Path):
+    wide = replace(METADATA, size_multiple=7, size_minimum=40)
+    for number, proto in enumerate((conv_stack(shape=(2, 28, 12)), unet(), conv_stack(metadata=wide))):
+        with load(save(proto, tmp_path / f"{number}.onnx"), "cpu", alpha_policy="dynamic") as model:
+            assert isinstance(model._runner, LaidOut)
+
+
+def test_a_model_that_does_not_run_is_no_reason_to_refuse_it(tmp_path: Path):
+    """What the check cannot run a call may; and if not, the call says so."""
+    proto = conv_stack(shape=("N", "H", "W"))
+    proto.graph.node[-1].CopyFrom(onnx.helper.make_node("Reshape", ["second", "size"], ["output"]))
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2, 3, 28, 12]), "size"))
+    assert_falls_back(save(proto, tmp_path / "model.onnx"), "")
