@@ -11,7 +11,7 @@ from commands import Result, command, dni, python
 from dni_deploy.cli import main
 from dni_deploy.demo import STRONG, WEAK
 
-COMMANDS = ["bench", "blend", "demo", "export", "inspect", "run"]
+COMMANDS = ["bench", "blend", "demo", "export", "inspect", "run", "serve", "ship"]
 HELP_LIMIT_S = 0.7
 HEAVY = ("torch", "spandrel", "onnxscript", "onnx_ir", "safetensors")
 
@@ -59,7 +59,7 @@ def test_help_names_every_command():
     assert listed == COMMANDS
 
 
-@pytest.mark.parametrize("name", ["blend", "export", "inspect", "run"])
+@pytest.mark.parametrize("name", ["blend", "export", "inspect", "run", "serve"])
 def test_help_teaches_by_examples(name: str):
     text = dni(name, "--help").assert_ok().out
     examples = text.partition("Example")[2].partition("Options:")[0]
@@ -68,8 +68,10 @@ def test_help_teaches_by_examples(name: str):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_explains_every_option(name: str):
-    for option in main.commands[name].params:
-        assert not isinstance(option, click.Option) or option.help, option.name
+    command = main.commands[name]
+    for each in (command, *getattr(command, "commands", {}).values()):
+        for option in each.params:
+            assert not isinstance(option, click.Option) or option.help, option.name
 
 
 def test_short_help_works_everywhere():

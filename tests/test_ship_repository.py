@@ -1,9 +1,11 @@
 """`dni ship triton`: repositories of both kinds, whole or not at all."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import onnxruntime
 import pytest
@@ -13,6 +15,7 @@ from onnx_models import METADATA, baked, conv_stack, noise, save, unet
 from tritonclient.grpc import model_config_pb2
 
 import dni_runtime
+from dni_deploy.cli import main
 from dni_deploy.ship.triton import ShipOptions, check_repository, repository, ship_triton
 from dni_runtime import InputError, OutputError
 
@@ -254,3 +257,10 @@ def test_fixed_sizes_are_declared_and_warmed_up(tmp_path: Path, repo: Path):
     config = config_of(repo / "fixed")
     assert list(config.input[0].dims) == [1, 3, 32, 48]
     assert {tuple(warmup.inputs["input"].dims) for warmup in config.model_warmup} == {(1, 3, 32, 48)}
+
+
+def test_examples_in_the_help_are_commands_that_exist():
+    text = ship("--help").assert_ok().out
+    for line in (line for line in text.splitlines() if line.startswith(" ") and " dni ship triton " in line):
+        words = shlex.split(line.partition(" dni ship triton ")[2])
+        main.commands["ship"].commands["triton"].make_context("triton", words, parent=click.Context(main))

@@ -69,7 +69,15 @@ def ship() -> None:
     help="The model repository, a folder; other models in it are kept.",
 )
 @click.option("--name", help="The model's name for clients.  [default: that of the file]")
-@click.option("--model-version", "version", type=click.IntRange(min=1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--model-version",
+    "version",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="The version folder; a new one may lie beside those that are there.",
+)
 @_options(_DEFAULTS.backend)
 @click.option(
     "--warmup",
