@@ -124,7 +124,7 @@ def test_bad_tensors_are_refused(path: Path):
 
 
 def test_provider_options_are_for_gpus(path: Path):
-    with pytest.raises(InputError, match=r"provider_options is {'use_tf32': '1'}; expected none for the CPU"):
+    with pytest.raises(InputError, match=r"provider_options are {'use_tf32': '1'}, but the model runs on the CPU"):
         load(path, "cpu", provider_options={"use_tf32": "1"})
 
 

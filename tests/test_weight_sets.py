@@ -53,12 +53,29 @@ def test_values_are_slices_of_the_blended_array(blends: Blends):
         assert all(value.data_ptr() % 64 == 0 for value in weights.values.values())
 
 
-def test_an_alpha_is_blended_once(blends: Blends):
+def test_an_alpha_that_comes_back_is_kept(blends: Blends):
     sets = make(blends, 2)
-    for alpha in (0.5, 0.25, 0.5, 0.25, 0.25):
+    for alpha in (0.5, 0.5, 0.25, 0.5, 0.25, 0.25, 0.5):
         with sets.use((alpha,)) as weights:
             assert alpha_of(weights) == alpha
-    assert blends.done == [(0.5,), (0.25,)]
+    assert blends.done == [(0.5,), (0.25,), (0.5,)]
+
+
+def test_alphas_that_do_not_come_back_share_one_memory(blends: Blends):
+    sets = make(blends, 8)
+    for alpha in (0.75, 0.5, 0.75):  # 0.75 comes back, and stays
+        with sets.use((alpha,)):
+            pass
+    addresses = set()
+    for number in range(20):
+        with sets.use((number / 64,)) as weights:
+            assert alpha_of(weights) == number / 64
+            addresses.add(weights.flat.ctypes.data)
+    assert len(addresses) == 1
+    blends.done.clear()
+    with sets.use((0.75,)) as weights:
+        assert alpha_of(weights) == 0.75
+    assert not blends.done
 
 
 def test_the_longest_unused_makes_room(blends: Blends):
@@ -66,7 +83,7 @@ def test_the_longest_unused_makes_room(blends: Blends):
     for alpha in (0.125, 0.25, 0.125, 0.5, 0.125, 0.25):
         with sets.use((alpha,)) as weights:
             assert alpha_of(weights) == alpha
-    assert blends.done == [(0.125,), (0.25,), (0.5,), (0.25,)]
+    assert blends.done == [(0.125,), (0.25,), (0.125,), (0.5,), (0.25,)]
 
 
 @pytest.mark.parametrize("room_for", [0, 1])

@@ -10,13 +10,15 @@ from dni_deploy.bench.spread import Spread
 from dni_deploy.bench.table import FOOTPRINTS, LEGEND, TIMES, case_title, machine, model_title, remarks
 
 _METHOD = f"""
-All approaches run in one process, on the same image, in an order drawn anew for every round, after their results
-were found equal to the alpha-input file's in a plain session (relative to max(1, largest output): 1e-5 in float32).
-Ratios are taken within a round, and their median is given. Settings are those that a user has who changes none,
-spinning threads included; as these would disturb whoever is called next, each timed call comes after a pause of
-30 ms and, if it takes less than 0.2 s, an untimed call of the same kind. Load time and memory are measured in
-fresh processes, the system's file cache being warm, and torch.compile's too. One file per alpha: six strengths, of
-which a cache holds three sessions; where alpha is new at every call, it never holds the next one.
+All approaches run in one process, on the same image, in an order drawn anew for every round, after their results were
+found equal to the alpha-input file's in a plain session (relative to max(1, largest output): 1e-5 in float32). Ratios
+are taken within a round, and their median is given. Settings are those that a user has who changes none, spinning
+threads included; as these would disturb whoever is called next, each timed call comes after a pause of 30 ms and, if
+it takes less than 0.2 s, an untimed call of the same kind. Two sessions of one file are not equally fast for as long
+as they live; for the bounds everything is closed, opened and measured again four times, all rounds counting alike, and
+the baked file takes part twice: what its two sessions differ by is noise. Load time and memory are measured in fresh
+processes, the system's file cache being warm, and torch.compile's too. One file per alpha: six strengths, of which a
+cache holds three sessions; where alpha is new at every call, it never holds the next one.
 
 Memory is bounded by {MEMORY_SLACK} x (weights of all endpoints + one pin + activations). Activations are the peak of a
 bare session of the baked file while it runs, less its weights: the tensors between layers, and what ONNX Runtime
@@ -50,11 +52,13 @@ def page(report: Report, bounds: Sequence[Bound], overhead_ms: Spread) -> str:
 
 def bounds_table(bounds: Sequence[Bound]) -> str:
     """Failures first: they are what a reader has to know."""
-    rows = ["| | where | measured | at most | |", "|---|---|---:|---:|---|"]
+    rows = ["| | where | measured | at most | | the baked file again (quartiles) |", "|---|---|---:|---:|---|---:|"]
     for bound in sorted(bounds, key=lambda bound: bound.holds):
         verdict = "holds" if bound.holds else "**does not hold**"
         value, limit = f"{bound.value:.3f} {bound.unit}", f"{bound.limit:.2f} {bound.unit}"
-        rows.append(f"| {bound.what} | {bound.where} | {value} | {limit} | {verdict} |")
+        control = bound.control
+        noise = f"{control.median:.3f} ({control.low:.2f}..{control.high:.2f})" if control else ""
+        rows.append(f"| {bound.what} | {bound.where} | {value} | {limit} | {verdict} | {noise} |")
     return "\n".join(rows)
 
 

@@ -1,9 +1,9 @@
 """One model on one image size: open everyone, see that they agree, time them."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -21,22 +21,27 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure, and for how long; a phase of 0 seconds is left out."""
+    """What to measure, and for how long; a phase of 0 seconds is left out.
+
+    again: how often the core approaches are opened anew and measured for as long, all rounds counting alike. Two
+           sessions of one file differ for as long as they live, by where their memory and their threads came to be.
+    """
 
     held: Effort
     moving: Effort
     changed: Effort
     drawn: Effort
     change_rate: bool = False
+    again: int = 0
 
 
-def plan(seconds: float, fewest: int = 3) -> Plan:
+def plan(seconds: float, fewest: int = 3, again: int = 0) -> Plan:
     """About `seconds` of measuring, and `fewest` rounds; phases that tell more get more."""
 
     def part(share: float) -> Effort:
         return Effort(seconds * share, fewest=fewest)
 
-    return Plan(held=part(0.35), moving=part(0.25), changed=part(0.25), drawn=part(0.15))
+    return Plan(held=part(0.35), moving=part(0.25), changed=part(0.25), drawn=part(0.15), again=again)
 
 
 def run_case(
@@ -54,33 +59,22 @@ def run_case(
 
     Raises ModelError before anything is timed where they do not compute the same.
     """
-    x = np.random.default_rng(0).random(shape, np.float32)
-    alpha_range = lineup.metadata.alpha_range
-    tolerance = TOLERANCES[lineup.metadata.dtype]
-    with ExitStack() as stack:
-        runners: dict[str, Runner] = {}
-        for approach in approaches:
-            progress(f"opening {approach.name}")
-            running = approach.open(threads)
-            stack.callback(running.close)
-            runners[approach.name] = Runner(approach, running, x, lineup.alpha, alpha_range)
-        progress("comparing the results")
-        draw = random.Random(4)
-        alphas = [lineup.alpha, *(draw_alpha(alpha_range, len(lineup.alpha), draw) for _ in range(2))]
-        differences = check_agreement(runners, NAIVE, alphas, tolerance)
-        contest = Contest(runners, BAKED, core)
-        rounds, full_speed_s = _time(contest, lineup, plan, progress)
-        by_change_rate = latency_by_change_rate(contest, EVERY, progress=progress) if plan.change_rate else {}
+    setting = _Setting(lineup, shape, threads, core, progress)
+    first = _measure(setting, approaches, plan)
+    opened_again = [approach for approach in approaches if approach.name in (*core, NAIVE)]
+    again = replace(plan, change_rate=False)
+    turns = [first, *(_measure(setting, opened_again, again) for _ in range(plan.again))]
+    rounds = Rounds(*([r for turn in turns for r in getattr(turn.rounds, phase.name)] for phase in fields(Rounds)))
     rows = tuple(
         make_row(
             approach.name,
             exact=approach.exact,
-            difference=differences[approach.name],
+            difference=first.differences[approach.name],
             rounds=rounds,
-            full_speed_s=full_speed_s.get(approach.name, ()),
+            full_speed_s=[seconds for turn in turns for seconds in turn.full_speed_s.get(approach.name, ())],
             reference=BAKED,
             changes=approach.changes,
-            note=runners[approach.name].running.note,
+            note=first.notes[approach.name],
         )
         for approach in approaches
     )
@@ -92,11 +86,54 @@ def run_case(
         provider=provider,
         dtype=lineup.metadata.dtype,
         alpha=lineup.alpha,
-        tolerance=tolerance,
+        tolerance=TOLERANCES[lineup.metadata.dtype],
         rows=rows,
         rounds=rounds,
-        by_change_rate={k: {n: s * 1e3 for n, s in v.items()} for k, v in by_change_rate.items()},
+        by_change_rate={k: {n: s * 1e3 for n, s in v.items()} for k, v in first.by_change_rate.items()},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    lineup: Lineup
+    shape: Shape
+    threads: int | None
+    core: tuple[str, ...]
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """By approach: how far off, seconds until full speed, seconds by change rate, the note; and the rounds of all."""
+
+    differences: Mapping[str, float]
+    rounds: Rounds
+    full_speed_s: Mapping[str, Sequence[float]]
+    by_change_rate: Mapping[str, Mapping[int, float]]
+    notes: Mapping[str, str]
+
+
+def _measure(setting: _Setting, approaches: Sequence[Approach], plan: Plan) -> _Measured:
+    """Open the approaches, compare their results, time them, and close them."""
+    lineup, progress = setting.lineup, setting.progress
+    x = np.random.default_rng(0).random(setting.shape, np.float32)
+    alpha_range = lineup.metadata.alpha_range
+    with ExitStack() as stack:
+        runners: dict[str, Runner] = {}
+        for approach in approaches:
+            progress(f"opening {approach.name}")
+            running = approach.open(setting.threads)
+            stack.callback(running.close)
+            runners[approach.name] = Runner(approach, running, x, lineup.alpha, alpha_range)
+        progress("comparing the results")
+        draw = random.Random(4)
+        alphas = [lineup.alpha, *(draw_alpha(alpha_range, len(lineup.alpha), draw) for _ in range(2))]
+        differences = check_agreement(runners, NAIVE, alphas, TOLERANCES[lineup.metadata.dtype])
+        contest = Contest(runners, setting.core)
+        rounds, full_speed_s = _time(contest, lineup, plan, progress)
+        by_change_rate = latency_by_change_rate(contest, EVERY, progress=progress) if plan.change_rate else {}
+        notes = {name: runner.running.note for name, runner in runners.items()}
+    return _Measured(differences, rounds, full_speed_s, by_change_rate, notes)
 
 
 def _time(contest: Contest, lineup: Lineup, plan: Plan, progress: Progress) -> tuple[Rounds, dict[str, list[float]]]:

@@ -19,10 +19,9 @@ _DRAWN_CALLS = 6
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The runners by name; `reference` is the baked file, `core` those that bounds are checked for."""
+    """The runners by name; `core` are those that bounds are checked for."""
 
     runners: Mapping[str, Runner]
-    reference: str
     core: tuple[str, ...]
     order: random.Random = field(default_factory=lambda: random.Random(0))
 
@@ -30,9 +29,9 @@ class Contest:
         return {name: runner for name, runner in self.runners.items() if runner.approach.changes}
 
     def run(self, entries: dict[str, Callable[[], float]], effort: Effort) -> list[Round]:
-        """Race the entries against the reference, which holds its alpha whatever the others do."""
-        reference = self.runners[self.reference]
-        entries = {self.reference: lambda: _held_call(reference), **entries}
+        """Race the entries against those that cannot change: the reference, and whoever controls it."""
+        unchanging = [runner for runner in self.runners.values() if not runner.approach.changes]
+        entries = {runner.approach.name: _bind(_held_call, runner) for runner in unchanging} | entries
         for runner in self.runners.values():
             runner.hold()
         return race(entries, [name for name in self.core if name in entries], effort, self.order)

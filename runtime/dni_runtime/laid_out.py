@@ -45,19 +45,6 @@ class LaidOut:
 
     def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
         """The network's output for float32 (N, C, H, W)."""
-        return self._run(x, alpha, None)
-
-    def rest(self, x: FloatArray, alpha: Key) -> None:
-        """Free what no call is using, for a pinned session runs now: the weights, and memory for activations.
-
-        ONNX Runtime gives that back at the end of a run only: of `x`, as small as the model takes.
-        """
-        options = onnxruntime.RunOptions()
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._run(x, alpha, options)
-        self.forget()
-
-    def _run(self, x: FloatArray, alpha: Key | None, options: Any) -> FloatArray:
         assert alpha is not None
         image = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
         with self._sets.use(alpha) as weights:
@@ -68,7 +55,7 @@ class LaidOut:
                 binding = self._bind(weights)
             binding.bind_ortvalue_input(self._image, image)
             binding.bind_output(self._output, "cpu")
-            self._body.run_with_iobinding(binding, options)
+            self._body.run_with_iobinding(binding)
             (y,) = binding.get_outputs()
             binding.clear_binding_outputs()
             weights.bindings.append(binding)

@@ -1,6 +1,6 @@
 """Decide how a model runs: which provider, and how alpha gets into the weights."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +103,7 @@ class _Opening:
             plain = self._plain(f"{_BLENDS_ALWAYS} ({_first_line(error)})")
             return Pinning(plain, self._pins(), self.signature) if policy == "auto" else plain
         if policy == "auto" and moving.gains_from_pins:
-            smallest = self._small_image()
-            return Pinning(moving, self._pins(lambda alpha: moving.rest(smallest, alpha)), self.signature)
+            return Pinning(moving, self._pins(), self.signature)
         return moving
 
     def elsewhere(self, plain: Plain, policy: str) -> Runner:
@@ -127,16 +126,12 @@ class _Opening:
     def _always_pinned(self) -> Runner:
         return AlwaysPinned(self._pins(), self.signature, lambda: self._plain("alpha could not be pinned"))
 
-    def _pins(self, pinned: Callable[[Key], None] = lambda alpha: None) -> Pins:
-        """Sessions for alphas that hold; `pinned` is called in the background when there is one more."""
-
-        def make(alpha: Key) -> Any:
-            session = self.file.open_pinned(alpha, self.place)
-            pinned(alpha)
-            return session
-
+    def _pins(self) -> Pins:
         pin_bytes = self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
-        return Pins(make, self.limit_bytes // (pin_bytes + _SESSION_BYTES))
+        return Pins(
+            lambda alpha: self.file.open_pinned(alpha, self.place),
+            self.limit_bytes // (pin_bytes + _SESSION_BYTES),
+        )
 
     def _plain(self, note: str) -> Plain:
         self.file.check_unchanged()

@@ -16,6 +16,8 @@ from .prepare import Slice
 
 # Where a matrix product may start reading: the width of the widest vector registers, 64 bytes.
 _ALIGNMENT_BYTES = 64
+# So many alphas of the past are known again when they come back.
+_REMEMBERED = 256
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class WeightSet:
 
     bindings:  ONNX Runtime's bindings to these values that no call is using; making one takes a while.
     users:     calls that are running with it; it is not overwritten before there are none.
+    on_trial:  whether the next new alpha may have its memory.
     """
 
     flat: npt.NDArray[np.float32]
@@ -31,11 +34,16 @@ class WeightSet:
     bindings: list[Any] = field(default_factory=list)
     users: int = 0
     blended: bool = False
+    on_trial: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class WeightSets:
     """Weight sets by alpha, the longest unused one given up first. Threads may share it.
+
+    An alpha gets a set of its own, to be kept, when it comes back after others. Until then it is on trial and
+    the next new one takes its memory over: an alpha that moves for good would otherwise fill all room with
+    weights that nobody asks for again, and pay for fresh memory with every call (16 % of a DnCNN's time).
 
     `blend(alpha, flat)` fills the flat array of `size` float32. `limit_bytes` bounds what is kept between
     calls, but for one set, which is kept always; while several calls run with different alphas, each has its
@@ -54,13 +62,19 @@ class WeightSets:
         self._slices = [s for s in slices if not s.fixed]
         self._limit = max(1, limit_bytes // max(1, size * 4))
         self._sets: OrderedDict[Key, WeightSet] = OrderedDict()
+        self._seen: OrderedDict[Key, None] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
     def use(self, alpha: Key) -> Iterator[WeightSet]:
         """The weights for `alpha`, blended if they have to be; valid inside the with block."""
         with self._lock:
-            chosen = self._sets.get(alpha) or self._take_over() or self._make()
+            chosen = self._sets.get(alpha)
+            if chosen is None:
+                comes_back = alpha in self._seen
+                chosen = self._take_over(comes_back) or self._make()
+                chosen.on_trial = not comes_back
+            self._remember(alpha)
             self._sets[alpha] = chosen
             self._sets.move_to_end(alpha)
             chosen.users += 1
@@ -85,16 +99,21 @@ class WeightSets:
             for key in [key for key, kept in self._sets.items() if not kept.users]:
                 del self._sets[key]
 
-    def _take_over(self) -> WeightSet | None:
-        """The set that has been unused for longest, where there is no room for a further one."""
-        if len(self._sets) < self._limit:
-            return None
+    def _take_over(self, comes_back: bool) -> WeightSet | None:
+        """A set that no call is using: one on trial for a new alpha; where there is no more room, the oldest."""
+        full = len(self._sets) >= self._limit
         for key, kept in self._sets.items():
-            if not kept.users:
+            if not kept.users and (full or (kept.on_trial and not comes_back)):
                 del self._sets[key]
                 kept.blended = False
                 return kept
         return None
+
+    def _remember(self, alpha: Key) -> None:
+        self._seen[alpha] = None
+        self._seen.move_to_end(alpha)
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
 
     def _make(self) -> WeightSet:
         spare = _ALIGNMENT_BYTES // 4
