@@ -9,7 +9,7 @@ import onnx
 
 from dni_runtime import Metadata, ModelError, read_metadata
 from dni_runtime.metadata import KEY
-from dni_runtime.ort_format import is_ort_format
+from dni_runtime.ort_format import damaged, is_ort_format
 from dni_runtime.providers import open_session
 
 # Names that NumPy has others for.
@@ -102,9 +102,7 @@ def _inspect_ort(path: Path) -> ModelReport:
     try:
         session = open_session(str(path), "cpu").session
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
-        raise ModelError(
-            f"{path} is not a whole .ort file ({error}); copy it, or convert the .onnx file again"
-        ) from None
+        raise damaged(path, str(error)) from None
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     metadata = None if text is None else Metadata.from_json(text)
     return ModelReport(

@@ -40,7 +40,7 @@ class AlphaFile:
         self._state = self._read_state()
         for name, state in self._state:
             if state is None:
-                raise missing(path, name)
+                raise missing(path, Path(name).name)
 
     @property
     def weight_bytes(self) -> int:

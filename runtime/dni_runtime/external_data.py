@@ -47,8 +47,6 @@ def follow_links(model: onnx.ModelProto, path: Path) -> bool:
     return True
 
 
-def missing(path: Path, location: str) -> ModelError:
-    """The error for the model `path`, of whose weights those at `location` are not there."""
-    return ModelError(
-        f"{path} needs a weights file that is missing or damaged ({Path(location).name}); put it beside the model"
-    )
+def missing(path: Path, what: str) -> ModelError:
+    """The error for the model `path`, of whose weights the file `what` is not there."""
+    return ModelError(f"{path} needs a weights file that is missing or damaged ({what}); put it beside the model")

@@ -16,10 +16,11 @@ from .alpha import Alpha, check_alpha, format_alpha
 from .alpha_file import Key
 from .enhance import enhance_image
 from .errors import AlphaError, DniError, InputError, ModelError
+from .external_data import missing
 from .metadata import Metadata
 from .on_device import OnDevice
 from .opening import Opened, open_model
-from .ort_format import ORT_SUFFIX, is_ort_format
+from .ort_format import ORT_SUFFIX, damaged, is_ort_format
 from .runners import Runner
 from .signature import Signature
 
@@ -76,7 +77,7 @@ def load(
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
-        raise ModelError(_explain(file, error)) from error
+        raise _explain(file, error) from error
     return Model(opened, file.name)
 
 
@@ -268,19 +269,18 @@ class Model:
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
 
 
-def _explain(file: Path, error: Exception) -> str:
+def _explain(file: Path, error: Exception) -> ModelError:
     reason = _strip(error)
     if file.suffix == ORT_SUFFIX and "ORT model" in reason:
-        return f"{file} is not an .ort file, or only a part of one: copy it, or convert the .onnx file again ({reason})"
+        return damaged(file, reason)
     if file.suffix != ORT_SUFFIX and is_ort_format(file):
-        return f"{file} is in ONNX Runtime's own format: call it {file.with_suffix(ORT_SUFFIX).name}"
+        return ModelError(f"{file} is in ONNX Runtime's own format: call it {file.with_suffix(ORT_SUFFIX).name}")
     if "external" in reason.lower():
-        missing = re.search(r'does not exist: "([^"]+)"', reason)
-        what = Path(missing[1]).name if missing else reason
-        return f"{file} needs a weights file that is missing or damaged ({what}); put it beside the model"
+        found = re.search(r'does not exist: "([^"]+)"', reason)
+        return missing(file, Path(found[1]).name if found else reason)
     if "Protobuf parsing failed" in reason or "No graph was found" in reason:
-        return f"{file} is not an ONNX file, or only a part of one: copy or export it again"
-    return f"{file} cannot be loaded: {reason}"
+        return ModelError(f"{file} is not an ONNX file, or only a part of one: copy or export it again")
+    return ModelError(f"{file} cannot be loaded: {reason}")
 
 
 def _strip(error: Exception) -> str:

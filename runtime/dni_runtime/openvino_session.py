@@ -123,7 +123,7 @@ def _read(source: str | bytes, weights: Weights | None) -> tuple[onnx.ModelProto
     folder = path.resolve().parent
     for location in locations(model):
         if not (folder / location).is_file():
-            raise missing(path, location)
+            raise missing(path, Path(location).name)
     return model, folder
 
 
