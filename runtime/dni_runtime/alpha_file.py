@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 
 from .errors import ModelError
-from .external_data import Weights, follow_links, locations, missing
+from .external_data import Weights, follow_links, locations, missing, read_tensor
 from .metadata import Metadata, read_metadata
 from .providers import Place
 from .slim import read_slim
@@ -61,9 +61,7 @@ class AlphaFile:
         value = _alpha_value(self.slim, alpha)
         if self._pinned is None:
             self._unblended = {
-                tensor.name: onnxruntime.OrtValue.ortvalue_from_numpy(
-                    onnx.numpy_helper.to_array(tensor, str(self.path.parent))
-                )
+                tensor.name: onnxruntime.OrtValue.ortvalue_from_numpy(read_tensor(tensor, self.path.parent))
                 for tensor in _unblended(self.slim.graph)
             }
             self._pinned = _with_constant_alpha(self.slim, value.shape).SerializeToString()

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import onnx
+from onnx.numpy_helper import to_array
 
 from .errors import ModelError
 
@@ -19,6 +21,22 @@ class Weights:
 
     folder: Path
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_tensor(tensor: onnx.TensorProto, folder: Path) -> npt.NDArray[Any]:
+    """The values of `tensor`, whose location, if it has one, is a file below `folder`.
+
+    onnx itself reads no file of several hard links; package managers that share files between environments (uv)
+    make such. Raises OSError if the file cannot be read, ValueError if it is too short.
+    """
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    if "location" not in place:
+        return to_array(tensor)
+    inside = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
+    with (folder / place["location"]).open("rb") as file:
+        file.seek(int(place.get("offset", 0)))
+        inside.raw_data = file.read(int(place.get("length", -1)))
+    return to_array(inside)
 
 
 def locations(model: onnx.ModelProto) -> dict[str, list[onnx.StringStringEntryProto]]:

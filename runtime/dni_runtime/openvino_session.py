@@ -12,10 +12,9 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 from onnx.helper import make_tensor_value_info
-from onnx.numpy_helper import to_array
 
 from .errors import InputError, ModelError, ProviderError
-from .external_data import Weights, follow_links, locations, missing
+from .external_data import Weights, follow_links, locations, missing, read_tensor
 from .ort_format import is_ort_format
 from .signature import Declared
 from .slim import read_slim
@@ -142,7 +141,7 @@ def _take_weights(model: onnx.ModelProto, folder: Path, given: Mapping[str, Any]
         if tensor.name not in inputs:  # old files list weights there too
             model.graph.input.append(make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
         value = given.get(tensor.name)
-        arrays[tensor.name] = to_array(tensor, str(folder)) if value is None else value.numpy()
+        arrays[tensor.name] = read_tensor(tensor, folder) if value is None else value.numpy()
         model.graph.initializer.remove(tensor)
     return arrays
 
