@@ -369,6 +369,15 @@ def test_dni_run_computes_what_it_computes_on_the_cpu(tmp_path: Path):
     assert np.abs(got - wanted).max() <= 1
 
 
+def test_dni_run_passes_options_on(tmp_path: Path):
+    path = save(conv_stack(), tmp_path / "model.onnx")
+    photo = save_image(tmp_path / "photo.png", picture(40, 60, 3))
+    arguments = ("run", path, photo, "--alpha", "0.3", "-o", tmp_path / "out.png", "--provider", "openvino")
+    dni(*arguments, "--provider-option", "device=XPU").assert_error("openvino has no device 'XPU' here; it has CPU")
+    dni(*arguments, "--provider-option", "NUM_STREAMS").assert_usage("'NUM_STREAMS' is no KEY=VALUE")
+    dni(*arguments, "--provider-option", "device=CPU", "--provider-option", "NUM_STREAMS=1").assert_ok()
+
+
 def test_dni_bench_measures_it_against_its_own_baked_file(tmp_path: Path):
     path = save(conv_stack(), tmp_path / "model.onnx")
     lineup = line_up(path, tmp_path, (0.3,), "openvino")
