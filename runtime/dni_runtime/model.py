@@ -119,7 +119,7 @@ class Model:
         `metadata`; on the GPU for a model there. Returns an object that speaks DLPack too, on the same device:
         `torch.from_dlpack(model.run_on_device(x, 0.3))`. Raises as a call does.
 
-        On the CPU nothing is copied. Unchecked so far: CUDA.
+        On the CPU nothing is copied, but by OpenVINO. Unchecked so far: CUDA.
         """
         values, signature = self.check_alpha(alpha), self._signature
         try:
