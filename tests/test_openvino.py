@@ -28,7 +28,8 @@ from policies import (
     reference,
 )
 
-from dni_deploy.bench.lineup import CACHE, MIXING, line_up
+from dni_deploy.bench import line_up, plan, run_case
+from dni_deploy.bench.lineup import BAKED, CACHE, MIXING, NAIVE, OURS
 from dni_deploy.image_files import read_image
 from dni_runtime import InputError, Model, ModelError, ProviderError, load
 from dni_runtime.openvino_session import OpenVinoSession
@@ -378,16 +379,16 @@ def test_dni_run_passes_options_on(tmp_path: Path):
     dni(*arguments, "--provider-option", "device=CPU", "--provider-option", "NUM_STREAMS=1").assert_ok()
 
 
-def test_dni_bench_measures_it_against_its_own_baked_file(tmp_path: Path):
-    path = save(conv_stack(), tmp_path / "model.onnx")
-    lineup = line_up(path, tmp_path, (0.3,), "openvino")
-    wanted = reference(conv_stack(), 0.3)
+def test_a_benchmark_of_it_has_its_own_baked_file_as_yardstick(tmp_path: Path):
+    lineup = line_up(save(conv_stack(), tmp_path / "model.onnx"), tmp_path, (0.3,), "openvino")
+    names = [approach.name for approach in lineup.approaches]
+    assert names == [BAKED, OURS, NAIVE, CACHE, MIXING]
+    shape = (1, 3, 16, 24)
+    case = run_case("m", lineup, lineup.approaches, shape, 1, "openvino", plan(0.2, fewest=1), lambda step: None)
+    assert case.provider == "openvino"
+    assert all(row.difference <= case.tolerance for row in case.rows if row.exact)
     for approach in lineup.approaches:
         running = approach.open(1)
-        if approach.name != MIXING:
-            assert_same(running(X, (0.3,)), wanted)
+        if approach.exact:
+            assert_same(running(X, (0.3,)), reference(conv_stack(), 0.3))
         running.close()
-    assert CACHE in [approach.name for approach in lineup.approaches]
-    arguments = ("--provider", "openvino", "--size", "16x24", "--seconds", "0.2", "--threads", "1", "--json")
-    (case,) = dni("bench", path, *arguments).assert_ok().json["cases"]
-    assert case["provider"] == "openvino"
