@@ -28,17 +28,22 @@ EXTRAS = {
     "tritonclient": {"tritonclient"},
     "openvino": {"openvino"},
 }
+# Files that need one without importing it: they call commands, or look at every package.
+CALLED = {
+    "torch": {"test_alpha_is_free", "test_cli", "test_demo", "test_exported_members", "test_extras"},
+    "openvino": {"test_cli_bench"},
+}
 
 
 @functools.cache
 def needs(file: Path) -> frozenset[str]:
-    """Those of EXTRAS that a file of tests imports, by itself or through another file of this folder."""
+    """Those of EXTRAS that a file of tests calls or imports, by itself or through another file of this folder."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     packages = {name.partition(".")[0] for name in names}
     helpers = [helper for name in packages if (helper := file.with_name(f"{name}.py")).is_file()]
-    direct = {extra for extra, names in EXTRAS.items() if names & packages}
+    direct = {extra for extra, names in EXTRAS.items() if names & packages or file.stem in CALLED.get(extra, ())}
     return frozenset(direct.union(*map(needs, helpers)))
 
 

@@ -280,6 +280,14 @@ def test_files_that_openvino_cannot_load(content: bytes, message: str, tmp_path:
     assert "Exception from" not in str(caught.value)
 
 
+def test_an_ort_file_is_onnx_runtimes_alone(tmp_path: Path):
+    (tmp_path / "model.ort").write_bytes(b"\x18\x00\x00\x00ORTM")
+    with pytest.raises(
+        ModelError, match=r"model\.ort is in ONNX Runtime's own format; openvino reads \.onnx files only"
+    ):
+        load(tmp_path / "model.ort", "openvino")
+
+
 def test_a_call_that_openvino_cannot_run(tmp_path: Path):
     """The table has one size, the image another."""
     proto = MODELS["table"]()
