@@ -340,6 +340,17 @@ def test_no_call_waits_for_a_pin_and_it_takes_over(tmp_path: Path, gate: Gate):
         assert_same(model(X, 0.5), reference(proto, 0.5))
 
 
+@pytest.mark.parametrize(("provider", "kept"), [("cpu", 2), ("openvino", 1)])
+def test_pins_are_counted_with_the_memory_that_they_take(provider: str, kept: int, tmp_path: Path):
+    """Weights of 0.9 MB, which OpenVINO holds three times, and 8 MiB a session: of 20 MiB."""
+    path = save(tinted(features=4096), tmp_path / "model.onnx")
+    with load(path, provider, alpha_policy="pinned", pin_cache_mib=20) as model:
+        for alpha in (0.31, 0.5, 0.77):
+            model(X[:, :, :8, :8], alpha)
+        pins = model._runner._pins  # type: ignore[union-attr]
+        assert [pins.get((alpha,)) is not None for alpha in (0.31, 0.5, 0.77)] == [False] * (3 - kept) + [True] * kept
+
+
 def test_closed_during_a_pin(tmp_path: Path, gate: Gate, capfd: pytest.CaptureFixture[str]):
     model = load(save(conv_stack(), tmp_path / "model.onnx"), "openvino")
     model(X, 0.5)

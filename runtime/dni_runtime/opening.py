@@ -129,7 +129,7 @@ class _Opening:
         return AlwaysPinned(self._pins(), self.signature, lambda: self._plain("alpha could not be pinned"))
 
     def _pins(self) -> Pins:
-        pin_bytes = self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
+        pin_bytes = self.place.weight_copies * self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
         return Pins(
             lambda alpha: self.file.open_pinned(alpha, self.place),
             self.limit_bytes // (pin_bytes + _SESSION_BYTES),
