@@ -41,7 +41,6 @@ class ModelReport:
     """
 
     path: Path
-    format: str
     file_bytes: int
     metadata: Metadata | None
     inputs: Mapping[str, str]
@@ -50,6 +49,7 @@ class ModelReport:
     operators: Mapping[str, int]
     weights: tuple[Weight, ...]
     external_files: tuple[str, ...]
+    format: str = "onnx"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -86,7 +86,6 @@ def inspect_model(path: Path) -> ModelReport:
     }
     return ModelReport(
         path=path,
-        format="onnx",
         file_bytes=path.stat().st_size,
         metadata=read_metadata(model),
         inputs={v.name: _type(v) for v in model.graph.input if v.name not in names or v.name == "alpha"},
