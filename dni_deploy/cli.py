@@ -197,6 +197,7 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
     help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
 )
 @common.provider
+@common.provider_options
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: one per core]")
 @click.option(
     "--sheet",
@@ -207,17 +208,19 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
 @common.force
 @common.as_json
 def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: tuple[list[Any], ...], **options: Any) -> None:
-    """Run MODEL on image files and folders.
+    """Run MODEL, an .onnx or .ort file, on image files and folders.
 
     \b
     Examples:
       one image            dni run model.onnx photo.png --alpha 0.7 -o out.png
       a sweep and a sheet  dni run model.onnx photo.png --alpha 0:1:0.25 -o sweep/ --sheet sheet.png
       a folder             dni run model.onnx photos/ --alpha 0.7 -o results/
+      on OpenVINO          dni run model.onnx photo.png --alpha 0.7 -o out.png --provider openvino
     """
     from .run import run_model
 
     values = [alpha for group in alphas for alpha in group]
+    options["provider_options"] = dict(options["provider_options"])
     failed = run_model(model, list(inputs), output, values, **options)
     if failed:
         raise click.exceptions.Exit(1)

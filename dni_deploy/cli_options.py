@@ -61,6 +61,13 @@ def key_value(text: str) -> Any:
         return key, value
 
 
+def text_value(text: str) -> Any:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is no KEY=VALUE; expected something like device=GPU")
+    return key, value
+
+
 alpha_range = click.option(
     "--alpha-range", type=float, nargs=2, default=(0.0, 1.0), metavar="LO HI", show_default=True,
     help="Smallest and largest alpha that will be accepted; beyond 0..1 the blend extrapolates.",
@@ -76,6 +83,10 @@ arch_args = click.option(
 provider = click.option(
     "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
     help="Where to run; nothing falls back silently.",
+)  # fmt: skip
+provider_options = click.option(
+    "--provider-option", "provider_options", multiple=True, type=text_value, metavar="KEY=VALUE",
+    help="For ONNX Runtime's provider, or for OpenVINO (device=GPU, or one of its properties); repeatable.",
 )  # fmt: skip
 force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

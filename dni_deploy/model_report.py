@@ -8,6 +8,12 @@ from typing import Any
 import onnx
 
 from dni_runtime import Metadata, ModelError, read_metadata
+from dni_runtime.metadata import KEY
+from dni_runtime.ort_format import damaged, is_ort_format
+from dni_runtime.providers import open_session
+
+# Names that NumPy has others for.
+_ORT_TYPES = {"float": "float32", "double": "float64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,12 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """What `inspect_model` found. `operators` counts the graph's nodes by type; sizes are in bytes."""
+    """What `inspect_model` found; sizes are in bytes.
+
+    format:     "onnx", or "ort" for ONNX Runtime's own, which does not tell operators, weights and opset.
+    opset:      0 where it is unknown.
+    operators:  the graph's nodes, counted by type.
+    """
 
     path: Path
     file_bytes: int
@@ -38,6 +49,7 @@ class ModelReport:
     operators: Mapping[str, int]
     weights: tuple[Weight, ...]
     external_files: tuple[str, ...]
+    format: str = "onnx"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -45,11 +57,18 @@ class ModelReport:
 
 
 def inspect_model(path: Path) -> ModelReport:
-    """Read an ONNX file of any tool, without its external weights. Raises ModelError if it cannot be read."""
+    """Read an ONNX file of any tool, without its external weights, or an .ort file.
+
+    Raises ModelError if it cannot be read.
+    """
     try:
+        if is_ort_format(path):
+            return _inspect_ort(path)
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ModelError:
+        raise
     except Exception as error:  # protobuf's DecodeError has moved between modules from version to version
         raise ModelError(f"{path} is not an ONNX file, or only a part of one ({error})") from None
     if not model.graph.node:
@@ -76,6 +95,33 @@ def inspect_model(path: Path) -> ModelReport:
         weights=_weights(model),
         external_files=tuple(sorted(external)),
     )
+
+
+def _inspect_ort(path: Path) -> ModelReport:
+    try:
+        session = open_session(str(path), "cpu").session
+    except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+        raise damaged(path, str(error)) from None
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    metadata = None if text is None else Metadata.from_json(text)
+    return ModelReport(
+        path=path,
+        format="ort",
+        file_bytes=path.stat().st_size,
+        metadata=metadata,
+        inputs={v.name: _ort_type(v) for v in [*session.get_inputs(), *session.get_overridable_initializers()]},
+        outputs={v.name: _ort_type(v) for v in session.get_outputs()},
+        opset=0 if metadata is None else metadata.opset,
+        operators={},
+        weights=(),
+        external_files=(),
+    )
+
+
+def _ort_type(value: Any) -> str:
+    kind = value.type.removeprefix("tensor(").removesuffix(")")
+    sizes = ("?" if size is None else str(size) for size in value.shape)
+    return f"{ {'float': 'float32', 'double': 'float64'}.get(kind, kind) }[{','.join(sizes)}]"
 
 
 def _weights(model: onnx.ModelProto) -> tuple[Weight, ...]:

@@ -1,7 +1,7 @@
 """`dni run`: images through a model, with a progress bar, a report and a contact sheet."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def run_model(
     tile: int | None = None,
     overlap: int | None = None,
     provider: str = "auto",
+    provider_options: Mapping[str, str] | None = None,
     threads: int | None = None,
     sheet: Path | None = None,
     force: bool = False,
@@ -39,7 +40,7 @@ def run_model(
         _check_sheet(sheet, inputs, output, force)
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with dni_runtime.load(model, provider, threads=threads) as loaded:
+    with dni_runtime.load(model, provider, threads=threads, provider_options=provider_options) as loaded:
         note = f"running on {loaded.provider} ({loaded.provider_note})"
         console.print(note, style="dim", soft_wrap=True, markup=False)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

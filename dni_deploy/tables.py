@@ -53,19 +53,24 @@ def print_model(report: ModelReport) -> None:
     facts = _facts(str(report.path))
     weights = sum(weight.bytes for weight in report.weights)
     shared = sum(weight.bytes for weight in report.weights if not weight.blended)
-    facts.add_row("size", f"{report.file_bytes / 1e6:.2f} MB, weights {weights / 1e6:.2f} MB")
+    size = f"{report.file_bytes / 1e6:.2f} MB"
+    facts.add_row("size", size if report.format == "ort" else f"{size}, weights {weights / 1e6:.2f} MB")
     if report.external_files:
         facts.add_row("weights are in", ", ".join(report.external_files))
     for title, values in (("input", report.inputs), ("output", report.outputs)):
         for name, kind in values.items():
             facts.add_row(title, f"{name}: {kind}")
-    facts.add_row("opset", str(report.opset))
-    facts.add_row("operators", ", ".join(f"{count} {name}" for name, count in report.operators.items()))
+    if report.opset:
+        facts.add_row("opset", str(report.opset))
+    operators = ", ".join(f"{count} {name}" for name, count in report.operators.items())
+    facts.add_row("operators", operators or "not told by an .ort file, nor its weights; inspect the .onnx file")
     if report.metadata is None:
         facts.add_row("made by", "another tool: no dni metadata")
     else:
         _add_metadata(facts, report.metadata)
     console.print(facts)
+    if report.format == "ort":
+        return
     table = Table("weight", "shape", "dtype", "kB", "endpoints", title_justify="left")
     table.columns[0].overflow = "fold"
     table.columns[3].justify = "right"

@@ -1,8 +1,14 @@
-"""Skips tests marked `gpu` unless a session really runs on CUDA here; no time limits for Hypothesis."""
+"""Skips tests marked `gpu` unless a session really runs on CUDA here, and leaves out what needs a missing extra.
 
+No time limits for Hypothesis.
+"""
+
+import ast
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +20,44 @@ from dni_runtime import DniError, load
 # A busy machine is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+# Packages of extras, and what else needs them. On a small device without them the files of tests that import them
+# are left out, and the header says so; .ci/run accepts no such header.
+EXTRAS = {
+    "torch": {"torch", "dni_exporters", "onnx_ir", "onnxscript", "safetensors", "spandrel"},
+    "tritonclient": {"tritonclient"},
+    "openvino": {"openvino"},
+}
+# Files that need one without importing it: they call commands, or look at every package.
+CALLED = {
+    "torch": {"test_alpha_is_free", "test_cli", "test_demo", "test_exported_members", "test_extras"},
+    "openvino": {"test_cli_bench"},
+}
+
+
+@functools.cache
+def needs(file: Path) -> frozenset[str]:
+    """Those of EXTRAS that a file of tests calls or imports, by itself or through another file of this folder."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    packages = {name.partition(".")[0] for name in names}
+    helpers = [helper for name in packages if (helper := file.with_name(f"{name}.py")).is_file()]
+    direct = {extra for extra, names in EXTRAS.items() if names & packages or file.stem in CALLED.get(extra, ())}
+    return frozenset(direct.union(*map(needs, helpers)))
+
+
+def missing_extras() -> set[str]:
+    return {extra for extra in EXTRAS if find_spec(extra) is None}
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if is_test and needs(collection_path) & missing_extras() else None
+
+
+def pytest_report_header() -> list[str]:
+    return [f"left out: tests that need {extra}, which is not installed" for extra in sorted(missing_extras())]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -135,6 +135,24 @@ def test_links_to_a_model_are_followed(policy: str, external: bool, tmp_path: Pa
         assert gate.alphas == ([] if policy == "dynamic" else [(0.5,)])
 
 
+@pytest.mark.parametrize("external", [False, True])
+@each_policy
+def test_files_of_several_names_are_read(policy: str, external: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Hard links: package managers share files between environments by them. onnx itself refuses to read such."""
+    monkeypatch.setenv("DNI_CACHE_DIR", "")
+    proto = MODELS["table"]() if policy == "pinned" else conv_stack(features=24)
+    wanted = reference(proto, 0.5)
+    save(proto, tmp_path / "model.onnx", external=external)
+    (tmp_path / "linked").mkdir()
+    for file in tmp_path.glob("model.onnx*"):
+        (tmp_path / "linked" / file.name).hardlink_to(file)
+    with load(tmp_path / "linked" / "model.onnx", "cpu", alpha_policy=policy) as model:
+        assert_same(model(X, 0.5), wanted)
+        assert "own layout" in model.alpha_note or "is pinned" in model.alpha_note
+        if policy == "pinned":
+            assert model._runner._pins.get((0.5,)) is not None  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("location", ["../secret", "/dev/zero", "weights/../../secret", "link"])
 def test_weights_outside_of_the_folder_are_refused_unread(location: str, tmp_path: Path):
     proto = conv_stack(features=24)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from commands import Result, command, dni, names
 
-from dni_deploy.demo import PHOTOGRAPH, PHOTOGRAPH_NOISY
+from dni_deploy.demo import EXPORTED, PHOTOGRAPH, PHOTOGRAPH_NOISY
 from dni_deploy.demo.show import ALPHAS, psnr_db
 from dni_deploy.image_files import read_image
 from dni_runtime import load
@@ -35,6 +35,15 @@ def test_it_makes_a_model_a_sweep_and_a_sheet(shown: tuple[Path, Result]):
     with load(folder / "denoise.onnx", "cpu") as model:
         result = model.enhance(read_image(PHOTOGRAPH_NOISY), 0.4).astype(int)
     assert np.abs(result - read_image(folder / "photograph_noisy_alpha0.40.png")).max() <= 1
+
+
+def test_what_was_exported_before_is_what_is_exported_now(shown: tuple[Path, Result]):
+    """For where there is no PyTorch; to make it again: ORIGINS.md."""
+    image = read_image(PHOTOGRAPH_NOISY)[:60, :80].transpose(2, 0, 1)[None].astype(np.float32) / 255
+    with load(EXPORTED, "cpu") as before, load(shown[0] / "denoise.onnx", "cpu") as now:
+        assert before.metadata == now.metadata
+        for alpha in (0.0, 0.4, 1.0):
+            np.testing.assert_allclose(before(image, alpha), now(image, alpha), atol=1e-6)
 
 
 def test_it_says_what_it_made_and_what_to_try_next(shown: tuple[Path, Result]):

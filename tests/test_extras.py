@@ -64,9 +64,10 @@ def test_without_spandrel_networks_can_still_be_named(tmp_path: Path):
     assert names(tmp_path) == []
 
 
-def test_the_demo_says_what_is_missing(tmp_path: Path):
-    without("torch", "demo", "-o", tmp_path / "demo").assert_error(f"need torch, which is not installed: {PIP}")
-    assert names(tmp_path) == []
+def test_the_demo_runs_without_pytorch_and_says_what_is_missing(tmp_path: Path):
+    result = without("torch", "demo", "-o", tmp_path / "demo").assert_ok()
+    assert result.err.startswith("note: reading checkpoints and exporting need torch, which is not installed: " + PIP)
+    assert {"denoise.onnx", "sheet.png"} <= set(names(tmp_path / "demo"))
 
 
 def test_models_run_and_are_inspected_without_any_of_it(denoiser: Path, photo: Path, tmp_path: Path):

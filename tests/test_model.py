@@ -52,6 +52,14 @@ def test_metadata_comes_from_the_file(model):
     assert model.metadata == METADATA
 
 
+def test_what_another_library_takes_over_stays_as_it_is(model):
+    x = noise(1, 3, 24, 32)
+    result = np.from_dlpack(model.run_on_device(x, 0.5))
+    others = [np.full_like(result, 7) for _ in range(20)]  # what has been freed would be theirs now
+    np.testing.assert_array_equal(result, model(x, 0.5))
+    assert all((other == 7).all() for other in others)
+
+
 def test_the_input_is_not_changed(model):
     x = noise(1, 3, 8, 8)
     before = x.copy()

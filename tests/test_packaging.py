@@ -11,7 +11,14 @@ from commands import python
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"dni_deploy": ROOT, "dni_exporters": ROOT / "exporters", "dni_runtime": ROOT / "runtime"}
-DEMO = {"weak.safetensors", "strong.safetensors", "photograph.png", "photograph_noisy.png", "ORIGINS.md"}
+DEMO = {
+    "weak.safetensors",
+    "strong.safetensors",
+    "exported.onnx",
+    "photograph.png",
+    "photograph_noisy.png",
+    "ORIGINS.md",
+}
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,11 @@ def skip_where_cuda_works():
 
 
 def test_names():
-    assert PROVIDERS == ("auto", "cpu", "cuda", "tensorrt")
+    assert PROVIDERS == ("auto", "cpu", "cuda", "tensorrt", "openvino")
 
 
 def test_unknown_provider_names_the_known_ones(model_path):
-    with pytest.raises(ProviderError, match="provider is 'gpu'; expected one of auto, cpu, cuda, tensorrt"):
+    with pytest.raises(ProviderError, match="provider is 'gpu'; expected one of auto, cpu, cuda, tensorrt, openvino"):
         load(model_path, "gpu")
 
 

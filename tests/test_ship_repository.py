@@ -264,3 +264,17 @@ def test_examples_in_the_help_are_commands_that_exist():
     for line in (line for line in text.splitlines() if line.startswith(" ") and " dni ship triton " in line):
         words = shlex.split(line.partition(" dni ship triton ")[2])
         main.commands["ship"].commands["triton"].make_context("triton", words, parent=click.Context(main))
+
+
+def test_an_ort_file_is_refused(repo: Path, tmp_path: Path):
+    (tmp_path / "stack.ort").write_bytes(ort_bytes(tmp_path))
+    ship(tmp_path / "stack.ort", "-o", repo).assert_error("is an .ort file; give the .onnx file that it was made from")
+    assert not repo.exists()
+
+
+def ort_bytes(folder: Path) -> bytes:
+    """A model as ONNX Runtime itself writes it in its own format."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "made.ort")
+    onnxruntime.InferenceSession(conv_stack().SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return (folder / "made.ort").read_bytes()

@@ -7,11 +7,11 @@ import onnx
 
 from dni_deploy.model_report import inspect_model
 from dni_runtime import AlphaError, Metadata, ModelError, check_alpha
+from dni_runtime.providers import why_not
 from dni_runtime.signature import Declared, Signature, read_signature
 
 from .approach import Approach, Strength
 from .baked import write_baked
-from .openvino import OpenVino, is_installed
 from .ours import Runtime
 from .sessions import OutputMixing, PlainSession, SessionCache
 
@@ -60,6 +60,10 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     Raises ModelError if the file cannot be read or takes no alpha, AlphaError for an alpha that it refuses.
     """
     facts = inspect_model(model)
+    if facts.format == "ort":
+        raise ModelError(
+            f"{model} is an .ort file, which cannot be baked; measure the .onnx file that it was made from"
+        )
     metadata = facts.metadata or Metadata()
     if "alpha" not in facts.inputs:
         why = "" if metadata.alpha_pinned is None else ", it is baked for one"
@@ -83,8 +87,8 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     ]
     if (ends := _ends(model, metadata, folder)) is not None:
         approaches.append(OutputMixing(name=MIXING, files=ends, provider=provider))
-    if is_installed() and provider == "cpu":
-        approaches.append(OpenVino(name=OPENVINO, files=files))
+    if provider == "cpu" and why_not("openvino") is None:
+        approaches.append(PlainSession(name=OPENVINO, files=files, provider="openvino"))
     return Lineup(
         model=model,
         metadata=metadata,

@@ -19,4 +19,7 @@ PHOTOGRAPH = _FOLDER / "photograph.png"
 PHOTOGRAPH_NOISY = _FOLDER / "photograph_noisy.png"
 """The same with Gaussian noise of sigma 30."""
 
-__all__ = ["PHOTOGRAPH", "PHOTOGRAPH_NOISY", "STRONG", "WEAK"]
+EXPORTED = _FOLDER / "exported.onnx"
+"""Both as an alpha-input model, for where there is no PyTorch; a graph that reads their two files."""
+
+__all__ = ["EXPORTED", "PHOTOGRAPH", "PHOTOGRAPH_NOISY", "STRONG", "WEAK"]

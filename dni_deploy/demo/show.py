@@ -1,20 +1,23 @@
 """`dni demo`: the main job from end to end on the bundled pair."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import numpy.typing as npt
+import onnx
 from rich.console import Console
 
 import dni_runtime
 from dni_deploy.contact_sheet import contact_sheet
-from dni_deploy.demo import PHOTOGRAPH, PHOTOGRAPH_NOISY, STRONG, WEAK
+from dni_deploy.demo import EXPORTED, PHOTOGRAPH, PHOTOGRAPH_NOISY, STRONG, WEAK
 from dni_deploy.enhance_files import enhance_files
 from dni_deploy.extras import import_exporters
 from dni_deploy.image_files import read_image, write_image
-from dni_runtime import OutputError
+from dni_runtime import DniError, OutputError
+from dni_runtime.external_data import read_tensor
 
 ALPHAS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 
@@ -22,7 +25,8 @@ ALPHAS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 def show(folder: Path, *, force: bool = False) -> None:
     """Write denoise.onnx, a sweep of the photograph over alpha and sheet.png into `folder`; say what they are.
 
-    Raises OutputError if the folder holds results already, unless `force`; DniError without the extra `export`.
+    Without the extra `export` the model is a copy of one that was exported before. Raises OutputError if the folder
+    holds results already, unless `force`.
     """
     console = Console(stderr=True, highlight=False)
     model_path, sheet_path = folder / "denoise.onnx", folder / "sheet.png"
@@ -30,11 +34,7 @@ def show(folder: Path, *, force: bool = False) -> None:
     if there and not force:
         raise OutputError(f"{there[0]} exists already and is kept; replace it with --force, or choose another folder")
     with console.status("loading PyTorch") as status:
-        exporters = import_exporters()
-        report = exporters.export(
-            [WEAK, STRONG], model_path, alpha_input=True, force=force, progress=lambda step: status.update(step)
-        )
-        click.echo(report.summary())
+        click.echo(_make_model(model_path, force=force, progress=lambda step: status.update(step)))
         status.update("denoising the photograph at six strengths")
         with dni_runtime.load(model_path) as model:
             results = enhance_files(model, [PHOTOGRAPH_NOISY], folder, ALPHAS, overwrite=force)
@@ -54,6 +54,34 @@ def show(folder: Path, *, force: bool = False) -> None:
         f"  dni inspect {model_path}\n"
         "  dni-export YOUR-A.pth YOUR-B.pth --alpha-input -o model.onnx"
     )
+
+
+def _make_model(path: Path, *, force: bool, progress: Callable[[str], None]) -> str:
+    """Write the alpha-input model to `path`; returns one line about it."""
+    try:
+        exporters = import_exporters()
+    except DniError as missing:
+        click.echo(f"note: {missing}; what comes with the demo was exported before", err=True)
+        _copy_exported(path)
+        return f"{path}  {path.stat().st_size / 1e6:.2f} MB  alpha-input"
+    summary: str = exporters.export([WEAK, STRONG], path, alpha_input=True, force=force, progress=progress).summary()
+    return summary
+
+
+def _copy_exported(path: Path) -> None:
+    """Write EXPORTED and its weights as one file, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model = onnx.load(EXPORTED, load_external_data=False)
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(read_tensor(tensor, EXPORTED.parent), tensor.name))
+        onnx.save(model, part)
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error})") from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def psnr_db(image: npt.NDArray[Any], reference: npt.NDArray[Any]) -> float:

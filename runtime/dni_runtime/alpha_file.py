@@ -1,6 +1,6 @@
 """An alpha-input model on disk: its graph in memory, its weights where they are; and sessions pinned to an alpha."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 
 from .errors import ModelError
+from .external_data import Weights, follow_links, locations, missing, read_tensor
 from .metadata import Metadata, read_metadata
 from .providers import Place
 from .slim import read_slim
@@ -39,10 +40,7 @@ class AlphaFile:
         self._state = self._read_state()
         for name, state in self._state:
             if state is None:
-                raise ModelError(
-                    f"{path} needs a weights file that is missing or damaged ({Path(name).name}); "
-                    "put it beside the model"
-                )
+                raise missing(path, Path(name).name)
 
     @property
     def weight_bytes(self) -> int:
@@ -63,32 +61,21 @@ class AlphaFile:
         value = _alpha_value(self.slim, alpha)
         if self._pinned is None:
             self._unblended = {
-                tensor.name: onnxruntime.OrtValue.ortvalue_from_numpy(
-                    onnx.numpy_helper.to_array(tensor, str(self.path.parent))
-                )
+                tensor.name: onnxruntime.OrtValue.ortvalue_from_numpy(read_tensor(tensor, self.path.parent))
                 for tensor in _unblended(self.slim.graph)
             }
             self._pinned = _with_constant_alpha(self.slim, value.shape).SerializeToString()
         values = {"alpha": onnxruntime.OrtValue.ortvalue_from_numpy(value), **self._unblended}
-        return self.open_part(
-            self._pinned, place, lambda options: options.add_external_initializers(list(values), list(values.values()))
-        )
+        return self.open_part(self._pinned, place, values)
 
-    def open_part(self, model: bytes, place: Place, configure: Callable[[Any], None] | None = None) -> Any:
-        """A session of a graph made from `slim`, the weights of which are still in the file.
+    def open_part(self, model: bytes, place: Place, values: Mapping[str, Any] | None = None) -> Any:
+        """A session of a graph made from `slim`, the weights of which are still in the file, or in `values`.
 
         ONNX Runtime maps them, and Python's lock is free meanwhile. Raises ModelError if the file was changed
         since it was loaded, and whatever ONNX Runtime raises.
         """
-
-        def find_weights(options: Any) -> None:
-            folder = str(self.path.parent)
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-            if configure is not None:
-                configure(options)
-
         self.check_unchanged()
-        session = place.open(model, configure=find_weights)
+        session = place.open(model, Weights(self.path.parent, values or {}))
         self.check_unchanged()
         return session
 
@@ -99,7 +86,7 @@ class AlphaFile:
 
     def _read_state(self) -> list[tuple[str, tuple[int, int, int] | None]]:
         states: list[tuple[str, tuple[int, int, int] | None]] = []
-        for name in sorted({self.path.name, *_locations(self.slim)}):
+        for name in sorted({self.path.name, *locations(self.slim)}):
             try:
                 found = (self.path.parent / name).stat()
             except OSError:
@@ -116,35 +103,9 @@ def read_alpha_file(path: Path) -> AlphaFile | None:
     except (OSError, ValueError):
         return None  # ONNX Runtime says what is wrong with it, or loads it: it knows formats besides ONNX
     inputs = [value.name for value in slim.graph.input]
-    if len(inputs) != 2 or "alpha" not in inputs or not _follow_links(slim, path):
+    if len(inputs) != 2 or "alpha" not in inputs or not follow_links(slim, path):
         return None
     return AlphaFile(path, slim)
-
-
-def _follow_links(slim: onnx.ModelProto, path: Path) -> bool:
-    """Make all locations relative to the folder that `path` really lies in; False where one leads out of it.
-
-    Hugging Face's cache keeps files under other names, and links to them. What leads out of the folder is not
-    opened: ONNX Runtime refuses it, and it may be a device.
-    """
-    folder = path.resolve().parent
-    for location, entries in _locations(slim).items():
-        real = (path.parent / location).resolve()
-        if not real.is_relative_to(folder):
-            return False
-        for entry in entries:
-            entry.value = real.relative_to(folder).as_posix()
-    return True
-
-
-def _locations(slim: onnx.ModelProto) -> dict[str, list[onnx.StringStringEntryProto]]:
-    """Where weights are, each place with the entries that say so."""
-    found: dict[str, list[onnx.StringStringEntryProto]] = {}
-    for tensor in slim.graph.initializer:
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                found.setdefault(entry.value, []).append(entry)
-    return found
 
 
 def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:

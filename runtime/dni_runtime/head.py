@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper
-from onnx.numpy_helper import from_array, to_array
+from onnx.numpy_helper import from_array
 
+from .external_data import read_tensor
 from .recipe import Recipes, Terms
 from .split import CannotPrepareError, Split
 
@@ -28,10 +29,10 @@ class Stored:
 
     def __init__(self, model: onnx.ModelProto, folder: Path) -> None:
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._folder = str(folder)
+        self._folder = folder
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
-        values = to_array(self._tensors[name], self._folder)
+        values = read_tensor(self._tensors[name], self._folder)
         if values.dtype != np.float32:
             raise CannotPrepareError(f"weights are stored as {values.dtype}")
         return values
@@ -39,7 +40,7 @@ class Stored:
     def copies(self, names: Iterable[str]) -> list[onnx.TensorProto]:
         """The constants among `names`, of any type, with their values inside."""
         tensors = (self._tensors[name] for name in dict.fromkeys(names) if name in self._tensors)
-        return [from_array(to_array(tensor, self._folder), tensor.name) for tensor in tensors]
+        return [from_array(read_tensor(tensor, self._folder), tensor.name) for tensor in tensors]
 
 
 class Picked:

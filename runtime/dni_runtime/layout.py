@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from .external_data import read_tensor
 from .split import CannotPrepareError, Split, subgraph
 
 # Float32 holds every whole number up to here.
@@ -108,9 +109,9 @@ def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, dis
         constants = {tensor.name: tensor for tensor in body.graph.initializer if tensor.name not in weights}
         placements, kept = [], []
         for tensor in optimized.graph.initializer:
-            values = onnx.numpy_helper.to_array(tensor, temporary)
+            values = read_tensor(tensor, Path(temporary))
             known = constants.get(tensor.name)
-            unchanged = known is not None and np.array_equal(onnx.numpy_helper.to_array(known, str(folder)), values)
+            unchanged = known is not None and np.array_equal(read_tensor(known, folder), values)
             if unchanged or values.dtype != np.float32:
                 kept.append(onnx.numpy_helper.from_array(values, tensor.name))
             else:

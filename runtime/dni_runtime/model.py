@@ -16,9 +16,11 @@ from .alpha import Alpha, check_alpha, format_alpha
 from .alpha_file import Key
 from .enhance import enhance_images
 from .errors import AlphaError, DniError, InputError, ModelError
+from .external_data import missing
 from .metadata import Metadata
 from .on_device import OnDevice
 from .opening import Opened, open_model
+from .ort_format import ORT_SUFFIX, damaged, is_ort_format
 from .runners import Runner
 from .signature import Signature
 
@@ -40,11 +42,14 @@ def load(
     """Load an ONNX file that dni-deploy wrote, or any other that takes one image.
 
     `path`: the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to
-    lie in its folder or below. `provider`: auto, cpu, cuda or tensorrt; auto takes cuda where it works,
+    lie in its folder or below. An .ort file (ONNX Runtime's own format) runs as it is: its weights are blended with
+    every call. `provider`: auto, cpu, cuda, tensorrt or openvino; auto takes cuda where it works,
     else cpu, and `Model.provider_note` says why. `threads`: threads for one operator on the CPU, None for
-    ONNX Runtime's own choice. `provider_options`: ONNX Runtime's for cuda or tensorrt, such as
+    ONNX Runtime's or OpenVINO's own choice. `provider_options`: ONNX Runtime's for cuda or tensorrt, such as
     {"cudnn_conv_algo_search": "EXHAUSTIVE"} (slow to start, sometimes faster; HEURISTIC is our default) or
-    {"use_tf32": "1"} (faster, with errors of 1e-3; off by default).
+    {"use_tf32": "1"} (faster, with errors of 1e-3; off by default); for openvino "device" (CPU is the default; GPU,
+    NPU and AUTO are unchecked) and OpenVINO's properties, such as {"CACHE_DIR": "..."} or
+    {"INFERENCE_PRECISION_HINT": "bf16"} (faster on some processors, with errors of 1e-2; f32 is our default).
 
     `alpha_policy`: how alpha gets into the weights. auto: at full speed when alpha holds, at nearly that
     when it moves; no call waits, and recently used weights are kept. dynamic: the same, but nothing runs
@@ -72,7 +77,7 @@ def load(
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
-        raise ModelError(_explain(file, error)) from error
+        raise _explain(file, error) from error
     return Model(opened, file.name)
 
 
@@ -80,7 +85,7 @@ class Model:
     """A loaded model; made by `load`. Threads may share it; close it, or use it as a context manager.
 
     metadata:       what the file says about itself; the defaults where it says nothing.
-    provider:       where it runs: cpu, cuda or tensorrt.
+    provider:       where it runs: cpu, cuda, tensorrt or openvino.
     provider_note:  why there, one sentence.
     alpha_note:     how alpha gets into the weights, one sentence.
     """
@@ -114,7 +119,7 @@ class Model:
         `metadata`; on the GPU for a model there. Returns an object that speaks DLPack too, on the same device:
         `torch.from_dlpack(model.run_on_device(x, 0.3))`. Raises as a call does.
 
-        On the CPU nothing is copied. Unchecked so far: CUDA.
+        On the CPU nothing is copied, but by OpenVINO. Unchecked so far: CUDA.
         """
         values, signature = self.check_alpha(alpha), self._signature
         try:
@@ -129,7 +134,8 @@ class Model:
                 return runner.run_there(value, values)
             except Exception as error:  # as in load
                 raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
-        return onnxruntime.OrtValue.ortvalue_from_numpy(self._run_typed(value.numpy(), values))
+        # The array itself: an OrtValue made of it would not keep its memory for whoever imports it.
+        return self._run_typed(value.numpy(), values)
 
     def enhance(
         self,
@@ -279,15 +285,18 @@ class Model:
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
 
 
-def _explain(file: Path, error: Exception) -> str:
+def _explain(file: Path, error: Exception) -> ModelError:
     reason = _strip(error)
+    if file.suffix == ORT_SUFFIX and "ORT model" in reason:
+        return damaged(file, reason)
+    if file.suffix != ORT_SUFFIX and is_ort_format(file):
+        return ModelError(f"{file} is in ONNX Runtime's own format: call it {file.with_suffix(ORT_SUFFIX).name}")
     if "external" in reason.lower():
-        missing = re.search(r'does not exist: "([^"]+)"', reason)
-        what = Path(missing[1]).name if missing else reason
-        return f"{file} needs a weights file that is missing or damaged ({what}); put it beside the model"
+        found = re.search(r'does not exist: "([^"]+)"', reason)
+        return missing(file, Path(found[1]).name if found else reason)
     if "Protobuf parsing failed" in reason or "No graph was found" in reason:
-        return f"{file} is not an ONNX file, or only a part of one: copy or export it again"
-    return f"{file} cannot be loaded: {reason}"
+        return ModelError(f"{file} is not an ONNX file, or only a part of one: copy or export it again")
+    return ModelError(f"{file} cannot be loaded: {reason}")
 
 
 def _strip(error: Exception) -> str:

@@ -74,8 +74,10 @@ def open_model(
     stated = None if text is None else Metadata.from_json(text)
     metadata = stated or Metadata()
     signature = read_signature(opened.session, metadata)
-    if alpha_file is None or signature.alpha_name is None:
+    if signature.alpha_name is None:
         runner: Runner = Plain(opened.session, signature, "the model has no alpha input")
+    elif alpha_file is None:  # an .ort file, or another that only ONNX Runtime itself can read
+        runner = Plain(opened.session, signature, f"{_BLENDS_ALWAYS} (only an .onnx file can be laid out or pinned)")
     else:
         place = Place(opened.provider, threads, provider_options)
         opening = _Opening(alpha_file, signature, metadata, place, limit_bytes)
@@ -110,10 +112,10 @@ class _Opening:
         """`plain`: the graph as it is in the file, on that provider."""
         if policy == "pinned":
             return self._always_pinned()
-        if self.place.provider != "cuda":
-            # Building a TensorRT engine takes minutes, so nobody gets one in the background.
+        if self.place.provider == "tensorrt":
+            # Building an engine takes minutes, so nobody gets one in the background.
             return plain
-        for graphs in (True, False):
+        for graphs in (True, False) if self.place.provider == "cuda" else ():
             try:
                 moving = OnDevice(self.file, self.signature, self.place, graphs=graphs)
                 self._check(moving, plain)
@@ -127,7 +129,7 @@ class _Opening:
         return AlwaysPinned(self._pins(), self.signature, lambda: self._plain("alpha could not be pinned"))
 
     def _pins(self) -> Pins:
-        pin_bytes = self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
+        pin_bytes = self.place.weight_copies * self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
         return Pins(
             lambda alpha: self.file.open_pinned(alpha, self.place),
             self.limit_bytes // (pin_bytes + _SESSION_BYTES),

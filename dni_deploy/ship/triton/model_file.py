@@ -49,6 +49,8 @@ def read_model_file(path: Path) -> ModelFile:
     from dni_deploy.model_report import inspect_model
 
     report = inspect_model(path)
+    if report.format == "ort":
+        raise ModelError(f"{path} is an .ort file; give the .onnx file that it was made from")
     model = onnx.load(path, load_external_data=False)
     metadata = read_metadata(model) or Metadata()
     declared = Declared(model)
