@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
 
 from dni_runtime import AlphaError, InputError, load, write_metadata
-from dni_runtime.enhance import enhance_image
+from dni_runtime.enhance import enhance_images
 
 ALPHA = 0.4
 
@@ -227,7 +227,7 @@ def test_nothing_smaller_than_the_minimum_is_run(size, tile):
 
     metadata = replace(METADATA, size_multiple=4, size_minimum=24, overlap=8)
     image = picture(*size, 3)
-    np.testing.assert_array_equal(enhance_image(run, image, metadata, (1, 3, None, None), tile=tile), image)
+    np.testing.assert_array_equal(enhance_images(run, [image], metadata, (1, 3, None, None), tile=tile)[0], image)
     assert set(shapes) == {(24, 24)}
 
 
@@ -286,3 +286,38 @@ def test_images_smaller_than_the_overlap(models, size):
     image = picture(*size, 3)
     tiled = models["unet"].enhance(image, ALPHA, tile=80, overlap=32)
     assert_same_picture(tiled, models["unet"].enhance(image, ALPHA, tile=0))
+
+
+@pytest.mark.parametrize("tile", [None, 72])
+@pytest.mark.parametrize("name", ["rgb", "grey", "double", "half", "unet", "fixed", "silent"])
+def test_a_batch_gives_what_its_images_give_alone(models, name, tile):
+    images = [
+        picture(50, 99, 3),
+        picture(50, 99, 4, seed=2),
+        picture(50, 99, dtype=np.uint16, seed=3),
+        picture(50, 99, 3, seed=4),
+    ]
+    opaque = picture(50, 99, 4, seed=5)
+    opaque[:, :, 3] = 255  # takes no part in the batch, where the other opacity does
+    batch = models[name].enhance_batch([*images, opaque], ALPHA, tile=tile)
+    for image, result in zip([*images, opaque], batch, strict=True):
+        assert_same_picture(result, models[name].enhance(image, ALPHA, tile=tile))
+
+
+def test_a_batch_is_one_run():
+    lengths = []
+
+    def run(x):
+        lengths.append(len(x))
+        return x
+
+    enhance_images(run, [picture(40, 40, 3) for _ in range(5)], METADATA, (None, 3, None, None))
+    assert lengths == [5]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"), [([(4, 5), (5, 4), (4, 5)], "4x5 and 5x4"), ([], "no image")], ids=["unlike", "none"]
+)
+def test_a_batch_of_unlike_sizes(models, sizes, found):
+    with pytest.raises(InputError, match=f"has {found}; expected images of one size"):
+        models["rgb"].enhance_batch([picture(*size, 3) for size in sizes], ALPHA)

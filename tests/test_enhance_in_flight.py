@@ -9,7 +9,7 @@ import pytest
 from onnx_models import METADATA, conv_stack, picture, save
 
 from dni_runtime import ModelError, load
-from dni_runtime.enhance import enhance_image
+from dni_runtime.enhance import enhance_images
 
 ALPHA = 0.4
 
@@ -30,7 +30,7 @@ def peak_beyond_images(image, **options):
     metadata = replace(METADATA, scale=2.0, overlap=0)
     tracemalloc.start()
     try:
-        result = enhance_image(enlarge, image, metadata, (None, 3, None, None), **options)
+        (result,) = enhance_images(enlarge, [image], metadata, (None, 3, None, None), **options)
         return tracemalloc.get_traced_memory()[1] - result.nbytes
     finally:
         tracemalloc.stop()
@@ -66,7 +66,7 @@ def test_small_tiles_run_as_batches_where_the_model_allows():
             return x
 
         image = picture(600, 600, 3)
-        enhance_image(run, image, METADATA, shape, tile=tile, overlap=0)
+        enhance_images(run, [image], METADATA, shape, tile=tile, overlap=0)
         return max(lengths)
 
     assert batches((None, 3, None, None), 64) == 16  # 256 x 256 pixels
@@ -101,7 +101,9 @@ def test_errors_come_out_as_they_are_and_end_everything(error, source, tile, at)
         count(reported, "progress")
 
     with pytest.raises(error, match=source):
-        enhance_image(run, picture(250, 250, 3), METADATA, (1, 3, None, None), tile=tile, overlap=0, progress=progress)
+        enhance_images(
+            run, [picture(250, 250, 3)], METADATA, (1, 3, None, None), tile=tile, overlap=0, progress=progress
+        )
     assert len(ran) == at
     assert threading.active_count() == threads
 
@@ -116,5 +118,5 @@ def test_nan_in_any_tile_ends_the_run():
         return x
 
     with pytest.raises(ModelError, match="holds NaN"):
-        enhance_image(run, picture(700, 700, 3), METADATA, (1, 3, None, None), tile=100, overlap=0)
+        enhance_images(run, [picture(700, 700, 3)], METADATA, (1, 3, None, None), tile=100, overlap=0)
     assert len(ran) == 4  # the one that ran while the third was written

@@ -1,7 +1,7 @@
-"""One image through a network: padded to a size that it takes, tiled, cropped."""
+"""Images through a network: padded to a size that it takes, tiled, cropped."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -29,24 +29,25 @@ _OVERLAP_LIMIT = 64
 _BATCH_PIXELS = 256 * 256
 
 
-def enhance_image(
+def enhance_images(
     run: Run,
-    image: IntegerImage,
+    images: Sequence[IntegerImage],
     metadata: Metadata,
     shape: Shape,
     *,
     tile: int | None = None,
     overlap: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> IntegerImage:
-    """`Model.enhance` for a network `run` (float32 (N, C, H, W) -> float32 (N, C', sH, sW)).
+) -> list[IntegerImage]:
+    """`Model.enhance_batch` for a network `run` (float32 (N, C, H, W) -> float32 (N, C', sH, sW)).
 
     `shape`: the sizes that the network's input is fixed to, None for each that may vary. `run` is called in the
     calling thread, and has to return a new array every time, which is overwritten.
 
-    Beside the image and the result, memory is bounded by the tile, not by the image: two batches as float32 before
-    the network and two after it (a batch is one tile, or small ones of 256 x 256 pixels in all), and the seams
-    (16 input pixels) between the row of tiles that runs and the next, and between this tile and the next.
+    Beside the images and the results, memory is bounded by the tile, not by the images' size: two batches as float32
+    before the network and two after it (a batch is one tile of every image, or small ones of 256 x 256 pixels in
+    all), and the seams (16 input pixels) between the row of tiles that runs and the next, and between this tile and
+    the next.
     """
     if metadata.scale is None:
         raise InputError(
@@ -54,11 +55,11 @@ def enhance_image(
             "cropped; use model(x)"
         )
     scale = Fraction(metadata.scale).limit_denominator(64)
-    colors, _ = split_opacity(image)
-    picture = Picture(image, shape[1] or colors.shape[2], scale, metadata.value_range)
-    rows, columns = _plan(image.shape[0], image.shape[1], metadata, shape, scale, tile, overlap)
-    samples = picture.samples
-    if shape[0] not in (None, 1, samples):
+    pictures = [_picture(image, metadata, shape, scale) for image in images]
+    height, width = _common_size(images)
+    rows, columns = _plan(height, width, metadata, shape, scale, tile, overlap)
+    samples = [picture.samples for picture in pictures]
+    if shape[0] not in (None, 1, sum(samples)):
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
 
     def run_samples(x: FloatArray) -> FloatArray:
@@ -66,17 +67,38 @@ def enhance_image(
             return np.concatenate([run(x[i : i + 1]) for i in range(len(x))])
         return run(x)
 
+    def read(top: int, left: int) -> FloatArray:
+        tiles = [picture.read(top, left, rows.tile, columns.tile) for picture in pictures]
+        return tiles[0] if len(tiles) == 1 else np.concatenate(tiles)
+
+    def write(y: FloatArray, top: int, left: int) -> None:
+        for picture, part in zip(pictures, np.split(y, np.cumsum(samples)[:-1]), strict=True):
+            picture.write(part, top, left)
+
     run_tiled(
         run_samples,
-        lambda top, left: picture.read(top, left, rows.tile, columns.tile),
-        picture.write,
+        read,
+        write,
         rows,
         columns,
         scale,
-        tiles_per_batch=max(1, _BATCH_PIXELS // (samples * rows.tile * columns.tile)) if shape[0] is None else 1,
+        tiles_per_batch=max(1, _BATCH_PIXELS // (sum(samples) * rows.tile * columns.tile)) if shape[0] is None else 1,
         progress=progress,
     )
-    return picture.result
+    return [picture.result for picture in pictures]
+
+
+def _picture(image: IntegerImage, metadata: Metadata, shape: Shape, scale: Fraction) -> Picture:
+    colors, _ = split_opacity(image)
+    return Picture(image, shape[1] or colors.shape[2], scale, metadata.value_range)
+
+
+def _common_size(images: Sequence[IntegerImage]) -> tuple[int, int]:
+    sizes = list(dict.fromkeys(image.shape[:2] for image in images))
+    if len(sizes) != 1:
+        found = " and ".join(f"{height}x{width}" for height, width in sizes) or "no image"
+        raise InputError(f"a batch of images has {found}; expected images of one size, which run as one")
+    return sizes[0]
 
 
 def _plan(

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ import onnxruntime
 
 from .alpha import Alpha, check_alpha, format_alpha
 from .alpha_file import Key
-from .enhance import enhance_image
+from .enhance import enhance_images
 from .errors import AlphaError, DniError, InputError, ModelError
 from .metadata import Metadata
 from .on_device import OnDevice
@@ -161,12 +161,28 @@ class Model:
         Raises InputError for an unfit image, tile or overlap, or a network without a scale; AlphaError and
         ModelError as for a call.
         """
+        return self.enhance_batch([image], alpha, tile=tile, overlap=overlap, progress=progress)[0]
+
+    def enhance_batch(
+        self,
+        images: Sequence[npt.NDArray[Any]],
+        alpha: Alpha | None = None,
+        *,
+        tile: int | None = None,
+        overlap: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[npt.NDArray[Any]]:
+        """`enhance` for several images of equal height and width and one alpha, which run as one batch.
+
+        Faster than one by one where the images are small or the network is; memory is that of all of them. Their
+        channels and dtypes may differ. The results are in the order of `images`; all else is as for `enhance`.
+        """
         values = self.check_alpha(alpha)
         if self._scale_unknown:
             self._learn_scale(values)
-        return enhance_image(
+        return enhance_images(
             lambda x: self._run(x, values),
-            image,
+            images,
             self.metadata,
             self._signature.shape,
             tile=tile,

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dni_runtime import AlphaError, DniError, InputError, Model, ModelError
-from dni_runtime.enhance import enhance_image
 
 from .contract import ALPHA, IMAGE, INPUT, OUTPUT, OUTPUT_IMAGE
 from .model_file import ModelFile
@@ -62,10 +61,7 @@ class Executor:
         self._model = model
         self._limits = limits
         self._alpha_count = 0 if file.alpha is None else file.alpha_count
-        batch, self._channels, height, width = file.signature.shape
-        self._joins = batch is None
-        # Images join untiled, and cropped by the scale: a model that fixes sizes, or has no scale, gets one at a time.
-        self._joins_images = self._joins and height is None and width is None and file.metadata.scale is not None
+        self._joins = file.signature.shape[0] is None
 
     def run(self, requests: Sequence[Tensors]) -> list[Answer]:
         """Answer every request, in their order; what is wrong with one does not touch the others."""
@@ -139,8 +135,7 @@ class Executor:
         for group in groups.values():
             field, data = group[0].field, group[0].data
             height, width = data.shape[:2] if field == IMAGE else data.shape[1:]
-            joins = self._joins_images if field == IMAGE else self._joins
-            size = max(1, _TOGETHER_LIMIT_PIXELS // (height * width)) if joins else 1
+            size = max(1, _TOGETHER_LIMIT_PIXELS // (height * width)) if self._joins else 1
             yield from (group[start : start + size] for start in range(0, len(group), size))
 
     def _run(self, group: Sequence[_Item]) -> list[tuple[_Item, npt.NDArray[Any] | DniError]]:
@@ -153,38 +148,12 @@ class Executor:
             return [(group[0], kind(f"{group[0].field}: {error or type(error).__name__}"))]
 
     def _run_together(self, group: Sequence[_Item]) -> Sequence[npt.NDArray[Any]]:
-        model, alpha = self._model, group[0].alpha
-        images = [item.data for item in group]
-        if group[0].field == INPUT:
-            return list(model(np.stack(images), alpha))
-        if len(images) == 1:
-            return [model.enhance(images[0], alpha)]
-        batches = [self._network_input(image) for image in images]
-        outputs = np.split(model(np.concatenate(batches), alpha), np.cumsum([len(b) for b in batches])[:-1])
-        return [self._enhance(image, lambda _, y=y: y) for image, y in zip(images, outputs, strict=True)]
-
-    def _network_input(self, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """What `enhance` feeds to the network for an image that is not tiled: there is one such tensor."""
-
-        def keep(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            raise _KeptError(x)
-
-        try:
-            self._enhance(image, keep)
-        except _KeptError as kept:
-            return kept.x
-        raise AssertionError("enhance ran no network")
-
-    def _enhance(self, image: npt.NDArray[Any], run: Any) -> npt.NDArray[Any]:
-        shape = (None, self._channels, None, None)
-        return enhance_image(run, image, self._model.metadata, shape, tile=0)
-
-
-class _KeptError(Exception):
-    """Carries a tensor out of `enhance_image`."""
-
-    def __init__(self, x: npt.NDArray[np.float32]) -> None:
-        self.x = x
+        data, alpha = [item.data for item in group], group[0].alpha
+        return (
+            list(self._model(np.stack(data), alpha))
+            if group[0].field == INPUT
+            else self._model.enhance_batch(data, alpha)
+        )
 
 
 def _collect(field: str, rows: Sequence[npt.NDArray[Any] | DniError]) -> Answer:
