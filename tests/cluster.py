@@ -71,6 +71,10 @@ class Member:
         self.process.communicate(timeout=60)
         assert_gone(family)
 
+    def ask_to_stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+
     def kill(self) -> tuple[float, float]:
         """SIGKILL for tritonserver; the time before, and that when it is gone for sure."""
         assert self.process is not None
@@ -96,6 +100,12 @@ class Cluster:
     repository: Path
     front: ServerAddress
     members: list[Member] = field(default_factory=list)
+
+    def stop(self) -> None:
+        for member in self.members:
+            member.ask_to_stop()
+        for member in self.members:
+            member.stop()
 
     def traffic(self) -> Traffic:
         return Traffic(str(self.front), self.front.at(1))
@@ -131,9 +141,9 @@ def cluster(model: Path, folder: Path) -> Iterator[Cluster]:
     assert report.notes == ()
     running = Cluster(folder, repository, front, [Member(repository, address) for address in servers])
     with ExitStack() as stack:
+        stack.callback(running.stop)
         for member in running.members:
             member.start()
-            stack.callback(member.stop)
         for member in running.members:
             member.wait_until_ready()
         log = stack.enter_context((folder / "haproxy.log").open("wb"))

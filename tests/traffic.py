@@ -1,4 +1,4 @@
-"""Clients that ask without a pause, each in a thread of its own, and remember what they sent and got."""
+"""Clients that ask all the time, each in a thread of its own, and remember what they sent and got."""
 
 import concurrent.futures
 import threading
@@ -14,9 +14,10 @@ import tritonclient.http
 from numpy.typing import NDArray
 from onnx_models import picture
 from triton_server import alphas, infer
-from tritonclient.utils import InferenceServerException
 
 SIZES = [(24, 32), (40, 40), (64, 48)]
+# Leaves some processor time to the servers, which are on the same machine.
+PAUSE_S = 0.01
 # Behind a proxy an answer that does not come within this time does not come at all.
 _GIVE_UP_S = 20
 
@@ -47,6 +48,7 @@ class Traffic:
 
     def __enter__(self) -> "Traffic":
         self._stop = threading.Event()
+        self._counts = [0] * self.clients
         self._pool = concurrent.futures.ThreadPoolExecutor(self.clients)
         self._threads = [self._pool.submit(self._ask, number) for number in range(self.clients)]
         return self
@@ -60,13 +62,16 @@ class Traffic:
 
     def wait_for(self, more: int, timeout_s: float = 30) -> None:
         """Until `more` answers have come."""
-        before, deadline = len(self.answered), time.monotonic() + timeout_s
-        while len(self.answered) < before + more:
-            assert time.monotonic() < deadline, f"{len(self.answered) - before} answers in {timeout_s} s"
+        before, deadline = self._answers(), time.monotonic() + timeout_s
+        while self._answers() < before + more:
+            assert time.monotonic() < deadline, f"{self._answers() - before} answers in {timeout_s} s"
             for thread in self._threads:
                 if thread.done():
                     thread.result()
-            time.sleep(0.01)
+            time.sleep(0.02)
+
+    def _answers(self) -> int:
+        return sum(self._counts)
 
     @property
     def answered(self) -> list[Sent]:
@@ -86,7 +91,10 @@ class Traffic:
         with self._client(protocol) as client:
             while not self._stop.is_set():
                 image = picture(1, *SIZES[rng.integers(len(SIZES))], 3, seed=int(rng.integers(1000)))
-                self.sent.append(self._send(client, protocol, image, float(np.float32(rng.random()))))
+                sent = self._send(client, protocol, image, float(np.float32(rng.random())))
+                self.sent.append(sent)
+                self._counts[number] += sent.error is None
+                self._stop.wait(PAUSE_S)
 
     def _client(self, protocol: str) -> Any:
         if protocol == "http":
@@ -98,7 +106,7 @@ class Traffic:
         started = time.monotonic()
         try:
             result = infer(client, self.model, {"image": image, "alpha": alphas(alpha)}, **timeout)
-        except (InferenceServerException, OSError) as error:
+        except Exception as error:  # of gRPC, of HTTP, of the connection: whoever asked has got no answer
             return Sent(protocol, started, time.monotonic(), image, alpha, error=error)
         response = result.get_response()
         version = response["model_version"] if protocol == "http" else response.model_version

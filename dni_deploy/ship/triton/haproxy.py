@@ -172,8 +172,8 @@ def check_haproxy(file: Path) -> tuple[str, ...]:
 
 
 def _said(level: str, log: str) -> Sequence[str]:
-    """Without the process number, the line number and the path of a file that is about to move."""
+    """Without the process number, and without the line number and the path of a file that is about to move."""
     # What is said on the level NOTICE only tells which HAProxy it is.
     log = re.sub(r"(?m)^\[NOTICE\].*$", "", log)
-    found = re.findall(rf"^\[{level}\]\s+\(\d+\) : (?:config : )?(?:\[[^\]]*:\d+\] : )?(.+)$", log, re.MULTILINE)
+    found = re.findall(rf"(?m)^\[{level}\]\s+\(\d+\) : (?:config : )?(?:(?:parsing )?\[\S+:\d+\] : )*(.+)$", log)
     return [str(text).strip() for text in found] or list(filter(None, [log.strip()]))

@@ -136,6 +136,8 @@ def _arguments(
         arguments.append("--allow-gpu-metrics=false")
     if model_control:
         arguments += ["--model-control-mode=explicit", "--load-model=*"]
+        # The last version answers while the next one loads: a balancer that asks for readiness need not turn away.
+        arguments.append("--strict-readiness=false")
     if needs.response_cache:
         arguments += [f"--cache-directory={server.caches}", f"--cache-config=local,size={_CACHE_BYTES}"]
     if supports(server, "http-max-input-size"):  # 64 MiB otherwise, less than one large photograph
