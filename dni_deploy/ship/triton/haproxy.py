@@ -98,6 +98,9 @@ frontend stats
 # Checked once a second, ten times a second once something is odd: a server that starts, loads, or has died gets
 # nothing. There is no slow start: Triton is ready after the models' warm-up, and as fast as ever.
 backend triton_http
+    # A connection for each request: none is sent on one that its server is about to close, and Triton, which waits for
+    # open ones, ends at once when it is stopped.
+    option http-server-close
     option httpchk
     http-check send meth GET uri /v2/health/ready ver HTTP/1.1 hdr Host triton
     http-check expect status 200
