@@ -137,4 +137,4 @@ def test_the_page_and_the_picture(benchmark: Any, tmp_path: Path):
     assert "+1.0 MB an hour" in page and "2.51.0" in page
     benchmark.plots.plot(rows, ways, soaked(benchmark, 1.0), tmp_path / "serving.png")
     assert (tmp_path / "serving.png").read_bytes().startswith(b"\x89PNG")
-    benchmark.plots.plot([], [], None, tmp_path / "empty.png")
+    benchmark.plots.plot(rows, ways, None, tmp_path / "without.png")

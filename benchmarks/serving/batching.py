@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from load import Throughput, different_alphas, equal_alphas, pictures, throughput
@@ -98,12 +100,11 @@ def assert_right(servers: Iterable[Server], model: Path, size: int) -> None:
     with dni_runtime.load(model, "cpu") as reference:
         wanted = [reference.enhance(image, float(alpha)) for image, alpha in zip(images, alphas, strict=True)]
     for server in servers:
-        with server.client(GRPC) as client:
-            sent = [
-                client.async_infer(server.model, make_inputs(GRPC, {"image": image[None], "alpha": one_alpha(alpha)}),
-                                   callback=lambda result, error: None)
-                for image, alpha in zip(images, alphas, strict=True)
-            ]  # fmt: skip
-            for one, right in zip(sent, wanted, strict=True):
-                got = one.get_result().as_numpy("output_image")[0]
+        with server.client(GRPC) as client, ThreadPoolExecutor(len(images)) as pool:
+
+            def ask(image: Any, alpha: float, client: Any = client, server: Server = server) -> Any:
+                inputs = make_inputs(GRPC, {"image": image[None], "alpha": one_alpha(alpha)})
+                return client.infer(server.model, inputs).as_numpy("output_image")[0]
+
+            for got, right in zip(pool.map(ask, images, alphas), wanted, strict=True):
                 assert np.abs(got.astype(int) - right.astype(int)).max() <= _PIXEL_TOLERANCE, "a wrong answer"

@@ -19,7 +19,7 @@ _MARKERS = "osD^v"
 
 
 def plot(batching: Sequence[Batching], overhead: Sequence[Overhead], soak: Soak | None, path: Path) -> None:
-    """Three panels beside each other, drawn from whatever there is."""
+    """Three panels beside each other; the last one is empty without a soak."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
     _plot_batching(left, batching)
     _plot_overhead(middle, overhead)
@@ -49,8 +49,7 @@ def _plot_batching(axes: Any, rows: Sequence[Batching]) -> None:
     axes.set_xticks(ticks, [str(n) for n in ticks])
     axes.minorticks_off()
     _dress(axes, "Batches of up to 8, against none")
-    if rows:
-        axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _plot_overhead(axes: Any, rows: Sequence[Overhead]) -> None:
@@ -67,8 +66,7 @@ def _plot_overhead(axes: Any, rows: Sequence[Overhead]) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     _dress(axes, "The way to the server and back")
-    if rows:
-        axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _plot_soak(axes: Any, soak: Soak | None) -> None:
