@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
-import tritonclient.http
 from cluster import HOST, OPTIONS, Cluster, cluster
 from numpy.typing import NDArray
 from onnx_models import conv_stack, picture, save
 from traffic import Sent, Traffic, wait_until
 from triton_server import alphas, infer
+from tritonclient.http import InferenceServerClient as HttpClient
 from tritonclient.utils import InferenceServerException
 
 import dni_runtime
@@ -90,7 +90,6 @@ def test_a_new_version_is_rolled_out_and_no_request_is_lost(
     assert_right(models, traffic.answered)
     assert {sent.version for sent in traffic.answered} == {"1", "2"}
     assert {sent.version for sent in traffic.answered if sent.started > rolled} == {"2"}
-    assert traffic.longest_s < LONGEST_S
 
 
 def test_a_server_is_drained_and_restarted_and_no_request_is_lost(
@@ -118,6 +117,16 @@ def test_a_server_is_drained_and_restarted_and_no_request_is_lost(
     assert [str(failure.error) for failure in traffic.failed] == []
     assert_right(models, traffic.answered)
     assert {sent.version for sent in traffic.answered if sent.started > rolled} == {"2"}
+
+
+def test_a_refused_connection_goes_to_the_other_server(models: dict[str, dni_runtime.Model], tmp_path: Path):
+    """Before a check has found out: here none ever does."""
+    with cluster(save(conv_stack(seed=1), tmp_path / "stack.onnx"), tmp_path, checked=False) as running:
+        running.members[0].kill()
+        with running.traffic() as traffic:
+            traffic.wait_for(60)
+    assert [str(failure.error) for failure in traffic.failed] == []
+    assert_right(models, traffic.sent)
     assert traffic.longest_s < LONGEST_S
 
 
@@ -130,7 +139,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def clients(running: Cluster) -> Iterator[Any]:
-    with tritonclient.http.InferenceServerClient(str(running.front), network_timeout=60) as client:
+    with HttpClient(str(running.front), network_timeout=60) as client:
         yield client
     with tritonclient.grpc.InferenceServerClient(running.front.at(1)) as client:
         yield client
@@ -156,7 +165,7 @@ def test_what_passes_and_what_does_not(idle: Cluster):
                 forbidden()
             assert caught.value.status() in ("403", "StatusCode.PERMISSION_DENIED")
     for member in idle.members:
-        with tritonclient.http.InferenceServerClient(str(member.address)) as client:
+        with HttpClient(str(member.address)) as client:
             assert client.is_model_ready("stack")
 
 
@@ -185,6 +194,20 @@ def test_a_request_that_no_server_takes_is_refused_by_its_length(idle: Cluster):
     assert response.status == 413
     assert b"over the limit of 129048576 bytes (dni ship triton --max-pixels)" in response.read()
     connection.close()
+
+
+def test_without_a_server_the_client_is_told(idle: Cluster):
+    names = [f"triton_http/triton{number}" for number in (1, 2)]
+    for name in names:
+        idle.ask(f"set server {name} state maint")
+    for client in clients(idle):
+        with pytest.raises(InferenceServerException) as caught:
+            infer(client, "stack", {"image": picture(1, 8, 8, 3), "alpha": alphas(0.5)})
+        assert caught.value.status() in ("503", "StatusCode.UNAVAILABLE")
+        assert "no server is ready" in caught.value.message() or not isinstance(client, HttpClient)
+    for name in names:
+        idle.ask(f"set server {name} state ready")
+    wait_until(lambda: idle.is_up(0) and idle.is_up(1))
 
 
 def test_statistics_are_on_loopback_for_people_and_for_prometheus(idle: Cluster):

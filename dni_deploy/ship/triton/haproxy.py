@@ -56,7 +56,8 @@ defaults
     option redispatch 1
 
     # A whole photograph takes minutes on a CPU; a server that is lost meanwhile is noticed by TCP, after 25 s.
-    timeout connect 1s
+    # The next server is tried after the first of these, also where the connection was refused at once.
+    timeout connect 500ms
     timeout http-request 30s
     timeout client 10m
     timeout server 10m
@@ -80,6 +81,9 @@ frontend http
     acl asking path_reg {asking}
     http-request return status 403 content-type application/json string '{refused}' unless asking
     http-request return status 413 content-type application/json string '{too_large}' if {{ req.body_size gt {limit} }}
+    http-error status 502 content-type application/json string '{{"error":"the server ended before it had answered"}}'
+    http-error status 503 content-type application/json string '{{"error":"no server is ready"}}'
+    http-error status 504 content-type application/json string '{{"error":"the server gave no answer in time"}}'
     default_backend triton_http
 
 frontend grpc
