@@ -170,7 +170,7 @@ def test_what_passes_and_what_does_not(idle: Cluster):
 
 
 def test_a_whole_photograph_passes(idle: Cluster, models: dict[str, dni_runtime.Model]):
-    image = picture(1, 3000, 4000, 3)
+    image = picture(1, 2000, 3000, 3)
     wanted = models["1"].enhance(image[0], 0.3)
     for client in clients(idle):
         result = infer(client, "stack", {"image": image, "alpha": alphas(0.3)})
