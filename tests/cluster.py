@@ -37,15 +37,17 @@ def need_haproxy() -> str:
     return program
 
 
-def free_address() -> ServerAddress:
-    """Three ports in a row that nobody has, below those that the system gives to clients, to be had again later."""
+def free_addresses(count: int) -> list[ServerAddress]:
+    """Each with three ports that nobody has, below those that the system gives to clients, to be had again later."""
     while True:
-        address = ServerAddress(HOST, random.randrange(20000, 32000))
+        first = random.randrange(20000, 32000)
+        addresses = [ServerAddress(HOST, first + 3 * number) for number in range(count)]
         try:
-            choose_addresses(address.host, address.port)
+            for address in addresses:
+                choose_addresses(address.host, address.port)
         except InputError:
             continue
-        return address
+        return addresses
 
 
 @dataclass
@@ -136,8 +138,7 @@ class Cluster:
 def cluster(model: Path, folder: Path, *, checked: bool = True) -> Iterator[Cluster]:
     """Everything up; afterwards everything gone. Not `checked`: HAProxy never notices that a server is down."""
     program = need_haproxy()
-    servers = (free_address(), free_address(), free_address())
-    *servers, front = servers
+    *servers, front = free_addresses(3)
     repository = folder / "repo"
     report = ship_triton([model], repository, OPTIONS, haproxy=Front(tuple(servers), front))
     assert report.notes == ()
