@@ -15,8 +15,10 @@ lint: .venv/.done
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.done
-	$(BIN)/python benchmarks/export_cost.py; first=$$?; $(BIN)/python benchmarks/alpha_is_free/run.py && exit $$first
+bench: .venv/.done .venv-triton/.done
+	status=0; for script in export_cost.py alpha_is_free/run.py serving/run.py; do \
+	  $(BIN)/python benchmarks/$$script || status=1; \
+	done; exit $$status
 
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt

@@ -15,8 +15,9 @@ import pytest
 from commands import dni
 from onnx_models import conv_stack, picture, save
 from triton_server import Served, alphas, assert_gone, descendants, first_line, infer, need_server, serving, start
+from tritonclient.utils import InferenceServerException
 
-from dni_deploy.ship.triton import tritonserver
+from dni_deploy.ship.triton import ShipOptions, ship_triton, tritonserver
 from dni_deploy.ship.triton.running import choose_addresses
 from dni_deploy.ship.triton.tritonserver import find_tritonserver, python_backends, supports
 from dni_runtime import DniError, InputError
@@ -175,6 +176,40 @@ def test_several_instances_answer_alike(model: Path):
     with dni_runtime.load(model, "cpu") as reference:
         for result in results:
             np.testing.assert_array_equal(result.as_numpy("output_image")[0], reference.enhance(image[0], 0.4))
+
+
+def test_a_repository_is_served_as_it_is(model: Path, tmp_path: Path):
+    import dni_runtime
+
+    repository = tmp_path / "repo"
+    options = ShipOptions(backend="python", warmup=(), max_pixels=100)
+    ship_triton([model], repository, options, name="one")
+    ship_triton([model], repository, options, name="two", version=3)
+    before = sorted(repository.rglob("*.*"))
+    with serving(repository) as served, served.client("http") as client:
+        assert (served.told["models"], served.told["repository"]) == (["one", "two"], str(repository))
+        image = picture(1, 9, 9, 3)
+        result = infer(client, "two", {"image": image, "alpha": alphas(0.4)})
+        with pytest.raises(InferenceServerException, match="over the limit of 100"):
+            infer(client, "one", {"image": picture(1, 11, 11, 3), "alpha": alphas(0.4)})
+        with pytest.raises(InferenceServerException, match="not allowed"):
+            client.load_model("one")
+    assert [path for path in sorted(repository.rglob("*.*")) if path.suffix != ".pyc"] == before
+    with dni_runtime.load(model, "cpu") as reference:
+        np.testing.assert_array_equal(result.as_numpy("output_image")[0], reference.enhance(image[0], 0.4))
+
+
+def test_a_repository_that_cannot_be_served(model: Path, tmp_path: Path):
+    repository = tmp_path / "repo"
+    ship_triton([model], repository, ShipOptions(backend="python"))
+    dni("serve", repository, "--max-batch", 4).assert_usage("--max-batch is for a MODEL; a repository was shipped with")
+    (repository / "stack" / "1" / "model.py").unlink()
+    server = ["--server", make_server(tmp_path / "server"), "--port", 0]
+    dni("serve", repository, *server).assert_error("cannot be served: stack: version 1: model.py is missing")
+    (tmp_path / "empty").mkdir()
+    dni("serve", tmp_path / "empty", *server).assert_error("holds no model; expected a folder for each")
+    (tmp_path / "with space").mkdir()
+    dni("serve", tmp_path / "with space", *server).assert_error("Triton cannot run from a folder with white space")
 
 
 def test_a_backend_that_the_server_lacks(model: Path):

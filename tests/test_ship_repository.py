@@ -236,7 +236,8 @@ def test_options_that_make_no_sense(options: dict[str, Any]):
 
 def test_from_python(model: Path, repo: Path):
     report = ship_triton([model], repo, ShipOptions(backend="python", warmup=()), version=3)
-    assert report.to_dict() == {"repository": str(repo), "models": ["stack"], "backend": "python", "version": 3}
+    told = {"repository": str(repo), "models": ["stack"], "backend": "python", "version": 3}
+    assert report.to_dict() == {**told, "haproxy": None, "notes": []}
     assert names(repo / "stack") == ["3", "config.pbtxt"]
     with pytest.raises(OutputError, match="has a version 3 already"):
         ship_triton([model], repo, version=3)

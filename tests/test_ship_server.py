@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from commands import process
 from numpy.typing import NDArray
 from onnx_models import conv_stack, noise, picture, save
 from triton_server import PROTOCOLS, Served, alphas, first_line, infer, serving, start
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 import dni_runtime
@@ -189,6 +191,28 @@ def test_a_body_that_is_no_request_leaves_the_server_up(served: Served, model: d
         status, _ = post(served, body)
         assert 400 <= status <= 500
     with served.client("http") as client:
+        assert_right(model, GOOD, infer(client, served.model, GOOD))
+
+
+def test_garbage_over_grpc_is_refused(served: Served, model: dni_runtime.Model):
+    request = service_pb2.ModelInferRequest(model_name=served.model)
+    request.inputs.add(name="image", datatype="UINT8", shape=[1, 8, 8, 3])
+    request.inputs.add(name="alpha", datatype="FP32", shape=[1, 1])
+    half = np.float32(0.5).tobytes()
+    with grpc.insecure_channel(served.told["grpc"]) as channel:
+        send = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", request_serializer=bytes)
+        with pytest.raises(grpc.RpcError):
+            send(b"\xff\x00 garbage")
+        for length in (0, 191, 193, 5000):
+            request.raw_input_contents[:] = [bytes(length), half]
+            with pytest.raises(grpc.RpcError) as caught:
+                send(request.SerializeToString())
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "image" in caught.value.details()
+        request.raw_input_contents[:] = [bytes(192), half[:3]]
+        with pytest.raises(grpc.RpcError, match="alpha"):
+            send(request.SerializeToString())
+    with served.client("grpc") as client:
         assert_right(model, GOOD, infer(client, served.model, GOOD))
 
 

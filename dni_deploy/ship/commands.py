@@ -8,12 +8,27 @@ from typing import Any
 import click
 
 from dni_deploy import cli_options as common
+from dni_runtime import InputError
 
 from .triton.contract import BACKENDS
+from .triton.haproxy import DEFAULT_LISTEN, Front
 from .triton.options import ACCELERATORS, DEVICES, ShipOptions
+from .triton.server_address import ServerAddress, parse_address, parse_servers
 
 _DEFAULTS = ShipOptions()
 _SERVE_WARMUP = ((64, 64),)
+
+
+def _parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A click type that turns `parse`'s InputError into a usage error."""
+
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except InputError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return convert
 
 
 def _options(backend: str) -> Callable[[Any], Any]:
@@ -87,6 +102,20 @@ def ship() -> None:
     help="Sizes that run before the model counts as ready; repeatable.  [default: 512x512]",
 )
 @click.option("--no-warmup", is_flag=True, help="Be ready at once; the first requests take longer.")
+@click.option(
+    "--haproxy",
+    "servers",
+    type=_parsed(parse_servers),
+    metavar="HOST:PORT,...",
+    help="Also write haproxy.cfg, for these servers: their HTTP ports; gRPC is at the next one.",
+)
+@click.option(
+    "--haproxy-listen",
+    "listen",
+    type=_parsed(parse_address),
+    metavar="HOST:PORT",
+    help=f"Where HAProxy listens: HTTP, gRPC at the next port, statistics at the third.  [default: {DEFAULT_LISTEN}]",
+)
 @common.force
 @common.as_json
 def triton(
@@ -96,6 +125,8 @@ def triton(
     version: int,
     warmup: tuple[tuple[int, int], ...],
     no_warmup: bool,
+    servers: tuple[ServerAddress, ...] | None,
+    listen: ServerAddress | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -108,6 +139,7 @@ def triton(
       photographs, batched by strength    dni ship triton denoise.onnx -o repo --backend python
       one model for each baked strength   dni ship triton models/ -o repo
       the next version, beside the first  dni ship triton better.onnx --name denoise -o repo --model-version 2
+      several servers behind one address  dni ship triton denoise.onnx -o repo --haproxy 10.0.0.1:8000,10.0.0.2:8000
 
     The python backend needs dni-deploy in the server's Python; the onnxruntime backend needs nothing. A client
     example and an index of the models are written into REPO too. `dni serve` tries a model out.
@@ -115,14 +147,28 @@ def triton(
     if warmup and no_warmup:
         raise click.UsageError("give either --warmup or --no-warmup")
     sizes = () if no_warmup else warmup or _DEFAULTS.warmup
+    if listen is not None and servers is None:
+        raise click.UsageError("--haproxy-listen needs --haproxy")
     from .triton.repository import ship_triton
 
-    report = ship_triton(models, repository, _ship_options(options, sizes), name=name, version=version, force=force)
+    report = ship_triton(
+        models,
+        repository,
+        _ship_options(options, sizes),
+        name=name,
+        version=version,
+        haproxy=None if servers is None else Front(servers, listen or DEFAULT_LISTEN),
+        force=force,
+    )
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
     if as_json:
         click.echo(json.dumps(report.to_dict()))
         return
     for model in report.models:
         click.echo(f"{report.repository / model}  {report.backend} backend, version {report.version}")
+    if report.haproxy is not None:
+        click.echo(f"{report.haproxy}  HAProxy, start it with: haproxy -W -f {report.haproxy}")
     click.echo(f"checked; start it with: tritonserver --model-repository {report.repository}", err=True)
 
 
@@ -151,7 +197,7 @@ def check(repository: Path, as_json: bool) -> None:
 
 
 @click.command(cls=common.Command)
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL|REPO")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
 @click.option(
     "--port",
@@ -167,21 +213,57 @@ def check(repository: Path, as_json: bool) -> None:
     help="The tritonserver to use, or a Python environment with nvidia-pytriton.  [default: found]",
 )
 @_options("python")
+@click.option(
+    "--model-control", is_flag=True, help="Let whoever reaches the server have models loaded: new versions, or others."
+)
 @click.option("--verbose", is_flag=True, help="Show the server's own log.")
 @common.as_json
-def serve(model: Path, host: str, port: int, server: Path | None, verbose: bool, as_json: bool, **options: Any) -> None:
+def serve(
+    model: Path,
+    host: str,
+    port: int,
+    server: Path | None,
+    model_control: bool,
+    verbose: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Serve MODEL on a real Triton Inference Server until Ctrl-C; on this machine only, unless --host says more.
 
+    REPO, written by dni ship triton, is served as it is.
+
     \b
-    Example:
+    Examples:
       dni serve denoise.onnx --port 8000
+      dni serve repo --port 8000 --model-control
 
     Needs a tritonserver: NVIDIA's container has one, and so has pip install nvidia-pytriton "numpy<2".
     """
     from .triton.serve import serve_model
 
-    chosen = _ship_options(options, _SERVE_WARMUP)
-    serve_model(model, chosen, host=host, port=port, server=server, verbose=verbose, as_json=as_json)
+    chosen = None if model.is_dir() else _ship_options(options, _SERVE_WARMUP)
+    if chosen is None:
+        _refuse_given(options)
+    serve_model(
+        model,
+        chosen,
+        host=host,
+        port=port,
+        server=server,
+        model_control=model_control,
+        verbose=verbose,
+        as_json=as_json,
+    )
+
+
+def _refuse_given(options: dict[str, Any]) -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if (
+            parameter.name in options
+            and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+        ):
+            raise click.UsageError(f"{parameter.opts[0]} is for a MODEL; a repository was shipped with its options")
 
 
 def _ship_options(options: dict[str, Any], warmup: tuple[tuple[int, int], ...]) -> ShipOptions:

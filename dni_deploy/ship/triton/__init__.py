@@ -4,14 +4,18 @@ ship_triton([Path("denoise.onnx")], Path("repo"))   # then: tritonserver --model
 """
 
 from .contract import BACKENDS
+from .haproxy import Front
 from .lint import CheckReport, Problem, check_repository
 from .options import ShipOptions
 from .repository import ShipReport, ship_triton
+from .server_address import ServerAddress
 
 __all__ = [
     "BACKENDS",
     "CheckReport",
+    "Front",
     "Problem",
+    "ServerAddress",
     "ShipOptions",
     "ShipReport",
     "check_repository",

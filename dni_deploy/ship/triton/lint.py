@@ -48,11 +48,16 @@ def check_repository(repository: Path) -> CheckReport:
     """
     if not repository.is_dir():
         raise InputError(f"{repository} is no folder; expected a model repository")
-    folders = sorted(path for path in repository.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = model_folders(repository)
     if not folders:
         raise InputError(f"{repository} holds no model; expected a folder for each, made by dni ship triton")
     problems = [Problem(folder.name, message) for folder in folders for message in check_model(folder)]
     return CheckReport(repository, tuple(folder.name for folder in folders), tuple(problems))
+
+
+def model_folders(repository: Path) -> list[Path]:
+    """A folder for each model of `repository`."""
+    return sorted(path for path in repository.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def check_model(folder: Path) -> list[str]:

@@ -15,9 +15,11 @@ from dni_runtime import InputError, ModelError, OutputError
 
 from .client_example import client_example
 from .config import make_config, warmup_files
+from .haproxy import HAPROXY_CFG, Front, check_haproxy, haproxy_config
 from .index import Index
-from .lint import CONFIG, WARMUP, check_model
+from .lint import CONFIG, WARMUP, check_model, model_folders
 from .model_file import ModelFile, read_model_file
+from .needs import read_needs
 from .options import ShipOptions
 from .python_model import MODEL_FILE, MODEL_PY
 
@@ -26,12 +28,17 @@ CLIENT = "client.py"
 
 @dataclass(frozen=True, slots=True)
 class ShipReport:
-    """What `ship_triton` wrote; `models` are the names that clients use."""
+    """What `ship_triton` wrote; `models` are the names that clients use.
+
+    haproxy: the configuration of HAProxy, if one was asked for. notes: what an operator should know.
+    """
 
     repository: Path
     models: tuple[str, ...]
     backend: str
     version: int
+    haproxy: Path | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -40,6 +47,8 @@ class ShipReport:
             "models": list(self.models),
             "backend": self.backend,
             "version": self.version,
+            "haproxy": None if self.haproxy is None else str(self.haproxy),
+            "notes": list(self.notes),
         }
 
 
@@ -50,13 +59,15 @@ def ship_triton(
     *,
     name: str | None = None,
     version: int = 1,
+    haproxy: Front | None = None,
     force: bool = False,
 ) -> ShipReport:
     """Write a Triton model repository that loads as it is, and check it; nothing appears unless all of it is right.
 
     `models`: ONNX files, and folders of them; each becomes a model, named after its file or `name`. `repository`
     may exist and keeps its other models. `version`: of all models; a model that is there gets a new version
-    where its tensors are the same, and is replaced as a whole with `force`.
+    where its tensors are the same, and is replaced as a whole with `force`. `haproxy`: servers that will serve this
+    repository, and where HAProxy listens in front of them; haproxy.cfg is written too.
 
     Raises InputError, ModelError for unfit arguments and files, OutputError where something is in the way.
     """
@@ -73,11 +84,15 @@ def ship_triton(
             if problems := check_model(staged / model_name):
                 raise ModelError(f"{file.path} cannot be served: {'; '.join(problems)}")
         changes = [_plan(staged / model_name, repository / model_name, version, force) for model_name in named]
+        notes = _write_haproxy(repository, staged, tuple(named), haproxy, force) if haproxy is not None else ()
         for change in changes:
             change()
+        if haproxy is not None:
+            os.replace(staged / HAPROXY_CFG, repository / HAPROXY_CFG)
         index.write(repository, staged)
         _write_client(repository, staged, named, options, force)
-    return ShipReport(repository, tuple(named), options.backend, version)
+    written = None if haproxy is None else repository / HAPROXY_CFG
+    return ShipReport(repository, tuple(named), options.backend, version, written, notes)
 
 
 def _find(models: Sequence[Path]) -> list[Path]:
@@ -188,6 +203,21 @@ def _write_client(
     baked = len(named) > 1 and all(f.metadata.alpha_pinned is not None for f in named.values())
     (staged / CLIENT).write_text(client_example(name, file, options.backend, baked=baked))
     os.replace(staged / CLIENT, repository / CLIENT)
+
+
+def _write_haproxy(
+    repository: Path, staged: Path, named: tuple[str, ...], front: Front, force: bool
+) -> tuple[str, ...]:
+    """Into `staged`, checked; the notes. Raises OutputError where `repository` has one that says something else."""
+    kept = [folder for folder in model_folders(repository) if folder.name not in named]
+    needs = read_needs([*kept, *(staged / name for name in named)])
+    text, target = haproxy_config(front, needs.largest_request_bytes), repository / HAPROXY_CFG
+    if target.exists() and target.read_bytes() != text.encode() and not force:
+        raise OutputError(
+            f"{target} is there and says something else, which is kept; move it away first, and compare the two"
+        )
+    (staged / HAPROXY_CFG).write_text(text)
+    return check_haproxy(staged / HAPROXY_CFG)
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""`dni serve`: one model on a real tritonserver, from a repository that lasts as long as the server."""
+"""`dni serve`: a repository on a real tritonserver; that of one model lasts as long as the server."""
 
 import json
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,9 +14,11 @@ import click
 from dni_deploy.cli_options import console
 from dni_runtime import DniError, format_alpha
 
-from .lint import CONFIG
+from .lint import CONFIG, check_repository, model_folders
 from .model_file import ModelFile, read_model_file
+from .needs import Needs, read_needs
 from .options import ShipOptions
+from .python_model import MODEL_FILE
 from .repository import CLIENT, ship_triton
 from .running import Addresses, Running, choose_addresses
 from .tritonserver import Tritonserver, find_tritonserver, python_backends, supports
@@ -24,46 +26,62 @@ from .tritonserver import Tritonserver, find_tritonserver, python_backends, supp
 # A terminal that closes sends the third.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CACHE_BYTES = 256 * 2**20
-_OVERHEAD_BYTES = 2**20
-_CHANNELS = 4
-_FLOAT_BYTES = 4
 
 
 def serve_model(
     model: Path,
-    options: ShipOptions,
+    options: ShipOptions | None = None,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
     server: Path | None = None,
+    model_control: bool = False,
     verbose: bool = False,
     as_json: bool = False,
 ) -> None:
     """Serve `model` until SIGINT, SIGTERM or SIGHUP comes; say on stdout where, once it is ready.
 
+    `model`: an ONNX file, shipped with `options`; or a repository, which has its options in it. `model_control`:
+    clients may have models loaded anew and unloaded.
+
     Raises DniError where no server is found, it cannot start, or it ends by itself.
     """
     with tempfile.TemporaryDirectory(prefix="dni-serve-", ignore_cleanup_errors=True) as text, _stops() as stop:
         folder = Path(text)
-        if any(character.isspace() for character in text):
-            raise DniError(f"Triton cannot run from a folder with white space, {text!r}; set TMPDIR to another one")
+        repository = model.resolve() if model.is_dir() else folder / "repository"
+        for path, remedy in ((folder, "set TMPDIR to another one"), (repository, "move it")):
+            if any(character.isspace() for character in str(path)):
+                raise DniError(f"Triton cannot run from a folder with white space, {str(path)!r}; {remedy}")
         installed = find_tritonserver(server)
-        if not installed.has_backend(options.backend):
-            raise DniError(
-                f"{installed.program} has no {options.backend} backend; expected {installed.backends / options.backend}"
-            )
         addresses = choose_addresses(host, port)
-        (name,) = ship_triton([model], folder / "repository", options).models
-        arguments = _arguments(installed, folder, addresses, options)
+        if model.is_dir():
+            _check(repository)
+        else:
+            ship_triton([model], repository, options)
+        folders = model_folders(repository)
+        needs = read_needs(folders)
+        arguments = _arguments(installed, folder, repository, addresses, needs, model_control)
         stop.at_once = False
         with Running(installed, arguments, addresses, None if verbose else folder / "server.log") as running:
-            with console().status(f"starting tritonserver, {name} is loading"):
+            with console().status(f"starting tritonserver, {', '.join(f.name for f in folders)} loading"):
                 ready = running.wait_until_ready(stop)
             if ready:
-                told = _tell(name, options.backend, addresses, folder / "repository", running)
-                click.echo(json.dumps(told) if as_json else _as_text(told, read_model_file(model)))
+                told = _tell(folders, needs, addresses, running)
+                click.echo(json.dumps(told) if as_json else _as_text(told, _newest(folders[0])))
                 running.wait(stop)
             raise _StopError
+
+
+def _check(repository: Path) -> None:
+    if problems := check_repository(repository).problems:
+        listed = "; ".join(f"{problem.model}: {problem.message}" for problem in problems)
+        raise DniError(f"{repository} cannot be served: {listed}")
+
+
+def _newest(folder: Path) -> ModelFile:
+    """What clients meet: the highest version, see config."""
+    versions = [path for path in folder.iterdir() if path.name.isdecimal()]
+    return read_model_file(max(versions, key=lambda path: int(path.name)) / MODEL_FILE)
 
 
 class _StopError(Exception):
@@ -102,50 +120,61 @@ def _stops() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _arguments(server: Tritonserver, folder: Path, addresses: Addresses, options: ShipOptions) -> list[str]:
-    backends = python_backends(server, folder / "backends") if options.backend == "python" else server.backends
-    arguments = [f"--model-repository={folder / 'repository'}", f"--backend-directory={backends}"]
+def _arguments(
+    server: Tritonserver, folder: Path, repository: Path, addresses: Addresses, needs: Needs, model_control: bool
+) -> list[str]:
+    for backend in needs.backends:
+        if not server.has_backend(backend):
+            raise DniError(f"{server.program} has no {backend} backend; expected {server.backends / backend}")
+    backends = python_backends(server, folder / "backends") if "python" in needs.backends else server.backends
+    arguments = [f"--model-repository={repository}", f"--backend-directory={backends}"]
     # Not only HTTP: gRPC and the metrics would listen on all interfaces.
     for service in ("http", "grpc", "metrics"):
         arguments += [f"--{service}-address={addresses.host}", f"--{service}-port={getattr(addresses, service)}"]
     arguments.append("--disable-auto-complete-config")  # the configuration is complete
-    if options.device == "cpu":
+    if not needs.on_gpu:
         arguments.append("--allow-gpu-metrics=false")
-    if options.response_cache:
+    if model_control:
+        arguments += ["--model-control-mode=explicit", "--load-model=*"]
+        # The last version answers while the next one loads: a balancer that asks for readiness need not turn away.
+        arguments.append("--strict-readiness=false")
+    if needs.response_cache:
         arguments += [f"--cache-directory={server.caches}", f"--cache-config=local,size={_CACHE_BYTES}"]
     if supports(server, "http-max-input-size"):  # 64 MiB otherwise, less than one large photograph
-        largest = max(options.max_pixels * _CHANNELS, options.max_input_pixels * _CHANNELS * _FLOAT_BYTES)
-        arguments.append(f"--http-max-input-size={largest + _OVERHEAD_BYTES}")
+        arguments.append(f"--http-max-input-size={needs.largest_request_bytes}")
     return arguments
 
 
-def _tell(name: str, backend: str, addresses: Addresses, repository: Path, running: Running) -> dict[str, Any]:
+def _tell(folders: Sequence[Path], needs: Needs, addresses: Addresses, running: Running) -> dict[str, Any]:
     return {
-        "model": name,
-        "backend": backend,
+        "model": folders[0].name,
+        "models": [folder.name for folder in folders],
+        "backend": " ".join(sorted(needs.backends)),
         "http": f"{addresses.host}:{addresses.http}",
         "grpc": f"{addresses.host}:{addresses.grpc}",
         "metrics": f"{addresses.host}:{addresses.metrics}",
-        "repository": str(repository),
+        "repository": str(folders[0].parent),
         "pid": running.pid,
     }
 
 
 def _as_text(told: dict[str, Any], model: ModelFile) -> str:
     url = f"http://{told['http']}/v2/models/{told['model']}"
+    names = told["models"]
     lines = [
-        f"{told['model']} is served at",
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} served at",
         f"  HTTP     {url}",
         f"  gRPC     {told['grpc']}",
         f"  metrics  http://{told['metrics']}/metrics",
         "",
         "Try it:",
     ]
-    if told["backend"] == "python":
+    if "python" in told["backend"]:
         lines.append(f"  curl -s {url}/infer -d '{example_request(model)}'")
     repository = Path(told["repository"])
     alpha = "" if model.alpha is None else f" {format_alpha(_middle(model))}"
-    lines.append(f"  python {repository / CLIENT} photo.jpg{alpha} result.png {told['http']}")
+    if (repository / CLIENT).exists():
+        lines.append(f"  python {repository / CLIENT} photo.jpg{alpha} result.png {told['http']}")
     lines += ["", f"The configuration is {repository / told['model'] / CONFIG}. Ctrl-C stops the server."]
     return "\n".join(lines)
 

@@ -1,0 +1,140 @@
+"""The benchmark of serving: it measures real servers, sees wrong answers, and says first what does not hold."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_models import conv_stack, save
+from triton_server import need_server
+
+from dni_deploy.bench.hardware import hardware
+from dni_deploy.bench.race import Effort
+from dni_deploy.bench.spread import Spread
+
+FOLDER = Path(__file__).parents[1] / "benchmarks" / "serving"
+MODULES = ("server", "networks", "load", "batching", "overhead", "soak", "bounds", "plots", "page")
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Iterator[Any]:
+    """The scripts, which are no package; other benchmarks have some of the same names."""
+    path, others = list(sys.path), {name: sys.modules.pop(name, None) for name in MODULES}
+    sys.path.insert(0, str(FOLDER))
+    try:
+        yield SimpleNamespace(**{name: __import__(name) for name in MODULES})
+    finally:
+        sys.path[:] = path
+        for name, other in others.items():
+            sys.modules.pop(name, None)
+            if other is not None:
+                sys.modules[name] = other
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    need_server()
+    return save(conv_stack(), tmp_path / "stack.onnx")
+
+
+def silent(step: str) -> None:
+    pass
+
+
+def test_batching_is_measured(benchmark: Any, model: Path):
+    effort = benchmark.batching.Effort(sizes=(16,), clients=(8,), seconds=0.4, rounds=1)
+    equal, different = benchmark.batching.measure_batching("stack", model, effort, silent)
+    assert (equal.alphas, different.alphas) == ("equal", "all different")
+    for row in (equal, different):
+        assert row.ratio.median == pytest.approx(row.batched_per_s / row.single_per_s)
+        assert row.batched_per_s > 10 and row.client_cpu_ms > 0
+        assert 1 < row.batch <= 8
+
+
+def test_a_wrong_answer_is_seen(benchmark: Any, model: Path, tmp_path: Path):
+    other = save(conv_stack(seed=3), tmp_path / "other.onnx")
+    with benchmark.server.serving(model) as server:
+        benchmark.batching.assert_right([server], model, 16)
+        with pytest.raises(AssertionError, match="a wrong answer"):
+            benchmark.batching.assert_right([server], other, 16)
+
+
+def test_the_way_through_is_measured(benchmark: Any, model: Path):
+    rows = benchmark.overhead.measure_overhead("stack", model, {16: Effort(1.0, 3), 32: Effort(1.0, 3)}, silent)
+    assert [(row.size, row.way) for row in rows] == [
+        (size, way) for size in (16, 32) for way in benchmark.overhead.WAYS
+    ]
+    for row in rows:
+        assert row.count == 3
+        assert 0 < row.bare_p50_ms < row.p50_ms <= row.p99_ms
+        assert row.more_p50_ms > 0
+
+
+def test_a_soak(benchmark: Any, model: Path):
+    result = benchmark.soak.soak(model, 0.1, silent)
+    assert result.answers > 20 and result.wrong == 0
+    assert result.checked > 0
+    assert len(result.samples) >= 4 and min(mb for _, mb in result.samples) > 50
+
+
+def test_the_slope_and_its_uncertainty(benchmark: Any):
+    rng = np.random.default_rng(0)
+    minutes = np.arange(0, 10, 1 / 60)
+    wander = np.convolve(rng.normal(0, 1, len(minutes) + 29), np.ones(30) / 30, "valid")  # neighbours are alike
+    inside = 0
+    for seed in range(200):
+        noise = np.random.default_rng(seed).normal(0, 1, len(minutes))
+        slope, uncertainty = benchmark.soak.fit_slope(list(zip(minutes, 500 + minutes * 2 + noise, strict=True)))
+        inside += abs(slope - 120) <= uncertainty
+    assert 0.85 <= inside / 200 <= 1
+    plain = benchmark.soak.fit_slope(list(zip(minutes, rng.normal(0, wander.std(), len(minutes)), strict=True)))
+    alike = benchmark.soak.fit_slope(list(zip(minutes, wander, strict=True)))
+    assert alike[1] > 2 * plain[1]
+    assert benchmark.soak.fit_slope([(0.0, 1.0)] * 15) == (0.0, float("inf"))
+
+
+def batching(benchmark: Any, alphas: str, ratio: float, clients: int = 8) -> Any:
+    spread = Spread(ratio, ratio, ratio, ratio, 3)
+    return benchmark.batching.Batching("Net", 32, clients, alphas, 100 * ratio, 100.0, spread, 4.0, 0.5)
+
+
+def soaked(benchmark: Any, slope: float, wrong: int = 0) -> Any:
+    samples = tuple((minute / 10, 500.0) for minute in range(100))
+    return benchmark.soak.Soak(4, 1000, 50, wrong, samples, 3.0, slope, 5.0)
+
+
+def test_what_is_promised_is_checked(benchmark: Any):
+    def failed(equal: float, different: float, slope: float = 4.0, wrong: int = 0) -> list[str]:
+        rows = [batching(benchmark, "equal", equal), batching(benchmark, "equal", 0.5, 1)]
+        rows += [batching(benchmark, "all different", different), batching(benchmark, "all different", 1.1, 1)]
+        bounds = benchmark.bounds.check_bounds(rows, soaked(benchmark, slope, wrong))
+        return [bound.what for bound in bounds if not bound.holds]
+
+    assert failed(1.2, 0.95) == []
+    assert failed(0.9, 0.89) == [
+        "all alphas different: batching / none, at worst",
+        "all alphas equal: batching / none, at best",
+    ]
+    assert failed(1.2, 0.95, slope=6.0) == ["growth of memory that is certain"]
+    assert failed(1.2, 0.95, wrong=1) == ["wrong answers"]
+
+
+def test_the_page_and_the_picture(benchmark: Any, tmp_path: Path):
+    rows = [batching(benchmark, "equal", 1.2), batching(benchmark, "all different", 0.8)]
+    ways = [
+        benchmark.overhead.Overhead("Net", size, way, 1.0, 2.0, 3.0, 1.0, 2.0, 10)
+        for size in (32, 64)
+        for way in benchmark.overhead.WAYS
+    ]
+    bounds = benchmark.bounds.check_bounds(rows, soaked(benchmark, 1.0))
+    page = benchmark.page.page(hardware(), "2.51.0", bounds, rows, ways, soaked(benchmark, 1.0))
+    verdicts = [line for line in page.splitlines() if line.endswith(("hold** |", "| holds |"))]
+    assert verdicts[0].endswith("| 0.8 x | at least 0.9 x | **does not hold** |")
+    assert len(verdicts) == len(bounds) == 4
+    assert "+1.0 MB an hour" in page and "2.51.0" in page
+    benchmark.plots.plot(rows, ways, soaked(benchmark, 1.0), tmp_path / "serving.png")
+    assert (tmp_path / "serving.png").read_bytes().startswith(b"\x89PNG")
+    benchmark.plots.plot(rows, ways, None, tmp_path / "without.png")
