@@ -1,5 +1,6 @@
 """An alpha-input model on disk: its graph in memory, its weights where they are; and sessions pinned to an alpha."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,8 @@ class AlphaFile:
 
     @property
     def weight_bytes(self) -> int:
-        """Size of the weights of all endpoints together."""
-        return sum(
-            int(entry.value)
-            for tensor in self.slim.graph.initializer
-            for entry in tensor.external_data
-            if entry.key == "length"
-        )
+        """Size of the weights of all endpoints together, in float32, as a session on a CPU holds them."""
+        return sum(4 * math.prod(tensor.dims) for tensor in self.slim.graph.initializer if tensor.external_data)
 
     def open_pinned(self, alpha: Key, place: Place) -> Any:
         """A session with alpha made a constant, so that ONNX Runtime folds the whole blend.
@@ -70,9 +66,7 @@ class AlphaFile:
             }
             self._pinned = _with_constant_alpha(self.slim, value.shape).SerializeToString()
         values = {"alpha": onnxruntime.OrtValue.ortvalue_from_numpy(value), **self._unblended}
-        return self.open_part(
-            self._pinned, place, lambda options: options.add_external_initializers(list(values), list(values.values()))
-        )
+        return self.open_part(self._pinned, place, lambda options: _configure_pinned(options, values))
 
     def open_part(self, model: bytes, place: Place, configure: Callable[[Any], None] | None = None) -> Any:
         """A session of a graph made from `slim`, the weights of which are still in the file.
@@ -152,12 +146,16 @@ def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
 
     A session does not fold them into others: it would keep the file's own pages, which change with the file.
     """
-    blend = dependents(graph, "alpha")
-    for value in graph.input:
-        if value.name != "alpha":
-            blend -= dependents(graph, value.name)
-    used = {name for node in graph.node if blend.isdisjoint(node.output) for name in node.input}
+    (image,) = (value.name for value in graph.input if value.name != "alpha")
+    of_image = dependents(graph, image)
+    used = {name for node in graph.node if not of_image.isdisjoint(node.output) for name in node.input}
     return [tensor for tensor in graph.initializer if tensor.external_data and tensor.name in used]
+
+
+def _configure_pinned(options: Any, values: dict[str, Any]) -> None:
+    options.add_external_initializers(list(values), list(values.values()))
+    # A DequantizeLinear is left for operators that compute in int8, which nothing here does, unless that is off.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
 
 
 def _alpha_value(slim: onnx.ModelProto, alpha: Key) -> npt.NDArray[Any]:

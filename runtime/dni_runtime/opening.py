@@ -75,7 +75,10 @@ def open_model(
     metadata = stated or Metadata()
     signature = read_signature(opened.session, metadata)
     if alpha_file is None or signature.alpha_name is None:
-        runner: Runner = Plain(opened.session, signature, "the model has no alpha input")
+        note = "the model has no alpha input"
+        if metadata.alpha_plane:
+            note = f"alpha is a channel of the image; {_BLENDS_ALWAYS}"
+        runner: Runner = Plain(opened.session, signature, note)
     else:
         place = Place(opened.provider, threads, provider_options)
         opening = _Opening(alpha_file, signature, metadata, place, limit_bytes)
