@@ -76,13 +76,11 @@ def test_weights_are_laid_out_as_those_of_a_file_with_both_endpoints(tmp_path: P
         )
         assert small.endpoints.shape == whole.endpoints.shape == (count, whole.total)
         assert small.slices == whole.slices
-        np.testing.assert_allclose(small.endpoints[-1], whole.endpoints[-1], atol=5e-4)  # B, in float16
-        for row in range(count - 1):
-            np.testing.assert_allclose(
-                small.endpoints[row] + small.endpoints[-1],
-                whole.endpoints[row],
-                atol=5e-4 if kind == "float16" else 2e-3,
-            )
+        base, *differences = small.endpoints
+        *others, last = whole.endpoints
+        np.testing.assert_allclose(base, last, atol=5e-4)  # in float16
+        for difference, other in zip(differences, others, strict=True):
+            np.testing.assert_allclose(base + difference, other, atol=5e-4 if kind == "float16" else 2e-3)
 
 
 def test_a_weight_that_all_endpoints_share_keeps_its_layout(tmp_path: Path):
