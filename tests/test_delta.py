@@ -98,7 +98,7 @@ def test_the_last_endpoint_is_exact_but_for_its_storage_and_the_first_but_for_it
 
 def test_output_channels_of_a_transposed_convolution_are_its_second_axis(tmp_path: Path):
     network, a, b = pair("unet")
-    export([a, b], tmp_path / "model.onnx", alpha_input=True, arch=network, delta="int8")
+    export([a, b], tmp_path / "model.onnx", alpha_input=True, arch=network, delta="int8", atol=2e-2)
     model = onnx.load(tmp_path / "model.onnx")
     stored = initializers(model)
     axes = {node.input[0].split("@")[0]: node.attribute[0].i for node in nodes(model, "DequantizeLinear")}
@@ -126,7 +126,7 @@ def test_what_float16_cannot_hold_stays_float32(tmp_path: Path):
     network, endpoints = small_pair()
     for weights in endpoints:
         weights["0.weight"] *= 1e6
-        weights["2.weight"] *= 1e-6
+        weights["2.weight"] *= 1e-3
     path = tmp_path / "model.onnx"
     export(endpoints, path, alpha_input=True, arch=network, delta="float16")
     stored = initializers(onnx.load(path))
@@ -270,12 +270,12 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, options: dict, message: 
 
 def test_a_file_beyond_the_bound_is_not_written(tmp_path: Path):
     """A pair that lies far apart: int8 is too coarse for it, and whoever asks for more is told."""
-    network, (a, b) = small_pair()
-    a = {name: tensor + 3 * torch.randn(tensor.shape) for name, tensor in a.items()}
+    network, a, b = pair("unet")
     with pytest.raises(ParityError, match=r"the ONNX model differs from PyTorch by .* nothing was written"):
         export([a, b], tmp_path / "model.onnx", alpha_input=True, arch=network, delta="int8")
-    with pytest.raises(ParityError, match="expected at most 1e-07"):
-        export([a, b], tmp_path / "model.onnx", alpha_input=True, arch=network, delta="float16", atol=1e-9)
+    network, endpoints = small_pair()
+    with pytest.raises(ParityError, match=r"expected at most 1e-05; nothing was written"):
+        export(endpoints, tmp_path / "model.onnx", alpha_input=True, arch=network, delta="int8", atol=1e-5)
     assert list(tmp_path.iterdir()) == []
 
 

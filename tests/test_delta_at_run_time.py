@@ -143,28 +143,30 @@ def test_half_precision_falls_back(tmp_path: Path):
 def quantised(
     values: np.ndarray, scale: np.ndarray, zero_point: np.ndarray | None = None, **attributes: int
 ) -> tuple[GraphBuilder, str]:
-    """A graph whose gain [1, 3, 1, 1] is B + alpha * D, D stored in int8 of any kind."""
+    """A graph whose gain [1, 16, 1, 1] is B + alpha * D, D stored in int8 of any kind."""
     graph = GraphBuilder(0, None)
     inputs = [graph.constant("d", values), graph.constant("scale", scale)]
     if zero_point is not None:
         inputs.append(graph.constant("zero", zero_point))
     difference = graph.node("DequantizeLinear", inputs, "difference", **attributes)
     term = graph.node("Mul", ["alpha", difference], "term")
-    base = graph.constant("b", np.array([0.5, 1, 2], np.float32).reshape(1, 3, 1, 1))
+    base = graph.constant("b", np.linspace(0.5, 2, 16, dtype=np.float32).reshape(1, 16, 1, 1))
     gain = graph.node("Add", [term, base], "gain")
-    graph.node("Mul", [graph.conv("input", "first", 3, 3), gain], "output")
+    x = graph.node("Mul", [graph.conv("input", "first", 3, 16), gain], "scaled")
+    graph.node("Identity", [graph.conv(x, "last", 16, 3)], "output")
     return graph, gain
 
 
-D = np.array([3, -100, 127], np.int8).reshape(1, 3, 1, 1)
+D = np.linspace(-100, 127, 16).astype(np.int8).reshape(1, 16, 1, 1)
+SCALES = np.linspace(0.001, 0.01, 16, dtype=np.float32)
 
 
 @pytest.mark.parametrize(
     ("scale", "zero_point", "attributes"),
     [
-        (np.array([0.1, 0.2, 0.3], np.float32), None, {"axis": 1}),
-        (np.array([0.1, 0.2, 0.3], np.float32), np.array([1, -2, 3], np.int8), {"axis": -3}),
-        (np.array(0.25, np.float32), np.array(7, np.int8), {}),
+        (SCALES, None, {"axis": 1}),
+        (SCALES, np.arange(-8, 8, dtype=np.int8), {"axis": -3}),
+        (np.array(0.01, np.float32), np.array(7, np.int8), {}),
     ],
 )
 def test_a_base_and_a_difference_are_a_blend(
