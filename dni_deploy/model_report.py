@@ -141,7 +141,7 @@ def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:
 
 
 def _bytes(tensor: onnx.TensorProto) -> int:
-    return math.prod(tensor.dims) * _dtype(tensor).itemsize
+    return int(math.prod(tensor.dims) * _dtype(tensor).itemsize)
 
 
 def _type(value: onnx.ValueInfoProto) -> str:

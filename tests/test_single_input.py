@@ -118,8 +118,8 @@ def test_our_runtime_appends_the_planes_by_itself(tmp_path: Path):
             model(FRAME[None])
         with pytest.raises(InputError, match="channel count 4; the model takes 3 only"):
             model(with_alpha(FRAME, 0.3)[None], 0.3)
-        image = noisy_crop(33, 47)
-        assert model.enhance(image, 0.3, tile=16).shape == image.shape
+        image = noisy_crop(90, 100)
+        assert model.enhance(image, 0.3, tile=72).shape == image.shape
         from_device = model.run_on_device(torch.from_numpy(FRAME[None]), 0.3)
         assert_close(torch.from_dlpack(from_device).numpy(), model(FRAME[None], 0.3), 0.0)
     with pytest.raises(AlphaError, match="this one takes it as a channel of the image"):

@@ -36,7 +36,8 @@ def pack_alpha(model: ir.Model, alpha_range: tuple[float, float]) -> None:
     graph = model.graph
     image, alpha = graph.inputs
     assert image.shape is not None and alpha.shape is not None
-    channels, count = (int(size) for size in (image.shape[1], alpha.shape[0]))  # type: ignore[call-overload]
+    channels, count = image.shape[1], alpha.shape[0]
+    assert isinstance(channels, int) and isinstance(count, int)  # C is static
     joined = ir.Value(
         name="input",
         type=ir.TensorType(FLOAT),
