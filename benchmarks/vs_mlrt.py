@@ -52,18 +52,15 @@ def run_in_vs_mlrt(path: Path, clips: list[Any], **options: Any) -> FloatArray:
 
 
 @click.command()
-@click.option("--plugin", type=click.Path(exists=True, path_type=Path), help="libvsort.so, where it is not installed.")
-def main(plugin: Path | None) -> None:
+def main() -> None:
     """Print the largest difference for each file and alpha; exit 1 if one is too large."""
     import vapoursynth as vs
 
     from dni_exporters import export
 
-    if plugin is not None:
-        vs.core.std.LoadPlugin(str(plugin))
     versions = vs.core.ort.Version()
     about = {key: versions[key] for key in ("version", "onnxruntime_version", "onnx_version") if key in versions}
-    click.echo(f"VapourSynth {vs.core.version_number()}, vs-ort {about}")
+    click.echo(f"VapourSynth {vs.core.core_version}, vs-ort {about}")
     photograph = read_image(PHOTOGRAPH_NOISY).transpose(2, 0, 1).astype(np.float32) / 255
     image = clip_of(photograph)
     worst = 0.0
