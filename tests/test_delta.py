@@ -156,8 +156,7 @@ def test_two_endpoints_take_less_room_than_one_in_float32(tmp_path: Path):
 # --- how near it comes ---
 
 # One network of every kind of layer; an export of all of them would repeat test_parity.
-CHOSEN = ["batch_norm", "grouped_batch_norm", "transposed_batch_norm", "integer_buffer", "layer_norm", "linear"]
-CHOSEN += ["named_alpha", "scalar", "spectral_norm", "tied", "used_twice", "unet"]
+CHOSEN = ["batch_norm", "transposed_batch_norm", "integer_buffer", "linear", "named_alpha", "scalar", "tied", "unet"]
 
 
 @pytest.mark.parametrize("name", CHOSEN)
@@ -172,18 +171,19 @@ def test_nasty_networks(tmp_path: Path, name: str):
         assert {parity.alpha for parity in report.files[0].parity} >= {(0.0,), (0.5,), (1.0,)}
 
 
-@each_kind
-def test_the_photograph_is_right_within_two_steps_of_eight_bits(tmp_path: Path, kind: str):
+def test_the_photograph_is_right_within_two_steps_of_eight_bits(tmp_path: Path):
     """The goal of small files: nobody sees the difference, at any alpha."""
-    for delta in (None, kind):
-        export([WEAK, STRONG], tmp_path / f"{delta}.onnx", alpha_input=True, delta=delta)
-    photograph = read_image(PHOTOGRAPH_NOISY)[:200, :300].transpose(2, 0, 1)[None].astype(np.float32) / 255
-    with (
-        dni_runtime.load(tmp_path / "None.onnx", "cpu") as exact,
-        dni_runtime.load(tmp_path / f"{kind}.onnx", "cpu") as small,
-    ):
-        for alpha in np.linspace(0, 1, 11):
-            assert np.abs(small(photograph, alpha) - exact(photograph, alpha)).max() <= 2 / 255
+    for delta in (None, *DELTAS):
+        export([WEAK, STRONG], tmp_path / f"{delta}.onnx", alpha_input=True, delta=delta, verify=False)
+    photograph = read_image(PHOTOGRAPH_NOISY)[100:220, 150:310].transpose(2, 0, 1)[None].astype(np.float32) / 255
+    alphas = np.linspace(0, 1, 11)
+    with dni_runtime.load(tmp_path / "None.onnx", "cpu") as model:
+        exact = [model(photograph, alpha) for alpha in alphas]
+    for kind in DELTAS:
+        with dni_runtime.load(tmp_path / f"{kind}.onnx", "cpu") as model:
+            for alpha, wanted in zip(alphas, exact, strict=True):
+                error = np.abs(model(photograph, alpha) - wanted).max()
+                assert 0 < error <= 2 / 255
 
 
 # --- with the other options ---

@@ -48,7 +48,7 @@ def test_one_input_that_old_readers_take(tmp_path: Path, kind: str):
     assert (model.opset_import[0].version, model.ir_version) == (18, 8)  # ONNX Runtime 1.14 and later
 
 
-@pytest.mark.parametrize("name", ["unet", "batch_norm", "pixel_shuffle", "bilinear"])
+@pytest.mark.parametrize("name", ["unet", "batch_norm", "pixel_shuffle"])
 def test_vs_mlrt_takes_them(tmp_path: Path, name: str):
     """Planes of an RGB clip and a grey one, the frame in one tile and in several."""
     path, network, a, b = exported(tmp_path, "plane", name)
