@@ -56,7 +56,19 @@ def main() -> None:
     type=click.Choice(["float32", "float16"]),
     default="float32",
     show_default=True,
-    help="Of weights and computation; input and output are float32.",
+    help="Of weights and computation (with --delta: of computation); input and output are float32.",
+)
+@click.option(
+    "--delta",
+    type=click.Choice(["int8", "float16"]),
+    help="A smaller file, with --alpha-input: the last endpoint stored as float16, the difference of each other one "
+    "from it as int8 (3 bytes a weight for two endpoints) or float16 (4 bytes).",
+)
+@click.option(
+    "--single-input",
+    type=click.Choice(["baked", "plane"]),
+    help="For tools that feed one input (vs-mlrt, chaiNNer): check that they take what --alpha X makes, or, with "
+    "--alpha-input, read alpha from a constant fourth channel of the image.",
 )
 @click.option(
     "--weights",
@@ -69,7 +81,8 @@ def main() -> None:
     "--atol",
     type=float,
     metavar="X",
-    help="Allowed difference from PyTorch, relative to max(1, largest output).  [default: 1e-5; float16 2e-2]",
+    help="Allowed difference from PyTorch, relative to max(1, largest output).  [default: 1e-5; --dtype float16 2e-2; "
+    "--delta float16 2e-3; --delta int8 2/255]",
 )
 @click.option("--no-verify", is_flag=True, help="Do not compare with PyTorch.")
 @common.force
@@ -85,6 +98,8 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
       a network of your own              dni-export A.pth B.pth --alpha-input -o model.onnx \\
                                            --arch net.py:Net --arch-arg features=64
       half precision, for GPUs           dni-export A.pth B.pth --alpha-input -o model.onnx --dtype float16
+      smallest, for browser and phone    dni-export A.pth B.pth --alpha-input -o model.onnx --delta int8
+      for VapourSynth, chaiNNer          dni-export A.pth B.pth --alpha-input -o model.onnx --single-input plane
 
     Every file is compared with PyTorch before it gets its name; nothing else is ever written there.
     """

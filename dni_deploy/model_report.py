@@ -1,10 +1,13 @@
 """What an ONNX file holds: `dni inspect MODEL.onnx`."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from dni_runtime import Metadata, ModelError, read_metadata
@@ -15,11 +18,16 @@ from dni_runtime.providers import open_session
 # Names that NumPy has others for.
 _ORT_TYPES = {"float": "float32", "double": "float64"}
 
+_SHARED, _SCALES = "shared", "scales"
+# `weight@A`, `weight@A-B`, `weight@A-B.scale`, `weight@shared`.
+_PARTS = re.compile(r"(?P<name>.+)@(?:(?P<letter>[A-Z])(?:-(?P<base>[A-Z])(?P<scale>\.scale)?)?|shared)")
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
     """One tensor of the network.
 
+    dtype:   as it is stored; several, such as float16+int8, where a difference between endpoints is.
     bytes:   in the file or beside it, for all endpoints together.
     blended: False for a tensor that is equal in all endpoints, or constant.
     """
@@ -33,11 +41,13 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """What `inspect_model` found; sizes are in bytes.
+    """What `inspect_model` found. Sizes are in bytes.
 
-    format:     "onnx", or "ort" for ONNX Runtime's own, which does not tell operators, weights and opset.
-    opset:      0 where it is unknown.
-    operators:  the graph's nodes, counted by type.
+    format:       "onnx", or "ort" for ONNX Runtime's own, which does not tell operators, weights and opset.
+    opset:        0 where it is unknown.
+    operators:    number of the graph's nodes by type.
+    storage:      where the weights' bytes go: kind (endpoint A, difference A - B, scales, shared) -> dtype -> bytes.
+    graph_bytes:  of the file that are no weights: nodes and names; 0 where it is unknown.
     """
 
     path: Path
@@ -48,6 +58,8 @@ class ModelReport:
     opset: int
     operators: Mapping[str, int]
     weights: tuple[Weight, ...]
+    storage: Mapping[str, Mapping[str, int]]
+    graph_bytes: int
     external_files: tuple[str, ...]
     format: str = "onnx"
 
@@ -84,15 +96,19 @@ def inspect_model(path: Path) -> ModelReport:
         for entry in tensor.external_data
         if entry.key == "location"
     }
+    file_bytes = path.stat().st_size
+    inside = (tensor for tensor in model.graph.initializer if tensor.data_location != onnx.TensorProto.EXTERNAL)
     return ModelReport(
         path=path,
-        file_bytes=path.stat().st_size,
+        file_bytes=file_bytes,
         metadata=read_metadata(model),
         inputs={v.name: _type(v) for v in model.graph.input if v.name not in names or v.name == "alpha"},
         outputs={v.name: _type(v) for v in model.graph.output},
         opset=next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0),
         operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
         weights=_weights(model),
+        storage=_storage(model),
+        graph_bytes=file_bytes - sum(map(_bytes, inside)),
         external_files=tuple(sorted(external)),
     )
 
@@ -114,6 +130,8 @@ def _inspect_ort(path: Path) -> ModelReport:
         opset=0 if metadata is None else metadata.opset,
         operators={},
         weights=(),
+        storage={},
+        graph_bytes=0,
         external_files=(),
     )
 
@@ -125,20 +143,50 @@ def _ort_type(value: Any) -> str:
 
 
 def _weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
-    """The endpoints' tensors `name@A`, `name@B` under their one name, in the order of the file."""
+    """The parts `name@A`, `name@B` of each tensor under its one name, in the order of the file."""
     found: dict[str, Weight] = {}
     for tensor in model.graph.initializer:
-        name, _, letter = tensor.name.rpartition("@")
-        blended = len(letter) == 1 and letter.isupper()
-        name = name if blended else tensor.name
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        shape = tuple(tensor.dims)
-        count = 1
-        for size in shape:
-            count *= size
-        size = count * dtype.itemsize + (found[name].bytes if name in found else 0)
-        found[name] = Weight(name, shape, dtype.name, size, blended)
+        name, kind = _part(tensor.name)
+        known = found.get(name, Weight(name, (), "", 0, False))
+        is_scale = kind == _SCALES
+        types = dict.fromkeys([*filter(None, known.dtype.split("+")), *([] if is_scale else [_dtype(tensor).name])])
+        found[name] = Weight(
+            name,
+            known.shape if is_scale else tuple(tensor.dims),
+            "+".join(types),
+            known.bytes + _bytes(tensor),
+            kind != _SHARED,
+        )
     return tuple(found.values())
+
+
+def _storage(model: onnx.ModelProto) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for tensor in model.graph.initializer:
+        by_type = found.setdefault(_part(tensor.name)[1], {})
+        name = _dtype(tensor).name
+        by_type[name] = by_type.get(name, 0) + _bytes(tensor)
+    return dict(sorted(found.items()))
+
+
+def _part(name: str) -> tuple[str, str]:
+    """The weight that an initializer belongs to, and which part of it it is; the exporter's names tell."""
+    match = _PARTS.fullmatch(name)
+    if match is None:
+        return name, _SHARED
+    if match["scale"]:
+        return match["name"], _SCALES
+    if match["base"]:
+        return match["name"], f"difference {match['letter']} - {match['base']}"
+    return match["name"], f"endpoint {match['letter']}" if match["letter"] else _SHARED
+
+
+def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:
+    return onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+
+
+def _bytes(tensor: onnx.TensorProto) -> int:
+    return int(math.prod(tensor.dims) * _dtype(tensor).itemsize)
 
 
 def _type(value: onnx.ValueInfoProto) -> str:

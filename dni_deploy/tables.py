@@ -54,7 +54,14 @@ def print_model(report: ModelReport) -> None:
     weights = sum(weight.bytes for weight in report.weights)
     shared = sum(weight.bytes for weight in report.weights if not weight.blended)
     size = f"{report.file_bytes / 1e6:.2f} MB"
-    facts.add_row("size", size if report.format == "ort" else f"{size}, weights {weights / 1e6:.2f} MB")
+    if report.format == "ort":
+        facts.add_row("size", size)
+    else:
+        facts.add_row("size", f"{size}, weights {weights / 1e6:.2f} MB")
+        for kind, by_type in report.storage.items():
+            parts = ", ".join(f"{count / 1e6:.3f} MB {dtype}" for dtype, count in by_type.items())
+            facts.add_row(f"  {kind}", parts)
+        facts.add_row("  graph", f"{report.graph_bytes / 1e6:.3f} MB")
     if report.external_files:
         facts.add_row("weights are in", ", ".join(report.external_files))
     for title, values in (("input", report.inputs), ("output", report.outputs)):
@@ -95,7 +102,8 @@ def _add_metadata(facts: Table, metadata: Metadata) -> None:
         default = "no default"
         if metadata.alpha_default is not None:
             default = f"default {format_alpha(metadata.alpha_default)}"
-        facts.add_row("alpha", f"{metadata.alpha_range[0]:g}..{metadata.alpha_range[1]:g}, {default}")
+        where = ", the last channels of the image" if metadata.alpha_plane else ""
+        facts.add_row("alpha", f"{metadata.alpha_range[0]:g}..{metadata.alpha_range[1]:g}, {default}{where}")
     scale = "undefined" if metadata.scale is None else f"{metadata.scale:g}"
     facts.add_row("network", f"{metadata.architecture}, scale {scale}, {metadata.dtype}")
     reach = "unbounded or long" if metadata.overlap is None else f"{metadata.overlap} px"

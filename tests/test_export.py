@@ -67,7 +67,7 @@ def test_the_metadata_says_all_that_the_runtime_needs(exported: Exported):
         "endpoints": [
             {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in exported.sources
         ],
-        "alpha": {"range": [0.0, 1.0], "default": None, "pinned": None},
+        "alpha": {"range": [0.0, 1.0], "default": None, "pinned": None, "plane": False},
         "architecture": "Sequential",
         "scale": 1.0,
         "size": {"multiple": 1, "minimum": 1},

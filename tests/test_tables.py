@@ -21,6 +21,8 @@ REPORT = ModelReport(
     opset=18,
     operators={"Conv": 2},
     weights=(Weight("w", (4, 3, 3, 3), "float32", 864, True), Weight("s", (), "float32", 4, False)),
+    storage={"endpoint A": {"float32": 432}, "endpoint B": {"float32": 432}, "shared": {"float32": 4}},
+    graph_bytes=500,
     external_files=(),
 )
 ENDPOINTS = EndpointsReport(

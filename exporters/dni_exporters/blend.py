@@ -14,6 +14,7 @@ from onnx_ir import tensor_adapters
 from torch import Tensor
 
 from .checkpoint import StateDict
+from .delta import store_difference, store_once
 from .nodes import FLOAT, Nodes
 
 
@@ -41,12 +42,15 @@ Stored: TypeAlias = dict[str, tuple[int, str]]
 """Name of an initializer -> the number of its endpoint and the name of its tensor there."""
 
 
-def attach_blend(model: ir.Model, endpoints: Sequence[StateDict]) -> Stored:
+def attach_blend(model: ir.Model, endpoints: Sequence[StateDict], delta: str | None = None) -> Stored:
     """Put the weights of all endpoints into a skeleton's graph, and the input `alpha` that blends them.
 
     alpha is float32 of shape [len(endpoints) - 1]. The blend is elementwise and per tensor, so it is
     exact where a share is 1. A tensor that is equal in all endpoints is stored once and not blended;
     what the network does not use is not stored. Returns what became of the tensors.
+
+    delta: store differences from the last endpoint instead (see `delta.py`), which is smaller and less exact;
+    returns nothing then.
     """
     graph = model.graph
     lifted = list(graph.inputs[1:])
@@ -54,11 +58,15 @@ def attach_blend(model: ir.Model, endpoints: Sequence[StateDict]) -> Stored:
     alpha = ir.Value(name="alpha", type=ir.TensorType(FLOAT), shape=ir.Shape([len(endpoints) - 1]))
     graph.inputs.append(alpha)
     nodes = Nodes(graph)
-    shares = _Shares(nodes, alpha, len(endpoints))
+    shares = _Shares(nodes, alpha, len(endpoints), with_last=delta is None)
     stored: Stored = {}
     for value in lifted:
         if value.uses():
-            stored |= _attach(nodes, shares, value, [endpoint[value.name or ""] for endpoint in endpoints])
+            tensors = [endpoint[value.name or ""] for endpoint in endpoints]
+            if delta is None:
+                stored |= _attach(nodes, shares, value, tensors)
+            else:
+                _attach_difference(nodes, shares, value, tensors, delta)
     nodes.insert_before(graph[0])
     return stored
 
@@ -67,10 +75,8 @@ def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[
     """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead."""
     assert value.name is not None and value.dtype is not None
     tensor_name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
-    # A network may have a parameter of its own called alpha.
-    name = tensor_name if tensor_name != "alpha" else "alpha@weight"
-    value.name = None  # free for the value that takes its place
-    if all(tensor.equal(tensors[0]) for tensor in tensors[1:]):
+    name = _free_name(value)
+    if _all_equal(tensors):
         total = nodes.constant(name, _adapt(tensors[0], dtype))
         names = [name]
     else:
@@ -87,22 +93,54 @@ def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[
     return {stored: (number, tensor_name) for number, stored in enumerate(names)}
 
 
-class _Shares:
-    """Every endpoint's share of the blend as a value in the graph, made once per dtype and rank."""
+def _attach_difference(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor], kind: str) -> None:
+    """As `_attach`, with differences from the last endpoint."""
+    assert value.dtype is not None
+    transposed = any(node.op_type == "ConvTranspose" for node in value.consumers())
+    name = _free_name(value)
+    if _all_equal(tensors):
+        total = store_once(nodes, name, tensors[0], value.dtype)
+    else:
+        # Output channels are axis 1 of a ConvTranspose's weight, axis 0 of every other.
+        given = shares.of(FLOAT, tensors[0].dim())
+        total = store_difference(nodes, name, tensors, given, int(transposed), kind, value.dtype)
+    ir.convenience.replace_all_uses_with(value, total)
 
-    def __init__(self, nodes: Nodes, alpha: ir.Value, endpoint_count: int) -> None:
+
+def _free_name(value: ir.Value) -> str:
+    """Take its name from `value`, for the one that takes its place."""
+    assert value.name is not None
+    # A network may have a parameter of its own called alpha.
+    name = value.name if value.name != "alpha" else "alpha@weight"
+    value.name = None
+    return name
+
+
+def _all_equal(tensors: Sequence[Tensor]) -> bool:
+    return all(tensor.equal(tensors[0]) for tensor in tensors[1:])
+
+
+class _Shares:
+    """Every endpoint's share of the blend as a value in the graph, made once per dtype and rank.
+
+    with_last: whether the last endpoint has one, too, or stands for what the others are blended into.
+    """
+
+    def __init__(self, nodes: Nodes, alpha: ir.Value, endpoint_count: int, *, with_last: bool = True) -> None:
         self._nodes = nodes
         one_element = ir.Shape([1])
-        one = nodes.constant("alpha@one", ir.tensor([1.0], dtype=FLOAT))
         given, rest = [alpha], alpha
         if endpoint_count > 2:
             given = []
             for number, letter in zip(range(endpoint_count - 1), ascii_uppercase, strict=False):
                 index = nodes.constant(f"alpha@index_{letter}", ir.tensor([number], dtype=ir.DataType.INT64))
                 given.append(nodes.add("Gather", [alpha, index], f"alpha@share_{letter}", FLOAT, one_element))
-            rest = nodes.add("ReduceSum", [alpha], "alpha@sum", FLOAT, one_element, {"keepdims": 1})
-        last = nodes.add("Sub", [one, rest], "alpha@share_last", FLOAT, one_element)
-        self._made = {(FLOAT, False): [*given, last]}
+        self._made = {(FLOAT, False): given}
+        if with_last:
+            if endpoint_count > 2:
+                rest = nodes.add("ReduceSum", [alpha], "alpha@sum", FLOAT, one_element, {"keepdims": 1})
+            one = nodes.constant("alpha@one", ir.tensor([1.0], dtype=FLOAT))
+            self._made[FLOAT, False] = [*given, nodes.add("Sub", [one, rest], "alpha@share_last", FLOAT, one_element)]
 
     def of(self, dtype: ir.DataType, rank: int) -> list[ir.Value]:
         """The shares for weights of `dtype`: shape [1], which broadcasts; rank 0 for weights of rank 0."""

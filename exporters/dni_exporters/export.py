@@ -1,6 +1,7 @@
 """From checkpoints to verified ONNX files: the order of the steps, nothing else."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import onnx_ir as ir
 from torch import nn
 
-from dni_runtime import Alpha, Metadata
+from dni_runtime import Alpha, ExportError, Metadata
 from dni_runtime.metadata import KEY
 
 from . import write
@@ -25,6 +26,7 @@ from .nodes import FLOAT
 from .probe import probe
 from .reference import Reference
 from .report import ExportReport
+from .single_input import pack_alpha, set_ir_version
 from .skeleton import trace
 from .unfuse import unfuse
 
@@ -43,6 +45,8 @@ def export(
     static: bool = False,
     opset: int | None = None,
     dtype: str = "float32",
+    delta: str | None = None,
+    single_input: str | None = None,
     weights: str = "embed",
     atol: float | None = None,
     verify: bool = True,
@@ -62,8 +66,14 @@ def export(
     static:        keep N, H and W of `input_shape` as the only size.
     opset:         ONNX operator set, asserted on what was written; None takes PyTorch's own.
     dtype:         of weights and computation; input and output are float32 always.
+    delta:         a smaller alpha-input model: the last endpoint stored in float16, and the difference of each
+                   other one from it as "int8" or "float16"; both are widened in the graph and `dtype` is of the
+                   computation alone.
+    single_input:  for tools that feed one input: "baked" checks that they take what `alphas` makes, "plane" puts
+                   alpha into further channels of the image. Written for older readers, with opset 18.
     weights:       "embed" in the file, "external" in FILE.data, or "link" to the endpoints' .safetensors.
-    atol:          allowed |difference| / max(1, |reference|max); None means 1e-5 (float16: 2e-2).
+    atol:          allowed |difference| / max(1, |reference|max); None means 1e-5 (dtype float16: 2e-2, delta
+                   float16: 2e-3, delta int8: 2/255).
     verify:        compare with PyTorch before anything is written; turning it off is a risk.
     force:         replace existing outputs.
     progress:      called with the name of each step as it begins.
@@ -80,6 +90,8 @@ def export(
         static=static,
         opset=opset,
         dtype=dtype,
+        delta=delta,
+        single_input=single_input,
         weights=weights,
         atol=atol,
         verify=verify,
@@ -100,21 +112,33 @@ def export(
         related = min((lineage(states[0], b) for b in states[1:]), key=lambda found: found.overall_cosine)
     with collecting_by_hand() as collect:
         with clock("trace network"):
-            skeleton = trace(architecture.network, contract.input_shape, static=static, opset=opset, half=job.half)
+            skeleton = trace(architecture.network, contract.input_shape, static=static, opset=job.opset, half=job.half)
             collect()
         model = skeleton.model
         with clock("attach blend"):
             metadata = job.describe(architecture.name, contract, checkpoints, model.opset_imports[""])
-            stored = attach_blend(model, states)
+            stored = attach_blend(model, states, delta)
             fold_batch_norm(model)
             if not job.alphas:
-                fold_constants(model)
+                fold_constants(model, keep_small=delta is not None)
+            if job.plane:
+                pack_alpha(model, alpha_range)
+            if single_input:
+                set_ir_version(model)
             _sign(model, metadata)
         size = write.weight_bytes(model) // (len(states) if job.alphas else 1)
         if weights == "embed" and size > write.EMBED_LIMIT_BYTES:
+            if single_input:
+                raise ExportError(
+                    f"the weights take {size / 1e9:.1f} GB, an ONNX file holds 2 GB, and tools with one input read one "
+                    "file; use --delta int8 or --dtype float16, or leave --single-input out"
+                )
             weights = "external"
             notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
-        reference = Reference(architecture.network, states, contract, static) if verify else None
+        reference = None
+        if verify:
+            judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
+            reference = Reference(architecture.network, states, judged, static)
         make = Maker(job, skeleton.layers, reference, weights, clock, collect)
         with write.staging(outputs[0].parent) as folder:
             if job.alphas:
@@ -131,6 +155,7 @@ def export(
         size_minimum=contract.size_minimum,
         overlap=contract.overlap,
         dtype=dtype,
+        delta=delta,
         opset=metadata.opset,
         lineage=related,
         notes=(*notes, *skeleton.notes),

@@ -16,6 +16,8 @@ from .nodes import Nodes
 
 # A blended weight may have any size; onnxscript's own limit is made for shape arithmetic.
 _NO_LIMIT = 2**62
+# What makes float32 of weights that are stored as less.
+_WIDENING = frozenset({"Cast", "DequantizeLinear"})
 # Elementwise operators that NumPy computes as ONNX defines them, broadcasting and rounding included.
 _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "Add": np.add,
@@ -39,12 +41,16 @@ def fold_batch_norm(model: ir.Model) -> None:
                 _fold(model.graph, conv, norm)
 
 
-def fold_constants(model: ir.Model) -> None:
-    """Compute, once and for all, everything that depends on constants alone; drop what nothing uses."""
+def fold_constants(model: ir.Model, *, keep_small: bool = False) -> None:
+    """Compute, once and for all, everything that depends on constants alone; drop what nothing uses.
+
+    keep_small: leave stored weights in the type that they are stored in.
+    """
     from onnxscript import optimizer
 
     _fold_arithmetic(model.graph)
-    optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=lambda _node: True)
+    kept = _WIDENING if keep_small else frozenset()
+    optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=lambda node: node.op_type not in kept)
     common.RemoveUnusedNodesPass()(model)
 
 

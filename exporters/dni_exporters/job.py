@@ -8,11 +8,16 @@ from pathlib import Path
 from dni_runtime import Alpha, Endpoint, ExportError, Metadata, check_alpha
 
 from .checkpoint import Checkpoint
+from .delta import DELTAS
 from .probe import ImageContract
-from .verify import TOLERANCE
+from .single_input import SINGLE_INPUTS, SINGLE_OPSET
+from .verify import tolerance_of
 
 DTYPES = ("float32", "float16")
 WEIGHTS = ("embed", "external", "link")
+
+# Since then DequantizeLinear takes a scale for each channel (onnx/docs/Changelog.md).
+_INT8_OPSET = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,19 @@ class Job:
     static: bool
     opset: int | None
     dtype: str
+    delta: str | None
+    single_input: str | None
     weights: str
     tolerance: float | None
 
     @property
     def half(self) -> bool:
         return self.dtype == "float16"
+
+    @property
+    def plane(self) -> bool:
+        """Whether alpha comes as channels of the image."""
+        return self.single_input == "plane"
 
     def outputs(self) -> list[Path]:
         """The final name of every model: `output` itself, or one name per alpha inside it."""
@@ -60,10 +72,16 @@ class Job:
                 f"the model came out with opset {opset}, --opset asked for {self.opset}; PyTorch could not convert "
                 "it: leave --opset out or ask for the one it made"
             )
+        if self.delta == "int8" and opset < _INT8_OPSET:
+            raise ExportError(
+                f"--delta int8 needs opset {_INT8_OPSET} or later, where DequantizeLinear has a scale for each "
+                f"channel; the model is of opset {opset}"
+            )
         return Metadata(
             endpoints=tuple(Endpoint(c.name, c.sha256) for c in checkpoints),
             alpha_range=self.alpha_range,
             alpha_default=self.alpha_default,
+            alpha_plane=self.plane,
             architecture=architecture,
             scale=contract.scale,
             size_multiple=contract.size_multiple,
@@ -87,6 +105,8 @@ def check_job(
     static: bool,
     opset: int | None,
     dtype: str,
+    delta: str | None,
+    single_input: str | None,
     weights: str,
     atol: float | None,
     verify: bool,
@@ -100,13 +120,22 @@ def check_job(
             "say which model to make: one that takes alpha at run time (--alpha-input, alpha_input=True) or one "
             "for a fixed alpha (--alpha X, alphas=[X]), not both"
         )
-    for name, value, allowed in (("dtype", dtype, DTYPES), ("weights", weights, WEIGHTS)):
+    for name, value, allowed in (
+        ("dtype", dtype, DTYPES),
+        ("weights", weights, WEIGHTS),
+        ("delta", delta, (None, *DELTAS)),
+        ("single_input", single_input, (None, *SINGLE_INPUTS)),
+    ):
         if value not in allowed:
-            raise ExportError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
+            raise ExportError(f"{name} is {value!r}; expected one of {', '.join(filter(None, allowed))}")
     if alphas and alpha_default is not None:
         raise ExportError("--alpha-default is for --alpha-input: a baked model has no alpha to leave out")
     if alphas and weights == "link":
         raise ExportError("--weights link is for --alpha-input: a baked model holds weights that no endpoint has")
+    if delta is not None:
+        _check_delta(bool(alphas), weights)
+    if single_input is not None:
+        _check_single_input(single_input, bool(alphas), alpha_default, weights)
     if atol is not None and not atol >= 0:
         raise ExportError(f"atol is {atol}; expected 0 or more")
     count = max(1, endpoint_count - 1)  # too few endpoints are reported by their own check
@@ -116,11 +145,38 @@ def check_job(
         alpha_range=alpha_range,
         alpha_default=None if alpha_default is None else check_alpha(alpha_default, alpha_range, count),
         static=static,
-        opset=opset,
+        opset=SINGLE_OPSET if opset is None and single_input else opset,
         dtype=dtype,
+        delta=delta,
+        single_input=single_input,
         weights=weights,
-        tolerance=(TOLERANCE[dtype] if atol is None else atol) if verify else None,
+        tolerance=(tolerance_of(dtype, delta) if atol is None else atol) if verify else None,
     )
+
+
+def _check_delta(baked: bool, weights: str) -> None:
+    if baked:
+        raise ExportError("--delta is for --alpha-input: a baked model holds one set of weights, and no difference")
+    if weights == "link":
+        raise ExportError(
+            "--weights link does not go with --delta: the endpoints' own files hold no difference; "
+            "use --weights embed or external"
+        )
+
+
+def _check_single_input(single_input: str, baked: bool, alpha_default: Alpha | None, weights: str) -> None:
+    if (single_input == "baked") != baked:
+        other, option = ("plane", "--alpha X") if single_input == "baked" else ("baked", "--alpha-input")
+        raise ExportError(
+            f"--single-input {single_input} is for {option}; give that, or --single-input {other} for what you have"
+        )
+    if weights != "embed":
+        raise ExportError(
+            f"--single-input does not go with --weights {weights}: tools that take one input read one file; "
+            "use --weights embed"
+        )
+    if alpha_default is not None:
+        raise ExportError("--alpha-default is of no use with --single-input: there is no input to leave out")
 
 
 def tool_version() -> str:

@@ -16,6 +16,7 @@ from .job import Job
 from .link import link_weights
 from .reference import Reference, probe_alphas
 from .report import ExportedFile
+from .single_input import check_single_input
 from .verify import Parity, check_parity
 
 
@@ -81,6 +82,8 @@ class Maker:
         ]
 
     def _verify(self, staged: Path, alphas: list[tuple[float, ...]]) -> tuple[Parity, ...]:
+        if self.job.single_input:
+            check_single_input(staged)
         if self.reference is None or self.job.tolerance is None:
             return ()
         with self.clock("verify"):

@@ -31,6 +31,7 @@ class ExportReport:
     """All that a user may want to know about an export.
 
     parameters: number of elements of one endpoint's floating-point tensors.
+    delta:      how differences between endpoints are stored; None where the endpoints are.
     scale, size_multiple, size_minimum, overlap: as in the model's metadata, lengths in pixels.
     lineage:    of the first endpoint and the one least alike.
     seconds:    wall time by step, in the order of the steps.
@@ -45,6 +46,7 @@ class ExportReport:
     size_minimum: int
     overlap: int | None
     dtype: str
+    delta: str | None
     opset: int
     lineage: Lineage
     notes: tuple[str, ...]
@@ -63,11 +65,13 @@ class ExportReport:
         lines = [f"{self.architecture}, {self.parameters:,} parameters, scale {_number(self.scale)}, {self.dtype}"]
         for file in self.files:
             what = "alpha-input" if file.alpha is None else f"alpha {format_alpha(file.alpha)}"
+            if self.delta is not None:
+                what += f" ({self.delta} delta; one endpoint in float32 {4 * self.parameters / 1e6:.2f} MB)"
             worst = max(file.parity, key=lambda p: p.error / p.bound, default=None)
             checked = (
                 "not verified"
                 if worst is None
-                else f"equals PyTorch within {worst.error:.1e} (bound {worst.bound:.0e}) at "
+                else f"equals PyTorch within {worst.error:.1e} (bound {worst.bound:.1g}) at "
                 f"{len(file.parity)} alpha{'s' * (len(file.parity) > 1)}"
             )
             lines.append(f"{file.path}  {file.bytes / 1e6:.2f} MB  {what}  {checked}")

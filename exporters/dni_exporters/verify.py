@@ -13,6 +13,7 @@ import torch
 
 import dni_runtime
 from dni_runtime import ModelError, ParityError
+from dni_runtime.alpha import append_planes
 
 from .probe import quiet_inference
 from .reference import Array, Reference
@@ -21,7 +22,15 @@ from .reference import Array, Reference
 # 11 bits (5e-4) of every weight and activation; the networks of the tests and an RRDBNet of 23 blocks were measured
 # to reach 2.5e-3, and deeper ones get room.
 TOLERANCE = {"float32": 1e-5, "float16": 2e-2}
+# Of weights stored in fewer bits. Measured (benchmarks/delta.py, the demo pair and an untrained Compact of 34 layers):
+# float16 2e-4 to 7e-4, int8 2e-4 to 3.4e-3. Two steps of an 8-bit image is what nobody sees.
+_DELTA_TOLERANCE = {"float16": 2e-3, "int8": 2 / 255}
 _SIZES = "the network depends on sizes in a way that tracing loses: use --static with --input-shape"
+
+
+def tolerance_of(dtype: str, delta: str | None) -> float:
+    """The tolerance for models of `dtype` whose differences are stored as `delta`, where the user sets none."""
+    return max(TOLERANCE[dtype], 0.0 if delta is None else _DELTA_TOLERANCE[delta])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,11 @@ def _layer_differences(
     probe = path.with_name(f"watched-{path.name}")
     onnx.save(model, probe)
     session = ort.InferenceSession(str(probe), providers=["CPUExecutionProvider"])
-    feed = {"input": image} if baked else {"input": image, "alpha": np.array(alpha, np.float32)}
+    feed = {"input": image}
+    if "alpha" in {value.name for value in session.get_inputs()}:
+        feed["alpha"] = np.array(alpha, np.float32)
+    elif not baked:
+        feed["input"] = append_planes(image, alpha)
     got = dict(zip(names, session.run(names, feed), strict=True)) if names else {}
     wanted: dict[str, Any] = {}
     reference.load(alpha)

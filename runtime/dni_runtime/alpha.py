@@ -47,6 +47,13 @@ def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) 
     return values
 
 
+def append_planes(x: NDArray[Any], alpha: Sequence[float]) -> NDArray[Any]:
+    """`x` (N, C, H, W) with a constant channel for every number in `alpha` behind its own; same dtype."""
+    n, _, height, width = x.shape
+    values = np.array(alpha, x.dtype)[:, None, None]
+    return np.concatenate([x, np.broadcast_to(values, (n, len(alpha), height, width))], axis=1)
+
+
 def format_alpha(values: Iterable[float]) -> str:
     """The shortest exact text of alpha, as the command line takes it: `0.3`, or `0.2,0.5`."""
     return ",".join(f"{v:.10g}" for v in values)

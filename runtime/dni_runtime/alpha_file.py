@@ -1,5 +1,6 @@
 """An alpha-input model on disk: its graph in memory, its weights where they are; and sessions pinned to an alpha."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,8 @@ class AlphaFile:
 
     @property
     def weight_bytes(self) -> int:
-        """Size of the weights of all endpoints together."""
-        return sum(
-            int(entry.value)
-            for tensor in self.slim.graph.initializer
-            for entry in tensor.external_data
-            if entry.key == "length"
-        )
+        """Size of the weights of all endpoints together, in float32, as a session on a CPU holds them."""
+        return sum(4 * math.prod(tensor.dims) for tensor in self.slim.graph.initializer if tensor.external_data)
 
     def open_pinned(self, alpha: Key, place: Place) -> Any:
         """A session with alpha made a constant, so that ONNX Runtime folds the whole blend.
@@ -113,11 +109,9 @@ def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
 
     A session does not fold them into others: it would keep the file's own pages, which change with the file.
     """
-    blend = dependents(graph, "alpha")
-    for value in graph.input:
-        if value.name != "alpha":
-            blend -= dependents(graph, value.name)
-    used = {name for node in graph.node if blend.isdisjoint(node.output) for name in node.input}
+    (image,) = (value.name for value in graph.input if value.name != "alpha")
+    of_image = dependents(graph, image)
+    used = {name for node in graph.node if not of_image.isdisjoint(node.output) for name in node.input}
     return [tensor for tensor in graph.initializer if tensor.external_data and tensor.name in used]
 
 

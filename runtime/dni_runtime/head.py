@@ -6,6 +6,7 @@ such as BatchNorm's statistics. A node for every tensor would cost more than the
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from onnx import helper
 from onnx.numpy_helper import from_array
 
 from .external_data import read_tensor
-from .recipe import Recipes, Terms
+from .recipe import ONE, Recipes, Terms
 from .split import CannotPrepareError, Split
 
 # Names that no network uses.
@@ -25,13 +26,16 @@ _ONE = np.float32(1)
 
 
 class Stored:
-    """A model's float32 constants by name, read when they are asked for."""
+    """A model's float32 constants by name, read when they are asked for; also those that are stored as less."""
 
-    def __init__(self, model: onnx.ModelProto, folder: Path) -> None:
-        self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    def __init__(self, halves: Split, folder: Path) -> None:
+        self._tensors = {tensor.name: tensor for tensor in halves.model.graph.initializer}
+        self._widened = halves.widened
         self._folder = folder
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
+        if node := self._widened.get(name):
+            return _widen(node, [read_tensor(self._tensors[operand], self._folder) for operand in node.input])
         values = read_tensor(self._tensors[name], self._folder)
         if values.dtype != np.float32:
             raise CannotPrepareError(f"weights are stored as {values.dtype}")
@@ -41,6 +45,24 @@ class Stored:
         """The constants among `names`, of any type, with their values inside."""
         tensors = (self._tensors[name] for name in dict.fromkeys(names) if name in self._tensors)
         return [from_array(read_tensor(tensor, self._folder), tensor.name) for tensor in tensors]
+
+
+def _widen(node: onnx.NodeProto, operands: list[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+    """What a Cast to float32, or a DequantizeLinear with one scale for all or for each channel, makes of constants."""
+    values = operands[0].astype(np.float32)
+    if node.op_type == "Cast":
+        return values
+    attributes = {attribute.name: attribute.i for attribute in node.attribute}
+    if attributes.get("block_size"):
+        raise CannotPrepareError("weights are stored in blocks, each with a scale")
+    axis = attributes.get("axis", 1) % max(1, values.ndim)
+    scale, *zero_point = (
+        o.astype(np.float32).reshape([-1 if d == axis and o.size > 1 else 1 for d in range(values.ndim)])
+        for o in operands[1:]
+    )
+    # As the operator's definition has it, which rounds once: y = (x - zero_point) * scale.
+    result: npt.NDArray[np.float32] = (values - zero_point[0] if zero_point else values) * scale
+    return result
 
 
 class Picked:
@@ -109,6 +131,8 @@ def build_head(
     graph.input.extend(value for value in model.graph.input if value.name == "alpha")
     graph.initializer.extend(stored.copies(name for node in (*early, *late) for name in node.input))
     graph.initializer.append(from_array(np.array([-1], np.int64), "dni@flat"))
+    if ONE in rows:
+        graph.initializer.append(from_array(np.ones(1, np.float32), ONE))
     graph.node.extend(early)
     for number, share in enumerate(rows):
         graph.node.append(helper.make_node("Reshape", [share, "dni@flat"], [f"dni@share_{number}"]))

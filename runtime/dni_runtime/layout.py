@@ -76,14 +76,22 @@ def learn_layout(halves: Split, folder: Path) -> Layout:
 
 
 def _fixed_weights(halves: Split) -> list[str]:
-    """Weights that are the same in all endpoints, of which ONNX Runtime makes its own arrangement as well."""
+    """Weights that are the same in all endpoints, of which ONNX Runtime makes its own arrangement as well.
+
+    Those that are stored as less it would convert, and so make constants that have to be found again, too.
+    """
     floats = {
         t.name
         for t in halves.model.graph.initializer
         if t.data_type == onnx.TensorProto.FLOAT and any(size > 1 for size in t.dims)
     }
-    used = (node.input for node in halves.body if node.op_type in _REARRANGED)
-    return [name for name in dict.fromkeys(name for names in used for name in names) if name in floats]
+    found = (
+        name
+        for node in halves.body
+        for name in node.input
+        if name in halves.widened or (name in floats and node.op_type in _REARRANGED)
+    )
+    return list(dict.fromkeys(found))
 
 
 def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, disabled: tuple[str, ...]) -> Layout:
@@ -128,7 +136,8 @@ def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, dis
 def _numbered_body(halves: Split, weights: dict[str, tuple[int, ...]]) -> onnx.ModelProto:
     graph = halves.model.graph
     image = [value for value in graph.input if value.name != "alpha"]
-    body = subgraph(halves.model, halves.body, image, graph.output)
+    rest = (node for node in halves.body if weights.keys().isdisjoint(node.output))
+    body = subgraph(halves.model, rest, image, graph.output)
     others = [tensor for tensor in body.graph.initializer if tensor.name not in weights]
     del body.graph.initializer[:]
     body.graph.initializer.extend(others)

@@ -29,6 +29,7 @@ class Metadata:
     alpha_range:    smallest and largest alpha that the model takes.
     alpha_default:  used where a call gives no alpha; None where every call has to.
     alpha_pinned:   the constant alpha of a baked model; None where alpha is an input.
+    alpha_plane:    whether alpha comes in the last channels of the image input, not in one of its own.
     scale:          output height / input height, None where no such number exists.
     size_multiple:  input height and width have to be multiples of it.
     size_minimum:   smallest input height and width in pixels.
@@ -42,6 +43,7 @@ class Metadata:
     alpha_range: tuple[float, float] = (0.0, 1.0)
     alpha_default: tuple[float, ...] | None = None
     alpha_pinned: tuple[float, ...] | None = None
+    alpha_plane: bool = False
     architecture: str = ""
     scale: float | None = None
     size_multiple: int = 1
@@ -72,6 +74,7 @@ class Metadata:
                     "range": list(self.alpha_range),
                     "default": _unwrap(self.alpha_default),
                     "pinned": _unwrap(self.alpha_pinned),
+                    "plane": self.alpha_plane,
                 },
                 "architecture": self.architecture,
                 "scale": self.scale,
@@ -102,6 +105,7 @@ class Metadata:
                 alpha_range=(low, high),
                 alpha_default=_wrap(raw["alpha"]["default"]),
                 alpha_pinned=_wrap(raw["alpha"]["pinned"]),
+                alpha_plane=bool(raw["alpha"].get("plane", False)),
                 architecture=str(raw["architecture"]),
                 scale=None if raw["scale"] is None else float(raw["scale"]),
                 size_multiple=int(raw["size"]["multiple"]),

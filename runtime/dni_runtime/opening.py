@@ -74,8 +74,10 @@ def open_model(
     stated = None if text is None else Metadata.from_json(text)
     metadata = stated or Metadata()
     signature = read_signature(opened.session, metadata)
-    if signature.alpha_name is None:
-        runner: Runner = Plain(opened.session, signature, "the model has no alpha input")
+    if metadata.alpha_plane:
+        runner: Runner = Plain(opened.session, signature, f"alpha is a channel of the image; {_BLENDS_ALWAYS}")
+    elif signature.alpha_name is None:
+        runner = Plain(opened.session, signature, "the model has no alpha input")
     elif alpha_file is None:  # an .ort file, or another that only ONNX Runtime itself can read
         runner = Plain(opened.session, signature, f"{_BLENDS_ALWAYS} (only an .onnx file can be laid out or pinned)")
     else:

@@ -20,9 +20,11 @@ def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
 
     Raises AlphaError if the model has no input `alpha`, or alpha is not valid for it.
     """
+    metadata = read_metadata(model) or Metadata()
     if all(value.name != "alpha" for value in model.graph.input):
-        raise AlphaError("the model has no input named 'alpha'; only an alpha-input model can be pinned")
-    metadata = (read_metadata(model) or Metadata()).pinned(alpha)
+        where = "; this one takes it as a channel of the image" if metadata.alpha_plane else ""
+        raise AlphaError(f"the model has no input named 'alpha'; only an alpha-input model can be pinned{where}")
+    metadata = metadata.pinned(alpha)
     pinned = onnx.ModelProto()
     pinned.CopyFrom(model)
     inputs = [value for value in pinned.graph.input if value.name != "alpha"]

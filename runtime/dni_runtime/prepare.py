@@ -86,7 +86,7 @@ def prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
     """
     halves = split(slim)
     layout = learn_layout(halves, folder)
-    return _Builder(halves, layout, Recipes(halves), Stored(halves.model, folder)).build()
+    return _Builder(halves, layout, Recipes(halves), Stored(halves, folder)).build()
 
 
 @dataclass(slots=True)

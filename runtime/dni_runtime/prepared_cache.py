@@ -25,7 +25,7 @@ from .cache_folder import cache_folder
 from .prepare import Prepared, Scaling, Slice
 
 # To be raised with every change to what `prepare` makes.
-_FORMAT = 5
+_FORMAT = 6
 _LIMIT_BYTES = 4 * 2**30
 # The folder may be shared with others; only what is called so is ever removed.
 _ENTRY, _UNFINISHED = "prepared-", ".prepared-"

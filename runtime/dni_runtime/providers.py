@@ -177,6 +177,8 @@ def _create(
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
         if weights.values:
             options.add_external_initializers(list(weights.values), list(weights.values.values()))
+        # What is stored in int8 is folded: a DequantizeLinear would be left for operators that compute in int8.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     chain = [(name, _with_folders(name, ours)) for name, ours in _CHAINS[provider]]
     chain[0][1].update(provider_options)
     # Fallback would retry on the CPU after a failure and print about it. The stricter option

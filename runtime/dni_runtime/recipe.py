@@ -13,7 +13,10 @@ _RESHAPES = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
 Terms: TypeAlias = tuple[tuple[str, str], ...]
-"""Of a blend: pairs of a stored tensor's name and that of its share, a value of one element made of alpha."""
+"""Of a blend: pairs of a stored tensor's name and that of its share, a value of one element made of alpha, or ONE."""
+
+ONE = "dni@one"
+"""The share of what is added as it is: the B of B + alpha * (A - B). A name that no network uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Recipes:
 
     def __init__(self, halves: Split) -> None:
         self._shapes = halves.shapes()
-        self._stored = {tensor.name for tensor in halves.model.graph.initializer}
+        self._stored = {tensor.name for tensor in halves.model.graph.initializer} | halves.widened.keys()
         self._makers = {name: node for node in halves.head for name in node.output}
 
     def of(self, weight: str) -> Recipe:
@@ -59,7 +62,7 @@ class Recipes:
         if node.op_type == "Add":
             # One that is spread over the other has its elements elsewhere.
             same = all(self._size(name) == self._size(value) for name in node.input)
-            parts = [self.blend(name) for name in node.input if same]
+            parts = [((name, ONE),) if name in self._stored else self.blend(name) for name in node.input if same]
             return tuple(term for part in parts for term in part) if same and all(parts) else ()
         if node.op_type == "Mul":
             for stored, share in _pairs(node):

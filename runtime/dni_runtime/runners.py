@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .alpha import append_planes
 from .alpha_file import Key
 from .pins import Pins
 from .signature import Signature
@@ -45,7 +46,9 @@ class Plain:
     def run(self, x: Tensor, alpha: Key | None) -> Tensor:
         signature = self._signature
         feed = {signature.input_name: x}
-        if alpha is not None and signature.alpha_name is not None:
+        if alpha is not None and signature.alpha_name == signature.input_name:
+            feed[signature.input_name] = append_planes(x, alpha)
+        elif alpha is not None and signature.alpha_name is not None:
             feed[signature.alpha_name] = np.array(alpha, signature.alpha_dtype).reshape(signature.alpha_shape)
         (y,) = self._session.run(self._outputs, feed)
         result: Tensor = y

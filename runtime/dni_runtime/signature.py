@@ -22,9 +22,9 @@ _AXES = ("batch size", "channel count", "height", "width")
 class Signature:
     """Names, types and sizes of a model's inputs and output.
 
-    shape:        fixed sizes (N, C, H, W) of the image input, None for each that may vary.
+    shape:        fixed sizes (N, C, H, W) of the image, None for each that may vary.
     dtype:        what ONNX Runtime takes, float32 or float16; a Model takes and gives float32 either way.
-    alpha_name:   None where the model has no alpha input.
+    alpha_name:   None where the model has no alpha input; the image input's where alpha is in its last channels.
     alpha_shape:  of the alpha input, (count,); () for models of other tools that take a scalar.
     """
 
@@ -124,18 +124,20 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
             "expected a float tensor of shape [N, C, H, W]"
         )
     n, c, h, w = (size if isinstance(size, int) and size > 0 else None for size in image.shape)
+    if metadata.alpha_plane and alpha is None:
+        alpha, c = image, None if c is None else c - metadata.alpha_count
     alpha_shape: tuple[int, ...] = (metadata.alpha_count,)
     if alpha is not None:
         if alpha.type not in _DTYPES:
             raise ModelError(f"the model's input 'alpha' is a {alpha.type}; expected a float tensor")
-        if all(isinstance(size, int) for size in alpha.shape):
+        if alpha is not image and all(isinstance(size, int) for size in alpha.shape):
             alpha_shape = tuple(alpha.shape)
     return Signature(
         input_name=image.name,
         output_name=output.name,
         shape=(n, c, h, w),
         dtype=_DTYPES[image.type],
-        alpha_name=None if alpha is None else "alpha",
+        alpha_name=None if alpha is None else alpha.name,
         alpha_shape=alpha_shape,
         alpha_dtype=_DTYPES["tensor(float)" if alpha is None else alpha.type],
     )

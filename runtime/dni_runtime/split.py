@@ -4,11 +4,13 @@ The head depends on constants and alpha alone, so it has to run once for an alph
 The body sees ready weights, as that of a baked file does.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx
 
+# Operators by which a stored tensor of another type becomes a float32 weight.
+_WIDENS = frozenset({"Cast", "DequantizeLinear"})
 # Operators that only rearrange a tensor's elements.
 _MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
@@ -25,12 +27,15 @@ class Split:
     head:     nodes that compute the weights, in order.
     body:     nodes that depend on the image, and those that only rearrange weights for them; in order.
     weights:  names of the values that the head gives to the body.
+    widened:  float32 values that are a stored tensor of another type -> the node that converts it. These nodes are
+              in head and body.
     """
 
     model: onnx.ModelProto
     head: tuple[onnx.NodeProto, ...]
     body: tuple[onnx.NodeProto, ...]
     weights: tuple[str, ...]
+    widened: Mapping[str, onnx.NodeProto]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every value that has a fixed one."""
@@ -80,7 +85,18 @@ def split(model: onnx.ModelProto) -> Split:
         head=tuple(_where(graph.node, [h or n for h, n in zip(head, loose, strict=True)])),
         body=tuple(_where(graph.node, [b or n for b, n in zip(body, loose, strict=True)])),
         weights=weights,
+        widened=_widened(_where(graph.node, loose), inferred.graph),
     )
+
+
+def _widened(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    stored = {tensor.name for tensor in graph.initializer}
+    floats = {v.name for v in graph.value_info if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    return {
+        node.output[0]: node
+        for node in nodes
+        if node.op_type in _WIDENS and stored.issuperset(node.input) and node.output[0] in floats
+    }
 
 
 def subgraph(

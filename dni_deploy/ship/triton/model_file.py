@@ -53,6 +53,11 @@ def read_model_file(path: Path) -> ModelFile:
         raise ModelError(f"{path} is an .ort file; give the .onnx file that it was made from")
     model = onnx.load(path, load_external_data=False)
     metadata = read_metadata(model) or Metadata()
+    if metadata.alpha_plane:
+        raise ModelError(
+            f"{path} takes alpha as a channel of the image, for tools with one input; a server is given one that takes "
+            "it as an input of its own: export it without --single-input"
+        )
     declared = Declared(model)
     signature = read_signature(declared, metadata)
     stored = {tensor.name for tensor in model.graph.initializer}
