@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -15,9 +17,7 @@ from dni_runtime import Alpha, OutputError, format_alpha
 
 from .contact_sheet import contact_sheet
 from .enhance_files import EnhancedFile, enhance_files, find_images, plan_results
-from .frames.enhance_frames import enhance_frames, find_finished, make_here, plan_frames
-from .frames.finished import Job, model_digest
-from .frames.on_ray import make_on_ray
+from .frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest, plan_frames
 from .image_files import IMAGE_SUFFIXES, read_image, write_image
 
 
@@ -104,7 +104,7 @@ class _Terminal:
     """What a run tells about itself, on stderr."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=_own_stderr(), highlight=False)
 
     def tell(self, remark: str) -> None:
         self._console.print(remark, style="dim", soft_wrap=True, markup=False)
@@ -125,6 +125,14 @@ class _Terminal:
                 progress.update(task, description=f"{verb}{file.name}", completed=done, total=total)
 
             yield report
+
+
+def _own_stderr() -> TextIO:
+    """Stderr, by a file descriptor that stays when Ray's own one is silenced; in tests it may have none."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
+    except (OSError, ValueError):  # io.UnsupportedOperation is both
+        return sys.stderr
 
 
 def _check_sheet(sheet: Path, inputs: Sequence[Path], output: Path, force: bool) -> None:

@@ -2,18 +2,27 @@
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
 
 class Cluster:
     """A head and one more node, of one CPU each."""
+
+    # Of every process of the cluster, and of those that connect to it: no other addresses, and nobody else.
+    environment: ClassVar = {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.port = free_port()
@@ -38,7 +47,8 @@ def ray_node(*options: str, **environment: str) -> Iterator[psutil.Process]:
     program = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--node-ip-address", "127.0.0.1"]
     common = ["--object-store-memory", str(80 * 2**20), "--disable-usage-stats"]
     silent = subprocess.DEVNULL
-    node = subprocess.Popen([*program, *common, *options], env=os.environ | environment, stdout=silent, stderr=silent)
+    env = os.environ | Cluster.environment | environment
+    node = subprocess.Popen([*program, *common, *options], env=env, stdout=silent, stderr=silent)
     process = psutil.Process(node.pid)
     try:
         yield process

@@ -6,6 +6,7 @@ import os
 import pickle
 import secrets
 import socket
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,13 +42,19 @@ class Workers:
     gpus: int
 
 
-def import_ray_quietly() -> ModuleType:
-    """Ray, which from now on keeps its remarks to its log files and tells nobody that it is used.
+def import_ray_for(address: str) -> ModuleType:
+    """Ray, made ready for `address`, see `connected`; it keeps its remarks to its log files.
 
     Raises DniError where it is not installed.
     """
+    # All of it is read when Ray is imported, and by the processes that it starts.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if address == LOCAL:
+        # Without a "cluster" of several machines Ray stays on loopback addresses, on every system.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # Other users of this machine are kept out by a token; Ray would write one into the home folder.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ray = import_ray()
@@ -65,17 +72,32 @@ def connected(ray: ModuleType, address: str) -> Iterator[None]:
 
     Raises DniError where no cluster answers.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _silent_natives():
         warnings.simplefilter("ignore")
         try:
             _connect(ray, address)
         except Exception as error:  # Ray's errors here are of many kinds
             ray.shutdown()
-            raise DniError(f"no Ray cluster could be used at {address!r}: {_first_line(error)}") from None
+            hint = "" if address == LOCAL else "; one with tokens needs RAY_AUTH_MODE=token and the token here, too"
+            raise DniError(f"no Ray cluster could be used at {address!r}: {_first_line(error)}{hint}") from None
         try:
             yield
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silent_natives() -> Iterator[None]:
+    """Keep what Ray's C++ parts write to file descriptor 2, past Python's logging, off the terminal."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def plan_workers(ray: ModuleType, job: Job) -> Workers:
@@ -105,14 +127,15 @@ def check_nodes(ray: ModuleType, workers: Workers, job: Job, frames: Sequence[Pl
 
     Raises DniError, which names the node, for the first that cannot.
     """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
     token = frames[0].output.parent / FOLDER / f"{secrets.token_hex(8)}.token"
     try:
         token.touch()
         arguments = pickle.dumps((job, [frames[0].input, frames[-1].input], token))
         check = ray.remote(max_retries=0, num_cpus=0, num_gpus=0.01 * workers.gpus)(_by_value())
-        strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         found = {
-            node: check.options(scheduling_strategy=strategy(node, soft=False)).remote(version("dni-deploy"), arguments)
+            node: check.options(scheduling_strategy=On(node, soft=False)).remote(version("dni-deploy"), arguments)
             for node in workers.nodes
         }
         for node, answer in found.items():
@@ -157,20 +180,25 @@ def _connect(ray: ModuleType, address: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address == LOCAL:
         ray.init(
-            "local",
-            _node_ip_address="127.0.0.1",
+            LOCAL,
             include_dashboard=False,
             object_store_memory=_LOCAL_STORE_BYTES,
             **quiet,
         )
         return
     if address != "auto":
-        # Ray itself tries for a minute, and not silently.
-        host, _, port = address.removeprefix("ray://").rpartition(":")
-        if not host or not port.isdecimal():
-            raise ValueError("expected local, auto, HOST:PORT or ray://HOST:PORT")
-        socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_S).close()
+        _check_answer(ray, address)
     ray.init(address, **quiet)
+
+
+def _check_answer(ray: ModuleType, address: str) -> None:
+    """Raise OSError where nobody answers at once: Ray itself tries for a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError("expected local, auto, HOST:PORT or ray://HOST:PORT")
+    if host in ("localhost", "127.0.0.1") and "://" not in address:
+        host = ray.util.get_node_ip_address()  # as Ray reads it
+    socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_S).close()
 
 
 def _by_value() -> Any:

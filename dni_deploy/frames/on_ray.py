@@ -11,13 +11,14 @@ import dni_runtime
 from dni_deploy.enhance_files import EnhancedFile, Planned
 from dni_runtime import DniError, ModelError
 
-from .cluster import check_nodes, connected, import_ray_quietly, plan_workers, with_threads
+from .cluster import LOCAL, check_nodes, connected, import_ray_for, plan_workers, with_threads
 from .enhance_frames import Make, Report
 from .finished import Job, Writer, model_digest
 from .make import make_frame
 
 # How often a frame may take its worker down with it (too large for the memory, for example) before it counts as failed.
 _ATTEMPTS = 3
+_REMEDY = "What was finished is kept: start again to go on"
 
 
 def make_on_ray(address: str, job: Job, tell: Callable[[str], None]) -> Make:
@@ -29,11 +30,11 @@ def make_on_ray(address: str, job: Job, tell: Callable[[str], None]) -> Make:
 
     Raises DniError where Ray is not installed; what it returns, where the cluster cannot be used or gives up.
     """
-    ray = import_ray_quietly()
+    ray = import_ray_for(address)
 
     def make(frames: Sequence[Planned], report: Report) -> Iterator[tuple[int, EnhancedFile]]:
         everywhere = [Planned(f.input.absolute(), f.output.absolute(), f.alpha) for f in frames]
-        tell("starting Ray" if address == "local" else f"connecting to Ray at {address}")
+        tell("starting Ray" if address == LOCAL else f"connecting to Ray at {address}")
         with connected(ray, address):
             workers = plan_workers(ray, job)
             job_there = with_threads(job, workers)
@@ -53,14 +54,16 @@ def make_on_ray(address: str, job: Job, tell: Callable[[str], None]) -> Make:
                 num_cpus=workers.threads,
                 num_gpus=workers.gpus,
             )
+            lost = set(range(len(frames)))
             try:
                 for row in rows.iter_rows():
                     index = int(row["index"])
+                    lost.remove(index)
                     yield index, _result(frames[index], everywhere[index], row)
             except ray.exceptions.RayError as error:
-                raise DniError(
-                    f"Ray gave up: {_cause(error)}. What was finished is kept: start again to go on"
-                ) from None
+                raise DniError(f"Ray gave up: {_cause(error)}. {_REMEDY}") from None
+            if lost:
+                raise DniError(f"Ray lost {len(lost)} of {len(frames)} frames ({frames[min(lost)].input}). {_REMEDY}")
 
     return make
 
@@ -116,6 +119,7 @@ def _dataset(ray: ModuleType, count: int) -> Any:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = -1  # a cluster may be busy for hours
     return ray.data.from_items(list(range(count)), override_num_blocks=count)
 
 
