@@ -11,7 +11,7 @@ import psutil
 import pytest
 from commands import Result, command, dni, names
 from frames import Frames, assert_made, results
-from ray_cluster import Cluster, family, free_port, until, workers
+from ray_cluster import ENVIRONMENT, Cluster, family, free_port, until, workers
 
 from dni_deploy.frames.finished import FOLDER
 
@@ -21,10 +21,10 @@ LARGE = (300, 400)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        for name, value in Cluster.environment.items():
+    with pytest.MonkeyPatch.context() as patch, Cluster() as cluster:
+        for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        yield Cluster(stack)
+        yield cluster
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def said(address: str, nodes: int, workers: int = 2) -> list[str]:
 def assert_refused(message: str, result: Result, output: Path) -> None:
     assert (result.code, result.out) == (1, "")
     *before, last = result.err.splitlines()
-    assert before in ([], said("", 0)[:0], before[:2])
+    assert len(before) <= 2
     assert last.startswith("Error: ")
     assert message in last
     assert not output.exists() or names(output) == [FOLDER]
@@ -121,7 +121,7 @@ def test_a_node_with_another_version_is_named(cluster: Cluster, frames: Frames, 
     other.mkdir(parents=True)
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: dni-deploy\nVersion: 9.9.9\n")
     path = os.pathsep.join([str(other.parent), *filter(None, sys.path)])
-    with cluster.join(PYTHONPATH=path):
+    with cluster.one_more_node(PYTHONPATH=path):
         result = run(frames, tmp_path / "out", cluster.address)
     message = "(127.0.0.1) has dni-deploy 9.9.9, and this machine 0.1.0; install the same version on both"
     assert_refused(message, result, tmp_path / "out")
@@ -149,10 +149,9 @@ def test_no_cluster_at_that_address(frames: Frames, tmp_path: Path, address: str
 def test_local_is_for_this_machine_only_and_leaves_nothing_behind(tmp_path: Path):
     frames, output = Frames.make(tmp_path, 12, LARGE), tmp_path / "out"
     process = frames.start(output, "--ray", "local")
-    root = psutil.Process(process.pid)
     until(lambda: list(output.glob("*.png")))
-    everything = family(root)
-    assert workers(root)
+    everything = family(process.pid)
+    assert workers(process.pid)
     addresses = [
         connection.laddr.ip
         for running in everything
