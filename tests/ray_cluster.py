@@ -58,8 +58,8 @@ class Cluster:
         yield
         self._order(None)
 
-    def workers(self) -> list[psutil.Process]:
-        return workers(self._nodes.pid)
+    def workers(self, *, busy: bool = False) -> list[psutil.Process]:
+        return workers(self._nodes.pid, busy=busy)
 
     def _order(self, order: object) -> None:
         self._nodes.stdin.write(json.dumps(order) + "\n")
@@ -72,13 +72,13 @@ class Cluster:
         return answer
 
 
-def workers(root: int) -> list[psutil.Process]:
-    """The processes that `root` started and that hold a model, which Ray calls by the class that they run."""
+def workers(root: int, *, busy: bool = False) -> list[psutil.Process]:
+    """The processes that `root` started and that hold a model (and work on a frame); Ray titles them accordingly."""
     found = []
     for process in family(root):
         with contextlib.suppress(psutil.NoSuchProcess):
             title = " ".join(process.cmdline())
-            if "_Worker" in title and "__init__" not in title:
+            if "_Worker" in title and (".submit" in title if busy else "__init__" not in title):
                 found.append(process)
     return found
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,13 +99,14 @@ def test_a_frame_that_kills_its_workers_fails_alone(cluster: Cluster, tmp_path: 
     process = frames.start(output, "--ray", cluster.address)
     killed = 0
     while process.poll() is None:
-        for worker in cluster.workers():
+        for worker in cluster.workers(busy=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                if worker.cpu_times().user > 0:
-                    worker.kill()
-                    killed += 1
-    assert process.returncode == 1
-    assert killed >= 3
+                begun = worker.cpu_times().user
+                until(lambda worker=worker, begun=begun: worker.cpu_times().user > begun + 0.1)
+                worker.kill()
+                killed += 1
+        time.sleep(0.05)
+    assert (process.returncode, killed) == (1, 3)
     assert results(output) == {}
 
 
