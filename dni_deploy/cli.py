@@ -193,7 +193,7 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
 @click.option(
     "--ray",
     metavar="ADDRESS|local",
-    help="Over a Ray cluster: auto, HOST:PORT, ray://HOST:PORT, or local for one started here. Goes on as well.",
+    help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here. Goes on as well.",
 )
 @click.option(
     "--tile",

@@ -68,7 +68,7 @@ def import_ray_for(address: str) -> ModuleType:
 @contextlib.contextmanager
 def connected(ray: ModuleType, address: str) -> Iterator[None]:
     """Be connected to the cluster at `address`: local (started and stopped here, reachable from this machine only),
-    auto, host:port or ray://host:port.
+    auto or host:port, both from a machine of the cluster.
 
     Raises DniError where no cluster answers.
     """
@@ -78,7 +78,11 @@ def connected(ray: ModuleType, address: str) -> Iterator[None]:
             _connect(ray, address)
         except Exception as error:  # Ray's errors here are of many kinds
             ray.shutdown()
-            hint = "" if address == LOCAL else "; one with tokens needs RAY_AUTH_MODE=token and the token here, too"
+            hint = (
+                ""
+                if address == LOCAL or isinstance(error, ValueError)
+                else "; one with tokens needs RAY_AUTH_MODE=token and the token here, too"
+            )
             raise DniError(f"no Ray cluster could be used at {address!r}: {_first_line(error)}{hint}") from None
         try:
             yield
@@ -193,10 +197,12 @@ def _connect(ray: ModuleType, address: str) -> None:
 
 def _check_answer(ray: ModuleType, address: str) -> None:
     """Raise OSError where nobody answers at once: Ray itself tries for a minute."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        raise ValueError("Ray Data does not work over ray://; start dni on a machine of the cluster, with auto")
+    host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
-        raise ValueError("expected local, auto, HOST:PORT or ray://HOST:PORT")
-    if host in ("localhost", "127.0.0.1") and "://" not in address:
+        raise ValueError("expected local, auto or HOST:PORT")
+    if host in ("localhost", "127.0.0.1"):
         host = ray.util.get_node_ip_address()  # as Ray reads it
     socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_S).close()
 
