@@ -148,8 +148,12 @@ def test_no_cluster_at_that_address(frames: Frames, tmp_path: Path, address: str
     assert (result.code, result.out) == (1, "")
 
 
-def test_local_is_for_this_machine_only_and_leaves_nothing_behind(tmp_path: Path):
+def test_local_is_for_this_machine_only_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     frames, output = Frames.make(tmp_path, 12, LARGE), tmp_path / "out"
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     process = frames.start(output, "--ray", "local")
     until(lambda: list(output.glob("*.png")))
     everything = family(process.pid)
@@ -178,3 +182,4 @@ def test_local_is_for_this_machine_only_and_leaves_nothing_behind(tmp_path: Path
     assert again.err.splitlines()[:2] == ["starting Ray", "checking 1 Ray node(s)"]
     assert len(again.err.splitlines()) == 3
     assert_made(frames, output)
+    assert ".ray" not in names(tmp_path / "home")  # where Ray would keep a token
