@@ -16,7 +16,7 @@ from typing import Self
 import psutil
 
 ENVIRONMENT = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # no other addresses: see dni_deploy.frames.cluster
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # no other addresses: see import_ray_for
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
     "RAY_USAGE_STATS_ENABLED": "0",

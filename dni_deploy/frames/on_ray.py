@@ -11,10 +11,11 @@ import dni_runtime
 from dni_deploy.enhance_files import EnhancedFile, Planned
 from dni_runtime import DniError, ModelError
 
-from .cluster import LOCAL, check_nodes, connected, import_ray_for, plan_workers, with_threads
+from .cluster import LOCAL, connected, import_ray_for
 from .enhance_frames import Make, Report
 from .finished import Job, Writer, model_digest
 from .make import make_frame
+from .nodes import check_nodes, plan_workers, with_threads
 
 # How often a frame may take its worker down with it (too large for the memory, for example) before it counts as failed.
 _ATTEMPTS = 3
