@@ -200,6 +200,17 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
     "--alpha", "alphas", multiple=True, type=common.alphas, metavar="X|LO:HI:STEP", help="The strength; repeatable."
 )
 @click.option(
+    "--alpha-from",
+    type=click.Path(path_type=Path),
+    metavar="TABLE.csv",
+    help="A strength for each image of a folder: columns file and alpha. Goes on where it was interrupted.",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS|local",
+    help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here. Goes on as well.",
+)
+@click.option(
     "--tile",
     type=click.IntRange(min=0),
     metavar="N",
@@ -231,11 +242,14 @@ def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: tuple[list[
       a sweep and a sheet  dni run model.onnx photo.png --alpha 0:1:0.25 -o sweep/ --sheet sheet.png
       a folder             dni run model.onnx photos/ --alpha 0.7 -o results/
       on OpenVINO          dni run model.onnx photo.png --alpha 0.7 -o out.png --provider openvino
+      an alpha per frame   dni run model.onnx frames/ --alpha-from alphas.csv -o results/
     """
     from .run import run_model
 
     values = [alpha for group in alphas for alpha in group]
     options["provider_options"] = dict(options["provider_options"])
+    if values and options["alpha_from"]:
+        raise click.UsageError("give either --alpha (for all images) or --alpha-from (one for each), not both")
     failed = run_model(model, list(inputs), output, values, **options)
     if failed:
         raise click.exceptions.Exit(1)

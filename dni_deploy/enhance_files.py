@@ -4,6 +4,8 @@ import mimetypes
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,22 @@ Progress = Callable[[float, int, Path], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A result to be made. `alpha`: as the model uses it, None where it has none."""
+
+    input: Path
+    output: Path
+    alpha: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class EnhancedFile:
     """One result.
 
     alpha:    as the model used it, None where the model has none.
     seconds:  in the network, padding and tiling; without reading and writing the files.
     error:    None where `output` was written, else why it was not.
+    kept:     `output` was there already, finished by an earlier run of the same job.
     """
 
     input: Path
@@ -31,6 +43,7 @@ class EnhancedFile:
     alpha: tuple[float, ...] | None
     seconds: float
     error: str | None = None
+    kept: bool = False
 
 
 def enhance_files(
@@ -56,47 +69,76 @@ def enhance_files(
     Raises, before anything runs, AlphaError for an alpha that the model does not take, InputError for an
     input that is not there, OutputError for results that exist already (unless `overwrite`) or share a name.
     """
-    values = [model.check_alpha(alpha) for alpha in alphas] or [model.check_alpha(None)]
-    files = find_images(inputs)
-    single = len(values) == 1 and len(files) == 1
-    if output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir():
-        if not single:
-            count = len(files) * len(values)
-            raise OutputError(f"{output} names one image, but there are {count} results; give a folder")
-        names = {(files[0], 0): output}
-    elif not output.is_dir() and (mimetypes.guess_type(output.name)[0] or "").startswith("image/"):
-        raise OutputError(f"{output} is of a kind that is not written; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
-    else:
-        names = _name_results(files, output, _label_alphas(values))
-    _check_outputs(names, files, overwrite)
-    try:
-        next(iter(names.values())).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {output} cannot be made ({error})") from None
+    planned = plan_results(model, inputs, output, alphas)
+    existing = [result.output for result in planned if result.output.exists()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
+        raise OutputError(
+            f"{existing[0]}{more} already; choose another output, or replace with --force (overwrite=True)"
+        )
+    make_folder(planned[0].output.parent)
 
     results: list[EnhancedFile] = []
-    total = len(names)
-    for file in files:
+    for file, plans in groupby(planned, attrgetter("input")):
         image: npt.NDArray[Any] | None = None
-        for index, alpha in enumerate(values):
-            target, done = names[file, index], len(results)
+        for plan in plans:
 
-            def report(tiles: int, of: int, done: int = done, file: Path = file) -> None:
+            def report(tiles: int, of: int, done: int = len(results), file: Path = file) -> None:
                 if progress is not None:
-                    progress(done + tiles / of, total, file)
+                    progress(done + tiles / of, len(planned), file)
 
             seconds, problem = 0.0, None
             try:
                 image = read_image(file) if image is None else image
                 start = time.perf_counter()
-                result = model.enhance(image, alpha, tile=tile, overlap=overlap, progress=report)
+                result = model.enhance(image, plan.alpha, tile=tile, overlap=overlap, progress=report)
                 seconds = time.perf_counter() - start
-                write_image(target, result)
+                write_image(plan.output, result)
             except DniError as error:
                 problem = str(error)
-            results.append(EnhancedFile(file, target, alpha, seconds, problem))
+            results.append(EnhancedFile(file, plan.output, plan.alpha, seconds, problem))
             report(1, 1)
     return results
+
+
+def plan_results(model: Model, inputs: Sequence[Path], output: Path, alphas: Sequence[Alpha]) -> list[Planned]:
+    """What `enhance_files` makes, an input's results one after another. Raises as it does."""
+    values = [model.check_alpha(alpha) for alpha in alphas] or [model.check_alpha(None)]
+    files = find_images(inputs)
+    targets = place_results(files, output, _label_alphas(values))
+    return [
+        Planned(file, target, alpha)
+        for file, row in zip(files, targets, strict=True)
+        for target, alpha in zip(row, values, strict=True)
+    ]
+
+
+def place_results(files: Sequence[Path], output: Path, labels: Sequence[str] = ("",)) -> list[list[Path]]:
+    """Where the results of each of `files` go, one for each of `labels`, which are parts of their names.
+
+    Raises OutputError for an output that cannot take them, or that they would destroy.
+    """
+    count = len(files) * len(labels)
+    if output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir():
+        if count > 1:
+            raise OutputError(f"{output} names one image, but there are {count} results; give a folder")
+        targets = [[output]]
+    elif not output.is_dir() and (mimetypes.guess_type(output.name)[0] or "").startswith("image/"):
+        raise OutputError(f"{output} is of a kind that is not written; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
+    else:
+        targets = _name_results(files, output, labels)
+    sources = {file.resolve() for file in files}
+    if over := next((target for row in targets for target in row if target.resolve() in sources), None):
+        raise OutputError(f"{over} is an input and would be overwritten; choose another output")
+    return targets
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of results and those above it. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {folder} cannot be made ({error})") from None
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
@@ -132,30 +174,17 @@ def _label_alphas(values: Sequence[tuple[float, ...] | None]) -> list[str]:
     return ["_alpha" + "_".join(f"{share:.{decimals}f}" for share in value or ()) for value in values]
 
 
-def _name_results(files: list[Path], folder: Path, labels: list[str]) -> dict[tuple[Path, int], Path]:
-    names: dict[tuple[Path, int], Path] = {}
+def _name_results(files: Sequence[Path], folder: Path, labels: Sequence[str]) -> list[list[Path]]:
+    targets: list[list[Path]] = []
     taken: dict[str, Path] = {}
     for file in files:
         suffix = file.suffix if file.suffix.lower() in IMAGE_SUFFIXES else ".png"
-        for index, label in enumerate(labels):
-            target = folder / f"{file.stem}{label}{suffix}"
+        targets.append([folder / f"{file.stem}{label}{suffix}" for label in labels])
+        for target in targets[-1]:
             # Some file systems do not tell upper from lower case.
             other = taken.setdefault(target.name.casefold(), file)
             if other is not file:
                 raise OutputError(
                     f"the results of {other} and {file} would both be {target}; give them different folders"
                 )
-            names[file, index] = target
-    return names
-
-
-def _check_outputs(names: dict[tuple[Path, int], Path], files: list[Path], overwrite: bool) -> None:
-    sources = {file.resolve() for file in files}
-    if over := next((target for target in names.values() if target.resolve() in sources), None):
-        raise OutputError(f"{over} is an input and would be overwritten; choose another output")
-    existing = [target for target in names.values() if target.exists()]
-    if existing and not overwrite:
-        more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
-        raise OutputError(
-            f"{existing[0]}{more} already; choose another output, or replace with --force (overwrite=True)"
-        )
+    return targets

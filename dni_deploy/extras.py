@@ -6,6 +6,7 @@ from types import ModuleType
 from dni_runtime import DniError
 
 _EXPORT_PACKAGES = ("torch", "torchvision", "onnxscript", "onnx_ir", "safetensors", "spandrel")
+_RAY_PACKAGES = ("fsspec", "numpy", "pandas", "pyarrow", "ray")
 _TRITON_PACKAGES = ("google", "grpc", "packaging", "rapidjson", "tritonclient", "urllib3")
 
 
@@ -41,4 +42,19 @@ def import_model_config() -> ModuleType:
             'pip install "dni-deploy[triton]"'
         ) from None
     module: ModuleType = model_config_pb2
+    return module
+
+
+def import_ray() -> ModuleType:
+    """Ray with Ray Data. Raises DniError without the extra."""
+    try:
+        import ray
+        import ray.data
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in _RAY_PACKAGES:
+            raise
+        raise DniError(
+            f'running over a cluster needs {error.name}, which is not installed: pip install "dni-deploy[ray]"'
+        ) from None
+    module: ModuleType = ray
     return module

@@ -1,9 +1,11 @@
 """Image files as the arrays that `Model.enhance` takes, and back; nothing is lost silently on the way."""
 
 import os
+import re
 import secrets
 import warnings
 import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,6 +31,7 @@ IMAGE_SUFFIXES = frozenset(_FORMATS)
 """Suffixes, in lower case, of the files that are both read and written."""
 
 _EXIF_ORIENTATION = 0x0112
+_TOKEN_BYTES = 4
 _NO_OPACITY = ("BMP", "JPEG")
 _SIXTEEN_BITS = ("PNG", "TIFF")
 
@@ -59,11 +62,11 @@ def read_image(path: Path) -> npt.NDArray[Any]:
         raise InputError(f"{path} is damaged or cannot be read ({error})") from None
 
 
-def write_image(path: Path, image: npt.NDArray[Any]) -> None:
+def write_image(path: Path, image: npt.NDArray[Any], *, before_naming: Callable[[Path], None] | None = None) -> None:
     """Write an image as `read_image` returns it; the suffix of `path` says which format.
 
     The file appears whole or not at all, and replaces one that is there. JPEG and WebP are written at quality
-    95.
+    95. `before_naming`: called with the whole file, which still has a temporary name in the same folder.
 
     Raises OutputError for an unknown suffix, for opacity or 16 bits in a format that has neither, and if the
     file cannot be written.
@@ -80,18 +83,30 @@ def write_image(path: Path, image: npt.NDArray[Any]) -> None:
         raise OutputError(f"{path} cannot be written: {name} holds no 16-bit image of this kind; write .png")
     # In the same folder, because only there os.replace is one step. Opened by name, not by tempfile, whose
     # files nobody else may read.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp")
     try:
         with open(temporary, "xb") as file:
             if wide_color:
                 _write_16_bit_png(file, image)
             else:
                 Image.fromarray(np.ascontiguousarray(image)).save(file, name, **options)
+        if before_naming is not None:
+            before_naming(temporary)
         os.replace(temporary, path)
     except (OSError, ValueError) as error:
         raise OutputError(f"{path} cannot be written ({error})") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(paths: Iterable[Path]) -> None:
+    """Remove what processes that were killed in `write_image` have left of `paths`."""
+    ours = set(paths)
+    for folder in {path.parent for path in ours}:
+        for file in folder.glob(".*.tmp"):
+            name, _, token = file.name[1:].removesuffix(".tmp").rpartition(".")
+            if folder / name in ours and re.fullmatch(f"[0-9a-f]{{{2 * _TOKEN_BYTES}}}", token):
+                file.unlink(missing_ok=True)
 
 
 def _to_array(path: Path, image: Image.Image) -> npt.NDArray[Any]:

@@ -1,9 +1,12 @@
 """`dni run`: images through a model, with a progress bar, a report and a contact sheet."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -13,7 +16,8 @@ import dni_runtime
 from dni_runtime import Alpha, OutputError, format_alpha
 
 from .contact_sheet import contact_sheet
-from .enhance_files import EnhancedFile, enhance_files, find_images
+from .enhance_files import EnhancedFile, enhance_files, find_images, plan_results
+from .frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest, plan_frames
 from .image_files import IMAGE_SUFFIXES, read_image, write_image
 
 
@@ -23,6 +27,8 @@ def run_model(
     output: Path,
     alphas: Sequence[Alpha],
     *,
+    alpha_from: Path | None = None,
+    ray: str | None = None,
     tile: int | None = None,
     overlap: int | None = None,
     provider: str = "auto",
@@ -38,20 +44,17 @@ def run_model(
     """
     if sheet is not None:
         _check_sheet(sheet, inputs, output, force)
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with dni_runtime.load(model, provider, threads=threads, provider_options=provider_options) as loaded:
-        note = f"running on {loaded.provider} ({loaded.provider_note})"
-        console.print(note, style="dim", soft_wrap=True, markup=False)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("", total=None)
-
-            def report(done: float, total: int, file: Path) -> None:
-                progress.update(task, description=file.name, completed=done, total=total)
-
-            results = enhance_files(
-                loaded, inputs, output, alphas, tile=tile, overlap=overlap, overwrite=force, progress=report
-            )
+    terminal = _Terminal()
+    if alpha_from is None and ray is None:
+        with dni_runtime.load(model, provider, threads=threads, provider_options=provider_options) as loaded:
+            terminal.tell(f"running on {loaded.provider} ({loaded.provider_note})")
+            with terminal.progress() as report:
+                results = enhance_files(
+                    loaded, inputs, output, alphas, tile=tile, overlap=overlap, overwrite=force, progress=report
+                )
+    else:
+        job = Job(model, model_digest(model), provider, dict(provider_options or {}), threads, tile, overlap)
+        results = _run_frames(job, inputs, output, alphas, alpha_from, ray, force, terminal)
     failed = [result for result in results if result.error is not None]
     for result in failed:
         named = str(result.error).startswith(str(result.input))
@@ -61,10 +64,76 @@ def run_model(
     else:
         for result in results:
             if result.error is None:
-                click.echo(f"{result.output}  {_label(result)}{result.seconds:.2f} s")
+                done = "finished before" if result.kept else f"{result.seconds:.2f} s"
+                click.echo(f"{result.output}  {_label(result)}{done}")
     if sheet is not None and len(failed) < len(results):
         _write_sheet(sheet, results_sheet([result for result in results if result.error is None]))
     return len(failed)
+
+
+def _run_frames(
+    job: Job,
+    inputs: Sequence[Path],
+    output: Path,
+    alphas: Sequence[Alpha],
+    alpha_from: Path | None,
+    ray: str | None,
+    force: bool,
+    terminal: "_Terminal",
+) -> list[EnhancedFile]:
+    """A run that can be taken up again: with a table of alphas, over a cluster, or both."""
+    with contextlib.ExitStack() as stack:
+        if ray is None:
+            loaded = stack.enter_context(job.load())
+            terminal.tell(f"running on {loaded.provider} ({loaded.provider_note})")
+            make = make_here(loaded, job)
+        else:
+            # Only to check alphas: nothing is prepared, and the graphics card may be elsewhere.
+            loaded = stack.enter_context(dni_runtime.load(job.model, "cpu", alpha_policy="pinned"))
+            make = make_on_ray(ray, job, terminal.tell)
+        if alpha_from is None:
+            planned = plan_results(loaded, inputs, output, alphas)
+        else:
+            planned = plan_frames(loaded, inputs, output, alpha_from)
+        with terminal.progress("comparing ") as report:
+            finished = find_finished(planned, job, report)
+        with terminal.progress() as report:
+            return enhance_frames(planned, finished, make, overwrite=force, progress=report)
+
+
+class _Terminal:
+    """What a run tells about itself, on stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=_own_stderr(), highlight=False)
+
+    def tell(self, remark: str) -> None:
+        self._console.print(remark, style="dim", soft_wrap=True, markup=False)
+
+    @contextlib.contextmanager
+    def progress(self, verb: str = "") -> Iterator[Callable[[float, int, Path], None]]:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
+        console = self._console
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(verb, total=None)
+
+            def report(done: float, total: int, file: Path) -> None:
+                progress.update(task, description=f"{verb}{file.name}", completed=done, total=total)
+
+            yield report
+
+
+def _own_stderr() -> TextIO:
+    """Stderr, by a file descriptor that stays when Ray's own one is silenced; in tests it may have none."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
+    except (OSError, ValueError):  # io.UnsupportedOperation is both
+        return sys.stderr
 
 
 def _check_sheet(sheet: Path, inputs: Sequence[Path], output: Path, force: bool) -> None:
@@ -113,4 +182,5 @@ def _to_dict(result: EnhancedFile) -> dict[str, Any]:
         "alpha": result.alpha,
         "seconds": result.seconds,
         "error": result.error,
+        "kept": result.kept,
     }

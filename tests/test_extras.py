@@ -104,6 +104,7 @@ def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
         "dni_deploy.cli",
         "dni_deploy.run",
         "dni_deploy.demo.show",
+        "dni_deploy.frames",
         "dni_deploy.ship.commands",
     ],
 )
@@ -116,7 +117,7 @@ def test_the_check_above_can_fail():
 
 
 def loaded_by(statement: str) -> list[str]:
-    heavy = "('dni_exporters', 'grpc', 'onnxscript', 'safetensors', 'spandrel', 'torch', 'tritonclient')"
+    heavy = "('dni_exporters', 'grpc', 'onnxscript', 'ray', 'safetensors', 'spandrel', 'torch', 'tritonclient')"
     program = f"{statement}\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
     return python(program).assert_ok().out.split()
 
@@ -130,7 +131,16 @@ def test_what_is_loaded_late_is_the_exporters_own():
 
 
 @pytest.mark.parametrize(
-    "package", ["dni_deploy", "dni_deploy.bench", "dni_deploy.demo", "dni_deploy.ship", "dni_exporters", "dni_runtime"]
+    "package",
+    [
+        "dni_deploy",
+        "dni_deploy.bench",
+        "dni_deploy.demo",
+        "dni_deploy.frames",
+        "dni_deploy.ship",
+        "dni_exporters",
+        "dni_runtime",
+    ],
 )
 def test_every_public_name_exists_and_is_documented(package: str):
     module = importlib.import_module(package)
@@ -158,6 +168,14 @@ def test_a_missing_triton_package_is_one_sentence_with_the_pip_command(package: 
     (tmp_path / "repo" / "model" / "config.pbtxt").touch()
     without(package, "ship", "check", tmp_path / "repo").assert_error(message)
     assert names(tmp_path / "repo") == ["model"]
+
+
+@pytest.mark.parametrize("package", ["ray", "pyarrow"])
+def test_a_missing_part_of_ray_is_one_sentence_with_the_pip_command(package: str, photo: Path, tmp_path: Path):
+    model = save(conv_stack(), tmp_path / "model.onnx")
+    run = without(package, "run", model, photo, "--alpha", "0.5", "-o", tmp_path / "out.png", "--ray", "local")
+    run.assert_error(f'running over a cluster needs {package}, which is not installed: pip install "dni-deploy[ray]"')
+    assert names(tmp_path) == ["model.onnx", "photo.png"]
 
 
 def test_help_of_ship_and_serve_needs_no_triton_package():

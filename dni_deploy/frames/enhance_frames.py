@@ -1,0 +1,105 @@
+"""Frames of a folder, each with an alpha of its own: planned, compared with what is there, and made."""
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dni_deploy.enhance_files import EnhancedFile, Planned, Progress, find_images, make_folder, place_results
+from dni_deploy.image_files import remove_unfinished
+from dni_runtime import InputError, Model, OutputError
+
+from .finished import FOLDER, Finished, Job, Writer
+from .make import make_frame
+from .sidecar import read_sidecar
+
+Report = Callable[[float, Path], None]
+Make = Callable[[Sequence[Planned], Report], Iterator[tuple[int, EnhancedFile]]]
+"""Makes frames, in any order, and gives the index and result of each as soon as it is there. It may report what part
+of a frame is done meanwhile."""
+
+
+def plan_frames(model: Model, inputs: Sequence[Path], output: Path, sidecar: Path) -> list[Planned]:
+    """A frame for each image of the one folder in `inputs`, with the alpha that `sidecar` has for it.
+
+    Raises InputError or AlphaError for a table that does not fit the folder and the model (`read_sidecar`),
+    OutputError for an output that cannot take the results.
+    """
+    if len(inputs) != 1 or not inputs[0].is_dir():
+        given = f"{inputs[0]} is none" if len(inputs) == 1 else f"{len(inputs)} inputs were given"
+        raise InputError(f"a table of alphas is for the images of one folder, but {given}")
+    files = find_images(inputs)
+    alphas = read_sidecar(sidecar, inputs[0], files, model.check_alpha, model.metadata.alpha_count)
+    targets = place_results(files, output)
+    return [Planned(*frame) for frame in zip(files, (target for (target,) in targets), alphas, strict=True)]
+
+
+def enhance_frames(
+    planned: Sequence[Planned],
+    finished: Set[Planned],
+    make: Make,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[EnhancedFile]:
+    """Make all frames of `planned` that are not in `finished`; results in the order of `planned`.
+
+    `finished`: what `find_finished` found; they come back as `kept`. A frame that fails does not stop the others: its
+    EnhancedFile carries the error.
+
+    Raises OutputError, before anything runs, for other files that are in the way, unless `overwrite`.
+    """
+    missing = [frame for frame in planned if frame not in finished]
+    existing = [frame.output for frame in missing if frame.output.exists()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
+        raise OutputError(
+            f"{existing[0]}{more} already, and not just as this run would make it (input, alpha, model, options); "
+            "choose another output, or replace with --force (overwrite=True), which keeps finished results "
+            f"({len(finished)} here)"
+        )
+    make_folder(planned[0].output.parent / FOLDER)
+    results = {
+        frame: EnhancedFile(frame.input, frame.output, frame.alpha, 0.0, kept=True)
+        for frame in planned
+        if frame in finished
+    }
+
+    def report(part: float, file: Path) -> None:
+        if progress is not None:
+            progress(len(results) + part, len(planned), file)
+
+    if missing:
+        for index, result in make(missing, report):
+            results[missing[index]] = result
+            report(0, result.input)
+        remove_unfinished(frame.output for frame in planned)
+    return [results[frame] for frame in planned]
+
+
+def find_finished(planned: Sequence[Planned], job: Job, progress: Progress | None = None) -> set[Planned]:
+    """Which of `planned` are there already, just as `job` would make them. Reads them and their inputs."""
+    finished = Finished(frame.output for frame in planned)
+    found = set()
+    with ThreadPoolExecutor() as pool:  # hashing and reading free Python's lock
+        holds = pool.map(lambda frame: finished.holds(frame, job), planned)
+        for index, (frame, held) in enumerate(zip(planned, holds, strict=True)):
+            if held:
+                found.add(frame)
+            if progress is not None:
+                progress(index + 1, len(planned), frame.input)
+    return found
+
+
+def make_here(model: Model, job: Job) -> Make:
+    """Frames one after another on `model`."""
+
+    def make(frames: Sequence[Planned], report: Report) -> Iterator[tuple[int, EnhancedFile]]:
+        writer = Writer()
+        for index, frame in enumerate(frames):
+
+            def tiles(done: int, of: int, file: Path = frame.input) -> None:
+                report(done / of, file)
+
+            yield index, make_frame(model, job, frame, writer, tiles)
+
+    return make

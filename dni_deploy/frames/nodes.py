@@ -1,0 +1,134 @@
+"""The nodes of a Ray cluster: how many workers they have room for, and what they lack, before work begins."""
+
+import pickle
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dni_deploy.enhance_files import Planned
+from dni_runtime import DniError
+
+from .cluster import first_line
+from .finished import FOLDER, Job, model_digest
+
+# CPUs of one worker where nobody says how many. Workers side by side use a node better than threads of one worker,
+# but each holds the model and an image of its own.
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What a cluster has room for: `count` workers of `threads` CPUs and `gpus` GPUs, on `nodes` (Ray's ids)."""
+
+    nodes: tuple[str, ...]
+    count: int
+    threads: int
+    gpus: int
+
+
+def plan_workers(ray: ModuleType, job: Job) -> Workers:
+    """How many workers fit. Raises DniError where not one does."""
+    nodes = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    wants_gpu = job.provider in ("cuda", "tensorrt")
+    if wants_gpu or (job.provider == "auto" and any(resources.get("GPU") for _, resources in nodes)):
+        gpus, threads = 1, job.threads or 1
+    else:
+        cpus = [int(resources["CPU"]) for _, resources in nodes if resources.get("CPU", 0) >= 1]
+        gpus, threads = 0, job.threads or min([_THREADS, *cpus])
+    room = {node: int(resources.get("CPU", 0) // threads) for node, resources in nodes}
+    if gpus:
+        room = {node: min(room[node], int(resources.get("GPU", 0))) for node, resources in nodes}
+    if not any(room.values()):
+        largest = max((int(resources.get("CPU", 0)) for _, resources in nodes), default=0)
+        raise DniError(
+            f"no node of the cluster has {threads} CPUs{' and a GPU' if gpus else ''} for a worker (the largest of "
+            f"{len(nodes)} has {largest} CPUs); expected one at least: choose --threads and --provider accordingly"
+        )
+    fitting = tuple(node for node, count in room.items() if count)
+    return Workers(fitting, sum(room.values()), threads, gpus)
+
+
+def check_nodes(ray: ModuleType, workers: Workers, job: Job, frames: Sequence[Planned]) -> None:
+    """Let every node load the model, and see the frames and the folder of the results.
+
+    Raises DniError, which names the node, for the first that cannot.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+    token = frames[0].output.parent / FOLDER / f"{secrets.token_hex(8)}.token"
+    try:
+        token.touch()
+        arguments = pickle.dumps((job, [frames[0].input, frames[-1].input], token))
+        check = ray.remote(max_retries=0, num_cpus=0, num_gpus=0.01 * workers.gpus)(_by_value())
+        found = {
+            node: check.options(scheduling_strategy=On(node, soft=False)).remote(version("dni-deploy"), arguments)
+            for node in workers.nodes
+        }
+        for node, answer in found.items():
+            try:
+                problem = ray.get(answer)
+            except ray.exceptions.RayError as error:
+                problem = f"failed ({first_line(error)})"
+            if problem is not None:
+                raise DniError(f"the Ray node {_name(ray, node)} {problem}")
+    finally:
+        token.unlink(missing_ok=True)
+
+
+def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
+    """What keeps this machine from working on `job`, as the end of a sentence; None where nothing does."""
+    shared = "MODEL, the inputs and OUT have to lie at the same paths on all nodes, on a shared file system"
+    for path in (job.model, *inputs, token):
+        if not path.is_file():
+            missing = path.parent.parent if path == token else path
+            return f"does not see {missing}; {shared}"
+    if model_digest(job.model) != job.model_sha256:
+        return f"has another file at {job.model}; {shared}"
+    try:
+        probe = token.with_suffix(f".{secrets.token_hex(4)}")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return f"cannot write to {token.parent.parent} ({error.strerror or error})"
+    try:
+        job.load().close()
+    except DniError as error:
+        return f"cannot run the model: {error}"
+    return None
+
+
+def with_threads(job: Job, workers: Workers) -> Job:
+    """The job as a worker runs it: everywhere alike, with as many threads as CPUs were reserved."""
+    return replace(job, model=job.model.absolute(), threads=workers.threads)
+
+
+def _by_value() -> Any:
+    """A function that Ray sends as code, so that it runs where dni-deploy is missing, or is another version."""
+
+    def check(expected: str, arguments: bytes) -> str | None:
+        import importlib.metadata
+        import pickle
+        import sys
+
+        try:
+            found = importlib.metadata.version("dni-deploy")
+        except importlib.metadata.PackageNotFoundError:
+            return f"has no dni-deploy; install {expected} for {sys.executable} there"
+        if found != expected:
+            return f"has dni-deploy {found}, and this machine {expected}; install the same version on both"
+        from dni_deploy.frames.nodes import check_here
+
+        return check_here(*pickle.loads(arguments))
+
+    return check
+
+
+def _name(ray: ModuleType, node_id: str) -> str:
+    for node in ray.nodes():
+        if node["NodeID"] == node_id:
+            return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+    return node_id
