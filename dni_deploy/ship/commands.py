@@ -11,6 +11,7 @@ from dni_deploy import cli_options as common
 
 from .triton.contract import BACKENDS
 from .triton.options import ACCELERATORS, DEVICES, ShipOptions
+from .web.command import web
 
 _DEFAULTS = ShipOptions()
 _SERVE_WARMUP = ((64, 64),)
@@ -54,7 +55,10 @@ def _options(backend: str) -> Callable[[Any], Any]:
 
 @click.group(cls=common.Group)
 def ship() -> None:
-    """Make models ready for an inference server, and check them."""
+    """Make models ready for where they run: an inference server, a browser."""
+
+
+ship.add_command(web)
 
 
 @ship.command()
