@@ -7,7 +7,7 @@ import { Strength } from "./strength.js";
 import { Viewer } from "./viewer.js";
 
 const ui = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
-const viewer = new Viewer(ui);
+const viewer = new Viewer(ui, (zoom) => (ui["zoom-level"].textContent = `${Math.round(100 * zoom)}%`));
 
 let site = null;
 let model = null;

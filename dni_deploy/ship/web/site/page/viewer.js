@@ -20,12 +20,17 @@ export class Viewer {
   #isFitted = true;
   #split = 0.5;
   #isDrawn = true;
+  #onZoom;
 
-  /** `view`: the element that the picture fills, over `canvas`; `divider`: the handle. */
-  constructor({ view, canvas, divider }) {
+  /**
+   * `view`: the element that the picture fills, over `canvas`; `divider`: the handle. `onZoom(factor)`: pixels of the
+   * screen for one of the picture.
+   */
+  constructor({ view, canvas, divider }, onZoom) {
     this.#view = view;
     this.#canvas = canvas;
     this.#divider = divider;
+    this.#onZoom = onZoom;
     listenToPointers(view, {
       pan: (x, y) => this.#moveBy(x, y),
       zoom: (factor, x, y) => this.zoomBy(factor, x, y),
@@ -59,10 +64,6 @@ export class Viewer {
   setLive(live) {
     this.#live = live;
     this.redraw();
-  }
-
-  get zoom() {
-    return this.#zoom;
   }
 
   /** What the viewer looks at, in whole pixels of `before`: what is on screen right of the divider, or left of it too. */
@@ -109,7 +110,9 @@ export class Viewer {
     this.#isDrawn = false;
     requestAnimationFrame(() => {
       this.#isDrawn = true;
-      if (this.#before) this.#draw();
+      if (!this.#before) return;
+      this.#draw();
+      this.#onZoom(this.#zoom * devicePixelRatio);
     });
   }
 
