@@ -59,6 +59,7 @@ def test_it_writes_page_models_and_onnx_runtime(model: Path, ort: Path, tmp_path
             {"name": "u net", "url": "models/u%20net.onnx", "bytes": other.stat().st_size},
         ],
         "example": "example/a%20photo.png",
+        "webgpu": True,
     }
     assert "Cross-Origin-Opener-Policy: same-origin" in (site / "_headers").read_text()
     assert not list(site.parent.glob(".*"))

@@ -58,7 +58,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:  #
 def url(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("page")
     example = save_image(folder / "an example.png", noisy_crop(64, 64))
-    site = make_site(folder, models, title="Less noise", example=example)
+    site = make_site(folder, models, title="Less noise", example=example, webgpu=True)
     with served("-o", site) as address:
         yield address
 

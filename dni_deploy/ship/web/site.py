@@ -73,7 +73,7 @@ def ship_web(
         copy_onnxruntime_web(staged / "dni" / "ort", ort, webgpu=webgpu)
         progress("writing the models")
         entries = [_write_model(staged / "models", model, about) for model, about in described]
-        index = {"format": FORMAT, "title": title, "models": entries, "example": None}
+        index = {"format": FORMAT, "title": title, "models": entries, "example": None, "webgpu": webgpu}
         if example is not None:
             (staged / "example").mkdir()
             shutil.copyfile(example, staged / "example" / example.name)

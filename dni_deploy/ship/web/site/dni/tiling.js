@@ -28,9 +28,9 @@ export const automaticOverlap = ({ overlap }) => (overlap === null ? OVERLAP : M
 /**
  * How to cut an image of height x width: [rows, columns], each {tile, starts, overlap, feather} in input pixels.
  *
- * `tile`, `overlap`: as in Python's Model.enhance, null for the automatic choice, tile 0 for none. The automatic
- * tile is 256 pixels where that changes no result, so that progress comes often and memory stays small; where
- * the network's reach is not known, it is Python's: none up to 1024 x 1024, else 512.
+ * `tile`, `overlap`: as in Python's Model.enhance, null for the automatic choice, tile 0 for none. Automatic tiles are
+ * even ones of at most 256 pixels where that changes no result, so that progress comes often and memory stays small;
+ * where the network's reach is not known, they are Python's: none up to 1024 x 1024, else 512.
  */
 export function planTiles(height, width, model, { tile = null, overlap = null } = {}) {
   for (const [name, value] of [["tile", tile], ["overlap", overlap]]) {
@@ -39,22 +39,31 @@ export function planTiles(height, width, model, { tile = null, overlap = null } 
     }
   }
   const unit = sizeUnit(model);
-  if (tile === null) {
-    if (reachIsKnown(model) && overlap === null) tile = Math.max(SMALL_TILE, 4 * roundUp(model.overlap, unit));
-    else tile = height * width > UNTILED_LIMIT_PIXELS ? Math.max(TILE, 4 * (overlap ?? 0)) : 0;
-  }
+  const least = roundUp(model.size.minimum, unit);
+  const isEven = tile === null && overlap === null && reachIsKnown(model);
+  tile ??= height * width > UNTILED_LIMIT_PIXELS ? Math.max(TILE, 4 * (overlap ?? 0)) : 0;
   const reach = overlap ?? automaticOverlap(model);
   const fixedSizes = model.input.shape.slice(2);
   return [height, width].map((size, axis) => {
     const fixed = fixedSizes[axis];
-    const needed = roundUp(Math.max(size, model.size.minimum), unit);
+    const needed = Math.max(roundUp(size, unit), least);
     if (fixed !== null) {
       const axisReach = overlap !== null ? reach : Math.min(reach, Math.floor(Math.floor(fixed / 4) / unit) * unit);
       return cutAxis(paddedSize(size, fixed, unit), fixed, axisReach, unit);
     }
-    const length = tile ? Math.min(needed, roundUp(Math.max(tile, model.size.minimum), unit)) : needed;
+    let length = needed;
+    if (isEven) length = Math.max(least, evenTile(needed, reach, unit));
+    else if (tile) length = Math.min(needed, Math.max(roundUp(tile, unit), least));
     return cutAxis(paddedSize(needed, length, unit), length, reach, unit);
   });
+}
+
+/** The length of the fewest tiles of about 256 pixels or less that cover `size`, none longer than it has to be. */
+function evenTile(size, reach, unit) {
+  const shared = 2 * roundUp(reach, unit) + FEATHER;
+  const limit = Math.max(SMALL_TILE, 2 * shared);
+  const count = Math.max(1, Math.ceil((size - shared) / (limit - shared)));
+  return roundUp(Math.ceil((size + (count - 1) * shared) / count), unit);
 }
 
 /** The smallest length, `size` or more, that tiles of `tile` on a grid of `unit` fill exactly. */

@@ -15,13 +15,14 @@ let photo = null;
 let strength = null;
 let renderer = null;
 let loading = null;
+let opening = 0;
 
 const tell = {
   progress: (done, total) => {
     showProgress(done, total);
-    if (total > 1) say(`Tile ${done} of ${total}`);
+    if (total > 1) say(`Tile ${done} of ${total}`, { isQuiet: true });
   },
-  live: (alpha) => say("Preview of the framed part", { live: alpha }),
+  live: (alpha) => say("Preview of the framed part", { live: alpha, isQuiet: true }),
   done: ({ alpha, ms }) => {
     const { width, height } = photo.image;
     const [numerator, denominator] = model.metadata.scale;
@@ -41,6 +42,7 @@ async function start() {
   ui.example.hidden = !site.example;
   ui.model.append(...site.models.map(({ name }) => new Option(name, name)));
   ui["model-field"].hidden = site.models.length < 2;
+  if (!site.webgpu) ui.device.querySelector("[value=webgpu]").remove();
   const wish = new URLSearchParams(location.search).get("device");
   if ([...ui.device.options].some(({ value }) => value === wish)) ui.device.value = wish;
   listen();
@@ -67,12 +69,14 @@ async function loadModel() {
   model?.close();
   renderer = model = null;
   ui.strength.replaceChildren();
+  ui.download.disabled = true;
   const { name, url, bytes } = site.models[Math.max(0, ui.model.selectedIndex)];
   say(`Loading ${name}, ${megabytes(bytes)}`);
   complain(null);
   ui.engine.textContent = ui.about.textContent = "";
   try {
-    const loaded = await load(url, { device: ui.device.value, signal: mine.signal, onProgress: showProgress });
+    const device = site.webgpu ? ui.device.value : "wasm";
+    const loaded = await load(url, { device, signal: mine.signal, onProgress: showProgress });
     if (mine.signal.aborted) return loaded.close();
     model = loaded;
   } catch (error) {
@@ -91,13 +95,13 @@ async function loadModel() {
 
 async function openPhoto(file, name) {
   complain(null);
-  try {
-    const opened = await readPhoto(file, name);
-    photo?.bitmap.close();
-    photo = opened;
-  } catch (error) {
-    return complain(error.message);
-  }
+  const mine = ++opening;
+  const opened = await readPhoto(file, name).catch((error) => {
+    if (mine === opening) complain(error.message);
+  });
+  if (!opened || mine !== opening) return opened?.bitmap.close();
+  photo?.bitmap.close();
+  photo = opened;
   ui.empty.hidden = true;
   for (const element of [ui.view, ui.divider, ui.zoom, ui.another]) element.hidden = false;
   ui.canvas.setAttribute("aria-label", photo.name);
@@ -124,11 +128,11 @@ function render() {
 
 async function download() {
   const working = renderer;
-  const canvas = await working.whole();
-  if (working !== renderer || !canvas) return;
-  const blob = await canvas.convertToBlob({ type: "image/png" });
+  const result = await working.whole();
+  if (working !== renderer || !result) return;
+  const blob = await result.canvas.convertToBlob({ type: "image/png" });
   const stem = photo.name.replace(/\.[^.]*$/, "");
-  save(blob, `${stem}${alphaText(strength.values, "_alpha") || "_result"}.png`);
+  save(blob, `${stem}${alphaText(result.alpha, "_alpha") || "_result"}.png`);
 }
 
 const alphaText = (alpha, before) =>
@@ -143,8 +147,12 @@ function engineText({ device, threads, note }) {
   return `${lines.filter(Boolean).join("; ")}.`;
 }
 
-/** The status line; `shown` and `live` are the alpha of what is on screen, whole or in part. */
-function say(text, { shown, live } = {}) {
+/**
+ * The status line; `shown` and `live` are the alpha of what is on screen, whole or in part. `isQuiet`: too often to be
+ * read out.
+ */
+function say(text, { shown, live, isQuiet = false } = {}) {
+  ui.status.setAttribute("aria-live", isQuiet ? "off" : "polite");
   ui.status.textContent = text;
   for (const [name, alpha] of Object.entries({ shown, live })) {
     if (alpha === undefined) delete ui.status.dataset[name];

@@ -1,12 +1,14 @@
 // One photograph through one model, at whatever strength was asked for last.
 //
 // While the slider moves, a part of the picture that takes about a tenth of a second is computed where the viewer looks;
-// once it rests, the whole picture follows. A new strength ends the latter between two tiles; nothing queues up.
+// once it rests, the whole picture follows. Small pictures are computed whole at once. A new strength ends a whole
+// picture between two tiles; nothing queues up.
 
 const LIVE_MS = 120;
 const REST_MS = 160;
-const LIVE_SIDE_FIRST = 256;
-const LIVE_SIDE_MIN = 96;
+const WHOLE_FACTOR = 4; // a picture of so many times the pixels of a part is computed at once
+const LIVE_SIDE_FIRST = 128;
+const LIVE_SIDE_MIN = 64;
 const LIVE_SIDE_STEP = 32;
 const LIVE_SIDE_MAX = 1024;
 
@@ -51,10 +53,10 @@ export class Renderer {
     if (!this.#isRunning) this.#work();
   }
 
-  /** The canvas with the whole result, once there is nothing left to do; null where that failed. */
+  /** The whole result, {canvas, alpha}, once there is nothing left to do; null where that failed. */
   async whole() {
     if (this.#isRunning) await new Promise((resolve) => this.#waiting.push(resolve));
-    return this.#shown && this.#result;
+    return this.#shown;
   }
 
   close() {
@@ -82,7 +84,7 @@ export class Renderer {
 
   async #show(request) {
     const { width, height } = this.#photo.image;
-    if (width * height > this.#liveSide ** 2) {
+    if (width * height > WHOLE_FACTOR * this.#liveSide ** 2) {
       await this.#runLive(request.alpha);
       if (!request.isSettled && !this.#wanted) await this.#rest();
       if (this.#wanted || this.#isClosed) return;
@@ -130,7 +132,7 @@ export class Renderer {
       onProgress: this.#tell.progress,
     });
     if (this.#wanted || this.#isClosed) return;
-    this.#shown = { alpha };
+    this.#shown = { canvas: this.#result, alpha };
     this.#viewer.setLive(null);
     this.#tell.done({ alpha, ms: performance.now() - start, inferenceMs });
   }
