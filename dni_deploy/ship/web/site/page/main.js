@@ -122,6 +122,7 @@ function render() {
   viewer.setLive(null);
   ui.download.disabled = !(model && photo);
   if (!model || !photo) return;
+  say("Computing", { isQuiet: true });
   renderer = new Renderer(model, photo, viewer, tell);
   renderer.request(strength.values, true);
 }

@@ -101,7 +101,7 @@ export class Renderer {
     canvas.getContext("2d").putImageData(image, 0, 0);
     this.#viewer.setLive({ canvas, region });
     this.#tell.live(alpha);
-    this.#liveSide = nextSide(region, performance.now() - start);
+    this.#liveSide = nextSide(this.#liveSide, region, performance.now() - start);
   }
 
   /** Until the slider was let go, has not moved for a while, or has moved. */
@@ -132,9 +132,11 @@ export class Renderer {
       onProgress: this.#tell.progress,
     });
     if (this.#wanted || this.#isClosed) return;
+    const ms = performance.now() - start;
     this.#shown = { canvas: this.#result, alpha };
+    this.#liveSide = nextSide(this.#liveSide, this.#photo.image, ms);
     this.#viewer.setLive(null);
-    this.#tell.done({ alpha, ms: performance.now() - start, inferenceMs });
+    this.#tell.done({ alpha, ms, inferenceMs });
   }
 
   /** The canvas of the result, which until now shows the last one, or the photograph. */
@@ -160,9 +162,13 @@ function middleOf({ x, y, width, height }, side) {
   return { x: x + ((width - size.width) >> 1), y: y + ((height - size.height) >> 1), ...size };
 }
 
-/** The side of a square that would have taken LIVE_MS, where `region` took `ms`; in coarse steps, so it seldom changes. */
-function nextSide({ width, height }, ms) {
+/**
+ * The side of a square that would have taken LIVE_MS, where so many pixels took `ms`; the old one unless it is clearly
+ * off, so that the part does not tremble.
+ */
+function nextSide(old, { width, height }, ms) {
   const side = Math.sqrt((width * height * LIVE_MS) / Math.max(ms, 1));
+  if (side > old / 1.3 && side < old * 1.3) return old;
   const rounded = Math.floor(side / LIVE_SIDE_STEP) * LIVE_SIDE_STEP;
   return Math.min(LIVE_SIDE_MAX, Math.max(LIVE_SIDE_MIN, rounded));
 }

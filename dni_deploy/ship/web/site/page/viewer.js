@@ -41,7 +41,10 @@ export class Viewer {
     divider.addEventListener("pointermove", (event) => {
       if (divider.hasPointerCapture(event.pointerId)) this.#moveDivider(this.#position(event.clientX) / this.#size[0]);
     });
-    divider.addEventListener("wheel", (event) => view.dispatchEvent(new WheelEvent("wheel", event)), { passive: true });
+    divider.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      view.dispatchEvent(new WheelEvent("wheel", event));
+    });
     new ResizeObserver(() => this.#onResize()).observe(view);
   }
 
