@@ -158,7 +158,7 @@ def test_arguments_that_make_no_site(model: Path, ort: Path, tmp_path: Path):
     dni("ship", "web", model, twin, "-o", site).assert_error("would have the same name; rename one")
     dni("ship", "web", model, "-o", site, "--ort", tmp_path).assert_error("there is no ort.wasm.min.mjs, nor in dist")
     dni("ship", "web", model, "-o", model, "--ort", ort).assert_error("holds something else than a site of ours")
-    dni("ship", "web", model, "-o", model / "site", "--ort", ort).assert_error("cannot be written: Not a directory")
+    dni("ship", "web", model, "-o", model / "site", "--ort", ort).assert_error("site cannot be written: File exists")
     dni("ship", "web").assert_usage("give at least one MODEL, or --serve and -o SITE")
     dni("ship", "web", model).assert_usage("give the folder to write to: -o SITE")
     dni("ship", "web", "--serve").assert_usage("-o SITE")

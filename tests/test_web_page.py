@@ -50,7 +50,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:  #
     save(baked(0.7), folder / "one strength.onnx")
     named = replace(METADATA, alpha_range=(-0.5, 1.5), endpoints=(Endpoint("mild.pth", "0"), Endpoint("bold.pth", "1")))
     save(conv_stack(scale=2, alpha_default=0.25, metadata=named), folder / "twice.onnx")
-    three_endpoints(folder / "with three.onnx")
+    (folder / "with three.onnx").write_bytes(three_endpoints(tmp_path_factory.getbasetemp()).read_bytes())
     return folder
 
 
@@ -143,7 +143,7 @@ def test_while_the_slider_moves_a_part_is_shown_at_once(visit: Visit, models: Pa
     image = noisy_crop(480, 480)
     visit.open_photo(save_image(tmp_path / "photo.png", image)).shown("0.5")
     visit.slide(0.2, settled=False)
-    visit.page.wait_for_function("document.querySelector('#status').dataset.live === '0.2'")
+    visit.until("document.querySelector('#status').dataset.live === '0.2'")
     assert visit.text("#status") == "Preview of the framed part"
     visit.shown("0.2")  # and then the whole, without being asked
     assert_shows(visit.download(tmp_path), in_python(models, "denoise", image, 0.2))
@@ -151,12 +151,10 @@ def test_while_the_slider_moves_a_part_is_shown_at_once(visit: Visit, models: Pa
 
 def test_a_new_photograph_takes_the_place_of_one_at_work(visit: Visit, models: Path, tmp_path: Path):
     visit.open_photo(save_image(tmp_path / "large.png", noisy_crop(450, 480)))
-    visit.page.wait_for_function("document.querySelector('#status').textContent.startsWith('Tile 1 ')")
+    visit.until("document.querySelector('#status').textContent.startsWith('Tile 1 ')")
     image = noisy_crop(40, 60)
     visit.open_photo(save_image(tmp_path / "small.png", image))
-    visit.page.wait_for_function(
-        "text => document.querySelector('#status').textContent.startsWith(text)", arg=f"60 {TIMES} 40"
-    )
+    visit.until("text => document.querySelector('#status').textContent.startsWith(text)", f"60 {TIMES} 40")
     path = visit.download(tmp_path)
     assert path.name == "small_alpha0.50.png"
     assert_shows(path, in_python(models, "denoise", image, 0.5))
@@ -192,7 +190,7 @@ def test_models_of_every_kind(visit: Visit, models: Path, photo: Path, tmp_path:
     visit.shown("0.25,0.25")
     expect(page.get_by_role("group", name="Shares").get_by_role("slider")).to_have_count(2)
     visit.slide(0.9, index=1)
-    visit.page.wait_for_function("document.querySelector('#status').dataset.shown?.endsWith(',0.9')")
+    visit.until("document.querySelector('#status').dataset.shown?.endsWith(',0.9')")
     shown = [float(each) for each in page.locator("#status").get_attribute("data-shown").split(",")]
     assert shown == pytest.approx([0.1, 0.9])  # the other share made room
     assert visit.page.locator("#strength .hint").inner_text().endswith(": 0.00")
@@ -242,7 +240,7 @@ def test_a_photograph_is_chosen(visit: Visit, photo: Path):
     with visit.page.expect_file_chooser() as waiting:
         visit.page.get_by_role("button", name="Another photograph").click()
     waiting.value.set_files(photo)  # the same again
-    visit.page.wait_for_function("document.querySelector('#status').dataset.shown === undefined")
+    visit.until("document.querySelector('#status').dataset.shown === undefined")
     visit.shown("0.5")
 
 

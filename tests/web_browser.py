@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -85,12 +86,18 @@ class Visit:
 
     def ready(self) -> "Visit":
         """Wait until a model is loaded."""
-        self.page.wait_for_function("document.querySelector('#engine').textContent !== ''")
-        return self
+        return self.until("document.querySelector('#engine').textContent !== ''")
 
     def shown(self, alpha: str) -> "Visit":
         """Wait until the whole picture at `alpha` is on screen."""
-        self.page.wait_for_function("a => document.querySelector('#status').dataset.shown === a", arg=alpha)
+        return self.until("a => document.querySelector('#status').dataset.shown === a", alpha)
+
+    def until(self, predicate: str, argument: Any = None) -> "Visit":
+        """Wait until `predicate` is true in the page; Playwright's own waiting needs the eval that the page forbids."""
+        deadline = time.monotonic() + TIMEOUT_MS / 1000
+        while not self.page.evaluate(predicate, argument):
+            assert time.monotonic() < deadline, (predicate, argument, self.problems)
+            self.page.wait_for_timeout(10)
         return self
 
     def text(self, selector: str) -> str:

@@ -136,7 +136,7 @@ def large(visit: Visit, folder: Path) -> dict[str, Any]:
     for alpha in (0.1, 0.9, 0.3, 0.7, 0.2):
         start = time.perf_counter()
         visit.slide(alpha, settled=False)
-        visit.page.wait_for_function("a => document.querySelector('#status').dataset.live === a", arg=str(alpha))
+        visit.until("a => document.querySelector('#status').dataset.live === a", str(alpha))
         previews.append(1000 * (time.perf_counter() - start))
     return {"size": LARGE, "before_mb": before, "peak_mb": peak, "seconds": seconds, "preview_ms": previews}
 

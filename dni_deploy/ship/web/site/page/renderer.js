@@ -29,7 +29,7 @@ export class Renderer {
   #liveSide = LIVE_SIDE_FIRST;
 
   /**
-   * `tell.progress(done, total)`, `tell.live(alpha)`, `tell.done({alpha, ms, inferenceMs})`, `tell.error(error)`: what
+   * `tell.progress(done, total)`, `tell.live(alpha)`, `tell.done({alpha, ms})`, `tell.error(error)`: what
    * happens, as it happens.
    */
   constructor(model, photo, viewer, tell) {
@@ -121,7 +121,7 @@ export class Renderer {
     this.#abort = new AbortController();
     this.#shown = null;
     let context = null;
-    const { inferenceMs } = await this.#model.stream(this.#photo.image, alpha, {
+    await this.#model.stream(this.#photo.image, alpha, {
       grey: this.#photo.grey,
       signal: this.#abort.signal,
       onStart: (size) => (context = this.#prepare(size)),
@@ -136,7 +136,7 @@ export class Renderer {
     this.#shown = { canvas: this.#result, alpha };
     this.#liveSide = nextSide(this.#liveSide, this.#photo.image, ms);
     this.#viewer.setLive(null);
-    this.#tell.done({ alpha, ms, inferenceMs });
+    this.#tell.done({ alpha, ms });
   }
 
   /** The canvas of the result, which until now shows the last one, or the photograph. */
