@@ -403,8 +403,9 @@ def canvas_pixel(page: Page, x: float, y: float) -> list[int]:
     return page.evaluate(
         """([x, y]) => {
             const canvas = document.querySelector("#canvas");
-            const at = [Math.round(x * canvas.width), Math.round(y * canvas.height)];
-            return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
+            const one = new OffscreenCanvas(1, 1).getContext("2d");
+            one.drawImage(canvas, -Math.round(x * canvas.width), -Math.round(y * canvas.height));
+            return [...one.getImageData(0, 0, 1, 1).data];
         }""",
         [x, y],
     )

@@ -81,6 +81,7 @@ def model_bytes(model: ModelFile) -> bytes:
             # onnxruntime-web refuses to be fed what has a value already; the page knows the default from the JSON.
             stored = next(tensor for tensor in proto.graph.initializer if tensor.name == model.alpha.name)
             proto.graph.initializer.remove(stored)
-        return proto.SerializeToString()
+        data: bytes = proto.SerializeToString()
+        return data
     except Exception as error:  # onnx and protobuf raise many kinds for missing, short and too large weights
         raise ModelError(f"{model.path} cannot be put into one file with its weights: {error}") from None

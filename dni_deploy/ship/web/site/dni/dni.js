@@ -131,7 +131,7 @@ async function fetchMetadata(url, signal) {
   });
   if (!response.ok) throw new Error(`${url} cannot be loaded: the server answered ${response.status}`);
   const metadata = await response.json().catch(() => null);
-  if (metadata?.format !== 1) {
+  if (metadata?.format !== 1 || !metadata.input) {
     throw new Error(`${url} does not describe a model in format 1; write the site again with dni ship web`);
   }
   return metadata;
