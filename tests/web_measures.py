@@ -1,25 +1,21 @@
 """How long and how much, in a page that runs in Chromium: what tests and benchmarks of it share."""
 
 import os
+from contextlib import suppress
 
 import psutil
 from web_browser import Visit
 
 
-def renderer_mb(visit: Visit) -> float:
-    """Resident memory of this page's own process, its worker and what WebAssembly took included."""
-    visit.page.request_gc()
-    (page_process,) = [p for p in chromium_processes() if "--type=renderer" in p.cmdline() and is_ours(p)]
-    return page_process.memory_info().rss / 1e6
-
-
-def chromium_processes() -> list[psutil.Process]:
-    return [p for p in psutil.Process(os.getpid()).children(recursive=True) if "chromium" in p.name()]
-
-
-def is_ours(process: psutil.Process) -> bool:
-    """Not a spare renderer that Chromium keeps ready."""
-    return process.memory_info().rss > 130e6
+def chromium_mb(visit: Visit, *, collected: bool = True) -> float:
+    """Resident memory of all of Chromium's processes together; `collected`: after JavaScript's garbage is gone."""
+    if collected:
+        visit.page.request_gc()
+    total = 0
+    for process in psutil.Process(os.getpid()).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_info().rss if "chromium" in process.name() else 0
+    return total / 1e6
 
 
 def move_ms(visit: Visit, alpha: float) -> float:
