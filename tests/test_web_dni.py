@@ -414,3 +414,40 @@ def test_webgpu_is_asked_for_in_vain(page: Page):
     told = page.evaluate("async () => { const m = await lib.model('models/stack.onnx'); return [m.device, m.note]; }")
     assert told[0] == "wasm"
     assert told[1].startswith("no WebGPU: ")
+
+
+# A graphics processor made of software: slow, but the same code runs as on a real one.
+WEBGPU_FLAGS = (
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
+    "--use-vulkan=swiftshader",
+)
+
+
+def test_webgpu_gives_pythons_numbers_too(site: Path, models: Path):
+    x, image = noise(1, 3, 40, 40), picture(61, 47, 3)
+    with (
+        chromium(*WEBGPU_FLAGS, drop=("--disable-gpu",)) as with_gpu,
+        served("-o", site) as address,
+        visiting(with_gpu, address) as visit,
+    ):
+        use_library(visit.page)
+        for name, alphas in (("denoise", (0.0, 0.4, 1.0)), ("unet", (0.3,))):
+            with in_python(models, name) as model:
+                for alpha in alphas:
+                    result = infer(visit.page, f"models/{name}.onnx", x, alpha, {"device": "webgpu"})
+                    assert np.abs(result - model(x, alpha)).max() < FLOAT_LIMIT
+        told = visit.page.evaluate(
+            """async (image) => {
+                const model = await lib.model("models/double.onnx", { device: "webgpu" });
+                const result = lib.plain(await model.run(lib.image(image), 0.3));
+                const other = await lib.dni.load("models/stack.onnx");
+                return { device: model.device, result, automatic: other.device, note: other.note };
+            }""",
+            to_rgba(image),
+        )
+    assert (told["device"], told["automatic"]) == ("webgpu", "wasm")
+    assert told["note"] == "no WebGPU: it would run on the processor"
+    with in_python(models, "double") as model:
+        assert_same_pixels(from_rgba(told["result"]), model.enhance(image, 0.3))

@@ -10,7 +10,7 @@ import pytest
 from commands import denoiser, noisy_crop, save_image  # noqa: F401  (a fixture)
 from onnx_models import conv_stack, save
 from web_browser import browser, chromium, infer, make_site, served, use_library, visiting  # noqa: F401
-from web_measures import inference_ms, move_ms, chromium_mb
+from web_measures import chromium_mb, inference_ms, move_ms
 
 from dni_deploy.demo import PHOTOGRAPH_NOISY
 from dni_deploy.image_files import read_image

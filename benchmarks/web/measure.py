@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))  # the browser, servers and measures of the tests
 
 from web_browser import Visit, chromium, infer, make_site, served, use_library, visiting  # noqa: E402
-from web_measures import inference_ms, move_ms, chromium_mb  # noqa: E402
+from web_measures import chromium_mb, inference_ms, move_ms  # noqa: E402
 
 import dni_runtime  # noqa: E402
 from dni_deploy import export, read_image, write_image  # noqa: E402
