@@ -48,13 +48,13 @@ def test_the_demo_is_in_it(wheel: zipfile.ZipFile):
 def test_the_page_is_in_it(wheel: zipfile.ZipFile):
     page = {str(path.relative_to(ROOT)) for path in (ROOT / SITE).rglob("*") if path.is_file()}
     assert {Path(name).suffix for name in page} == {".css", ".html", ".js"}
-    assert page == {name for name in files(wheel) if name.startswith(str(SITE))}
+    assert page == {name for name in files(wheel) if name.startswith(f"{SITE}/")}
 
 
 def test_nothing_else_is_in_it(wheel: zipfile.ZipFile):
     assert {name.partition("/")[0] for name in files(wheel)} == {*PACKAGES, "dni_deploy-0.1.0.dist-info"}
     ours = {name for name in files(wheel) if ".dist-info" not in name and "/demo/" not in name}
-    others = {Path(name).suffix for name in ours if not name.startswith(str(SITE))}
+    others = {Path(name).suffix for name in ours if not name.startswith(f"{SITE}/")}
     assert others == {".py", ".typed"}
     assert sum(entry.compress_size for entry in wheel.infolist()) < 2e6
 

@@ -14,6 +14,7 @@ from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
 from playwright.sync_api import Error, Page
 from web_browser import (
     browser,  # noqa: F401  (a fixture)
+    chromium,
     from_rgba,
     infer,
     make_site,
