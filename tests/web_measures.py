@@ -19,7 +19,7 @@ def chromium_mb(visit: Visit, *, collected: bool = True) -> float:
 
 
 def move_ms(visit: Visit, alpha: float) -> float:
-    """From the slider's event to the result on the canvas."""
+    """From the slider's events, moved and let go, to the result on the canvas."""
     return visit.page.evaluate(
         """async (alpha) => {
             const status = document.querySelector("#status");
@@ -27,6 +27,7 @@ def move_ms(visit: Visit, alpha: float) -> float:
             const start = performance.now();
             slider.value = alpha;
             slider.dispatchEvent(new Event("input"));
+            slider.dispatchEvent(new Event("change"));
             const wanted = String(Number(slider.value));
             await new Promise((resolve) => {
                 const seen = () => status.dataset.shown === wanted && resolve();

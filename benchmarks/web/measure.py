@@ -166,12 +166,22 @@ def as_markdown(found: dict[str, Any]) -> str:
         f"The bundled denoiser (76 thousand parameters) in headless {found['browser']}, WebAssembly, "
         f"{found['threads']} thread(s), on {machine['processor']}, {machine['cores']} core(s), "
         f"load average {found['load_average'][1]:.1f}. Medians; `benchmarks/web/measure.py`.",
+        *_caution(found["load_average"][1], machine["cores"]),
         "",
         "| what | measured |",
         "|---|---:|",
         *(f"| {what} | {value} |" for what, value in rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _caution(load: float, cores: int) -> list[str]:
+    if load < cores + 1:
+        return []
+    return [
+        "**Other programs took most of the machine meanwhile**: times are several times too long; differences, memory and",
+        "ratios stand.",
+    ]
 
 
 if __name__ == "__main__":
