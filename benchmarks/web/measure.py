@@ -179,8 +179,9 @@ def _caution(load: float, cores: int) -> list[str]:
     if load < cores + 1:
         return []
     return [
-        "**Other programs took most of the machine meanwhile**: times are several times too long; differences, memory and",
-        "ratios stand.",
+        "",
+        "**Other programs took most of the machine meanwhile**: times are several times too long; differences and memory",
+        "stand, and the one over the other as far as both were disturbed alike.",
     ]
 
 

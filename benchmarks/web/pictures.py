@@ -23,7 +23,6 @@ SHOTS: dict[str, dict[str, Any]] = {
     "light": {"viewport": WIDE, "color_scheme": "light"},
     "dark": {"viewport": WIDE, "color_scheme": "dark"},
     "narrow": {"viewport": NARROW, "color_scheme": "light", "has_touch": True, "device_scale_factor": 1.5},
-    "empty": {"viewport": WIDE, "color_scheme": "light"},
 }
 
 
@@ -36,9 +35,7 @@ def main() -> None:
         with served("-o", site) as url, chromium() as browser:
             for name, options in SHOTS.items():
                 with visiting(browser, url, **options) as visit:
-                    visit.ready()
-                    if name != "empty":
-                        work(visit, zoomed=name == "dark")
+                    work(visit.ready(), zoomed=name == "dark")
                     path = target / f"web_page_{name}.jpg"
                     visit.page.screenshot(path=path, type="jpeg", quality=82)
                     print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
