@@ -426,10 +426,10 @@ WEBGPU_FLAGS = (
 )
 
 
-def test_webgpu_gives_pythons_numbers_too(site: Path, models: Path):
+def test_webgpu_gives_pythons_numbers_too(site: Path, models: Path, browser: Any):  # noqa: F811
     x, image = noise(1, 3, 40, 40), picture(61, 47, 3)
     with (
-        chromium(*WEBGPU_FLAGS, drop=("--disable-gpu",)) as with_gpu,
+        chromium(*WEBGPU_FLAGS, drop=("--disable-gpu",), beside=browser) as with_gpu,
         served("-o", site) as address,
         visiting(with_gpu, address) as visit,
     ):

@@ -30,11 +30,11 @@ def url(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Iterator[st
         yield address
 
 
-def test_cold_start(url: str):
+def test_cold_start(url: str, browser: Any):  # noqa: F811
     """From the address to a model that is ready, in a browser that never saw the page; other processes only add."""
     seconds = []
     for _ in range(2):
-        with chromium() as fresh:
+        with chromium(beside=browser) as fresh:
             start = time.perf_counter()
             with visiting(fresh, url) as visit:
                 visit.ready()

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,14 +46,18 @@ def npm_package(name: str) -> Path:
 
 
 @contextmanager
-def chromium(*flags: str, drop: tuple[str, ...] = ()) -> Iterator[Browser]:
-    """Debian's Chromium, headless, without a sandbox (a container's root cannot have one)."""
+def chromium(*flags: str, drop: tuple[str, ...] = (), beside: Browser | None = None) -> Iterator[Browser]:
+    """Debian's Chromium, headless, without a sandbox (a container's root cannot have one).
+
+    `beside`: one that runs already; Playwright itself cannot be started twice.
+    """
     program = shutil.which("chromium")
     if program is None:
         pytest.fail("chromium is missing; install the package chromium, as .ci/run does")
     chosen = [flag for flag in [*FLAGS, *flags] if flag not in drop]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=chosen, chromium_sandbox=False)
+    with ExitStack() as stack:
+        kind = beside.browser_type if beside else stack.enter_context(sync_playwright()).chromium
+        browser = kind.launch(executable_path=program, args=chosen, chromium_sandbox=False)
         try:
             yield browser
         finally:

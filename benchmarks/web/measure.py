@@ -180,8 +180,8 @@ def _caution(load: float, cores: int) -> list[str]:
         return []
     return [
         "",
-        "**Other programs took most of the machine meanwhile**: times are several times too long; differences and memory",
-        "stand, and the one over the other as far as both were disturbed alike.",
+        "**Other programs took most of the machine meanwhile**: times are several times too long; differences and",
+        "memory stand, and the one over the other as far as both were disturbed alike.",
     ]
 
 
