@@ -6,7 +6,9 @@
 
 const LIVE_MS = 120;
 const REST_MS = 160;
-const WHOLE_FACTOR = 4; // a picture of so many times the pixels of a part is computed at once
+// Pictures of no more pixels, or of so many times the pixels of a part, are computed at once: one tile, one inference.
+const WHOLE_PIXELS = 256 * 256;
+const WHOLE_FACTOR = 4;
 const LIVE_SIDE_FIRST = 128;
 const LIVE_SIDE_MIN = 64;
 const LIVE_SIDE_STEP = 32;
@@ -84,7 +86,7 @@ export class Renderer {
 
   async #show(request) {
     const { width, height } = this.#photo.image;
-    if (width * height > WHOLE_FACTOR * this.#liveSide ** 2) {
+    if (width * height > Math.max(WHOLE_PIXELS, WHOLE_FACTOR * this.#liveSide ** 2)) {
       await this.#runLive(request.alpha);
       if (!request.isSettled && !this.#wanted) await this.#rest();
       if (this.#wanted || this.#isClosed) return;
