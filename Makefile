@@ -7,7 +7,7 @@ BIN := .venv/bin
 demo: .venv/.done
 	$(BIN)/dni demo --force -o demo-output
 
-test: lint .venv-triton/.done
+test: lint .venv-triton/.done .npm/.done
 	$(BIN)/python -m pytest
 
 lint: .venv/.done
@@ -36,5 +36,11 @@ bench: .venv/.done .venv-triton/.done
 	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0
 	touch $@
 
+# For the tests of the page, beside the system's chromium: ONNX Runtime for browsers, and a checker of accessibility.
+.npm/.done: Makefile
+	npm install --prefix .npm --no-save --no-audit --no-fund --ignore-scripts --silent \
+	  onnxruntime-web@1.30.0 axe-core@4.14.1
+	touch $@
+
 clean:
-	rm -rf .venv .venv-triton demo-output build dist
+	rm -rf .venv .venv-triton .npm demo-output build dist

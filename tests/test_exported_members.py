@@ -5,7 +5,14 @@ import types
 
 import pytest
 
-PACKAGES = ["dni_deploy.frames", "dni_deploy.ship", "dni_deploy.ship.triton", "dni_exporters", "dni_runtime"]
+PACKAGES = [
+    "dni_deploy.frames",
+    "dni_deploy.ship",
+    "dni_deploy.ship.triton",
+    "dni_deploy.ship.web",
+    "dni_exporters",
+    "dni_runtime",
+]
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -11,6 +11,7 @@ from commands import python
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"dni_deploy": ROOT, "dni_exporters": ROOT / "exporters", "dni_runtime": ROOT / "runtime"}
+SITE = Path("dni_deploy", "ship", "web", "site")
 DEMO = {
     "weak.safetensors",
     "strong.safetensors",
@@ -51,9 +52,16 @@ def test_the_demo_is_in_it(wheel: zipfile.ZipFile):
     assert {f"dni_deploy/demo/{name}" for name in DEMO} <= files(wheel)
 
 
+def test_the_page_is_in_it(wheel: zipfile.ZipFile):
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / SITE).rglob("*") if path.is_file()}
+    assert {Path(name).suffix for name in page} == {".css", ".html", ".js"}
+    assert page == {name for name in files(wheel) if name.startswith(f"{SITE}/")}
+
+
 def test_nothing_else_is_in_it(wheel: zipfile.ZipFile):
     assert {name.partition("/")[0] for name in files(wheel)} == {*PACKAGES, "dni_deploy-0.1.0.dist-info"}
-    others = {Path(name).suffix for name in files(wheel) if ".dist-info" not in name and "/demo/" not in name}
+    ours = {name for name in files(wheel) if ".dist-info" not in name and "/demo/" not in name}
+    others = {Path(name).suffix for name in ours if not name.startswith(f"{SITE}/")}
     assert others == {".py", ".typed"}
     assert sum(entry.compress_size for entry in wheel.infolist()) < 2e6
 

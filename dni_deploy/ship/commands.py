@@ -14,6 +14,7 @@ from .triton.contract import BACKENDS
 from .triton.haproxy import DEFAULT_LISTEN, Front
 from .triton.options import ACCELERATORS, DEVICES, ShipOptions
 from .triton.server_address import ServerAddress, parse_address, parse_servers
+from .web.command import web
 
 _DEFAULTS = ShipOptions()
 _SERVE_WARMUP = ((64, 64),)
@@ -69,7 +70,10 @@ def _options(backend: str) -> Callable[[Any], Any]:
 
 @click.group(cls=common.Group)
 def ship() -> None:
-    """Make models ready for an inference server, and check them."""
+    """Make models ready for where they run: an inference server, a browser."""
+
+
+ship.add_command(web)
 
 
 @ship.command()

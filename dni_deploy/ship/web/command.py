@@ -1,0 +1,108 @@
+"""`dni ship web` on the command line."""
+
+import json
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dni_deploy import cli_options as common
+
+
+@click.command(cls=common.Command)
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="MODEL...")
+@click.option(
+    "-o",
+    "--output",
+    "site",
+    type=click.Path(path_type=Path),
+    metavar="SITE",
+    help="The folder to write; with --serve it may be left out.",
+)
+@click.option("--serve", is_flag=True, help="Serve the site until Ctrl-C; without MODEL, one that is there.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to serve on; 0.0.0.0 for all. Browsers want HTTPS for threads and WebGPU elsewhere.",
+)
+@click.option(
+    "--port", type=click.IntRange(min=0, max=65535), default=8080, show_default=True, help="Of HTTP; 0 for a free one."
+)
+@click.option("--title", metavar="TEXT", help="The page's heading.  [default: Choose the strength]")
+@click.option("--example", type=click.Path(path_type=Path), metavar="IMAGE", help="A picture that visitors can try.")
+@click.option(
+    "--ort",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder with the npm package onnxruntime-web.  [default: found, or fetched by npm]",
+)
+@click.option(
+    "--webgpu/--no-webgpu",
+    default=True,
+    show_default=True,
+    help="Run on graphics processors too; 27 MB that only browsers with WebGPU load.",
+)
+@common.force
+@common.as_json
+def web(
+    models: tuple[Path, ...],
+    site: Path | None,
+    serve: bool,
+    host: str,
+    port: int,
+    title: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write a static page that runs models in the browser, with a slider for the strength.
+
+    \b
+    Examples:
+      a site for any static host     dni ship web denoise.onnx -o site
+      several models, a sample       dni ship web models/ --example photo.jpg -o site
+      try it here, write nothing     dni ship web denoise.onnx --serve
+      serve a site that is there     dni ship web -o site --serve
+
+    Photographs stay in the browser. SITE/dni/dni.js is a module for pages of your own.
+    """  # fmt: skip
+    if not models and not serve:
+        raise click.UsageError("give at least one MODEL, or --serve and -o SITE for a site that is there")
+    if site is None and not (models and serve):
+        raise click.UsageError("give the folder to write to: -o SITE")
+    with ExitStack() as stack:
+        if site is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dni-web-", ignore_cleanup_errors=True))
+            site = Path(folder, "site")
+        told = _write(models, site, {"title": title, **options}) if models else {"site": str(site)}
+        if serve:
+            _serve(site, host, port, told, as_json)
+        else:
+            _tell(told, as_json)
+
+
+def _write(models: tuple[Path, ...], site: Path, options: dict[str, Any]) -> dict[str, Any]:
+    from .site import ship_web
+
+    chosen = {name: value for name, value in options.items() if value is not None}
+    with common.console().status("starting") as status:
+        return ship_web(models, site, **chosen, progress=lambda step: status.update(step)).to_dict()
+
+
+def _serve(site: Path, host: str, port: int, told: dict[str, Any], as_json: bool) -> None:
+    from .serve import serve_site
+
+    serve_site(site, host=host, port=port, ready=lambda url: _tell({**told, "url": url}, as_json))
+    click.echo("stopped", err=True)
+
+
+def _tell(told: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(told))
+    elif "url" in told:
+        click.echo(f"{told['url']}  Ctrl-C stops the server.")
+    else:
+        click.echo(f"{told['site']}  {told['bytes'] / 1e6:.1f} MB  {', '.join(told['models'])}")
+        click.echo(f"look at it with: dni ship web -o {told['site']} --serve", err=True)

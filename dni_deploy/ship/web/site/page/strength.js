@@ -1,0 +1,113 @@
+// The sliders of a model: one for two endpoints, one for each but the last of more, none for a baked model.
+
+const STEPS = 100;
+
+export class Strength {
+  #alpha;
+  #rows = [];
+  #rest = null;
+  #names;
+
+  /** Put the sliders into `container`. `onInput(values, isSettled)`: settled is what the slider is let go at. */
+  constructor(container, model, onInput) {
+    this.#alpha = model.alpha;
+    this.#names = model.endpoints;
+    container.replaceChildren();
+    if (model.alpha === null) {
+      container.append(element("p", { className: "hint", textContent: bakedText(model) }));
+      this.values = null;
+      return;
+    }
+    const { range, count, default: fallback } = model.alpha;
+    this.values = fallback ?? Array(count).fill((range[0] + range[1]) / 2 / count);
+    const initial = [...this.values];
+    const parent = count === 1 ? container : element("fieldset");
+    if (count > 1) {
+      parent.append(element("legend", { textContent: "Shares" }));
+      container.append(parent);
+    }
+    for (let index = 0; index < count; index++) {
+      const row = makeRow(index, this.#label(index), range, count === 1 ? this.#ends() : []);
+      const move = (value, isSettled) => {
+        this.values = fitShares(this.values, index, value, range);
+        this.#show(row.number === document.activeElement ? row.number : null);
+        onInput(this.values, isSettled);
+      };
+      row.slider.addEventListener("input", () => move(Number(row.slider.value), false));
+      row.slider.addEventListener("change", () => move(Number(row.slider.value), true));
+      row.slider.addEventListener("dblclick", () => move(initial[index], true));
+      row.number.addEventListener("input", () => {
+        if (row.number.value !== "" && inRange(Number(row.number.value), range)) move(Number(row.number.value), true);
+      });
+      row.number.addEventListener("blur", () => this.#show());
+      this.#rows.push(row);
+      parent.append(row.element);
+    }
+    if (count > 1) parent.append((this.#rest = element("p", { className: "hint" })));
+    if (range[0] !== 0 || range[1] !== 1) {
+      container.append(element("p", { className: "hint", textContent: "Beyond 0 and 1 the blend extrapolates." }));
+    }
+    this.#show();
+  }
+
+  #label(index) {
+    return this.#alpha.count === 1 ? "Blend" : `Share of ${this.#names[index] ?? `endpoint ${index + 1}`}`;
+  }
+
+  #ends() {
+    const [first, last] = this.#names.length > 1 ? this.#names : ["first", "second"];
+    const [low, high] = this.#alpha.range;
+    return [low === 0 ? last : `${low}`, high === 1 ? first : `${high}`];
+  }
+
+  /** Write the values into all fields but `except`, which is being typed into. */
+  #show(except = null) {
+    this.#rows.forEach(({ slider, number }, index) => {
+      const text = this.values[index].toFixed(2);
+      slider.value = this.values[index];
+      slider.setAttribute("aria-valuetext", text);
+      if (number !== except) number.value = text;
+    });
+    if (this.#rest) {
+      const rest = 1 - this.values.reduce((sum, value) => sum + value, 0);
+      this.#rest.textContent = `Share of ${this.#names.at(-1)}: ${rest.toFixed(2)}`;
+    }
+  }
+}
+
+/** `values` with one moved to `value`, the others pushed so that their sum stays in the range as well. */
+export function fitShares(values, moved, value, [low, high]) {
+  const fitted = values.map((old, index) => (index === moved ? Math.min(high, Math.max(low, value)) : old));
+  const sum = fitted.reduce((total, each) => total + each, 0);
+  const excess = sum > high ? sum - high : sum < low ? sum - low : 0;
+  if (excess === 0 || values.length === 1) return fitted;
+  const room = fitted.map((each, i) => (i === moved ? 0 : excess > 0 ? each - low : high - each));
+  const total = room.reduce((all, each) => all + each, 0) || 1;
+  return fitted.map((each, i) => each - (excess * room[i]) / total);
+}
+
+const inRange = (value, [low, high]) => Number.isFinite(value) && value >= low && value <= high;
+
+function bakedText({ pinned }) {
+  return pinned ? `This model was made for one strength, ${pinned.join(", ")}.` : "This model has one strength.";
+}
+
+function makeRow(index, label, [low, high], ends) {
+  const step = String((high - low) / STEPS);
+  const slider = element("input", { type: "range", id: `slider-${index}`, min: low, max: high, step });
+  const number = element("input", { type: "number", min: low, max: high, step });
+  number.setAttribute("aria-label", `${label}, as a number`);
+  const top = element("div", { className: "top" });
+  top.append(element("label", { htmlFor: slider.id, textContent: label }), number);
+  const row = element("div", { className: "strength" });
+  row.append(top, slider);
+  if (ends.length > 0) {
+    const line = element("div", { className: "ends", id: `ends-${index}` });
+    line.append(...ends.map((textContent) => element("span", { textContent })));
+    slider.setAttribute("aria-describedby", line.id);
+    row.append(line);
+  }
+  return { element: row, slider, number };
+}
+
+const element = (name, properties = {}) => Object.assign(document.createElement(name), properties);
