@@ -12,8 +12,8 @@ from triton_server import alphas
 
 import dni_deploy
 import dni_runtime
+from dni_deploy.ship.model_file import read_model_file
 from dni_deploy.ship.triton.executor import Answer, Executor, Limits, Tensors
-from dni_deploy.ship.triton.model_file import read_model_file
 from dni_runtime import AlphaError, DniError, InputError, Model, ModelError
 
 LIMITS = Limits(image_pixels=2_000_000, input_pixels=10_000)

@@ -78,7 +78,7 @@ def test_json_and_no_webgpu(model: Path, ort: Path, tmp_path: Path):
 
 
 def about(path: Path) -> dict:
-    from dni_deploy.ship.triton.model_file import read_model_file
+    from dni_deploy.ship.model_file import read_model_file
 
     return describe(read_model_file(path))
 

@@ -220,7 +220,7 @@ def test_the_command_line(tmp_path: Path):
 
 
 def test_a_server_is_given_the_other_kind(tmp_path: Path):
-    from dni_deploy.ship.triton.model_file import read_model_file
+    from dni_deploy.ship.model_file import read_model_file
 
     path, *_ = exported(tmp_path, "plane", "batch_norm")
     with pytest.raises(ModelError, match="export it without --single-input"):

@@ -1,6 +1,6 @@
 """client.py, written beside a repository's models: a dozen lines that send a photograph."""
 
-from .model_file import ModelFile
+from dni_deploy.ship.model_file import ModelFile
 
 _HEAD = '''"""Send a picture to {name}: python client.py PHOTO{alpha_argument} RESULT [HOST:PORT]
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from dni_deploy.extras import import_model_config
+from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import format_alpha
 
 from .contract import Port, contract
-from .model_file import ModelFile
 from .options import ShipOptions
 from .warmup import Warmup, warmups
 

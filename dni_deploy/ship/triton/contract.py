@@ -22,7 +22,7 @@ requests: one alpha stands for a whole execution, and requests that shared one w
 
 from dataclasses import dataclass
 
-from .model_file import ModelFile
+from dni_deploy.ship.model_file import ModelFile
 
 BACKENDS = ("onnxruntime", "python")
 

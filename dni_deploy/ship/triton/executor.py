@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import AlphaError, DniError, InputError, Model, ModelError
 
 from .contract import ALPHA, IMAGE, INPUT, OUTPUT, OUTPUT_IMAGE
-from .model_file import ModelFile
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 Answer = dict[str, npt.NDArray[Any]] | DniError

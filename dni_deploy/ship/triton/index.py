@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import InputError, OutputError, format_alpha
-
-from .model_file import ModelFile
 
 INDEX = "index.json"
 _FORMAT = 1

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from dni_deploy.extras import import_model_config
+from dni_deploy.ship.model_file import read_model_file
 from dni_runtime import DniError, InputError
 
 from .contract import BACKENDS
 from .lint_tensors import check_tensors
-from .model_file import read_model_file
 
 CONFIG = "config.pbtxt"
 WARMUP = "warmup"

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from dni_deploy.ship.model_file import ModelFile
+
 from .contract import ALPHA, Contract, Port, contract
-from .model_file import ModelFile
 
 
 def check_tensors(config: Any, model: ModelFile, backend: str) -> Iterator[str]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 import dni_runtime
+from dni_deploy.ship.model_file import read_model_file
 from dni_runtime import AlphaError, InputError
 
 from .contract import ALPHA, IMAGE, INPUT
 from .executor import Answer, Executor, Limits
-from .model_file import read_model_file
 
 MODEL_FILE = "model.onnx"
 MODEL_PY = '''"""Written by dni ship triton. The work is done by dni_deploy.ship.triton.python_model."""

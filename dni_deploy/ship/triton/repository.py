@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dni_deploy.extras import import_model_config
+from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, ModelError, OutputError
 
 from .client_example import client_example
@@ -18,7 +19,6 @@ from .config import make_config, warmup_files
 from .haproxy import HAPROXY_CFG, Front, check_haproxy, haproxy_config
 from .index import Index
 from .lint import CONFIG, WARMUP, check_model, model_folders
-from .model_file import ModelFile, read_model_file
 from .needs import read_needs
 from .options import ShipOptions
 from .python_model import MODEL_FILE, MODEL_PY
@@ -75,7 +75,7 @@ def ship_triton(
     options = options or ShipOptions()
     if version < 1:
         raise InputError(f"the model version is {version}; expected 1 or more")
-    files = [read_model_file(path) for path in _find(models)]
+    files = [read_model_file(path) for path in find_models(models)]
     named = _name(files, name)
     index = Index.read(repository).added(named, options.backend)
     with _staging(repository) as staged:
@@ -93,23 +93,6 @@ def ship_triton(
         _write_client(repository, staged, named, options, force)
     written = None if haproxy is None else repository / HAPROXY_CFG
     return ShipReport(repository, tuple(named), options.backend, version, written, notes)
-
-
-def _find(models: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in models:
-        if path.is_dir():
-            inside = sorted(path.glob("*.onnx"))
-            if not inside:
-                raise InputError(f"{path} holds no .onnx file")
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise InputError(f"{path} does not exist; expected an .onnx file or a folder of them")
-    if not found:
-        raise InputError("no model was given; expected at least one .onnx file")
-    return found
 
 
 def _name(files: Sequence[ModelFile], name: str | None) -> dict[str, ModelFile]:

@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from dni_deploy.cli_options import console
+from dni_deploy.ship.model_file import ModelFile, read_model_file
 from dni_runtime import DniError, format_alpha
 
 from .lint import CONFIG, check_repository, model_folders
-from .model_file import ModelFile, read_model_file
 from .needs import Needs, read_needs
 from .options import ShipOptions
 from .python_model import MODEL_FILE

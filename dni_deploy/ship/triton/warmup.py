@@ -4,10 +4,10 @@ import struct
 from dataclasses import dataclass
 from math import prod
 
+from dni_deploy.ship.model_file import ModelFile
 from dni_runtime.tiling import round_up
 
 from .contract import ALPHA, IMAGE
-from .model_file import ModelFile
 from .options import ShipOptions
 
 _MIDDLE = 0.5

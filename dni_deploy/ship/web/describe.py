@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx
 
-from dni_deploy.ship.triton.model_file import ModelFile
+from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import ModelError
 
 FORMAT = 1

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dni_deploy.image_files import read_image
-from dni_deploy.ship.triton.model_file import ModelFile, read_model_file
+from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, OutputError
 
 from .describe import FORMAT, describe, model_bytes
@@ -62,7 +62,7 @@ def ship_web(
     Raises InputError, ModelError for unfit arguments and files, OutputError where something is in the way.
     """
     progress("reading the models")
-    described = [(model, describe(model)) for model in map(read_model_file, _find(models))]
+    described = [(model, describe(model)) for model in map(read_model_file, find_models(models))]
     _check_names([model for model, _ in described])
     if example is not None:
         read_image(example)
@@ -91,18 +91,6 @@ def is_site(folder: Path) -> bool:
     with suppress(OSError, ValueError, AttributeError):
         return bool(json.loads((folder / INDEX).read_text()).get("format") == FORMAT)
     return False
-
-
-def _find(models: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in models:
-        inside = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
-        if not inside:
-            raise InputError(f"{path} holds no .onnx file")
-        found += inside
-    if not found:
-        raise InputError("no model was given; expected at least one .onnx file")
-    return found
 
 
 def _check_names(models: Sequence[ModelFile]) -> None:

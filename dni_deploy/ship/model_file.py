@@ -1,11 +1,12 @@
-"""What Triton has to be told about an ONNX file: names, types and sizes, and what its metadata says."""
+"""What a server or a page has to be told about an ONNX file: names, types and sizes, and what its metadata says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
-from dni_runtime import Metadata, ModelError, read_metadata
+from dni_runtime import InputError, Metadata, ModelError, read_metadata
 from dni_runtime.signature import Declared, Signature, read_signature
 
 _TRITON_TYPES = {"float": "TYPE_FP32", "float16": "TYPE_FP16"}
@@ -42,6 +43,24 @@ class ModelFile:
         """How many numbers alpha has; 1 for a graph that takes a bare number."""
         shape = self.signature.alpha_shape
         return shape[0] if shape else 1
+
+
+def find_models(models: Sequence[Path]) -> list[Path]:
+    """The ONNX files of `models`, of which each is one or a folder of them. Raises InputError where there is none."""
+    found: list[Path] = []
+    for path in models:
+        if path.is_dir():
+            inside = sorted(path.glob("*.onnx"))
+            if not inside:
+                raise InputError(f"{path} holds no .onnx file")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"{path} does not exist; expected an .onnx file or a folder of them")
+    if not found:
+        raise InputError("no model was given; expected at least one .onnx file")
+    return found
 
 
 def read_model_file(path: Path) -> ModelFile:
