@@ -28,7 +28,7 @@ from web_browser import (
 
 import dni_runtime
 from dni_runtime import Metadata
-from dni_runtime.enhance import enhance_image
+from dni_runtime.enhance import enhance_images
 
 FLOAT_LIMIT = 1e-4
 GREY = (40, 50)
@@ -262,7 +262,7 @@ def test_tiles_are_pythons_to_the_last_bit(
         nonlocal count
         count = total
 
-    expected = enhance_image(network, image, metadata, network_shape, **options, progress=counted)
+    (expected,) = enhance_images(network, [image], metadata, network_shape, **options, progress=counted)
     scale = Fraction(metadata.scale or 1)
     described = {
         "input": {"shape": network_shape},
