@@ -9,7 +9,8 @@ import numpy as np
 
 from dni_deploy.bench.approach import Approach, FloatArray, Running, Strength
 
-LOAD_S = 0.2
+# Longer than it takes a busy machine to find the memory.
+LOAD_S = 1.0
 LOAD_BYTES, CALL_BYTES = 200_000_000, 100_000_000
 CACHE_BYTES = 1000
 

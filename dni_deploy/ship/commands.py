@@ -234,7 +234,7 @@ def serve(
 ) -> None:
     """Serve MODEL on a real Triton Inference Server until Ctrl-C; on this machine only, unless --host says more.
 
-    REPO, written by dni ship triton, is served as it is.
+    REPO (dni ship triton writes it) is served as it is.
 
     \b
     Examples:
