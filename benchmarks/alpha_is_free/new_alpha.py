@@ -1,6 +1,6 @@
 """Where the time of a call with a new alpha goes, beside the least that memory allows.
 
-    python benchmarks/alpha_is_free/new_alpha.py      two minutes on two cores, nothing else running
+    python benchmarks/alpha_is_free/new_alpha.py      seven minutes on two cores, nothing else running
 
 writes benchmarks/results/new_alpha.json and .md.
 """

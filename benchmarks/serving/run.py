@@ -1,6 +1,6 @@
 """Serving: what batching gains, what the way through a server costs, and whether its memory stays.
 
-    python benchmarks/serving/run.py            about 25 minutes on two cores, nothing else running
+    python benchmarks/serving/run.py            about 20 minutes on two cores, nothing else running
     python benchmarks/serving/run.py --quick    does it work? The numbers mean nothing, and are not kept
 
 writes benchmarks/results/serving.json, .md and .png; exits 1 where a bound does not hold.
@@ -31,15 +31,15 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 PACKAGES = ("dni-deploy", "numpy", "onnxruntime-gpu", "onnxruntime", "tritonclient", "grpcio")
 
 BATCHING = {
-    SMALL: Effort(sizes=(32, 64), clients=(1, 4, 8, 32), seconds=2.0, rounds=3),
-    COMPACT: Effort(sizes=(32, 64), clients=(1, 8, 32), seconds=3.0, rounds=3),
+    SMALL: Effort(sizes=(32, 64), clients=(1, 8, 32), seconds=2.0, rounds=3),
+    COMPACT: Effort(sizes=(32,), clients=(1, 8, 32), seconds=3.0, rounds=3),
 }
 BATCHING_QUICK = {SMALL: Effort(sizes=(32,), clients=(1, 8), seconds=0.5, rounds=1)}
 
 # Seconds and rounds by size, the last one of Compact being the larger image.
 OVERHEAD = {
-    TINY: {size: race.Effort(20.0, 400) for size in (32, 64, 128, 256, 512)},
-    COMPACT: {32: race.Effort(30.0, 200), 64: race.Effort(30.0, 100), 256: race.Effort(60.0, 15)},
+    TINY: {size: race.Effort(15.0, 400) for size in (32, 64, 128, 256, 512)},
+    COMPACT: {32: race.Effort(20.0, 200), 64: race.Effort(20.0, 100), 256: race.Effort(40.0, 15)},
 }
 OVERHEAD_QUICK = {TINY: {32: race.Effort(3.0, 10), 64: race.Effort(3.0, 10)}}
 SOAK_MIN, SOAK_QUICK_MIN = 10.0, 0.5
