@@ -149,7 +149,9 @@ def test_models_that_no_page_can_run(make, message: str, ort: Path, tmp_path: Pa
 
 def test_arguments_that_make_no_site(model: Path, ort: Path, tmp_path: Path):
     site = tmp_path / "site"
-    dni("ship", "web", tmp_path / "none.onnx", "-o", site).assert_error("none.onnx does not exist; expected an .onnx file or a folder")
+    dni("ship", "web", tmp_path / "none.onnx", "-o", site).assert_error(
+        "none.onnx does not exist; expected an .onnx file or a folder"
+    )
     dni("ship", "web", model, "-o", site, "--example", model).assert_error("is not an image")
     (tmp_path / "empty").mkdir()
     dni("ship", "web", tmp_path / "empty", "-o", site).assert_error("holds no .onnx file")
