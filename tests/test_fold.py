@@ -30,7 +30,7 @@ def count(model: ir.Model, op_type: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "left"),
+    ("name", "lowered"),
     [
         ("batch_norm", 0),
         ("batch_norm_not_affine", 0),
@@ -40,10 +40,13 @@ def count(model: ir.Model, op_type: str) -> int:
         ("batch_norm_not_after_conv", 2),
     ],
 )
-def test_only_norms_alone_after_a_convolution_are_folded(tmp_path: Path, name: str, left: int):
+def test_norms_alone_after_a_convolution_are_folded_and_others_become_a_product_and_a_sum(
+    tmp_path: Path, name: str, lowered: int
+):
     network, a, b = pair(name)
     model = attached(network, a, b)
-    assert count(model, "BatchNormalization") == left
+    assert count(model, "BatchNormalization") == 0
+    assert sum(node.op_type == "Mul" and node.outputs[0].name.endswith("@scaled") for node in model.graph) == lowered
     ir.save(model, tmp_path / "model.onnx")
     onnx.checker.check_model(tmp_path / "model.onnx", full_check=True)
     for alpha in (0.0, 0.4, 1.0):
@@ -84,7 +87,9 @@ def test_a_convolution_that_is_an_output_itself_is_left_alone():
     network = OutputIsBeforeNorm().eval()
     program = torch.onnx.export(network, (torch.rand(1, 3, 8, 8),), dynamo=True, optimize=False, verbose=False)
     fold_batch_norm(program.model)
-    assert count(program.model, "BatchNormalization") == 1
+    assert [node.op_type for node in program.model.graph if node.op_type in ("Conv", "Mul", "Add")][:1] == ["Conv"]
+    body, normed = program.model.graph.outputs
+    assert (body.producer().op_type, normed.producer().op_type) == ("Conv", "Add")
 
 
 def test_a_norm_that_is_the_output_is_folded(tmp_path: Path):

@@ -18,9 +18,6 @@ ALPHAS = (0.0, 0.3, 0.5, 1.0)
 # Neither is a size that the exporter itself traces or verifies with; multiples of 4 for the U-Net.
 IMAGES = (photo(1, 3, 28, 12), photo(3, 3, 32, 40))
 
-# BatchNorms that have to stay: not after a convolution, after one that is read twice, or after a grouped
-# transposed one.
-KEPT_BATCH_NORMS = {"batch_norm_not_after_conv": 2, "transposed_batch_norm": 1}
 # Here the graph holds something computed from the weights, so there is no initializer to compare.
 COMPUTED = {
     *(name for name in NETWORKS if "batch_norm" in name or name == "used_twice"),
@@ -100,10 +97,9 @@ def test_baked_models_hold_one_set_of_weights_and_no_blend(exported: Exported):
         assert sum(tensor.nbytes for tensor in initializers(model).values()) < one_endpoint * copies + 600
 
 
-def test_batch_norms_after_convolutions_are_folded(exported: Exported):
+def test_no_batch_norm_is_left(exported: Exported):
     for path in (exported.alpha_input, exported.baked[0.3]):
-        left = len(nodes(onnx.load(path), "BatchNormalization"))
-        assert left == KEPT_BATCH_NORMS.get(exported.name, 0)
+        assert not nodes(onnx.load(path), "BatchNormalization")
 
 
 def test_alpha_input_models_are_valid(exported: Exported):

@@ -29,16 +29,19 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
 
 
 def fold_batch_norm(model: ir.Model) -> None:
-    """Replace every Conv or ungrouped ConvTranspose that feeds one BatchNormalization alone.
+    """Fold each BatchNormalization into the Conv or ungrouped ConvTranspose that feeds it alone.
 
-    The parameters may be constants or computed; the new weights are computed in the graph in the dtype
-    of the BatchNorm's parameters (float32 in a float16 model, whose range the variance may leave).
+    One that follows anything else becomes a product and a sum. The parameters may be constants or computed; what
+    is made of them is computed in the graph in the dtype of the BatchNorm's parameters (float32 in a float16 model,
+    whose range the variance may leave).
     """
     for norm in list(model.graph):
         if norm.op_type == "BatchNormalization" and norm.inputs[0] is not None:
             conv = norm.inputs[0].producer()
             if conv is not None and _foldable(conv):
                 _fold(model.graph, conv, norm)
+            elif norm.inputs[0].shape is not None and norm.inputs[0].dtype is not None:
+                _lower(model.graph, norm)
 
 
 def fold_constants(model: ir.Model, *, keep_small: bool = False) -> None:
@@ -84,27 +87,15 @@ def _foldable(conv: ir.Node) -> bool:
 
 
 def _fold(graph: ir.Graph, conv: ir.Node, norm: ir.Node) -> None:
-    weight, scale, shift, mean, variance = conv.inputs[1], *norm.inputs[1:5]
+    weight = conv.inputs[1]
     bias = conv.inputs[2] if len(conv.inputs) > 2 else None
     assert weight is not None and weight.dtype is not None and weight.shape is not None
-    assert scale is not None and shift is not None and mean is not None
-    assert variance is not None and variance.dtype is not None
-    precise, stored, channels = variance.dtype, weight.dtype, variance.shape
     nodes = Nodes(graph, f"{norm.outputs[0].name}@")
-    scale, shift = nodes.cast(scale, "scale", precise), nodes.cast(shift, "shift", precise)
-
-    epsilon = nodes.constant("epsilon", ir.tensor([norm.attributes.get_float("epsilon", 1e-5)], dtype=precise))
-    stabilised = nodes.add("Add", [variance, epsilon], "variance", precise, channels)
-    deviation = nodes.add("Sqrt", [stabilised], "deviation", precise, channels)
-    factor = nodes.add("Div", [scale, deviation], "factor", precise, channels)
-    if bias is not None:
-        mean = nodes.add("Sub", [mean, nodes.cast(bias, "bias", precise)], "mean", precise, channels)
-    offset = nodes.add("Mul", [mean, factor], "offset", precise, channels)
-    new_bias = nodes.add("Sub", [shift, offset], "new_bias", precise, channels)
+    factor, new_bias = _affine(nodes, norm, bias)
+    precise, stored = factor.dtype, weight.dtype
+    assert precise is not None
     # Output channels are axis 0 of a Conv's weight and axis 1 of a ConvTranspose's.
-    column = [-1] + [1] * (len(weight.shape) - (1 if conv.op_type == "Conv" else 2))
-    column_shape = nodes.constant("column", ir.tensor(column, dtype=ir.DataType.INT64))
-    factor = nodes.add("Reshape", [factor, column_shape], "factor_column", precise, None)
+    factor = _column(nodes, factor, len(weight.shape) - (1 if conv.op_type == "Conv" else 2), "factor_column")
     new_weight = nodes.add("Mul", [nodes.cast(weight, "weight", precise), factor], "new_weight", precise, weight.shape)
     output, normed = conv.outputs[0], norm.outputs[0]
     nodes.insert_before(conv)
@@ -118,3 +109,46 @@ def _fold(graph: ir.Graph, conv: ir.Node, norm: ir.Node) -> None:
     ir.convenience.replace_all_uses_with(normed, output, replace_graph_outputs=True)
     graph.remove(norm, safe=True)
     output.name = normed.name
+
+
+def _lower(graph: ir.Graph, norm: ir.Node) -> None:
+    """x * factor + offset: of a float16 image with float32 statistics ONNX Runtime has no BatchNormalization on CUDA."""
+    x, normed = norm.inputs[0], norm.outputs[0]
+    assert x is not None and x.shape is not None and x.dtype is not None
+    name, normed.name = normed.name, None
+    nodes = Nodes(graph, f"{name}@")
+    columns = []
+    for value, label in zip(_affine(nodes, norm, None), ("factor", "shift"), strict=True):
+        column = _column(nodes, value, len(x.shape) - 2, f"{label}_column")
+        columns.append(nodes.cast(column, f"stored_{label}", x.dtype))
+    product = nodes.add("Mul", [x, columns[0]], "scaled", x.dtype, x.shape)
+    assert name is not None
+    total = nodes.add("Add", [product, columns[1]], "shifted", x.dtype, x.shape)
+    nodes.insert_before(norm)
+    ir.convenience.replace_all_uses_with(normed, total, replace_graph_outputs=True)
+    graph.remove(norm, safe=True)
+    total.name = name
+
+
+def _affine(nodes: Nodes, norm: ir.Node, bias: ir.Value | None) -> tuple[ir.Value, ir.Value]:
+    """What BatchNorm multiplies each channel with, and what it adds; `bias` is added to its input first."""
+    scale, shift, mean, variance = norm.inputs[1:5]
+    assert scale is not None and shift is not None and mean is not None
+    assert variance is not None and variance.dtype is not None
+    precise, channels = variance.dtype, variance.shape
+    scale, shift = nodes.cast(scale, "scale", precise), nodes.cast(shift, "shift", precise)
+    epsilon = nodes.constant("epsilon", ir.tensor([norm.attributes.get_float("epsilon", 1e-5)], dtype=precise))
+    stabilised = nodes.add("Add", [variance, epsilon], "variance", precise, channels)
+    deviation = nodes.add("Sqrt", [stabilised], "deviation", precise, channels)
+    factor = nodes.add("Div", [scale, deviation], "factor", precise, channels)
+    if bias is not None:
+        mean = nodes.add("Sub", [mean, nodes.cast(bias, "bias", precise)], "mean", precise, channels)
+    offset = nodes.add("Mul", [mean, factor], "offset", precise, channels)
+    return factor, nodes.add("Sub", [shift, offset], "new_bias", precise, channels)
+
+
+def _column(nodes: Nodes, value: ir.Value, ones: int, label: str) -> ir.Value:
+    """A value for each channel, with `ones` axes behind it."""
+    assert value.dtype is not None
+    shape = nodes.constant(f"{label}_shape", ir.tensor([-1] + [1] * ones, dtype=ir.DataType.INT64))
+    return nodes.add("Reshape", [value, shape], label, value.dtype, None)
