@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from onnx_models import noise, picture
 
 from dni_runtime import InputError, ModelError
-from dni_runtime.images import from_batch, split_opacity, to_batch, to_float, write_integers
+from dni_runtime.images import copy_pixels, from_batch, split_opacity, to_batch, to_float, write_integers
 
 
 def to_integers(values, dtype, value_range):
@@ -34,6 +34,19 @@ def test_one_channel_is_written_to_all():
     image = picture(4, 5, 1)
     write_integers(image / np.float32(255), out, (0, 1))
     np.testing.assert_array_equal(out, np.broadcast_to(image, out.shape))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("made", [3, 4])
+def test_pixels_are_copied_however_they_lie(dtype, channels, made):
+    image = picture(4, 5, channels, dtype=dtype)
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+    for values in (image, planes, planes.astype(np.float32), np.asfortranarray(image)):
+        out = np.zeros((6, 8, made), dtype)
+        copy_pixels(values, out[1:5, 2:7, :3])
+        np.testing.assert_array_equal(out[1:5, 2:7, :3], np.broadcast_to(image, (4, 5, 3)))
+        assert out.sum() == out[1:5, 2:7, :3].sum()
 
 
 def test_nan_is_an_error_not_black():

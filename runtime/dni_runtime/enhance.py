@@ -11,11 +11,12 @@ from .errors import InputError
 from .images import IntegerImage, split_opacity
 from .metadata import Metadata
 from .picture import Picture
-from .run_tiled import run_tiled
+from .run_tiled import Pixels, run_tiled
 from .tiling import Cut, cut_axis, padded_size, round_up
 
 FloatArray = npt.NDArray[np.float32]
 Run = Callable[[FloatArray], FloatArray]
+RunIntegers = Callable[[IntegerImage], IntegerImage]
 Shape = tuple[int | None, int | None, int | None, int | None]
 
 _UNTILED_LIMIT_PIXELS = 1024 * 1024
@@ -35,6 +36,7 @@ def enhance_images(
     metadata: Metadata,
     shape: Shape,
     *,
+    run_integers: RunIntegers | None = None,
     tile: int | None = None,
     overlap: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -44,10 +46,17 @@ def enhance_images(
     `shape`: the sizes that the network's input is fixed to, None for each that may vary. `run` is called in the
     calling thread, and has to return a new array every time, which is overwritten.
 
+    `run_integers`: the same network for integers (N, H, W, C) -> (N, sH, sW, C') of the same dtype, uint8 or uint16,
+    contiguous in, rounded and clipped as `images.write_integers` does; raises ModelError for NaN, in padding too.
+    Called as `run` is, instead of it, where all images are of one dtype and have the network's channels, and no
+    opacity has to run; it must not write into what it gets. Pixels are then the same but where tiles fade into each
+    other: there rounded and clipped values are blended, so they may differ by 1, and by more only where tiles
+    disagree about a value beyond the range.
+
     Beside the images and the results, memory is bounded by the tile, not by the images' size: two batches as float32
     before the network and two after it (a batch is one tile of every image, or small ones of 256 x 256 pixels in
-    all), and the seams (16 input pixels) between the row of tiles that runs and the next, and between this tile and
-    the next.
+    all; as integers where they run so), and the seams (16 input pixels) between the row of tiles that runs and the
+    next, and between this tile and the next.
     """
     if metadata.scale is None:
         raise InputError(
@@ -62,16 +71,22 @@ def enhance_images(
     if shape[0] not in (None, 1, sum(samples)):
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
 
-    def run_samples(x: FloatArray) -> FloatArray:
-        if shape[0] == 1 and len(x) > 1:
-            return np.concatenate([run(x[i : i + 1]) for i in range(len(x))])
-        return run(x)
+    run_pixels: Callable[[Pixels], Pixels] = run
+    reads: list[Callable[[int, int, int, int], Pixels]] = [picture.read for picture in pictures]
+    one_dtype = len({image.dtype for image in images}) == 1
+    if run_integers is not None and one_dtype and all(picture.as_it_is for picture in pictures):
+        run_pixels, reads = _of_planes(run_integers), [picture.read_integers for picture in pictures]
 
-    def read(top: int, left: int) -> FloatArray:
-        tiles = [picture.read(top, left, rows.tile, columns.tile) for picture in pictures]
+    def run_samples(x: Pixels) -> Pixels:
+        if shape[0] == 1 and len(x) > 1:
+            return np.concatenate([run_pixels(x[i : i + 1]) for i in range(len(x))])
+        return run_pixels(x)
+
+    def read(top: int, left: int) -> Pixels:
+        tiles = [read_tile(top, left, rows.tile, columns.tile) for read_tile in reads]
         return tiles[0] if len(tiles) == 1 else np.concatenate(tiles)
 
-    def write(y: FloatArray, top: int, left: int) -> None:
+    def write(y: Pixels, top: int, left: int) -> None:
         for picture, part in zip(pictures, np.split(y, np.cumsum(samples)[:-1]), strict=True):
             picture.write(part, top, left)
 
@@ -91,6 +106,15 @@ def enhance_images(
 def _picture(image: IntegerImage, metadata: Metadata, shape: Shape, scale: Fraction) -> Picture:
     colors, _ = split_opacity(image)
     return Picture(image, shape[1] or colors.shape[2], scale, metadata.value_range)
+
+
+def _of_planes(run_integers: RunIntegers) -> Callable[[Pixels], Pixels]:
+    """`run_integers` for views (N, C, H, W) of the images that it takes and gives."""
+
+    def run(x: Pixels) -> Pixels:
+        return run_integers(np.ascontiguousarray(x.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
+
+    return run
 
 
 def _common_size(images: Sequence[IntegerImage]) -> tuple[int, int]:

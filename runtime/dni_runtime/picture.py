@@ -1,12 +1,13 @@
-"""An integer image on its way through a network: tiles read as floats, results written as integers."""
+"""An integer image on its way through a network: tiles read as floats or integers, results written as integers."""
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .images import IntegerImage, from_batch, split_opacity, to_batch, to_float, write_integers
+from .images import IntegerImage, copy_pixels, from_batch, split_opacity, to_batch, to_float, write_integers
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -16,6 +17,8 @@ class Picture:
 
     samples:  how many images of the batch one tile is: one or three for the colours (see `to_batch`), and one more
               for opacity where the network has to enlarge it.
+    as_it_is: whether the network takes the colours as they are, and its output is the result's: then both may be
+              integers (`read_integers`). Else channels are copied and averaged, which takes floats.
     """
 
     def __init__(self, image: IntegerImage, channels: int, scale: Fraction, value_range: tuple[float, float]) -> None:
@@ -26,6 +29,7 @@ class Picture:
         opacity = self._opacity
         self._runs_opacity = opacity is not None and scale != 1 and bool(opacity.min() != opacity.max())
         self.samples = self._color_samples + self._runs_opacity
+        self.as_it_is = channels == self._colors.shape[2] and not self._runs_opacity
         self._result: IntegerImage | None = None
 
     @property
@@ -42,10 +46,16 @@ class Picture:
             batch = np.concatenate([batch, opacity])
         return to_float(batch, self._range)
 
-    def write(self, y: FloatArray, top: int, left: int) -> None:
+    def read_integers(self, top: int, left: int, height: int, width: int) -> IntegerImage:
+        """As `read`, in the image's own dtype; lies in memory as (samples, height, width, channels)."""
+        tile = np.ascontiguousarray(_cut_out(self._colors, top, left, height, width))
+        return to_batch(tile, self._channels)
+
+    def write(self, y: npt.NDArray[Any], top: int, left: int) -> None:
         """Write the network's output (samples, C', h, w) from (top, left) on; drops what lies beyond the ends.
 
-        Overwrites `y`. Raises InputError if it is no image, ModelError if it holds NaN.
+        `y`: float32, which is overwritten, or of the image's own dtype if it was read so. Raises InputError if it is
+        no image, ModelError if it holds NaN.
         """
         count = self._color_samples
         colors = from_batch(y[:count], self._colors.shape[2], self._channels)
@@ -53,6 +63,8 @@ class Picture:
             self._result = self._new_result(colors.shape[2])
         out = self._result[top : top + y.shape[2], left : left + y.shape[3]]
         height, width = out.shape[:2]
+        if y.dtype == out.dtype:
+            return copy_pixels(colors[:height, :width], out[:, :, :3])
         write_integers(colors[:height, :width], out[:, :, :3], self._range)
         if self._runs_opacity:
             opacity = from_batch(y[count:], 1, self._channels)

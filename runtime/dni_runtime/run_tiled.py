@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +12,14 @@ from .in_flight import run_in_flight
 from .seams import Seams
 from .tiling import Cut
 
-FloatArray = npt.NDArray[np.float32]
+Pixels = npt.NDArray[Any]
+"""A tile, float32 or integers."""
 
 
 def run_tiled(
-    run: Callable[[FloatArray], FloatArray],
-    read: Callable[[int, int], FloatArray],
-    write: Callable[[FloatArray, int, int], None],
+    run: Callable[[Pixels], Pixels],
+    read: Callable[[int, int], Pixels],
+    write: Callable[[Pixels, int, int], None],
     rows: Cut,
     columns: Cut,
     scale: Fraction,
@@ -30,6 +32,7 @@ def run_tiled(
     `read(top, left)`: the tile (N, C, h, w) from this pixel on. `run`: (B * N, C, h, w), B up to `tiles_per_batch`
     -> (B * N, C', h * scale, w * scale), an array that is this function's to overwrite. `write(pixels, top, left)`:
     gets every pixel of the result once, as blocks (N, C', height, width), `top` and `left` counted in the result.
+    Tiles are float32, or integers, which are rounded once more where they fade (see `Seams`).
 
     `run` and `progress` are called in the calling thread, `read` and `write` mostly in another one meanwhile, one
     call at a time. In flight are at most two batches before and two after `run`, and what `Seams` holds.
@@ -41,11 +44,11 @@ def run_tiled(
     batches = [tiles[i : i + tiles_per_batch] for i in range(0, len(tiles), tiles_per_batch)]
     expected = (int(rows.tile * scale), int(columns.tile * scale))
 
-    def prepare(batch: int) -> FloatArray:
+    def prepare(batch: int) -> Pixels:
         xs = [read(row.start, column.start) for row, column in batches[batch]]
         return xs[0] if len(xs) == 1 else np.concatenate(xs)
 
-    def run_batch(batch: int, x: FloatArray) -> FloatArray:
+    def run_batch(batch: int, x: Pixels) -> Pixels:
         y = run(x)
         if y.shape[2:] != expected:
             raise InputError(
@@ -58,7 +61,7 @@ def run_tiled(
                 progress(done + 1, len(tiles))
         return y
 
-    def finish(batch: int, y: FloatArray) -> None:
+    def finish(batch: int, y: Pixels) -> None:
         samples = len(y) // len(batches[batch])
         for index, (row, column) in enumerate(batches[batch]):
             part = y[index * samples : (index + 1) * samples]
