@@ -1,13 +1,14 @@
-"""Skips tests marked `gpu` unless a session really runs on CUDA here, and leaves out what needs a missing extra.
+"""Skips tests marked `gpu` on machines without a GPU, and leaves out what needs a package that is not installed.
 
-No time limits for Hypothesis.
+Where there is a GPU, a skipped gpu test is a failure. No time limits for Hypothesis.
 """
 
 import ast
 import functools
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,20 +17,19 @@ import pytest
 from onnx_models import conv_stack, noise, save
 
 from dni_runtime import DniError, load
+from dni_runtime.nvidia import gpu_count
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# Packages of extras, and what else needs them. On a small device without them the files of tests that import them
-# are left out, and the header says so; .ci/run accepts no such header.
-EXTRAS = {
-    "torch": {"torch", "dni_exporters", "onnx_ir", "onnxscript", "safetensors", "spandrel"},
-    "tritonclient": {"tritonclient"},
-    "openvino": {"openvino"},
-}
-# Files that need one without importing it: they call commands, or look at every package.
+FOLDER = Path(__file__).parent
+# Where this project's own modules are, as for pytest's pythonpath.
+ROOTS = (FOLDER, FOLDER.parent, FOLDER.parent / "exporters", FOLDER.parent / "runtime")
+# Files of tests that need a package without importing it: they call commands, or look at every package.
 CALLED = {
+    "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
+    "ray": {"test_ray"},
     "torch": {"test_alpha_is_free", "test_cli", "test_demo", "test_exported_members", "test_extras"},
     "openvino": {"test_cli_bench"},
 }
@@ -37,27 +37,81 @@ CALLED = {
 
 @functools.cache
 def needs(file: Path) -> frozenset[str]:
-    """Those of EXTRAS that a file of tests calls or imports, by itself or through another file of this folder."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    packages = {name.partition(".")[0] for name in names}
-    helpers = [helper for name in packages if (helper := file.with_name(f"{name}.py")).is_file()]
-    direct = {extra for extra, names in EXTRAS.items() if names & packages or file.stem in CALLED.get(extra, ())}
-    return frozenset(direct.union(*map(needs, helpers)))
+    """The packages, none of this project's, that a file of tests calls or imports, by itself or through our modules.
+
+    On a small device without one of them the file is left out, and the header says so; .ci/run accepts no such header.
+    """
+    packages = {package for package, files in CALLED.items() if file.stem in files}
+    seen, waiting = set[Path](), [file]
+    while waiting:
+        if (current := waiting.pop()) in seen:
+            continue
+        seen.add(current)
+        for name in imported(current):
+            ours = modules(name)
+            waiting += ours
+            if not ours:
+                packages.add(name.partition(".")[0])
+    return frozenset(packages - sys.stdlib_module_names)
 
 
-def missing_extras() -> set[str]:
-    return {extra for extra in EXTRAS if find_spec(extra) is None}
+@functools.cache
+def imported(file: Path) -> frozenset[str]:
+    """What a file imports, by full name: a file of tests anywhere in it, one of our packages when it is imported.
+
+    What a package imports in its functions are extras, which whoever calls them may do without.
+    """
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except SyntaxError:
+        return frozenset()  # whoever imports it says so
+    names = set[str]()
+    for node in ast.walk(tree) if file.parent == FOLDER else tree.body:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = [node.module] if node.module else []
+            if node.level:
+                folder = file.parents[node.level - 1]
+                root = max((root for root in ROOTS if folder.is_relative_to(root)), key=lambda root: len(root.parts))
+                base = [*folder.relative_to(root).parts, *base]
+            # What is imported from a package may be a module of it.
+            names.update(".".join([*base, alias.name]) for alias in node.names)
+    return frozenset(names)
+
+
+@functools.cache
+def modules(name: str) -> tuple[Path, ...]:
+    """The files of this project that `import name` runs: the module's, and those of the packages around it."""
+    parts = name.split(".")
+    places = [root.joinpath(*parts[:count]) for root in ROOTS for count in range(1, len(parts) + 1)]
+    files = [file for place in places for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
+    return tuple(file for file in files if file.is_file())
+
+
+def left_out() -> dict[str, list[str]]:
+    """Packages that are not installed, and the files of tests that need each, by name."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(FOLDER.glob("test_*.py")):
+        for package in missing(file):
+            found.setdefault(package, []).append(file.stem)
+    return dict(sorted(found.items()))
+
+
+def missing(file: Path) -> list[str]:
+    return [package for package in needs(file) if find_spec(package) is None]
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
-    return True if is_test and needs(collection_path) & missing_extras() else None
+    return True if is_test and missing(collection_path) else None
 
 
 def pytest_report_header() -> list[str]:
-    return [f"left out: tests that need {extra}, which is not installed" for extra in sorted(missing_extras())]
+    return [
+        f"left out: tests that need {package}, which is not installed: {', '.join(files)}"
+        for package, files in left_out().items()
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,6 +130,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and (reason := why_no_cuda()):
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where there is a GPU, a gpu test that is skipped has failed: pytest would return 0, and nothing have run."""
+    report = yield
+    if report.skipped and item.get_closest_marker("gpu") and has_gpu():
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"this machine has a GPU, but: {reason.removeprefix('Skipped: ')}"
+    return report
+
+
+def has_gpu() -> bool:
+    return gpu_count() > 0
 
 
 def why_no_cuda() -> str | None:

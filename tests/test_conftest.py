@@ -1,28 +1,55 @@
-"""Which files of tests a small device leaves out."""
+"""Which files of tests a small device leaves out, and what a skipped gpu test is where there is a GPU."""
 
+import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import conftest
 import pytest
-from conftest import needs, pytest_ignore_collect, pytest_report_header
+from conftest import imported, modules, needs, pytest_ignore_collect, pytest_report_header
 
 FOLDER = Path(__file__).parent
+# What a machine that is lent for its GPU lacks.
+RARE = ("matplotlib", "openvino", "playwright", "png", "ray", "skimage", "spandrel", "tritonclient")
 
 
 @pytest.mark.parametrize(
     ("name", "extras"),
     [
-        ("test_export.py", {"torch"}),
+        ("test_export.py", {"torch", "spandrel"}),  # the second in a function
         ("test_parity.py", {"torch"}),  # through exporting.py
         ("test_serve.py", {"tritonclient"}),  # through triton_server.py
+        ("test_web_dni.py", {"torch", "playwright"}),  # through web_browser.py
         ("test_openvino.py", {"openvino"}),
+        ("test_ray.py", {"ray"}),  # which its processes import
         ("test_model.py", set()),
         ("test_alpha_policy.py", set()),
         ("test_cli_run_refusals.py", set()),
     ],
 )
 def test_files_are_known_by_what_they_import(name: str, extras: set[str]):
-    assert needs(FOLDER / name) & {"torch", "openvino", "tritonclient"} == extras
+    assert needs(FOLDER / name) & {"torch", *RARE} - {"png"} == extras
+
+
+def test_our_own_packages_are_looked_through():
+    assert "png" in needs(FOLDER / "test_contact_sheet.py")  # through dni_deploy
+    assert "platformdirs" in needs(FOLDER / "test_model.py")  # through dni_runtime
+    assert "png" not in needs(FOLDER / "test_on_device.py")
+    known = {"dni_deploy", "dni_runtime", "dni_exporters", "conftest", "os", "sys", "pathlib"}
+    assert not known & needs(FOLDER / "test_cli_run.py")
+
+
+def test_what_a_package_imports_in_a_function_is_an_extra():
+    (extras,) = (file for file in modules("dni_deploy.extras") if file.stem == "extras")
+    assert "importlib.util.find_spec" in imported(extras)
+    assert not any(name.startswith(("ray", "tritonclient", "dni_exporters")) for name in imported(extras))
+
+
+def test_relative_imports_are_followed():
+    (cli,) = (file for file in modules("dni_deploy.cli") if file.stem == "cli")
+    assert {"dni_deploy.cli_options", "dni_deploy.ship.commands.serve"} <= imported(cli)
 
 
 def test_without_pytorch_the_runtimes_tests_remain(monkeypatch: pytest.MonkeyPatch):
@@ -31,10 +58,64 @@ def test_without_pytorch_the_runtimes_tests_remain(monkeypatch: pytest.MonkeyPat
     kept = {file.stem for file in files if not pytest_ignore_collect(file)}
     assert {"test_model", "test_providers", "test_enhance", "test_openvino", "test_ort_files"} <= kept
     assert not kept & {"test_export", "test_blend", "test_parity", "test_fold", "test_demo"}
-    assert pytest_report_header() == ["left out: tests that need torch, which is not installed"]
+    (header,) = pytest_report_header()
+    text, _, names = header.rpartition(": ")
+    assert text == "left out: tests that need torch, which is not installed"
+    assert set(names.split(", ")) == {file.stem for file in files} - kept
 
 
 def test_with_everything_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conftest, "find_spec", lambda name: object())
     assert not any(pytest_ignore_collect(file) for file in FOLDER.glob("*.py"))
     assert pytest_report_header() == []
+
+
+def inner(*arguments: str, program: str = "plugin = None", **environment: str) -> subprocess.CompletedProcess[str]:
+    """pytest in a process of its own, with the `plugin` that `program` defines."""
+    text = f"{textwrap.dedent(program)}\nimport sys, pytest\nsys.exit(pytest.main(sys.argv[1:], [plugin]))"
+    return subprocess.run(
+        [sys.executable, "-c", text, "-p", "no:cacheprovider", *arguments],
+        cwd=FOLDER.parent,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_gpu_tests_are_collected_without_what_the_others_need():
+    """No module of these names can be imported or found."""
+    blocked = f"import sys; plugin = None; sys.modules.update(dict.fromkeys({RARE}))"
+    run = inner("-m", "gpu", "--collect-only", program=blocked)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "error" not in run.stdout
+    assert "<Function test_auto_takes_cuda>" in run.stdout
+    assert "<Module test_on_cuda.py>" in run.stdout or conftest.missing(FOLDER / "test_on_cuda.py")
+    lines = [line for line in run.stdout.splitlines() if line.startswith("left out: ")]
+    assert {line.split()[5].rstrip(",") for line in lines} >= {*RARE} - {"skimage"}  # no test needs that
+    assert "test_web_page" in next(line for line in lines if "playwright" in line)
+
+
+# CUDA_VISIBLE_DEVICES hides the GPU where there is one: the driver then offers none, so nothing can run on it.
+GPU_TEST = "tests/test_providers.py::test_auto_takes_cuda"
+
+
+def test_a_gpu_test_is_skipped_where_there_is_no_gpu():
+    run = inner(GPU_TEST, CUDA_VISIBLE_DEVICES="")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "1 skipped" in run.stdout
+    assert "SKIPPED [1] tests/test_providers.py" in run.stdout and "cuda is not available: " in run.stdout
+
+
+def test_a_skipped_gpu_test_is_a_failure_where_there_is_a_gpu():
+    pretend = """
+        class plugin:
+            @staticmethod
+            def pytest_sessionstart():
+                import conftest
+                conftest.has_gpu = lambda: True
+    """
+    run = inner(GPU_TEST, "tests/test_providers.py::test_names", program=pretend, CUDA_VISIBLE_DEVICES="")
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "1 passed, 1 error" in run.stdout
+    assert "this machine has a GPU, but: cuda is not available: " in run.stdout
+    assert "skipped" not in run.stdout.splitlines()[-1]

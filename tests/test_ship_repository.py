@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,14 @@ def test_a_gpu(model: Path, repo: Path, accelerator: str):
         "tensorrt": {"precision_mode": "FP32", "max_workspace_size_bytes": str(2**30)},
     }
     assert dict(chosen.parameters) == expected[accelerator]
+
+
+def test_float16_keeps_its_tensor_cores(tmp_path: Path, repo: Path):
+    """TF32 is what allows them, and rounds nothing that is float16 already."""
+    half = conv_stack(metadata=replace(METADATA, dtype="float16"))
+    ship(save(half, tmp_path / "stack.onnx"), "-o", repo, "--device", "gpu", "--accelerator", "cuda").assert_ok()
+    (chosen,) = config_of(repo / "stack").optimization.execution_accelerators.gpu_execution_accelerator
+    assert dict(chosen.parameters) == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "1"}
 
 
 def test_baked_models_get_an_index(tmp_path: Path, repo: Path):

@@ -17,10 +17,13 @@ class Weights:
     """The external data of a model that is given as bytes: files in `folder`, and what needs no file.
 
     `values`: by the initializer's name, OrtValues that the caller keeps alive; they go before files.
+    `in_place`: OrtValues that the session does not own and uses where they lie, so that they may change between
+    calls. The graph then runs as it is: an optimizer would take what is in it for the values.
     """
 
     folder: Path
     values: Mapping[str, Any] = field(default_factory=dict)
+    in_place: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path) -> npt.NDArray[Any]:

@@ -10,9 +10,10 @@ from .contract import Port, contract
 from .options import ShipOptions
 from .warmup import Warmup, warmups
 
-# As in dni_runtime.providers, for the same reasons: EXHAUSTIVE times every algorithm at every new shape, and TF32
-# costs the parity with PyTorch. Unchecked: not run on a GPU so far.
+# As in dni_runtime.providers, for the same reasons: HEURISTIC is cuDNN's quick search, TF32 costs float32 the parity
+# with PyTorch, and without it float16 loses its tensor cores. Unchecked: not run on a GPU so far.
 _CUDA = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+_CUDA_HALF = {**_CUDA, "use_tf32": "1"}
 _TENSORRT = {"precision_mode": "FP32", "max_workspace_size_bytes": str(2**30)}
 
 
@@ -33,7 +34,7 @@ def make_config(name: str, model: ModelFile, options: ShipOptions) -> Any:
     if ports.batched:
         config.dynamic_batching.max_queue_delay_microseconds = round(options.max_queue_delay_ms * 1000)
     elif options.device == "gpu":
-        _accelerate(config, options.accelerator)
+        _accelerate(config, options.accelerator, half=model.metadata.dtype == "float16")
     if options.response_cache:
         config.response_cache.enable = True
     for warmup in warmups(model, options):
@@ -61,9 +62,10 @@ def _input(pb: Any, port: Port) -> Any:
     )
 
 
-def _accelerate(config: Any, accelerator: str) -> None:
+def _accelerate(config: Any, accelerator: str, *, half: bool) -> None:
     added = config.optimization.execution_accelerators.gpu_execution_accelerator.add(name=accelerator)
-    for key, value in (_TENSORRT if accelerator == "tensorrt" else _CUDA).items():
+    cuda = _CUDA_HALF if half else _CUDA
+    for key, value in (_TENSORRT if accelerator == "tensorrt" else cuda).items():
         added.parameters[key] = value
 
 
