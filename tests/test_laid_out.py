@@ -27,7 +27,8 @@ IMAGE = photo(2, 3, 28, 12)
 # Everything else is laid out; whatever joins this list has lost speed.
 FALLS_BACK = {
     # ONNX Runtime fills a factor for each channel up to whole blocks with ones, not with zeros.
-    "batch_norm_not_after_conv": "the graph blends the weights with every call (ONNX Runtime mixes weights (mul_scale))",
+    "batch_norm_not_after_conv": "the graph blends the weights with every call "
+    "(ONNX Runtime mixes weights (mul_scale))",
 }
 
 

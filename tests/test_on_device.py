@@ -1,33 +1,50 @@
-"""Weights that stay on a device: with buffers on the CPU everything but the GPU's own part; the rest marked `gpu`."""
+"""Weights that stay on a device: with buffers on the CPU, everything but the GPU's own part (test_on_cuda.py)."""
 
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
+from channels_last_on_cpu import emulated
 from exporting import assert_close, nasty_model, photo, run
-from networks import NETWORKS
-from onnx_models import conv_stack, noise, save
+from networks import NETWORKS, pair
+from onnx_models import baked, conv_stack, noise, picture, save
 
-from dni_runtime import AlphaError, InputError, ModelError, load
-from dni_runtime.alpha_file import read_alpha_file
+from dni_exporters import export
+from dni_runtime import AlphaError, InputError, ModelError, device_plan, load
+from dni_runtime.alpha_file import read_onnx_file
+from dni_runtime.channels_last import channels_last
+from dni_runtime.graph_session import GRAPH_LIMIT
 from dni_runtime.metadata import Metadata
-from dni_runtime.on_device import _GRAPH_LIMIT, OnDevice
+from dni_runtime.on_device import OnDevice
 from dni_runtime.providers import Place
 from dni_runtime.signature import Declared, read_signature
+from dni_runtime.split import CannotPrepareError
 
 IMAGE = photo(2, 3, 28, 12)
 ALPHAS = (0.31, 0.31, 0.77, 0.31, 1.0, 0.0)
 
 
-def on_cpu(path: Path) -> OnDevice:
-    file = read_alpha_file(path)
+def on_cpu(path: Path, *, nhwc: bool = False, half: bool = False) -> OnDevice:
+    file = read_onnx_file(path)
     assert file is not None
     signature = read_signature(Declared(file.slim), file.metadata or Metadata())
-    return OnDevice(file, signature, Place("cpu"), graphs=False)
+    return OnDevice(file, signature, Place("cpu", half=half), graphs=False, nhwc=nhwc)
+
+
+@pytest.fixture
+def nhwc_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Channels-last convolutions without a GPU."""
+
+    def rewrite(body: onnx.ModelProto) -> tuple[onnx.ModelProto, frozenset[str]]:
+        model, moved = channels_last(body)
+        return emulated(model), moved
+
+    monkeypatch.setattr(device_plan, "channels_last", rewrite)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
@@ -36,6 +53,31 @@ def test_nasty_networks(name: str, tmp_path_factory: pytest.TempPathFactory):
     runner = on_cpu(path)
     for alpha in ALPHAS:
         assert_close(runner.run(IMAGE, (alpha,)), run(path, IMAGE, alpha))
+
+
+@pytest.mark.usefixtures("nhwc_on_cpu")
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_nasty_networks_channels_last(name: str, tmp_path_factory: pytest.TempPathFactory):
+    path = nasty_model(tmp_path_factory.getbasetemp(), name)
+    if name == "transposed_batch_norm":
+        with pytest.raises(CannotPrepareError, match="most weights are not of convolutions"):
+            on_cpu(path, nhwc=True)
+        return
+    runner = on_cpu(path, nhwc=True)
+    for alpha in ALPHAS:
+        assert_close(runner.run(IMAGE, (alpha,)), run(path, IMAGE, alpha))
+
+
+@pytest.mark.usefixtures("nhwc_on_cpu")
+@pytest.mark.parametrize("nhwc", [False, True])
+@pytest.mark.parametrize("name", ["batch_norm", "prelu", "unet", "linear"])
+def test_half_networks(name: str, nhwc: bool, tmp_path: Path):
+    network, a, b = pair(name)
+    path = tmp_path / "model.onnx"
+    export([a, b], path, alpha_input=True, arch=network, dtype="float16")
+    runner = on_cpu(path, nhwc=nhwc, half=True)
+    for alpha in ALPHAS:
+        assert_close(runner.run(IMAGE, (alpha,)), run(path, IMAGE, alpha), 2e-2)
 
 
 @pytest.fixture
@@ -54,10 +96,10 @@ def test_an_answer_is_not_overwritten_by_the_next(path: Path):
 def test_more_shapes_than_are_captured(path: Path):
     runner = on_cpu(path)
     for _ in range(2):
-        for width in range(8, 8 + _GRAPH_LIMIT + 3):
+        for width in range(8, 8 + GRAPH_LIMIT + 3):
             x = noise(1, 3, 9, width)
             assert_close(runner.run(x, (0.4,)), run(path, x, 0.4))
-    assert len(runner._captured) == _GRAPH_LIMIT
+    assert len(runner._floats._captured) == GRAPH_LIMIT
 
 
 def test_threads_get_the_answer_of_their_alpha(path: Path):
@@ -79,16 +121,17 @@ def test_threads_get_the_answer_of_their_alpha(path: Path):
 def test_weights_half_blended_are_never_used(path: Path, monkeypatch: pytest.MonkeyPatch):
     runner = on_cpu(path)
     runner.run(IMAGE, (0.5,))
-    blend = runner._head
+    weights = runner._weights
+    blend = weights._head
 
     class Fails:
         def run_with_iobinding(self, *_: Any) -> None:
             raise RuntimeError("lost the device")
 
-    monkeypatch.setattr(runner, "_head", Fails())
+    monkeypatch.setattr(weights, "_head", Fails())
     with pytest.raises(RuntimeError, match="lost the device"):
         runner.run(IMAGE, (0.25,))
-    monkeypatch.setattr(runner, "_head", blend)
+    monkeypatch.setattr(weights, "_head", blend)
     for alpha in (0.5, 0.25):
         assert_close(runner.run(IMAGE, (alpha,)), run(path, IMAGE, alpha))
 
@@ -99,6 +142,71 @@ def test_values_of_other_libraries_run_without_a_copy(path: Path):
     value = onnxruntime.OrtValue.from_dlpack(tensor)
     assert value.data_ptr() == tensor.data_ptr()
     assert_close(torch.from_dlpack(runner.run_there(value, (0.3,))).numpy(), run(path, IMAGE, 0.3))
+
+
+def test_a_result_on_the_device_is_not_overwritten(path: Path):
+    runner = on_cpu(path)
+    kept = []
+    for number in range(4):  # the second call takes the buffers of the shape
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(noise(1, 3, 9, 12, seed=number))
+        y = runner.run_there(value, (0.3,))
+        kept.append((y, y.numpy().copy()))
+    for y, was in kept:
+        np.testing.assert_array_equal(y.numpy(), was)
+
+
+def test_a_baked_model_has_buffers_too(tmp_path: Path):
+    path = save(baked(0.3), tmp_path / "model.onnx")
+    runner = on_cpu(path)
+    for seed in range(3):
+        x = noise(2, 3, 9, 12, seed=seed)
+        assert_close(runner.run(x, None), run(path, x))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_integer_images_are_converted_by_the_graph(path: Path, dtype: type):
+    runner, largest = on_cpu(path), np.iinfo(dtype).max
+    assert runner.takes_integers(np.dtype(dtype))
+    for alpha in ALPHAS:
+        image = picture(2, 9, 12, 3, dtype=dtype)
+        y = run(path, (image / np.float32(largest)).astype(np.float32).transpose(0, 3, 1, 2), alpha)
+        wanted = np.clip(np.rint(y * np.float32(largest)), 0, largest).astype(dtype).transpose(0, 2, 3, 1)
+        got = runner.run_integers(image, (alpha,))
+        assert got.dtype == dtype
+        assert (
+            abs(got.astype(int) - wanted.astype(int)).max() <= 1
+        )  # of halves that sums in another order round otherwise
+
+
+def test_nan_is_no_integer(tmp_path: Path):
+    model = conv_stack()
+    bias = next(t for t in model.graph.initializer if t.name == "second.bias.A")
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(3, np.nan, np.float32), bias.name))
+    runner = on_cpu(save(model, tmp_path / "model.onnx"))
+    assert runner.takes_integers(np.dtype(np.uint8)) and not runner.takes_integers(np.dtype(np.float32))
+    with pytest.raises(ModelError, match="holds NaN"):
+        runner.run_integers(picture(1, 9, 12, 3), (0.5,))
+
+
+def test_what_fails_with_captured_buffers_runs_without(path: Path, monkeypatch: pytest.MonkeyPatch):
+    runner = on_cpu(path)
+    for _ in range(2):
+        runner.run(IMAGE, (0.5,))
+    (captured,) = runner._floats._captured.values()
+    session = runner._floats._session
+
+    class Breaks:
+        def io_binding(self) -> Any:
+            return session.io_binding()
+
+        def run_with_iobinding(self, binding: Any, options: Any) -> None:
+            if binding is captured.binding:
+                raise RuntimeError("CUDA error 900: operation not permitted when stream is capturing")
+            session.run_with_iobinding(binding, options)
+
+    monkeypatch.setattr(runner._floats, "_session", Breaks())
+    for _ in range(2):
+        assert_close(runner.run(IMAGE, (0.25,)), run(path, IMAGE, 0.25))
 
 
 @pytest.mark.parametrize("policy", ["auto", "dynamic", "pinned"])
@@ -128,40 +236,33 @@ def test_provider_options_are_for_gpus(path: Path):
         load(path, "cpu", provider_options={"use_tf32": "1"})
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_nasty_networks_on_cuda(name: str, tmp_path_factory: pytest.TempPathFactory):
-    path = nasty_model(tmp_path_factory.getbasetemp(), name)
-    with load(path, "cuda") as model:
-        assert isinstance(model._runner, OnDevice), model.alpha_note
-        for alpha in ALPHAS:
-            assert_close(model(IMAGE, alpha), run(path, IMAGE, alpha))
+@pytest.mark.parametrize("policy", ["auto", "dynamic", "pinned"])
+def test_a_bound_call_reads_and_writes_in_place(path: Path, policy: str):
+    x, out = torch.zeros(IMAGE.shape), torch.zeros(IMAGE.shape)
+    with load(path, "cpu", alpha_policy=policy) as model:
+        call = model.bind(x, out)
+        for seed, alpha in enumerate(ALPHAS):
+            image = photo(*IMAGE.shape, seed=seed)
+            x.copy_(torch.from_numpy(image))
+            call(alpha)
+            assert_close(out.numpy(), run(path, image, alpha))
+        with pytest.raises(AlphaError, match="out of range"):
+            call(1.5)
+        with pytest.raises(InputError, match=r"out is a tensor\(double\); the model takes float32"):
+            model.bind(x, out.double())
+        with pytest.raises(InputError, match=r"out has shape \(2, 3, 28, 13\); the network makes \(2, 3, 28, 12\)"):
+            model.bind(x, torch.zeros(2, 3, 28, 13))(0.5)
+    with pytest.raises(ModelError, match="is closed"):
+        call(0.5)
 
 
-@pytest.mark.gpu
-def test_alpha_moves_under_a_captured_graph(path: Path):
-    with load(path, "cuda") as model:
-        assert isinstance(model._runner, OnDevice) and model._runner._graphs, model.alpha_note
-        for seed in range(3):
-            x = noise(1, 3, 64, 64, seed=seed)
-            for alpha in ALPHAS:
-                assert_close(model(x, alpha), run(path, x, alpha))
-
-
-@pytest.mark.gpu
-def test_tensors_stay_on_the_gpu(path: Path):
-    if not torch.cuda.is_available():
-        pytest.skip("this PyTorch has no CUDA")
-    with load(path, "cuda") as model:
-        x = torch.from_numpy(IMAGE).cuda()
-        for alpha in ALPHAS:
-            y = torch.from_dlpack(model.run_on_device(x, alpha))
-            assert y.is_cuda
-            assert_close(y.cpu().numpy(), run(path, IMAGE, alpha))
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("search", ["HEURISTIC", "EXHAUSTIVE"])
-def test_provider_options_reach_cuda(path: Path, search: str):
-    with load(path, "cuda", provider_options={"cudnn_conv_algo_search": search}, alpha_policy="dynamic") as model:
-        assert_close(model(IMAGE, 0.3), run(path, IMAGE, 0.3))
+def test_a_bound_call_on_the_device(path: Path):
+    runner = on_cpu(path)
+    x = onnxruntime.OrtValue.ortvalue_from_numpy(IMAGE.copy())
+    out = onnxruntime.OrtValue.ortvalue_from_shape_and_type(IMAGE.shape, np.float32)
+    call = runner.bind(x, out)
+    for seed, alpha in enumerate(ALPHAS):
+        image = photo(*IMAGE.shape, seed=seed)
+        x.update_inplace(image)
+        call((alpha,))
+        assert_close(out.numpy(), run(path, image, alpha))

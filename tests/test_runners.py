@@ -10,6 +10,7 @@ from policies import PATIENCE_S
 
 from dni_runtime.alpha_file import Key
 from dni_runtime.pins import Pins
+from dni_runtime.providers import Place
 from dni_runtime.runners import AlwaysPinned, Pinning
 from dni_runtime.signature import Signature
 
@@ -83,7 +84,7 @@ def moving() -> Moving:
 
 @pytest.fixture
 def pinning(maker: Maker, moving: Moving) -> Iterator[Pinning]:
-    pinning = Pinning(moving, Pins(maker, limit=2), SIGNATURE)
+    pinning = Pinning(moving, Pins(maker, limit=2), SIGNATURE, Place("cpu"))
     yield pinning
     maker.open.set()
     pinning.close()
@@ -158,7 +159,7 @@ def test_closing_closes_both(pinning: Pinning, maker: Maker, moving: Moving):
 
 def always(maker: Maker, fall_back: Callable[[], Any]) -> AlwaysPinned:
     maker.open.set()
-    return AlwaysPinned(Pins(maker, limit=1), SIGNATURE, fall_back)
+    return AlwaysPinned(Pins(maker, limit=1), SIGNATURE, Place("cpu"), fall_back)
 
 
 def test_always_pinned_makes_one_session_for_an_alpha(maker: Maker):

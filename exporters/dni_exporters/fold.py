@@ -112,7 +112,7 @@ def _fold(graph: ir.Graph, conv: ir.Node, norm: ir.Node) -> None:
 
 
 def _lower(graph: ir.Graph, norm: ir.Node) -> None:
-    """x * factor + offset: of a float16 image with float32 statistics ONNX Runtime has no BatchNormalization on CUDA."""
+    """x * factor + shift: ONNX Runtime has no BatchNormalization of a float16 image and float32 statistics on CUDA."""
     x, normed = norm.inputs[0], norm.outputs[0]
     assert x is not None and x.shape is not None and x.dtype is not None
     name, normed.name = normed.name, None

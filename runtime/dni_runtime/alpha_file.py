@@ -22,7 +22,7 @@ Key = tuple[float, ...]
 
 
 class AlphaFile:
-    """A model file that has an input `alpha`.
+    """A model file, in most uses one that has an input `alpha`.
 
     path:      absolute, with links followed.
     given:     absolute, as it was asked for: from here the whole file finds its weights.
@@ -64,14 +64,33 @@ class AlphaFile:
         values = {"alpha": onnxruntime.OrtValue.ortvalue_from_numpy(value), **self._unblended}
         return self.open_part(self._pinned, place, values)
 
-    def open_part(self, model: bytes, place: Place, values: Mapping[str, Any] | None = None) -> Any:
-        """A session of a graph made from `slim`, the weights of which are still in the file, or in `values`.
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether it has an image and alpha as its inputs."""
+        inputs = [value.name for value in self.slim.graph.input]
+        return len(inputs) == 2 and "alpha" in inputs
+
+    @property
+    def half(self) -> bool:
+        """Whether the network computes in float16."""
+        if self.metadata is not None:
+            return self.metadata.dtype == "float16"
+        return any(t.data_type == onnx.TensorProto.FLOAT16 and t.external_data for t in self.slim.graph.initializer)
+
+    def open_part(
+        self,
+        model: bytes,
+        place: Place,
+        values: Mapping[str, Any] | None = None,
+        in_place: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """A session of a graph made from `slim`, the weights of which are still in the file, or given as for `Weights`.
 
         ONNX Runtime maps them, and Python's lock is free meanwhile. Raises ModelError if the file was changed
         since it was loaded, and whatever ONNX Runtime raises.
         """
         self.check_unchanged()
-        session = place.open(model, Weights(self.path.parent, values or {}))
+        session = place.open(model, Weights(self.path.parent, values or {}, in_place or {}))
         self.check_unchanged()
         return session
 
@@ -92,16 +111,19 @@ class AlphaFile:
         return states
 
 
-def read_alpha_file(path: Path) -> AlphaFile | None:
-    """The alpha-input model in `path`, None where it is another kind of model (or none at all)."""
+def read_onnx_file(path: Path) -> AlphaFile | None:
+    """The ONNX model in `path`, None where there is none, or one whose weights lie outside of its folder."""
     try:
         slim = read_slim(path)
     except (OSError, ValueError):
         return None  # ONNX Runtime says what is wrong with it, or loads it: it knows formats besides ONNX
-    inputs = [value.name for value in slim.graph.input]
-    if len(inputs) != 2 or "alpha" not in inputs or not follow_links(slim, path):
-        return None
-    return AlphaFile(path, slim)
+    return AlphaFile(path, slim) if follow_links(slim, path) else None
+
+
+def read_alpha_file(path: Path) -> AlphaFile | None:
+    """The alpha-input model in `path`, None where it is another kind of model (or none at all)."""
+    file = read_onnx_file(path)
+    return file if file is not None and file.takes_alpha else None
 
 
 def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:

@@ -26,18 +26,22 @@ _ONE = np.float32(1)
 
 
 class Stored:
-    """A model's float32 constants by name, read when they are asked for; also those that are stored as less."""
+    """A model's float32 constants by name, read when they are asked for; also those that are stored as less.
 
-    def __init__(self, halves: Split, folder: Path) -> None:
+    `half`: float16 ones are taken, too, as they are.
+    """
+
+    def __init__(self, halves: Split, folder: Path, *, half: bool = False) -> None:
+        self._types = (np.float32, np.float16) if half else (np.float32,)
         self._tensors = {tensor.name: tensor for tensor in halves.model.graph.initializer}
         self._widened = halves.widened
         self._folder = folder
 
-    def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
         if node := self._widened.get(name):
             return _widen(node, [read_tensor(self._tensors[operand], self._folder) for operand in node.input])
         values = read_tensor(self._tensors[name], self._folder)
-        if values.dtype != np.float32:
+        if values.dtype not in self._types:
             raise CannotPrepareError(f"weights are stored as {values.dtype}")
         return values
 

@@ -6,25 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from .alpha import Alpha, check_alpha, format_alpha
 from .alpha_file import Key
+from .dlpack import copy_to_gpu, import_tensor, is_on_gpu
 from .enhance import enhance_images
 from .errors import AlphaError, DniError, InputError, ModelError
 from .external_data import missing
+from .images import IntegerImage
 from .metadata import Metadata
-from .on_device import OnDevice
+from .on_device import OnDevice, check_result
 from .opening import Opened, open_model
 from .ort_format import ORT_SUFFIX, damaged, is_ort_format
 from .runners import Runner
 from .signature import Signature
 
 FloatArray = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 # Alpha travels as float32 and as decimal text; anything nearer than this means the same file.
 _SAME_ALPHA = 1e-6
@@ -46,8 +48,9 @@ def load(
     every call. `provider`: auto, cpu, cuda, tensorrt or openvino; auto takes cuda where it works,
     else cpu, and `Model.provider_note` says why. `threads`: threads for one operator on the CPU, None for
     ONNX Runtime's or OpenVINO's own choice. `provider_options`: ONNX Runtime's for cuda or tensorrt, such as
-    {"cudnn_conv_algo_search": "EXHAUSTIVE"} (slow to start, sometimes faster; HEURISTIC is our default) or
-    {"use_tf32": "1"} (faster, with errors of 1e-3; off by default); for openvino "device" (CPU is the default; GPU,
+    {"device_id": "1"}, {"use_tf32": "1"} (float32 at up to four times the speed, with errors of 1e-3; off by default)
+    or, for float16, {"fuse_conv_bias": "1"} (up to a third faster, but the first call with an image shape compiles
+    kernels: 2 to 20 s); for openvino "device" (CPU is the default; GPU,
     NPU and AUTO are unchecked) and OpenVINO's properties, such as {"CACHE_DIR": "..."} or
     {"INFERENCE_PRECISION_HINT": "bf16"} (faster on some processors, with errors of 1e-2; f32 is our default).
 
@@ -119,23 +122,46 @@ class Model:
         `metadata`; on the GPU for a model there. Returns an object that speaks DLPack too, on the same device:
         `torch.from_dlpack(model.run_on_device(x, 0.3))`. Raises as a call does.
 
-        On the CPU nothing is copied, but by OpenVINO. Unchecked so far: CUDA.
+        On the CPU nothing is copied, but by OpenVINO. On a GPU `x` may still be being computed, on the stream that is
+        current for its library; the result is complete, and no later call writes to it.
         """
-        values, signature = self.check_alpha(alpha), self._signature
-        try:
-            value = onnxruntime.OrtValue.from_dlpack(x)
-        except Exception as error:
-            raise InputError(f"x is of type {type(x).__name__}; expected a DLPack tensor ({_strip(error)})") from None
-        signature.check_type(value.data_type())
-        signature.check_shape(tuple(value.shape()), self.metadata)
-        runner = self._runner
-        if isinstance(runner, OnDevice) and values is not None:
-            try:
-                return runner.run_there(value, values)
-            except Exception as error:  # as in load
-                raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
+        values, value = self.check_alpha(alpha), self._import("x", x)
+        self._signature.check_shape(tuple(value.shape()), self.metadata)
+        runner = self._open_runner()
+        if isinstance(runner, OnDevice):
+            return self._guarded(lambda: runner.run_there(value, values))
         # The array itself: an OrtValue made of it would not keep its memory for whoever imports it.
-        return self._run_typed(value.numpy(), values)
+        y = self._run_typed(value.numpy(), values)
+        return copy_to_gpu(y, value) if is_on_gpu(value) else y
+
+    def bind(self, x: Any, out: Any) -> Callable[..., None]:
+        """A call for one image and one result that stay where they are: `call = model.bind(x, out)`, `call(alpha)`.
+
+        `x`: as for `run_on_device`; `out`: likewise, of the result's shape and the model's dtype, contiguous, on the
+        same device. A call reads what is in `x` then, and has written `out` when it returns. On a GPU nothing is
+        copied or allocated, so it costs what replaying a CUDA graph of a baked model does; it waits for all that
+        other streams of the device still do. `alpha`: as for a call of the model; may change from call to call.
+
+        Raises InputError if the network makes another shape than `out` has, and as a call does.
+        """
+        image, result = self._import("x", x), self._import("out", out)
+        self._signature.check_shape(tuple(image.shape()), self.metadata)
+        runner = self._open_runner()
+        if isinstance(runner, OnDevice):
+            run = self._guarded(lambda: runner.bind(image, result))
+        else:
+
+            def run(alpha: Key | None) -> None:
+                y = self._run_typed(image.numpy(), alpha)
+                check_result(result, y.shape)
+                result.update_inplace(y)
+
+        def call(alpha: Alpha | None = None) -> None:
+            values = self.check_alpha(alpha)
+            self._open_runner()
+            self._guarded(lambda: run(values))
+
+        return call
 
     def enhance(
         self,
@@ -162,7 +188,8 @@ class Model:
         size has tiles of that size. `progress`: called with (tiles done, tiles in all).
 
         Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
-        written while the network runs.
+        written while the network runs. On a GPU it converts and rounds images of the network's own channels itself;
+        where tiles fade into each other they have been rounded already, so a value may differ by one from the CPU's.
 
         Raises InputError for an unfit image, tile or overlap, or a network without a scale; AlphaError and
         ModelError as for a call.
@@ -194,6 +221,7 @@ class Model:
             tile=tile,
             overlap=overlap,
             progress=progress,
+            run_integers=self._integers(images, values),
         )
 
     def check_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
@@ -218,10 +246,7 @@ class Model:
 
         False if that has not come about after `timeout_s` seconds (None: no limit), or cannot.
         """
-        runner = self._runner
-        if runner is None:
-            raise ModelError(f"{self._name} is closed; load it again")
-        return runner.settle(timeout_s)
+        return self._open_runner().settle(timeout_s)
 
     def close(self) -> None:
         """Free the model's memory; using it afterwards is a ModelError. Calls that are running finish.
@@ -272,11 +297,38 @@ class Model:
         return y.astype(np.float32, copy=False)
 
     def _run_typed(self, x: npt.NDArray[Any], alpha: Key | None) -> npt.NDArray[Any]:
-        runner, signature = self._runner, self._signature
-        if runner is None:
-            raise ModelError(f"{self._name} is closed; load it again")
+        runner, signature = self._open_runner(), self._signature
+        return self._guarded(lambda: runner.run(x, None if signature.alpha_name is None else alpha))
+
+    def _integers(
+        self, images: Sequence[npt.NDArray[Any]], alpha: Key | None
+    ) -> Callable[[IntegerImage], IntegerImage] | None:
+        """What runs integer images where they are converted on the device, None where the host has to."""
+        runner = self._open_runner()
+        dtypes = {image.dtype for image in images if isinstance(image, np.ndarray)}
+        if not isinstance(runner, OnDevice) or len(dtypes) != 1 or not runner.takes_integers(dtypes.pop()):
+            return None
+        return lambda images: self._guarded(lambda: runner.run_integers(images, alpha))
+
+    def _import(self, name: str, x: Any) -> Any:
+        """`x`, the argument `name`, as an OrtValue of the model's dtype."""
         try:
-            return runner.run(x, None if signature.alpha_name is None else alpha)
+            value = import_tensor(x)
+        except Exception as error:
+            raise InputError(
+                f"{name} is of type {type(x).__name__}; expected a DLPack tensor ({_strip(error)})"
+            ) from None
+        self._signature.check_type(value.data_type(), name)
+        return value
+
+    def _open_runner(self) -> Runner:
+        if self._runner is None:
+            raise ModelError(f"{self._name} is closed; load it again")
+        return self._runner
+
+    def _guarded(self, run: Callable[[], T]) -> T:
+        try:
+            return run()
         except DniError:
             raise
         except Exception as error:  # as in load

@@ -1,14 +1,19 @@
-"""Run an alpha-input model on a GPU: weights stay on the device and are blended there when alpha changes.
+"""Run a model on a GPU: weights and images stay on the device, and an image shape that comes back is one launch.
 
-The head writes every weight into a buffer that the body is bound to; so alpha may move under a captured CUDA
-graph, and while it holds nothing is blended at all. Written after ONNX Runtime's documentation and tested with
-all buffers on the CPU; on a GPU it has not run yet: `pytest -m gpu` and `python -m benchmarks.alpha_is_free`
-check it where there is one.
+Of an alpha-input model all weights lie in one buffer, which is blended in place when alpha changes (`DeviceWeights`).
+The network reads them where they lie, so alpha may move under a captured CUDA graph, and while it holds nothing is
+blended at all. Two ways, each the fastest for its type on an H100:
+
+- as inputs of the graph that ONNX Runtime optimizes, channels first, for float32;
+- channels-last, for float16 convolutions: NhwcConv takes constants alone, so the weights are initializers that
+  ONNX Runtime uses in place.
 """
 
+import logging
 import threading
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,91 +21,97 @@ import onnx
 import onnxruntime
 
 from .alpha_file import AlphaFile, Key
+from .cuda_options import without_fused_bias
+from .device_plan import DevicePlan, plan_device
+from .device_weights import DeviceWeights
+from .errors import InputError, ModelError
+from .graph_session import GraphSession
+from .images import IntegerImage
+from .integer_images import NAN_OUTPUT, with_integer_images
+from .metadata import Metadata
 from .providers import Place
 from .signature import Signature
-from .split import CannotPrepareError, split, subgraph
 
 Tensor = npt.NDArray[Any]
+T = TypeVar("T")
 
-# A captured graph keeps its buffers for good: as many image shapes as a service with fixed tiles may have.
-_GRAPH_LIMIT = 8
-_NUMPY_TYPES: dict[int, type[np.generic]] = {
-    onnx.TensorProto.FLOAT: np.float32,
-    onnx.TensorProto.FLOAT16: np.float16,
-}
-
-
-@dataclass(slots=True)
-class _Captured:
-    """The buffers of one image shape, and the options that name its CUDA graph."""
-
-    image: Any
-    output: Any
-    binding: Any
-    options: Any
+_log = logging.getLogger("dni_runtime")
 
 
 class OnDevice:
-    """An alpha-input model whose weights stay on a device. Threads may share it; one runs at a time.
+    """A model whose weights stay on a device. Threads may share it; one runs at a time.
 
-    `place`: cuda, or cpu for tests; `graphs`: whether to run captured CUDA graphs. Raises CannotPrepareError
-    where the model cannot be split.
+    `file`: an alpha-input model, or a baked one. `place`: cuda, or cpu for tests. `graphs`: whether to run captured
+    CUDA graphs. `nhwc`: channels-last, of an alpha-input model. Raises CannotPrepareError where the model cannot be
+    split, and what ONNX Runtime raises.
     """
 
-    def __init__(self, file: AlphaFile, signature: Signature, place: Place, *, graphs: bool) -> None:
-        halves = split(file.slim)
-        shapes = halves.shapes()
-        kinds = {value.name: value.type.tensor_type.elem_type for value in halves.model.graph.value_info}
-        graph = halves.model.graph
-        weights = []
-        for name in halves.weights:
-            if name not in shapes or kinds[name] not in _NUMPY_TYPES:
-                raise CannotPrepareError(f"the shape or type of {name} is not fixed")
-            weights.append(onnx.helper.make_tensor_value_info(name, kinds[name], shapes[name]))
-        alpha = [value for value in graph.input if value.name == "alpha"]
-        image = [value for value in graph.input if value.name != "alpha"]
-        head = subgraph(halves.model, halves.head, alpha, weights)
-        body = subgraph(halves.model, halves.body, [*image, *weights], graph.output)
-        self._device = place.provider
-        self._signature = signature
-        self._graphs = graphs
-        self._head = file.open_part(head.SerializeToString(), place)
-        self._body = file.open_part(body.SerializeToString(), place.with_cuda_graphs() if graphs else place)
-        self.note = "weights stay on the device and are blended there when alpha changes"
+    def __init__(
+        self, file: AlphaFile, signature: Signature, place: Place, *, graphs: bool, nhwc: bool = False
+    ) -> None:
+        if file.takes_alpha and not nhwc:
+            place = replace(place, options=without_fused_bias(place.options))
+        self._file, self._signature, self._place = file, signature, place
+        self._graphs, self._nhwc = graphs, nhwc
         self._lock = threading.Lock()
-        self._alpha: Key | None = None
-        self._captured: dict[tuple[int, ...], _Captured] = {}
-        self._weights = {
-            value.name: self._buffer(shapes[value.name], _NUMPY_TYPES[kinds[value.name]]) for value in weights
-        }
-        self._blending = self._head.io_binding()
-        for name, value in self._weights.items():
-            self._blending.bind_ortvalue_output(name, value)
+        self._weights: DeviceWeights | None = None
+        self._model = file.slim
+        self._integers: dict[np.dtype[Any], GraphSession | None] = {}
+        self.note = "the model has no alpha input"
+        if file.takes_alpha:
+            self.note = "weights stay on the device and are blended there when alpha changes"
+            if nhwc:
+                self.note += ", channels-last"
+            plan = plan_device(file.slim, file.path.parent, nhwc=nhwc)
+            self._model = _with_initializers(plan, file.path.name) if nhwc else plan.body
+            self._weights = self._turn(lambda: DeviceWeights(file, plan, signature, place, graphs=graphs))
+        self._floats: GraphSession = self._turn(lambda: self._open(self._model, [signature.output_name]))
 
     def run(self, x: Tensor, alpha: Key | None) -> Tensor:
         """The network's output for a NumPy array, which goes to the device and back."""
-        assert alpha is not None
-        x = np.ascontiguousarray(x)
-        with self._lock:
-            self._blend(alpha)
-            captured = self._captured.get(x.shape)
-            if captured is None:
-                captured = self._capture(x)
-            if captured is None:
-                image = onnxruntime.OrtValue.ortvalue_from_numpy(x, self._device, 0)
-                result: Tensor = self._run_once(image).numpy()
-                return result
-            captured.image.update_inplace(x)
-            self._body.run_with_iobinding(captured.binding, captured.options)
-            # The next call overwrites the buffer, which on a CPU is the array's own memory.
-            result = np.array(captured.output.numpy())
-            return result
+        result: Tensor = self._turn(lambda: self._fetch(self._compute(self._floats, np.ascontiguousarray(x), alpha)[0]))
+        return result
 
-    def run_there(self, x: Any, alpha: Key) -> Any:
+    def run_there(self, x: Any, alpha: Key | None) -> Any:
         """The output for an OrtValue on the device, as another one; nothing passes through the host."""
-        with self._lock:
+        return self._turn(lambda: self._copy(self._compute(self._floats, x, alpha)[0]))
+
+    def bind(self, x: Any, out: Any) -> Callable[[Key | None], None]:
+        """A call for OrtValues on the device, which reads `x` and writes `out` where they lie."""
+        session = self._floats
+        (shape,) = self._turn(lambda: session.shapes_of(x))
+        check_result(out, shape)
+        call = self._turn(lambda: session.call(x, [out]))
+
+        def run(alpha: Key | None) -> None:
             self._blend(alpha)
-            return self._run_once(x)
+            call()
+
+        return lambda alpha: self._turn(lambda: run(alpha))
+
+    def takes_integers(self, dtype: np.dtype[Any]) -> bool:
+        """Whether `run_integers` runs images of `dtype`; opens the session for them if there is none."""
+        if dtype not in self._integers and dtype in (np.uint8, np.uint16):
+            try:
+                self._integers[dtype] = self._turn(lambda: self._open_integers(dtype))
+            except Exception as error:  # of a graph nobody thought of: then the host converts
+                _log.warning("%s images are converted on the host: %s", dtype, error)
+                self._integers[dtype] = None
+        return self._integers.get(dtype) is not None
+
+    def run_integers(self, images: IntegerImage, alpha: Key | None) -> IntegerImage:
+        """The network for images (N, H, W, C) of a dtype that it takes, as the same (N, sH, sW, C'), rounded, clipped.
+
+        Raises ModelError if the network's output holds NaN.
+        """
+        result: IntegerImage = self._turn(lambda: self._run_integers(np.ascontiguousarray(images), alpha))
+        return result
+
+    def forget(self) -> None:
+        """Free the buffers of all image shapes."""
+        with self._lock:
+            for session in filter(None, (self._floats, *self._integers.values())):
+                self._place.in_turn(session.forget)
 
     def settle(self, timeout_s: float | None) -> bool:
         """Nothing to wait for."""
@@ -109,52 +120,84 @@ class OnDevice:
     def close(self) -> None:
         """Nothing to stop; memory is freed when the last call is done."""
 
-    def _blend(self, alpha: Key) -> None:
-        if alpha == self._alpha:
-            return
-        self._alpha = None  # whatever fails below leaves the weights in between
-        signature = self._signature
-        self._blending.bind_cpu_input("alpha", np.array(alpha, signature.alpha_dtype).reshape(signature.alpha_shape))
-        self._head.run_with_iobinding(self._blending)
-        self._alpha = alpha
+    def _turn(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            return self._place.in_turn(call)
 
-    def _capture(self, x: Tensor) -> _Captured | None:
-        """Buffers for images like `x`, None where no more of them are kept."""
-        if len(self._captured) >= _GRAPH_LIMIT:
-            return None
-        image = onnxruntime.OrtValue.ortvalue_from_numpy(x, self._device, 0)
-        output = self._run_once(image)
-        binding = self._bind(image)
-        binding.bind_ortvalue_output(self._signature.output_name, output)
-        captured = _Captured(image, output, binding, _options(len(self._captured) + 1 if self._graphs else None))
-        self._captured[x.shape] = captured
-        return captured
+    def _blend(self, alpha: Key | None) -> None:
+        if self._weights is not None:
+            assert alpha is not None
+            self._weights.blend(alpha)
 
-    def _run_once(self, image: Any) -> Any:
-        binding = self._bind(image)
-        binding.bind_output(self._signature.output_name, self._device)
-        # What the caller's own stream writes has to be there before ours reads it.
-        binding.synchronize_inputs()
-        self._body.run_with_iobinding(binding, _options(-1 if self._graphs else None))
-        binding.synchronize_outputs()
-        (output,) = binding.get_outputs()
-        return output
+    def _compute(self, session: GraphSession, image: Any, alpha: Key | None) -> list[Any]:
+        self._blend(alpha)
+        return session.run(image)
 
-    def _bind(self, image: Any) -> Any:
-        binding = self._body.io_binding()
-        binding.bind_ortvalue_input(self._signature.input_name, image)
-        for name, value in self._weights.items():
-            binding.bind_ortvalue_input(name, value)
-        return binding
+    def _run_integers(self, images: IntegerImage, alpha: Key | None) -> IntegerImage:
+        session = self._integers[images.dtype]
+        assert session is not None
+        result, nan_count = self._compute(session, images, alpha)
+        if nan_count.numpy()[0]:
+            raise ModelError("the network's output holds NaN; check the model's weights and the range of its input")
+        return self._fetch(result)
 
-    def _buffer(self, shape: tuple[int, ...], kind: type[np.generic]) -> Any:
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, kind, self._device, 0)
+    def _open_integers(self, dtype: np.dtype[Any]) -> GraphSession:
+        names = (self._signature.input_name, self._signature.output_name)
+        value_range = (self._file.metadata or Metadata()).value_range
+        model = with_integer_images(self._model, *names, value_range, dtype.type)
+        return self._open(model, [names[1], NAN_OUTPUT])
+
+    def _open(self, model: onnx.ModelProto, outputs: list[str]) -> GraphSession:
+        place = self._place.with_cuda_graphs() if self._graphs else self._place
+        weights = self._weights
+        in_place = weights.initializers() if weights is not None and self._nhwc else None
+        session = self._file.open_part(model.SerializeToString(), place, in_place=in_place)
+        bind = weights.bind if weights is not None and not self._nhwc else _bind_nothing
+        return GraphSession(session, self._place, self._signature.input_name, outputs, bind, graphs=self._graphs)
+
+    def _fetch(self, value: Any) -> Tensor:
+        """The value on the host, in an array of its own."""
+        values: Tensor = value.numpy()
+        return np.array(values) if self._place.provider == "cpu" else values
+
+    def _copy(self, value: Any) -> Any:
+        """A copy on the device, which no later call writes to."""
+        place = (self._place.provider, self._place.device_id)
+        kind = _element_type(value)
+        copy = onnxruntime.OrtValue.ortvalue_from_shape_and_type(value.shape(), kind, *place)
+        copy.update_inplace(value)
+        return copy
 
 
-def _options(graph: int | None) -> Any:
-    """Run options that name a CUDA graph; -1 runs without one in a session that has them."""
-    if graph is None:
-        return None
-    options = onnxruntime.RunOptions()
-    options.add_run_config_entry("gpu_graph_id", str(graph))
-    return options
+def check_result(out: Any, shape: tuple[int, ...]) -> None:
+    """Raise InputError unless the OrtValue `out` takes a result of `shape`."""
+    if tuple(out.shape()) != shape:
+        raise InputError(f"out has shape {tuple(out.shape())}; the network makes {shape} of this image")
+
+
+def _element_type(value: Any) -> int:
+    kind: int = value.element_type()
+    return kind
+
+
+def _bind_nothing(binding: Any) -> None:
+    """All weights are the session's own."""
+
+
+def _with_initializers(plan: DevicePlan, location: str) -> onnx.ModelProto:
+    """The body with its weights as initializers, whose values the session options give.
+
+    `location`: of a file that exists, which ONNX Runtime sees to without reading it.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(plan.body)
+    names = {part.name for part in plan.weights}
+    images = [value for value in model.graph.input if value.name not in names]
+    del model.graph.input[:]
+    model.graph.input.extend(images)
+    for part in plan.weights:
+        tensor = model.graph.initializer.add(
+            name=part.name, dims=part.shape, data_type=part.kind, data_location=onnx.TensorProto.EXTERNAL
+        )
+        tensor.external_data.add(key="location", value=location)
+    return model

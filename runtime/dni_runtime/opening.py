@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .alpha_file import AlphaFile, Key, read_alpha_file
-from .errors import InputError
+from .alpha_file import AlphaFile, read_onnx_file
+from .checking import check_equal, first_line, why_not_at_run_time
+from .cuda_options import file_options, why_no_graphs
+from .errors import InputError, ProviderError
 from .laid_out import LaidOut
 from .metadata import KEY, Metadata
 from .on_device import OnDevice
@@ -20,14 +20,10 @@ from .prepared_cache import prepared_once
 from .providers import Place, check_threads, open_session, resolve
 from .runners import AlwaysPinned, Pinning, Plain, Runner
 from .signature import Declared, Signature, read_signature
-from .split import CannotPrepareError
 
 ALPHA_POLICIES = ("auto", "dynamic", "pinned")
 """How alpha is applied, see `load`."""
 
-# As for the exporter's own check against PyTorch: float32 rounding through a deep network.
-_TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2
-_PROBE_PIXELS = 32
 # What a session costs besides weights: threads of its own, one for each core, and their stacks.
 _SESSION_BYTES = 8 * 2**20
 
@@ -58,7 +54,9 @@ def open_model(
         raise InputError(f"pin_cache_mib is {pin_cache_mib}; expected 0 or more")
     check_threads(threads)
     limit_bytes = pin_cache_mib * 2**20
-    alpha_file = read_alpha_file(file)
+    onnx_file = read_onnx_file(file)
+    alpha_file = onnx_file if onnx_file is not None and onnx_file.takes_alpha else None
+    half = onnx_file is not None and onnx_file.half
     known = resolve(provider)
     if provider_options and known is not None and known[0] == "cpu":
         raise InputError(
@@ -69,21 +67,35 @@ def open_model(
         signature = read_signature(Declared(alpha_file.slim), metadata)
         opening = _Opening(alpha_file, signature, metadata, Place("cpu", threads), limit_bytes)
         return Opened(opening.on_cpu(alpha_policy), signature, alpha_file.metadata, *known)
-    opened = open_session(str(file), provider, threads=threads, options=provider_options)
+    options = dict(provider_options)
+    if provider == "cuda" or known is None:
+        options = file_options(provider_options, half=half, takes_alpha=alpha_file is not None)
+    asked = Place("cuda" if known is None else known[0], threads, provider_options, half)
+    opened = asked.in_turn(lambda: open_session(str(file), provider, threads=threads, options=options, half=half))
+    place = replace(asked, provider=opened.provider)
     text = opened.session.get_modelmeta().custom_metadata_map.get(KEY)
     stated = None if text is None else Metadata.from_json(text)
     metadata = stated or Metadata()
     signature = read_signature(opened.session, metadata)
+    plain = Plain(opened.session, signature, place, _BLENDS_ALWAYS)
+    if opened.provider == "cuda" and (reason := why_not_at_run_time(plain, signature, metadata)):
+        if provider == "cuda":
+            raise ProviderError(f"cuda is not available: {reason}")
+        on_cpu = open_model(file, "cpu", threads, {}, alpha_policy, pin_cache_mib)
+        return replace(on_cpu, provider_note=f"auto chose cpu: cuda is not available: {reason}")
+    runner: Runner = plain
     if metadata.alpha_plane:
-        runner: Runner = Plain(opened.session, signature, f"alpha is a channel of the image; {_BLENDS_ALWAYS}")
+        plain.note = f"alpha is a channel of the image; {_BLENDS_ALWAYS}"
     elif signature.alpha_name is None:
-        runner = Plain(opened.session, signature, "the model has no alpha input")
+        plain.note = "the model has no alpha input"
+        if onnx_file is not None and opened.provider == "cuda":
+            place = replace(place, options=options)
+            opening = _Opening(onnx_file, signature, metadata, place, limit_bytes)
+            runner = opening.on_cuda(plain) or plain
     elif alpha_file is None:  # an .ort file, or another that only ONNX Runtime itself can read
-        runner = Plain(opened.session, signature, f"{_BLENDS_ALWAYS} (only an .onnx file can be laid out or pinned)")
+        plain.note = f"{_BLENDS_ALWAYS} (only an .onnx file can be laid out or pinned)"
     else:
-        place = Place(opened.provider, threads, provider_options)
-        opening = _Opening(alpha_file, signature, metadata, place, limit_bytes)
-        runner = opening.elsewhere(Plain(opened.session, signature, _BLENDS_ALWAYS), alpha_policy)
+        runner = _Opening(alpha_file, signature, metadata, place, limit_bytes).elsewhere(plain, alpha_policy)
     return Opened(runner, signature, stated, opened.provider, opened.note)
 
 
@@ -104,10 +116,10 @@ class _Opening:
         try:
             moving = self._laid_out(self.limit_bytes if policy == "auto" else 0)
         except Exception as error:  # of ONNX Runtime, the disk, a graph nobody thought of: speed is lost, no answer
-            plain = self._plain(f"{_BLENDS_ALWAYS} ({_first_line(error)})")
-            return Pinning(plain, self._pins(), self.signature) if policy == "auto" else plain
+            plain = self._plain(f"{_BLENDS_ALWAYS} ({first_line(error)})")
+            return Pinning(plain, self._pins(), self.signature, self.place) if policy == "auto" else plain
         if policy == "auto" and moving.gains_from_pins:
-            return Pinning(moving, self._pins(), self.signature)
+            return Pinning(moving, self._pins(), self.signature, self.place)
         return moving
 
     def elsewhere(self, plain: Plain, policy: str) -> Runner:
@@ -117,18 +129,30 @@ class _Opening:
         if self.place.provider == "tensorrt":
             # Building an engine takes minutes, so nobody gets one in the background.
             return plain
-        for graphs in (True, False) if self.place.provider == "cuda" else ():
-            try:
-                moving = OnDevice(self.file, self.signature, self.place, graphs=graphs)
-                self._check(moving, plain)
-            except Exception as error:  # as above; not every graph can be captured
-                plain.note = f"{_BLENDS_ALWAYS} ({_first_line(error)})"
-            else:
-                return moving
-        return Pinning(plain, self._pins(), self.signature) if policy == "auto" else plain
+        if self.place.provider == "cuda" and (runner := self.on_cuda(plain)):
+            return runner
+        return Pinning(plain, self._pins(), self.signature, self.place) if policy == "auto" else plain
+
+    def on_cuda(self, plain: Plain) -> OnDevice | None:
+        """The first way that gives the answers of `plain`, None where none does; the note of either says why."""
+        reasons = [] if (no_graphs := why_no_graphs()) is None else [no_graphs]
+        for nhwc in (True, False) if self.place.half and self.file.takes_alpha else (False,):
+            for graphs in (True, False) if no_graphs is None else (False,):
+                try:
+                    runner = OnDevice(self.file, self.signature, self.place, graphs=graphs, nhwc=nhwc)
+                    self._check(runner, plain)
+                except Exception as error:  # as above; not every graph can be captured
+                    way = ["channels-last"] * nhwc + ["with CUDA graphs" if graphs else "without CUDA graphs"]
+                    reasons.append(f"not {' '.join(way)}: {first_line(error)}")
+                else:
+                    runner.forget()
+                    runner.note += f" ({'; '.join(reasons)})" if reasons else ""
+                    return runner
+        plain.note = f"{plain.note} ({'; '.join(reasons)})"
+        return None
 
     def _always_pinned(self) -> Runner:
-        return AlwaysPinned(self._pins(), self.signature, lambda: self._plain("alpha could not be pinned"))
+        return AlwaysPinned(self._pins(), self.signature, self.place, lambda: self._plain("alpha could not be pinned"))
 
     def _pins(self) -> Pins:
         pin_bytes = self.place.weight_copies * self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
@@ -141,7 +165,11 @@ class _Opening:
         self.file.check_unchanged()
         session = self.place.open(str(self.file.given))
         self.file.check_unchanged()
-        return Plain(session, self.signature, note)
+        return Plain(session, self.signature, self.place, note)
+
+    def _check(self, candidate: Runner, plain: Plain) -> None:
+        half = self.place.half or self.signature.dtype == np.float16
+        check_equal(candidate, plain, self.signature, self.metadata, half=half)
 
     def _laid_out(self, limit_bytes: int) -> LaidOut:
         made: list[LaidOut] = []
@@ -157,33 +185,3 @@ class _Opening:
 
         prepared = prepared_once(self.file.path, self.file.slim, make)
         return made[0] if made else LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes)
-
-    def _check(self, candidate: Runner, plain: Plain) -> None:
-        """Compare with the graph as it is in the file at two middle alphas, on one small image of noise."""
-        x = self._small_image()
-        tolerance = _TOLERANCE if self.signature.dtype == np.float32 else _HALF_TOLERANCE
-        for alpha in self._middle_alphas():
-            expected, got = (runner.run(x, alpha).astype(np.float32) for runner in (plain, candidate))
-            error = float(np.abs(expected - got).max())
-            if not error <= tolerance * max(1.0, float(np.abs(expected).max())):  # NaN fails too
-                raise CannotPrepareError(f"the laid-out weights are off by {error:.1e}")
-
-    def _small_image(self) -> npt.NDArray[Any]:
-        """Noise of the smallest size that is worth a look, or of the one that the model takes."""
-        low, high = self.metadata.value_range
-        unit, minimum = self.metadata.size_multiple, self.metadata.size_minimum
-        side = -(-max(minimum, _PROBE_PIXELS) // unit) * unit
-        usual = (1, 3, side, side)
-        shape = [fixed or default for fixed, default in zip(self.signature.shape, usual, strict=True)]
-        return np.random.default_rng(0).uniform(low, high, shape).astype(self.signature.dtype)
-
-    def _middle_alphas(self) -> list[Key]:
-        """Of several endpoints each has another share: equal ones would not tell them apart."""
-        low, high = self.metadata.alpha_range
-        count = self.signature.alpha_shape[0] if self.signature.alpha_shape else 1
-        parts = np.arange(1, count + 1) / sum(range(count + 1))
-        return [tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77)]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -4,6 +4,7 @@ All weights that move with alpha lie in one flat array, in ONNX Runtime's own la
 product of the shares and the stored endpoints. The optimized graph takes slices of that array as inputs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,12 +87,13 @@ def prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
     """
     halves = split(slim)
     layout = learn_layout(halves, folder)
-    return _Builder(halves, layout, Recipes(halves), Stored(halves, folder)).build()
+    return _Builder(halves, halves.shapes(), layout, Recipes(halves), Stored(halves, folder)).build()
 
 
 @dataclass(slots=True)
 class _Builder:
     halves: Split
+    shapes: Mapping[str, tuple[int, ...]]
     layout: Layout
     recipes: Recipes
     stored: Stored
@@ -156,7 +158,7 @@ class _Builder:
         return start, start + _aligned(len(placement.index))
 
     def _scale(self, placement: Placement, factor: str, divides: bool, start: int) -> None:
-        shapes = self.halves.shapes()
+        shapes = self.shapes
         size = int(np.prod(shapes[factor]))
         spread = np.broadcast_to(np.arange(size).reshape(shapes[factor]), shapes[placement.weight]).ravel()
         wanted = np.where(placement.index < 0, -1, spread[placement.index])

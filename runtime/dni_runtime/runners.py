@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .alpha import append_planes
 from .alpha_file import Key
 from .pins import Pins
+from .providers import Place
 from .signature import Signature
 
 Tensor = npt.NDArray[Any]
@@ -37,9 +38,10 @@ class Runner(Protocol):
 class Plain:
     """The graph as it is in the file: alpha, if it has one, is blended with every call."""
 
-    def __init__(self, session: Any, signature: Signature, note: str) -> None:
+    def __init__(self, session: Any, signature: Signature, place: Place, note: str) -> None:
         self.note = note
         self._session: Any = session
+        self._place = place
         self._signature = signature
         self._outputs = [signature.output_name]
 
@@ -50,7 +52,8 @@ class Plain:
             feed[signature.input_name] = append_planes(x, alpha)
         elif alpha is not None and signature.alpha_name is not None:
             feed[signature.alpha_name] = np.array(alpha, signature.alpha_dtype).reshape(signature.alpha_shape)
-        (y,) = self._session.run(self._outputs, feed)
+        session = self._session
+        (y,) = self._place.in_turn(lambda: session.run(self._outputs, feed))
         result: Tensor = y
         return result
 
@@ -64,7 +67,8 @@ class Plain:
 class Pinning:
     """A pinned session while alpha holds, `moving` while it moves; no call waits for a pin."""
 
-    def __init__(self, moving: Runner, pins: Pins, signature: Signature) -> None:
+    def __init__(self, moving: Runner, pins: Pins, signature: Signature, place: Place) -> None:
+        self._place = place
         self.note = f"{moving.note}; pinned in the background while it holds"
         self._moving = moving
         self._pins = pins
@@ -78,7 +82,7 @@ class Pinning:
             holds = alpha in self._recent
             self._recent.append(alpha)
         if (session := self._pins.get(alpha)) is not None:
-            return _run_pinned(session, self._signature, x)
+            return _run_pinned(session, self._signature, self._place, x)
         y = self._moving.run(x, alpha)
         if holds:
             self._pins.request(alpha)
@@ -102,7 +106,8 @@ class AlwaysPinned:
 
     note = "alpha is pinned for every call, the first one with a new alpha waits"
 
-    def __init__(self, pins: Pins, signature: Signature, fall_back: Callable[[], Runner]) -> None:
+    def __init__(self, pins: Pins, signature: Signature, place: Place, fall_back: Callable[[], Runner]) -> None:
+        self._place = place
         self._pins = pins
         self._signature = signature
         self._make_other = fall_back
@@ -115,7 +120,7 @@ class AlwaysPinned:
             session = self._pins.obtain(alpha)
         except Exception:  # speed is lost, no answer; if the model is at fault, the other runner says so
             return self._fall_back().run(x, alpha)
-        return _run_pinned(session, self._signature, x)
+        return _run_pinned(session, self._signature, self._place, x)
 
     def settle(self, timeout_s: float | None) -> bool:
         return True
@@ -132,7 +137,7 @@ class AlwaysPinned:
             return self._other
 
 
-def _run_pinned(session: Any, signature: Signature, x: Tensor) -> Tensor:
-    (y,) = session.run([signature.output_name], {signature.input_name: x})
+def _run_pinned(session: Any, signature: Signature, place: Place, x: Tensor) -> Tensor:
+    (y,) = place.in_turn(lambda: session.run([signature.output_name], {signature.input_name: x}))
     result: Tensor = y
     return result

@@ -44,10 +44,10 @@ class Signature:
             raise InputError(f"x has dtype {x.dtype}; expected float32: pass x.astype(np.float32)")
         self.check_shape(x.shape, metadata)
 
-    def check_type(self, kind: str) -> None:
-        """Raise InputError unless `kind`, ONNX Runtime's name of a tensor type, is the model's own."""
+    def check_type(self, kind: str, name: str = "x") -> None:
+        """Raise InputError unless `kind`, ONNX Runtime's name of a tensor type, is the model's own; `name`: of what."""
         if _DTYPES.get(kind) != self.dtype:
-            raise InputError(f"x is a {kind}; the model takes {self.dtype}")
+            raise InputError(f"{name} is a {kind}; the model takes {self.dtype}")
 
     def check_shape(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Raise InputError unless the model takes tensors of `shape`."""

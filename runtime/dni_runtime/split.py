@@ -48,8 +48,11 @@ class Split:
         return shapes
 
 
-def split(model: onnx.ModelProto) -> Split:
-    """Split `model`, which has an input `alpha` and one other. Raises CannotPrepareError."""
+def split(model: onnx.ModelProto, *, rearrange_in_head: bool = False) -> Split:
+    """Split `model`, which has an input `alpha` and one other. Raises CannotPrepareError.
+
+    `rearrange_in_head`: nodes that only rearrange weights are the head's.
+    """
     graph = model.graph
     if model.functions or any(_has_subgraph(node) for node in graph.node):
         raise CannotPrepareError("the graph has functions or control flow")
@@ -66,7 +69,8 @@ def split(model: onnx.ModelProto) -> Split:
     results = {value.name for value in graph.output}
     for index in reversed(range(len(graph.node))):
         node = graph.node[index]
-        if head[index] and node.op_type in _MOVES and results.isdisjoint(node.output):
+        movable = not rearrange_in_head and node.op_type in _MOVES
+        if head[index] and movable and results.isdisjoint(node.output):
             users = [user for name in node.output for user in consumers.get(name, [])]
             if all(body[user] for user in users):
                 head[index], body[index] = False, True

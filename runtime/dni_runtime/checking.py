@@ -1,0 +1,74 @@
+"""What is tried when a model is loaded: whether it runs at all, and whether a faster way gives the same answers."""
+
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .alpha_file import Key
+from .metadata import Metadata
+from .nvidia import CUDA_REMEDY
+from .runners import Runner
+from .signature import Signature
+from .split import CannotPrepareError
+
+# As for the exporter's own check against PyTorch: float32 rounding through a deep network.
+_TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2
+_PROBE_PIXELS = 32
+
+
+def check_equal(candidate: Runner, plain: Runner, signature: Signature, metadata: Metadata, *, half: bool) -> None:
+    """Compare with the graph as it is in the file at two middle alphas, on one small image of noise.
+
+    And at the first one again: on a device the image's shape has its own buffers from the second call on. `half`:
+    whether the network computes in float16. Raises CannotPrepareError where they differ.
+    """
+    x = _small_image(signature, metadata)
+    tolerance = _HALF_TOLERANCE if half else _TOLERANCE
+    first, second = _middle_alphas(signature, metadata)
+    for alpha in (first, second, first):
+        expected, got = (runner.run(x, alpha).astype(np.float32) for runner in (plain, candidate))
+        error = float(np.abs(expected - got).max())
+        if not error <= tolerance * max(1.0, float(np.abs(expected).max())):  # NaN fails too
+            raise CannotPrepareError(f"the laid-out weights are off by {error:.1e}")
+
+
+def why_not_at_run_time(plain: Runner, signature: Signature, metadata: Metadata) -> str | None:
+    """What CUDA lacks to run a model that it could load, None where nothing is known to be missing.
+
+    ONNX Runtime 1.31 loads cuDNN when the first convolution runs.
+    """
+    try:
+        plain.run(_small_image(signature, metadata), _middle_alphas(signature, metadata)[0])
+    except Exception as error:
+        # Anything else is the model's own, such as sizes that it does not take: a call says so.
+        if re.search("cudnn|cublas|cuda", str(error), re.IGNORECASE):
+            return f"it could not run the model ({first_line(error)}). {CUDA_REMEDY}"
+    return None
+
+
+def _small_image(signature: Signature, metadata: Metadata) -> npt.NDArray[Any]:
+    """Noise of the smallest size that is worth a look, or of the one that the model takes."""
+    low, high = metadata.value_range
+    unit, minimum = metadata.size_multiple, metadata.size_minimum
+    side = -(-max(minimum, _PROBE_PIXELS) // unit) * unit
+    usual = (1, 3, side, side)
+    shape = [fixed or default for fixed, default in zip(signature.shape, usual, strict=True)]
+    return np.random.default_rng(0).uniform(low, high, shape).astype(signature.dtype)
+
+
+def _middle_alphas(signature: Signature, metadata: Metadata) -> tuple[Key | None, Key | None]:
+    """Two; of several endpoints each has another share: equal ones would not tell them apart."""
+    if signature.alpha_name is None:
+        return None, None
+    low, high = metadata.alpha_range
+    count = signature.alpha_shape[0] if signature.alpha_shape else 1
+    parts = np.arange(1, count + 1) / sum(range(count + 1))
+    first, second = (tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77))
+    return first, second
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the lines on where it comes from."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,165 @@
+"""A session on buffers of its own on a device: an image shape that comes back is one launch of a CUDA graph."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from .providers import Place
+
+Tensor = npt.NDArray[Any]
+
+# The graphs of a session share their memory, but each has an image and an output of its own.
+GRAPH_LIMIT = 16
+# Shapes that were seen once are remembered, until they are too many.
+_SEEN_LIMIT = 4096
+
+_TYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(uint16)": np.uint16,
+    "tensor(bool)": np.bool_,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Captured:
+    """The buffers of one image shape, and the options that name its CUDA graph."""
+
+    image: Any
+    outputs: list[Any]
+    binding: Any
+    options: Any
+
+
+class GraphSession:
+    """One session, run for one call at a time.
+
+    `place`: cuda, or cpu for tests; `graphs`: whether the session has CUDA graphs on. `image`: the input's name,
+    `outputs`: the outputs' names. `bind`: binds the other inputs of a binding, to memory that stays where it is.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        place: Place,
+        image: str,
+        outputs: list[str],
+        bind: Callable[[Any], None],
+        *,
+        graphs: bool,
+    ) -> None:
+        self._session = session
+        self._device, self._device_id = place.provider, place.device_id
+        self._image, self._bind_rest, self._graphs = image, bind, graphs
+        types = {value.name: value.type for value in session.get_outputs()}
+        self._outputs = {name: _TYPES[types[name]] for name in outputs}
+        self._seen: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        self._captured: dict[tuple[int, ...], _Captured] = {}
+        self._graph_count = 0
+
+    def run(self, image: Any) -> list[Any]:
+        """The outputs, as OrtValues on the device, for an array or for an OrtValue on the device.
+
+        The next call may overwrite them. What is captured once and then fails is run once more without a graph.
+        """
+        shape = tuple(image.shape if isinstance(image, np.ndarray) else image.shape())
+        captured = self._captured.get(shape)
+        if captured is None and shape in self._seen and len(self._captured) < GRAPH_LIMIT:
+            # At the second sight: the first run of a shape makes plans, and a photograph's size may never come back.
+            captured = self._captured[shape] = self._new(shape, image)
+        if captured is None:
+            return self._run_once(image)
+        captured.image.update_inplace(image)
+        try:
+            self._session.run_with_iobinding(captured.binding, captured.options)
+        except Exception:  # another library's work on the device may break a capture
+            del self._captured[shape]
+            return self._run_once(image)
+        return captured.outputs
+
+    def shapes_of(self, image: Any) -> list[tuple[int, ...]]:
+        """The shapes of the outputs for an OrtValue."""
+        shape = tuple(image.shape())
+        if shape not in self._seen:
+            self._run_once(image)
+        return self._seen[shape]
+
+    def call(self, image: Any, outputs: list[Any]) -> Callable[[], None]:
+        """A call that reads and writes these OrtValues where they lie, with a graph of its own."""
+        binding = self._bind(image)
+        for name, value in zip(self._outputs, outputs, strict=True):
+            binding.bind_ortvalue_output(name, value)
+        options = self._new_options()
+
+        def run() -> None:
+            # What another stream writes to the image, or still reads of the output, comes first.
+            binding.synchronize_inputs()
+            self._session.run_with_iobinding(binding, options)
+
+        return run
+
+    def nodes(self) -> dict[str, list[str]]:
+        """The operators that each of ONNX Runtime's providers runs, where the session was asked to record them."""
+        found: dict[str, list[str]] = {}
+        for part in self._session.get_provider_graph_assignment_info():
+            found.setdefault(part.ep_name, []).extend(node.op_type for node in part.get_nodes())
+        return found
+
+    def forget(self) -> None:
+        """Free the buffers of all shapes."""
+        self._captured.clear()
+        self._seen.clear()
+
+    def _run_once(self, image: Any) -> list[Any]:
+        value = self._put(image) if isinstance(image, np.ndarray) else image
+        binding = self._bind(value)
+        for name in self._outputs:
+            binding.bind_output(name, self._device, self._device_id)
+        self._session.run_with_iobinding(binding, run_options(-1 if self._graphs else None))
+        outputs: list[Any] = binding.get_outputs()
+        if len(self._seen) >= _SEEN_LIMIT:
+            self._seen.clear()
+        self._seen[tuple(value.shape())] = [tuple(output.shape()) for output in outputs]
+        return outputs
+
+    def _new(self, shape: tuple[int, ...], image: Any) -> _Captured:
+        """Buffers and a binding; the graph itself is captured by the first run with them."""
+        kind = image.dtype if isinstance(image, np.ndarray) else _TYPES[image.data_type()]
+        mine = self._empty(shape, kind)
+        binding = self._bind(mine)
+        outputs = []
+        for (name, output), size in zip(self._outputs.items(), self._seen[shape], strict=True):
+            outputs.append(self._empty(size, output))
+            binding.bind_ortvalue_output(name, outputs[-1])
+        return _Captured(mine, outputs, binding, self._new_options())
+
+    def _new_options(self) -> Any:
+        # A number is never used again: ONNX Runtime would replay what it captured for buffers that are gone.
+        self._graph_count += 1
+        return run_options(self._graph_count if self._graphs else None)
+
+    def _bind(self, image: Any) -> Any:
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input(self._image, image)
+        self._bind_rest(binding)
+        return binding
+
+    def _put(self, x: Tensor) -> Any:
+        return onnxruntime.OrtValue.ortvalue_from_numpy(x, self._device, self._device_id)
+
+    def _empty(self, shape: tuple[int, ...], kind: Any) -> Any:
+        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, kind, self._device, self._device_id)
+
+
+def run_options(graph: int | None) -> Any:
+    """Run options that name a CUDA graph; -1 runs without one in a session that has them."""
+    if graph is None:
+        return None
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("gpu_graph_id", str(graph))
+    return options
