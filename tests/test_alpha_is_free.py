@@ -17,7 +17,7 @@ from dni_deploy.bench.report import ModelFacts, Rounds, make_row
 from dni_deploy.bench.spread import spread
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "alpha_is_free"
-MODULES = ("bounds", "cuda_graph", "four_networks", "page", "plots", "pytorch")
+MODULES = ("bounds", "four_networks", "page", "plots", "pytorch")
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cuda_graph import ALPHA_GRAPH, BAKED_GRAPH
-from pytorch import COMPILED, EAGER
+from pytorch import EAGER
 
 from dni_deploy.bench.lineup import BAKED, OURS
 from dni_deploy.bench.report import Case, ModelFacts
 from dni_deploy.bench.spread import Spread, paired_ratios, spread
 
 HELD, MOVING, FIRST = 1.02, 1.05, 1.6
-GRAPH = 1.03
 OVERHEAD_MS = 0.15
 MEMORY_SLACK = 1.1
 # Bounds on times are promised for two threads.
@@ -49,12 +47,7 @@ def check_bounds(cases: Sequence[Case], models: Sequence[ModelFacts], overhead_m
 def _speed(case: Case) -> list[Bound]:
     where = f"{case.model} {case.height} x {case.width}, {case.dtype}"
     rounds = case.rounds
-    if case.provider == "cuda":
-        pairs = [
-            ("alpha-input with CUDA graph / baked", rounds.held, ALPHA_GRAPH, BAKED_GRAPH, GRAPH),
-            ("alpha-input with CUDA graph / torch.compile", rounds.held, ALPHA_GRAPH, COMPILED, 1.0),
-        ]
-    elif case.threads == THREADS:
+    if case.threads == THREADS:
         pairs = [
             ("alpha held / baked", rounds.held, OURS, BAKED, HELD),
             ("new alpha every call / baked", rounds.moving, OURS, BAKED, MOVING),

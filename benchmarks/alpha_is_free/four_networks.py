@@ -100,7 +100,7 @@ class Files:
     model: Path
 
 
-def write_files(build: Callable[[], nn.Module], folder: Path, dtype: str = "float32") -> Files:
+def write_files(build: Callable[[], nn.Module], folder: Path) -> Files:
     """Make the endpoints and export them, verified against PyTorch."""
     folder.mkdir()
     files = Files(folder / "A.pth", folder / "B.pth", folder / "model.onnx")
@@ -112,7 +112,7 @@ def write_files(build: Callable[[], nn.Module], folder: Path, dtype: str = "floa
     a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     torch.save(a, files.a)
     torch.save({name: _related(name, tensor) for name, tensor in a.items()}, files.b)
-    dni_deploy.export([files.a, files.b], files.model, alpha_input=True, arch=network, dtype=dtype)
+    dni_deploy.export([files.a, files.b], files.model, alpha_input=True, arch=network)
     return files
 
 

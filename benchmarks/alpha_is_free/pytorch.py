@@ -1,11 +1,9 @@
 """What is done in PyTorch today: weights blended where alpha changes, compiled or not, and checkpoints read again.
 
-Blending writes into the network's own tensors, so that torch.compile has nothing to compile anew. On CUDA these
-have not been run yet.
+Blending writes into the network's own tensors, so that torch.compile has nothing to compile anew.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from four_networks import NETWORKS
@@ -17,16 +15,12 @@ EAGER = "PyTorch eager"
 COMPILED = "torch.compile"
 RELOADED = "PyTorch reload"
 
-_DTYPES = {"float32": torch.float32, "float16": torch.float16}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PyTorch(Approach):
     """`files` are the checkpoints A and B. `reload`: read both at every change, as Real-ESRGAN does."""
 
     network: str
-    device: str = "cpu"
-    dtype: str = "float32"
     compile: bool = False
     reload: bool = False
 
@@ -41,11 +35,7 @@ class _Network:
 
     def __init__(self, approach: PyTorch) -> None:
         self._files = approach.files
-        self._device, self._dtype = torch.device(approach.device), _DTYPES[approach.dtype]
-        # TF32 has 10 bits of mantissa; it is off on our side, too.
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         self._network = NETWORKS[approach.network].build().eval().requires_grad_(False)
-        self._network.to(self._device, self._dtype)
         self._call = self._network
         if approach.compile:
             # Dynamo falls back to eager, silently, after some recompilations of the same code.
@@ -60,8 +50,8 @@ class _Network:
             if alpha != self._alpha:
                 self._change(alpha[0])
                 self._alpha = alpha
-            y: Tensor = self._call(torch.from_numpy(x).to(self._device, self._dtype))
-            result: FloatArray = y.float().cpu().numpy()
+            y: Tensor = self._call(torch.from_numpy(x))
+            result: FloatArray = y.numpy()
             return result
 
     def settle(self) -> None:
@@ -87,9 +77,4 @@ class _Network:
         self._network.load_state_dict(a)
 
     def _read_checkpoints(self) -> list[dict[str, Tensor]]:
-        return [_read(file, self._device, self._dtype) for file in self._files]
-
-
-def _read(file: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = torch.load(file, weights_only=True, map_location=device)
-    return {name: t.to(dtype) if t.is_floating_point() else t for name, t in state.items()}
+        return [torch.load(file, weights_only=True) for file in self._files]

@@ -15,9 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-import torch
 from bounds import CONTROL, THREADS, check_bounds
-from cuda_cases import CUDA_NOTE, cuda_cases
 from four_networks import NETWORKS, Files, write_files
 from overhead import call_overhead_ms
 from page import bounds_table, page
@@ -134,12 +132,9 @@ def main(networks: tuple[str, ...], quick: bool, output: Path | None) -> None:
             more, facts = measure_network(name, Path(folder), quick)
             cases += more
             models.append(facts)
-        if torch.cuda.is_available():
-            cases += cuda_cases(networks or tuple(NETWORKS), Path(folder), _plan(True, quick), say)
     say("the runtime's own part of a call")
     overhead_ms = call_overhead_ms(100 if quick else 2000)
-    notes = (*NOTES, *(() if torch.cuda.is_available() else (CUDA_NOTE,)))
-    report = Report(hardware(), tuple(cases), tuple(models), notes)
+    report = Report(hardware(), tuple(cases), tuple(models), NOTES)
     bounds = check_bounds(cases, models, overhead_ms)
     found = report.to_dict() | {"overhead_ms": asdict(overhead_ms)}
     found["bounds"] = [asdict(bound) | {"holds": bound.holds} for bound in bounds]

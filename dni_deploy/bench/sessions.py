@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from dni_runtime import Metadata
+from dni_runtime.alpha_file import read_onnx_file
+from dni_runtime.cuda_options import file_options
 from dni_runtime.providers import open_session
 from dni_runtime.signature import read_signature
 
@@ -20,7 +22,7 @@ class Session:
     note = ""
 
     def __init__(self, file: Path, provider: str, threads: int | None) -> None:
-        self._session: Any = open_session(str(file), provider, threads=threads).session
+        self._session: Any = _open(file, provider, threads)
         self.signature = read_signature(self._session, Metadata())
         self._outputs = [self.signature.output_name]
 
@@ -39,6 +41,15 @@ class Session:
 
     def close(self) -> None:
         self._session = None
+
+
+def _open(file: Path, provider: str, threads: int | None) -> Any:
+    """A session at its best: on a GPU with the options that suit the file, as our runtime's own."""
+    onnx_file = read_onnx_file(file) if provider == "cuda" else None
+    if onnx_file is None:
+        return open_session(str(file), provider, threads=threads).session
+    options = file_options({}, half=onnx_file.half, takes_alpha=onnx_file.takes_alpha)
+    return open_session(str(file), provider, threads=threads, options=options, half=onnx_file.half).session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
