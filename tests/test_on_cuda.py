@@ -233,3 +233,12 @@ def test_a_bound_call_follows_image_and_alpha(dtype: str, tmp_path: Path):
             assert_close(out.cpu().numpy(), wanted, 1e-5 if dtype == "float32" else HALF_TOLERANCE)
         with pytest.raises(InputError, match=r"out has shape \(2, 3, 28, 13\); the network makes \(2, 3, 28, 12\)"):
             model.bind(x, torch.zeros(2, 3, 28, 13, device="cuda"))
+
+
+def test_tensors_elsewhere_are_refused(path: Path):
+    x = torch.from_numpy(IMAGE)
+    with load(path, "cuda") as model:
+        with pytest.raises(InputError, match="x lies on the CPU; expected a tensor on the model's GPU"):
+            model.run_on_device(x, 0.3)
+        with pytest.raises(InputError, match="out lies on the CPU"):
+            model.bind(x.cuda(), x)

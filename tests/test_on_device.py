@@ -1,6 +1,8 @@
 """Weights that stay on a device: with buffers on the CPU, everything but the GPU's own part (test_on_cuda.py)."""
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from networks import NETWORKS, pair
 from onnx_models import baked, conv_stack, noise, picture, save
 
 from dni_exporters import export
-from dni_runtime import AlphaError, InputError, ModelError, device_plan, load
+from dni_runtime import AlphaError, InputError, ModelError, device_plan, graph_session, load
 from dni_runtime.alpha_file import read_onnx_file
 from dni_runtime.channels_last import channels_last
 from dni_runtime.graph_session import GRAPH_LIMIT
@@ -266,3 +268,45 @@ def test_a_bound_call_on_the_device(path: Path):
         x.update_inplace(image)
         call((alpha,))
         assert_close(out.numpy(), run(path, image, alpha))
+
+
+def test_a_closed_runner_frees_its_sessions(path: Path):
+    runner = on_cpu(path)
+    runner.run(IMAGE, (0.5,))
+    session, head = weakref.ref(runner._floats._session), weakref.ref(runner._weights._head)
+    runner.close()
+    gc.collect()
+    assert session() is None and head() is None
+
+
+def test_a_capture_that_fails_is_no_failed_call(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of the weights and of a bound call; without a graph to leave out, the error comes out."""
+    runner = on_cpu(path)
+    x = onnxruntime.OrtValue.ortvalue_from_numpy(IMAGE.copy())
+    out = onnxruntime.OrtValue.ortvalue_from_shape_and_type(IMAGE.shape, np.float32)
+    call = runner.bind(x, out)
+    failed: list[Any] = []
+
+    class Breaks:
+        def __init__(self, session: Any) -> None:
+            self.session = session
+
+        def io_binding(self) -> Any:
+            return self.session.io_binding()
+
+        def run_with_iobinding(self, binding: Any, options: Any) -> None:
+            if options is None or options.get_run_config_entry("gpu_graph_id") != "-1":
+                failed.append(options)
+                raise RuntimeError("CUDA error 900: operation not permitted when stream is capturing")
+            self.session.run_with_iobinding(binding, options)
+
+    for part, name in ((runner._weights, "_head"), (runner._floats, "_session")):
+        monkeypatch.setattr(part, name, Breaks(getattr(part, name)))
+    with pytest.raises(RuntimeError, match="error 900"):
+        call((0.5,))
+    runner._weights._options = graph_session.run_options(1)
+    monkeypatch.setattr(runner._floats, "_graphs", True)
+    call = runner.bind(x, out)
+    call((0.25,))
+    assert len(failed) == 3
+    assert_close(out.numpy(), run(path, IMAGE, 0.25))

@@ -8,7 +8,7 @@ import onnxruntime
 from .alpha_file import AlphaFile, Key
 from .device_plan import KINDS, DevicePlan, Part
 from .dlpack_view import View
-from .graph_session import run_options
+from .graph_session import run_again_without_graph, run_options
 from .providers import Place
 from .signature import Signature
 
@@ -52,7 +52,7 @@ class DeviceWeights:
             return
         self._blended = None  # whatever fails below leaves the weights in between
         self._alpha.update_inplace(np.array(alpha, self._dtype).reshape(self._shape))
-        self._head.run_with_iobinding(self._binding, self._options)
+        run_again_without_graph(self._head, self._binding, self._options)
         self._blended = alpha
 
     def bind(self, binding: Any) -> None:

@@ -77,7 +77,7 @@ class GraphSession:
         captured.image.update_inplace(image)
         try:
             self._session.run_with_iobinding(captured.binding, captured.options)
-        except Exception:  # another library's work on the device may break a capture
+        except Exception:  # as in run_again_without_graph
             del self._captured[shape]
             return self._run_once(image)
         return captured.outputs
@@ -99,7 +99,7 @@ class GraphSession:
         def run() -> None:
             # What another stream writes to the image, or still reads of the output, comes first.
             binding.synchronize_inputs()
-            self._session.run_with_iobinding(binding, options)
+            run_again_without_graph(self._session, binding, options)
 
         return run
 
@@ -154,6 +154,19 @@ class GraphSession:
 
     def _empty(self, shape: tuple[int, ...], kind: Any) -> Any:
         return onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, kind, self._device, self._device_id)
+
+
+def run_again_without_graph(session: Any, binding: Any, options: Any) -> None:
+    """Run; once more without the graph that `options` name, if that fails.
+
+    Another library's work on the device may break a capture: only ours takes turns.
+    """
+    try:
+        session.run_with_iobinding(binding, options)
+    except Exception:
+        if options is None:
+            raise
+        session.run_with_iobinding(binding, run_options(-1))
 
 
 def run_options(graph: int | None) -> Any:

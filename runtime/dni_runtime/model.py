@@ -76,7 +76,7 @@ def load(
     if file.stat().st_size == 0:
         raise ModelError(f"{file} is empty; expected an .onnx file: copy or export it again")
     try:
-        opened = open_model(file, provider, threads, provider_options or {}, alpha_policy, pin_cache_mib)
+        opened = open_model(file, provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
@@ -319,6 +319,8 @@ class Model:
                 f"{name} is of type {type(x).__name__}; expected a DLPack tensor ({_strip(error)})"
             ) from None
         self._signature.check_type(value.data_type(), name)
+        if self.provider == "cuda" and not is_on_gpu(value):
+            raise InputError(f"{name} lies on the CPU; expected a tensor on the model's GPU, or use model(x)")
         return value
 
     def _open_runner(self) -> Runner:
@@ -335,6 +337,11 @@ class Model:
             if self._runner is None:  # closed by another thread before the session was taken
                 raise ModelError(f"{self._name} is closed; load it again") from None
             raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
+
+
+def _as_text(options: Mapping[str, object] | None) -> dict[str, str]:
+    """Provider options as ONNX Runtime takes them: it makes text of numbers, too."""
+    return {str(name): str(value) for name, value in (options or {}).items()}
 
 
 def _explain(file: Path, error: Exception) -> ModelError:

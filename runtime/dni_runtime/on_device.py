@@ -118,7 +118,12 @@ class OnDevice:
         return True
 
     def close(self) -> None:
-        """Nothing to stop; memory is freed when the last call is done."""
+        """Free the device's memory, but for what bound calls use. Waits for a call that is running."""
+        self._turn(self._release)
+
+    def _release(self) -> None:
+        self._integers.clear()
+        del self._floats, self._weights
 
     def _turn(self, call: Callable[[], T]) -> T:
         with self._lock:

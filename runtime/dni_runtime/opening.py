@@ -9,7 +9,7 @@ import numpy as np
 
 from .alpha_file import AlphaFile, read_onnx_file
 from .checking import check_equal, first_line, why_not_at_run_time
-from .cuda_options import file_options, why_no_graphs
+from .cuda_options import file_options, why_no_graphs, without_fused_bias
 from .errors import InputError, ProviderError
 from .laid_out import LaidOut
 from .metadata import KEY, Metadata
@@ -154,16 +154,21 @@ class _Opening:
     def _always_pinned(self) -> Runner:
         return AlwaysPinned(self._pins(), self.signature, self.place, lambda: self._plain("alpha could not be pinned"))
 
+    @property
+    def _plain_place(self) -> Place:
+        """For sessions of the file's own graph, whose convolutions are channels first."""
+        return replace(self.place, options=without_fused_bias(self.place.options))
+
     def _pins(self) -> Pins:
         pin_bytes = self.place.weight_copies * self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
         return Pins(
-            lambda alpha: self.file.open_pinned(alpha, self.place),
+            lambda alpha: self.file.open_pinned(alpha, self._plain_place),
             self.limit_bytes // (pin_bytes + _SESSION_BYTES),
         )
 
     def _plain(self, note: str) -> Plain:
         self.file.check_unchanged()
-        session = self.place.open(str(self.file.given))
+        session = self._plain_place.open(str(self.file.given))
         self.file.check_unchanged()
         return Plain(session, self.signature, self.place, note)
 
