@@ -14,7 +14,7 @@ import numpy.typing as npt
 from .alpha import Alpha, check_alpha, format_alpha
 from .alpha_file import Key
 from .dlpack import copy_to_gpu, import_tensor, is_on_gpu
-from .enhance import enhance_images
+from .enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_images
 from .errors import AlphaError, DniError, InputError, ModelError
 from .external_data import missing
 from .images import IntegerImage
@@ -183,9 +183,10 @@ class Model:
         Opacity is kept at scale 1, else the network enlarges it as a grey image, unless it is constant.
 
         `alpha`: as for a call. `tile`: height and width of the tiles in input pixels; None tiles images of
-        more than 1024 x 1024 pixels by 512, 0 never tiles. `overlap`: input pixels on each inner side of a
-        tile that are computed and thrown away; None takes the network's reach, at most 64. A model of fixed
-        size has tiles of that size. `progress`: called with (tiles done, tiles in all).
+        more than 1024 x 1024 pixels (512 x 512 on a GPU, where every new size costs time) by 512, 0 never tiles.
+        `overlap`: input pixels on each inner side of a tile that are computed and thrown away; None takes the
+        network's reach, at most 64. A model of fixed size has tiles of that size. `progress`: called with (tiles
+        done, tiles in all).
 
         Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
         written while the network runs. On a GPU it converts and rounds images of the network's own channels itself;
@@ -213,6 +214,7 @@ class Model:
         values = self.check_alpha(alpha)
         if self._scale_unknown:
             self._learn_scale(values)
+        on_device = isinstance(self._runner, OnDevice)
         return enhance_images(
             lambda x: self._run(x, values),
             images,
@@ -222,6 +224,7 @@ class Model:
             overlap=overlap,
             progress=progress,
             run_integers=self._integers(images, values),
+            untiled_limit_pixels=DEVICE_UNTILED_LIMIT_PIXELS if on_device else UNTILED_LIMIT_PIXELS,
         )
 
     def check_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
