@@ -12,7 +12,7 @@ from onnx_models import conv_stack, save, tinted, unet
 from policies import MODELS, PATIENCE_S, Gate, X, assert_same, each_model, each_policy, gate, reference
 
 from dni_runtime import ModelError, load
-from dni_runtime.alpha_file import AlphaFile
+from dni_runtime.alpha_file import AlphaFile, read_onnx_file
 
 __all__ = ["gate"]
 
@@ -168,3 +168,29 @@ def test_weights_outside_of_the_folder_are_refused_unread(location: str, tmp_pat
     (tmp_path / "here" / "model.onnx").write_bytes(proto.SerializeToString())
     with pytest.raises(ModelError, match=r"model\.onnx needs a weights file that is missing or damaged"):
         load(tmp_path / "here" / "model.onnx", "cpu")
+
+
+def test_what_computes_in_half_and_which_weights_are_constant(tmp_path: Path):
+    def file(model: onnx.ModelProto) -> AlphaFile:
+        found = read_onnx_file(save(model, tmp_path / "model.onnx"))
+        assert found is not None
+        return found
+
+    alpha_input, plain = file(conv_stack(metadata=None)), file(conv_stack(metadata=None, alpha=0.3))
+    assert (alpha_input.half, alpha_input.constant_weights, alpha_input.takes_alpha) == (False, False, True)
+    assert (plain.half, plain.constant_weights, plain.takes_alpha) == (False, True, False)
+
+    stored_as_half = conv_stack(metadata=None, alpha=0.3)
+    (weight,) = (t for t in stored_as_half.graph.initializer if t.name == "first.weight")
+    values = onnx.numpy_helper.to_array(weight).astype(np.float16)
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, "first.weight@half"))
+    cast = onnx.helper.make_node("Cast", ["first.weight@half"], ["first.weight"], to=onnx.TensorProto.FLOAT)
+    stored_as_half.graph.node.insert(0, cast)
+    found = file(stored_as_half)
+    assert (found.half, found.constant_weights) == (False, True)
+    stored_as_half.graph.node[0].op_type = "DequantizeLinear"  # which ONNX Runtime may keep
+    assert not AlphaFile(found.path, stored_as_half).constant_weights
+
+    listed = conv_stack(metadata=None, alpha=0.3)
+    listed.graph.input.append(onnx.helper.make_tensor_value_info("first.weight", onnx.TensorProto.FLOAT, [8, 3, 3, 3]))
+    assert not file(listed).constant_weights

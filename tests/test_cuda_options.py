@@ -24,8 +24,16 @@ from dni_runtime.cuda_options import file_options, why_no_graphs, without_fused_
 )
 def test_options_of_a_file(half: bool, takes_alpha: bool, given: dict[str, str], expected: dict[str, str]):
     before = dict(given)
-    assert file_options(given, half=half, takes_alpha=takes_alpha) == expected
+    assert file_options(given, half=half, constant_weights=not takes_alpha, takes_alpha=takes_alpha) == expected
     assert given == before
+
+
+def test_weights_that_the_image_makes_are_not_rearranged():
+    assert file_options({}, half=True, constant_weights=False, takes_alpha=False) == {}
+    with pytest.raises(InputError, match="prefer_nhwc"):
+        file_options({"prefer_nhwc": "True"}, half=True, constant_weights=False, takes_alpha=False)
+    off = {"prefer_nhwc": "False"}
+    assert file_options(off, half=True, constant_weights=False, takes_alpha=False) == off
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -33,16 +41,22 @@ def test_rearranging_weights_that_are_computed_is_refused(half: bool):
     with pytest.raises(
         InputError, match=r"have prefer_nhwc, which rearranges the weights of baked files alone; leave it"
     ):
-        file_options({"prefer_nhwc": "1"}, half=half, takes_alpha=True)
+        file_options({"prefer_nhwc": "1"}, half=half, constant_weights=False, takes_alpha=True)
 
 
 @pytest.mark.parametrize(
     ("half", "takes_alpha", "given"),
-    [(False, True, {}), (False, False, {}), (True, False, {"prefer_nhwc": "0"})],
+    [
+        (False, True, {}),
+        (False, False, {}),
+        (True, False, {"prefer_nhwc": "0"}),
+        (True, False, {"prefer_nhwc": "False"}),
+    ],
 )
 def test_fused_biases_need_channels_last(half: bool, takes_alpha: bool, given: dict[str, str]):
     with pytest.raises(InputError, match=r"have fuse_conv_bias, which is for channels-last convolutions"):
-        file_options(given | {"fuse_conv_bias": "1"}, half=half, takes_alpha=takes_alpha)
+        given = given | {"fuse_conv_bias": "1"}
+        file_options(given, half=half, constant_weights=not takes_alpha, takes_alpha=takes_alpha)
 
 
 def test_channels_first_convolutions_get_no_fused_bias():

@@ -11,6 +11,11 @@ import pytest
 from dni_runtime.cuda_turns import in_turn
 
 
+def run_program(program: str) -> "subprocess.CompletedProcess[str]":
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "runtime")}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+
+
 def run_in_threads(count: int, work) -> None:
     threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
@@ -78,8 +83,22 @@ for _ in range(4):
     thread.join()
 print(seen)
 """
-    runtime = Path(__file__).parents[1] / "runtime"
-    run = subprocess.run(
-        [sys.executable, "-c", program], env={"PYTHONPATH": str(runtime)}, capture_output=True, text=True
-    )
+    run = run_program(program)
     assert run.stdout == "[True, False, False, False]\n", run.stderr
+
+
+def test_a_thread_that_outlives_the_main_one_still_has_its_turns():
+    program = """
+import threading, time
+from dni_runtime.cuda_turns import in_turn
+
+def work():
+    while threading.main_thread().is_alive():
+        time.sleep(0.01)
+    print(in_turn(lambda: "in turn"))
+
+in_turn(lambda: None)
+threading.Thread(target=work).start()
+"""
+    run = run_program(program)
+    assert (run.stdout, run.stderr) == ("in turn\n", "")

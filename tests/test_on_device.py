@@ -322,3 +322,25 @@ def test_a_device_has_tiles_of_one_size_earlier(path: Path):
             for width in (512, 520):
                 model.enhance(picture(512, width, 3), 0.5, progress=lambda done, total: tiles.append(total))
     assert tiles == [1, 2, 2, 1, 1]
+
+
+def test_a_shape_that_cannot_be_captured_is_not_tried_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch):
+    runner = on_cpu(path)
+    tried: list[int] = []
+
+    def fail(*_: Any) -> Any:
+        tried.append(1)
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(runner._floats, "_new", fail)
+    for _ in range(6):
+        assert_close(runner.run(IMAGE, (0.25,)), run(path, IMAGE, 0.25))
+    assert len(tried) == 2
+
+
+def test_results_may_not_overlap_the_image(path: Path):
+    both = torch.zeros(2 * IMAGE.size)
+    x, out = (part.view(IMAGE.shape) for part in (both[: IMAGE.size], both[IMAGE.size // 2 :][: IMAGE.size]))
+    runner = on_cpu(path)
+    with pytest.raises(InputError, match="x and out share memory"):
+        runner.bind(*(onnxruntime.OrtValue.from_dlpack(tensor) for tensor in (x, out)))

@@ -48,7 +48,8 @@ def _open(file: Path, provider: str, threads: int | None) -> Any:
     onnx_file = read_onnx_file(file) if provider == "cuda" else None
     if onnx_file is None:
         return open_session(str(file), provider, threads=threads).session
-    options = file_options({}, half=onnx_file.half, takes_alpha=onnx_file.takes_alpha)
+    constant, takes_alpha = onnx_file.constant_weights, onnx_file.takes_alpha
+    options = file_options({}, half=onnx_file.half, constant_weights=constant, takes_alpha=takes_alpha)
     return open_session(str(file), provider, threads=threads, options=options, half=onnx_file.half).session
 
 

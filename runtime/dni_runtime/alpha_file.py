@@ -72,10 +72,26 @@ class AlphaFile:
 
     @property
     def half(self) -> bool:
-        """Whether the network computes in float16."""
+        """Whether the network computes in float16; of another tool's file, whether its image or a convolution is."""
         if self.metadata is not None:
             return self.metadata.dtype == "float16"
-        return any(t.data_type == onnx.TensorProto.FLOAT16 and t.external_data for t in self.slim.graph.initializer)
+        graph, half = self.slim.graph, onnx.TensorProto.FLOAT16
+        stored = {tensor.name for tensor in graph.initializer if tensor.data_type == half}
+        images = [value for value in graph.input if value.type.tensor_type.elem_type == half]
+        return bool(images) or any(node.input[1] in stored for node in _convolutions(graph))
+
+    @property
+    def constant_weights(self) -> bool:
+        """Whether the weights of all convolutions are constants, so that ONNX Runtime can rearrange them.
+
+        Constants are what it folds into such, too: what depends on no input, unless it keeps it (DequantizeLinear).
+        """
+        graph = self.slim.graph
+        if self.slim.functions or any(a.g.node or a.graphs for node in graph.node for a in node.attribute):
+            return False  # convolutions may be inside
+        kept = [name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output]
+        moving = set[str]().union(*(dependents(graph, name) for name in (*kept, *(v.name for v in graph.input))))
+        return all(node.input[1] not in moving for node in _convolutions(graph))
 
     def open_part(
         self,
@@ -124,6 +140,10 @@ def read_alpha_file(path: Path) -> AlphaFile | None:
     """The alpha-input model in `path`, None where it is another kind of model (or none at all)."""
     file = read_onnx_file(path)
     return file if file is not None and file.takes_alpha else None
+
+
+def _convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    return [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
 
 
 def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:

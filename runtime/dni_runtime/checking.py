@@ -42,8 +42,9 @@ def why_not_at_run_time(plain: Runner, signature: Signature, metadata: Metadata)
     try:
         plain.run(_small_image(signature, metadata), _middle_alphas(signature, metadata)[0])
     except Exception as error:
-        # Anything else is the model's own, such as sizes that it does not take: a call says so.
-        if re.search("cudnn|cublas|cuda", str(error), re.IGNORECASE):
+        # Anything else is the model's own, such as sizes that it does not take: a call says so. Names of source files
+        # have "cuda" in them as well.
+        if re.search("cudnn|cublas|cuda", re.sub(r"\S*/\S+", "", str(error)), re.IGNORECASE):
             return f"it could not run the model ({first_line(error)}). {CUDA_REMEDY}"
     return None
 

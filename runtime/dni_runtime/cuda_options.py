@@ -14,29 +14,34 @@ _NHWC, _FUSED_BIAS = "prefer_nhwc", "fuse_conv_bias"
 _SAFE_GRAPHS = (1, 31)
 
 
-def file_options(given: Mapping[str, str], *, half: bool, takes_alpha: bool) -> dict[str, str]:
+def file_options(given: Mapping[str, str], *, half: bool, constant_weights: bool, takes_alpha: bool) -> dict[str, str]:
     """The options for a session of the file as it is, made of those that the user gave.
 
     `half`: the model computes in float16: then constant weights are laid out channels-last, which is 1.4 to 1.5 times
-    as fast there, and slower in float32 (measured on an H100). `takes_alpha`: weights are computed.
+    as fast there, and slower in float32 (measured on an H100). `constant_weights`: those of all convolutions are.
+    `takes_alpha`: they are blended, and laid out by ourselves.
 
-    Raises InputError for `prefer_nhwc` of an alpha-input model, and for `fuse_conv_bias` where convolutions are not
+    Raises InputError for `prefer_nhwc` where weights are computed, and for `fuse_conv_bias` where convolutions are not
     channels-last: ONNX Runtime then clears the output on another stream (conv.cc).
     """
     options = dict(given)
-    if takes_alpha and options.get(_NHWC, "0") != "0":
+    if not constant_weights and _is_on(options, _NHWC):
         raise InputError(
             f"provider_options have {_NHWC}, which rearranges the weights of baked files alone; leave it out: "
             "alpha-input models in float16 run channels-last by themselves"
         )
-    if half and not takes_alpha:
+    if half and constant_weights:
         options.setdefault(_NHWC, "1")
-    if options.get(_FUSED_BIAS, "0") != "0" and not (half if takes_alpha else options.get(_NHWC, "0") != "0"):
+    if _is_on(options, _FUSED_BIAS) and not (half if takes_alpha else _is_on(options, _NHWC)):
         raise InputError(
             f"provider_options have {_FUSED_BIAS}, which is for channels-last convolutions: of float16 models, or of "
             f"baked ones with {_NHWC}; leave it out"
         )
     return without_fused_bias(options) if takes_alpha else options
+
+
+def _is_on(options: Mapping[str, str], name: str) -> bool:
+    return options.get(name, "0").lower() in ("1", "true")
 
 
 def without_fused_bias(options: Mapping[str, str]) -> dict[str, str]:

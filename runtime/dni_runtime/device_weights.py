@@ -7,7 +7,7 @@ import onnxruntime
 
 from .alpha_file import AlphaFile, Key
 from .device_plan import KINDS, DevicePlan, Part
-from .dlpack_view import View
+from .dlpack_view import view
 from .graph_session import run_again_without_graph, run_options
 from .providers import Place
 from .signature import Signature
@@ -40,11 +40,9 @@ class DeviceWeights:
             self._binding.bind_output(part.name, device, number, part.kind, part.shape, address)
         self._options = run_options(1 if graphs else None)
         self._blended: Key | None = None
-        # Held: an initializer that a session uses in place is not its own.
-        self._views: dict[str, View] = {}
         for part in plan.weights:
             if part.name in plan.fixed:
-                self._view(part).value.update_inplace(plan.fixed[part.name])
+                self._view(part).update_inplace(plan.fixed[part.name])
 
     def blend(self, alpha: Key) -> None:
         """Fill the buffer with the weights of `alpha`; nothing happens if it holds them."""
@@ -62,13 +60,9 @@ class DeviceWeights:
             binding.bind_input(part.name, device, number, part.kind, part.shape, self._base + part.start)
 
     def initializers(self) -> dict[str, Any]:
-        """All weights as OrtValues that a session can use as initializers where they lie."""
-        return {part.name: self._view(part).value for part in self._parts}
+        """All weights as OrtValues that a session can use as initializers where they lie; this has to outlive it."""
+        return {part.name: self._view(part) for part in self._parts}
 
-    def _view(self, part: Part) -> View:
-        if part.name not in self._views:
-            address = self._base + part.start
-            self._views[part.name] = View(
-                address, part.shape, KINDS[part.kind], self._place.provider, self._place.device_id
-            )
-        return self._views[part.name]
+    def _view(self, part: Part) -> Any:
+        place = (self._place.provider, self._place.device_id)
+        return view(self._base + part.start, part.shape, KINDS[part.kind], *place)

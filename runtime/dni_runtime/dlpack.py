@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from .cuda_turns import in_turn
+
 _CUDA = 2  # kDLCUDA
 # By the Python array API standard (__dlpack__): the legacy default stream, on which ONNX Runtime copies.
 _DEFAULT_STREAM = 1
@@ -26,7 +28,21 @@ def is_on_gpu(value: Any) -> bool:
     return bool(value.__dlpack_device__()[0] == _CUDA)
 
 
+def gpu_of(value: Any) -> int:
+    """The number of the GPU on which an OrtValue lies."""
+    _, number = value.__dlpack_device__()
+    return int(number)
+
+
 def copy_to_gpu(y: npt.NDArray[Any], beside: Any) -> Any:
     """A copy of `y` on the GPU on which the OrtValue `beside` lies."""
-    _, number = beside.__dlpack_device__()
-    return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(y), "cuda", number)
+    y = np.ascontiguousarray(y)
+    return in_turn(lambda: onnxruntime.OrtValue.ortvalue_from_numpy(y, "cuda", gpu_of(beside)))
+
+
+def write(y: npt.NDArray[Any], target: Any) -> None:
+    """Write `y` to the memory of the OrtValue `target`, of its shape and dtype."""
+    if is_on_gpu(target):
+        in_turn(lambda: target.update_inplace(y))
+    else:
+        target.update_inplace(y)

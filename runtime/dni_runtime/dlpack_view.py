@@ -36,38 +36,38 @@ class _Tensor(ctypes.Structure):
     )
 
 
-_DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-
-
 class _Managed(ctypes.Structure):
-    _fields_ = (("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", _DELETER))
+    _fields_ = (("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p))
 
 
-# The memory is the caller's.
-_delete_nothing = _DELETER(lambda _: None)
+_python = ctypes.pythonapi
+_python.PyMem_RawMalloc.restype = ctypes.c_void_p
+_python.PyMem_RawMalloc.argtypes = (ctypes.c_size_t,)
+_python.PyCapsule_New.restype = ctypes.py_object
+_python.PyCapsule_New.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+_free = ctypes.cast(_python.PyMem_RawFree, ctypes.c_void_p).value
 
-_new_capsule = ctypes.pythonapi.PyCapsule_New
-_new_capsule.restype = ctypes.py_object
-_new_capsule.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
 
+def view(address: int, shape: tuple[int, ...], dtype: npt.DTypeLike, device: str, device_id: int) -> Any:
+    """An OrtValue of `shape` and `dtype` (float32, float16, uint8) at `address` of the device.
 
-class View:
-    """`value`: an OrtValue of `shape` and `dtype` (float32, float16, uint8) at `address` of the device.
-
-    The memory has to outlive it, and the view itself whatever uses `value`.
+    The memory has to outlive it and whatever uses it.
     """
-
-    def __init__(self, address: int, shape: tuple[int, ...], dtype: npt.DTypeLike, device: str, device_id: int) -> None:
-        kind = np.dtype(dtype)
-        self._shape = (ctypes.c_int64 * max(1, len(shape)))(*shape)
-        code = _FLOAT if kind.kind == "f" else _UNSIGNED
-        tensor = _Tensor(
-            data=address,
-            device=_Device(_CPU if device == "cpu" else _CUDA, device_id),
-            rank=len(shape),
-            type=_Type(code, 8 * kind.itemsize, 1),
-            shape=ctypes.cast(self._shape, ctypes.POINTER(ctypes.c_int64)),
-        )
-        self._managed = _Managed(tensor=tensor, deleter=_delete_nothing)
-        capsule = _new_capsule(ctypes.addressof(self._managed), _NAME, None)
-        self.value: Any = onnxruntime.OrtValue.from_dlpack(capsule)
+    kind = np.dtype(dtype)
+    # What describes the tensor is ONNX Runtime's from here on: it lives as long as any session that uses the value, and
+    # is freed by a function of C's, which exists even while Python ends. The shape lies behind it, in the same block.
+    size = ctypes.sizeof(_Managed)
+    block = _python.PyMem_RawMalloc(size + ctypes.sizeof(ctypes.c_int64) * max(1, len(shape)))
+    if not block:
+        raise MemoryError
+    sizes = (ctypes.c_int64 * len(shape)).from_address(block + size)
+    sizes[:] = list(shape)
+    managed = _Managed.from_address(block)
+    ctypes.memset(block, 0, size)
+    managed.tensor.data = address
+    managed.tensor.device = _Device(_CPU if device == "cpu" else _CUDA, device_id)
+    managed.tensor.rank = len(shape)
+    managed.tensor.type = _Type(_FLOAT if kind.kind == "f" else _UNSIGNED, 8 * kind.itemsize, 1)
+    managed.tensor.shape = ctypes.cast(block + size, ctypes.POINTER(ctypes.c_int64))
+    managed.deleter = _free
+    return onnxruntime.OrtValue.from_dlpack(_python.PyCapsule_New(block, _NAME, None))

@@ -1,5 +1,6 @@
 """A session on buffers of its own on a device: an image shape that comes back is one launch of a CUDA graph."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ Tensor = npt.NDArray[Any]
 GRAPH_LIMIT = 16
 # Shapes that were seen once are remembered, until they are too many.
 _SEEN_LIMIT = 4096
+# A shape is captured no more after so many failures: one may be another library's doing.
+_TRIES = 2
 
 _TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -60,6 +63,7 @@ class GraphSession:
         self._outputs = {name: _TYPES[types[name]] for name in outputs}
         self._seen: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         self._captured: dict[tuple[int, ...], _Captured] = {}
+        self._failures: Counter[tuple[int, ...]] = Counter()
         self._graph_count = 0
 
     def run(self, image: Any) -> list[Any]:
@@ -68,18 +72,19 @@ class GraphSession:
         The next call may overwrite them. What is captured once and then fails is run once more without a graph.
         """
         shape = tuple(image.shape if isinstance(image, np.ndarray) else image.shape())
-        captured = self._captured.get(shape)
-        if captured is None and shape in self._seen and len(self._captured) < GRAPH_LIMIT:
-            # At the second sight: the first run of a shape makes plans, and a photograph's size may never come back.
-            captured = self._captured[shape] = self._new(shape, image)
-        if captured is None:
+        # At the second sight: the first run of a shape makes plans, and a photograph's size may never come back.
+        new = shape in self._seen and len(self._captured) < GRAPH_LIMIT and self._failures[shape] < _TRIES
+        if shape not in self._captured and not new:
             return self._run_once(image)
-        captured.image.update_inplace(image)
         try:
+            captured = self._captured.get(shape) or self._new(shape, image)
+            captured.image.update_inplace(image)
             self._session.run_with_iobinding(captured.binding, captured.options)
-        except Exception:  # as in run_again_without_graph
-            del self._captured[shape]
+        except Exception:  # as in run_again_without_graph; or there is no memory for buffers
+            self._captured.pop(shape, None)
+            self._failures[shape] += 1
             return self._run_once(image)
+        self._captured[shape] = captured
         return captured.outputs
 
     def shapes_of(self, image: Any) -> list[tuple[int, ...]]:
@@ -114,10 +119,14 @@ class GraphSession:
         """Free the buffers of all shapes."""
         self._captured.clear()
         self._seen.clear()
+        self._failures.clear()
 
     def _run_once(self, image: Any) -> list[Any]:
         value = self._put(image) if isinstance(image, np.ndarray) else image
         binding = self._bind(value)
+        if value is image:
+            # ONNX Runtime's stream does not wait for that of whoever computes the caller's tensor.
+            binding.synchronize_inputs()
         for name in self._outputs:
             binding.bind_output(name, self._device, self._device_id)
         self._session.run_with_iobinding(binding, run_options(-1 if self._graphs else None))

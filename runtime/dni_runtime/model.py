@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .alpha import Alpha, check_alpha, format_alpha
 from .alpha_file import Key
-from .dlpack import copy_to_gpu, import_tensor, is_on_gpu
+from .dlpack import copy_to_gpu, gpu_of, import_tensor, is_on_gpu, write
 from .enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_images
 from .errors import AlphaError, DniError, InputError, ModelError
 from .external_data import missing
@@ -101,6 +101,7 @@ class Model:
         self.alpha_note = opened.runner.note
         self._name = name
         self._signature: Signature = opened.signature
+        self._device_id = opened.device_id
         self._runner: Runner | None = opened.runner
 
     def __call__(self, x: FloatArray, alpha: Alpha | None = None) -> FloatArray:
@@ -154,7 +155,7 @@ class Model:
             def run(alpha: Key | None) -> None:
                 y = self._run_typed(image.numpy(), alpha)
                 check_result(result, y.shape)
-                result.update_inplace(y)
+                write(y, result)
 
         def call(alpha: Alpha | None = None) -> None:
             values = self.check_alpha(alpha)
@@ -324,6 +325,8 @@ class Model:
         self._signature.check_type(value.data_type(), name)
         if self.provider == "cuda" and not is_on_gpu(value):
             raise InputError(f"{name} lies on the CPU; expected a tensor on the model's GPU, or use model(x)")
+        if self.provider == "cuda" and gpu_of(value) != self._device_id:
+            raise InputError(f"{name} lies on GPU {gpu_of(value)}; expected one on the model's, {self._device_id}")
         return value
 
     def _open_runner(self) -> Runner:

@@ -81,6 +81,10 @@ class OnDevice:
         session = self._floats
         (shape,) = self._turn(lambda: session.shapes_of(x))
         check_result(out, shape)
+        if x.data_ptr() < out.data_ptr() + out.tensor_size_in_bytes() and (
+            out.data_ptr() < x.data_ptr() + x.tensor_size_in_bytes()
+        ):
+            raise InputError("x and out share memory; a network may still read x when it has begun to write out")
         call = self._turn(lambda: session.call(x, [out]))
 
         def run(alpha: Key | None) -> None:
@@ -91,13 +95,16 @@ class OnDevice:
 
     def takes_integers(self, dtype: np.dtype[Any]) -> bool:
         """Whether `run_integers` runs images of `dtype`; opens the session for them if there is none."""
-        if dtype not in self._integers and dtype in (np.uint8, np.uint16):
-            try:
-                self._integers[dtype] = self._turn(lambda: self._open_integers(dtype))
-            except Exception as error:  # of a graph nobody thought of: then the host converts
-                _log.warning("%s images are converted on the host: %s", dtype, error)
-                self._integers[dtype] = None
-        return self._integers.get(dtype) is not None
+        if dtype not in (np.uint8, np.uint16):
+            return False
+        with self._lock:
+            if dtype not in self._integers:
+                try:
+                    self._integers[dtype] = self._place.in_turn(lambda: self._open_integers(dtype))
+                except Exception as error:  # of a graph nobody thought of: then the host converts
+                    _log.warning("%s images are converted on the host: %s", dtype, error)
+                    self._integers[dtype] = None
+            return self._integers[dtype] is not None
 
     def run_integers(self, images: IntegerImage, alpha: Key | None) -> IntegerImage:
         """The network for images (N, H, W, C) of a dtype that it takes, as the same (N, sH, sW, C'), rounded, clipped.
@@ -122,8 +129,10 @@ class OnDevice:
         self._turn(self._release)
 
     def _release(self) -> None:
+        # Sessions before the memory that they use.
         self._integers.clear()
-        del self._floats, self._weights
+        del self._floats
+        del self._weights
 
     def _turn(self, call: Callable[[], T]) -> T:
         with self._lock:

@@ -37,6 +37,7 @@ class Opened:
     metadata: Metadata | None
     provider: str
     provider_note: str
+    device_id: int = 0
 
 
 def open_model(
@@ -69,7 +70,9 @@ def open_model(
         return Opened(opening.on_cpu(alpha_policy), signature, alpha_file.metadata, *known)
     options = dict(provider_options)
     if provider == "cuda" or known is None:
-        options = file_options(provider_options, half=half, takes_alpha=alpha_file is not None)
+        constant = onnx_file is not None and onnx_file.constant_weights
+        takes_alpha = alpha_file is not None
+        options = file_options(provider_options, half=half, constant_weights=constant, takes_alpha=takes_alpha)
     asked = Place("cuda" if known is None else known[0], threads, provider_options, half)
     opened = asked.in_turn(lambda: open_session(str(file), provider, threads=threads, options=options, half=half))
     place = replace(asked, provider=opened.provider)
@@ -96,7 +99,7 @@ def open_model(
         plain.note = f"{_BLENDS_ALWAYS} (only an .onnx file can be laid out or pinned)"
     else:
         runner = _Opening(alpha_file, signature, metadata, place, limit_bytes).elsewhere(plain, alpha_policy)
-    return Opened(runner, signature, stated, opened.provider, opened.note)
+    return Opened(runner, signature, stated, opened.provider, opened.note, place.device_id)
 
 
 _BLENDS_ALWAYS = "the graph blends the weights with every call"

@@ -61,11 +61,14 @@ class Plain:
         return True
 
     def close(self) -> None:
+        self._place.in_turn(self._release)
+
+    def _release(self) -> None:
         self._session = None
 
 
 class Pinning:
-    """A pinned session while alpha holds, `moving` while it moves; no call waits for a pin."""
+    """A pinned session while alpha holds, `moving` while it moves; no call waits for a pin (on a GPU, for its turn)."""
 
     def __init__(self, moving: Runner, pins: Pins, signature: Signature, place: Place) -> None:
         self._place = place
