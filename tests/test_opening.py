@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from exporting import assert_close, nasty_model, photo, run, small_pair
 from onnx_models import METADATA, conv_stack, save, unet
 
 import dni_runtime.opening
 from dni_exporters import export
-from dni_runtime import load
+from dni_runtime import ProviderError, load, opening
 from dni_runtime.laid_out import LaidOut
 from dni_runtime.prepare import Prepared, prepare
+from dni_runtime.providers import OpenedSession
 
 X = photo(2, 3, 28, 12)
 Corrupt = Callable[[Prepared], Prepared]
@@ -166,3 +168,43 @@ def test_a_model_that_does_not_run_is_no_reason_to_refuse_it(tmp_path: Path):
     proto.graph.node[-1].CopyFrom(onnx.helper.make_node("Reshape", ["second", "size"], ["output"]))
     proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2, 3, 28, 12]), "size"))
     assert_falls_back(save(proto, tmp_path / "model.onnx"), "")
+
+
+class FakeGpu:
+    """CUDA as far as opening a file goes: sessions are the CPU's; those with the option `failing` on do not run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+        self.opened: list[dict[str, str]] = []
+        self.failing = failing
+        known = {"auto": None}
+        monkeypatch.setattr(opening, "resolve", lambda provider: known.get(provider, (provider, "asked for")))
+        monkeypatch.setattr(opening, "open_session", self.open)
+        monkeypatch.setattr(opening, "why_not_at_run_time", self.why_not)
+
+    def open(self, source: str, provider: str, *, options: dict[str, str], **_: Any) -> OpenedSession:
+        self.opened.append(options)
+        session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+        return OpenedSession(session, "cuda", "a GPU that is none")
+
+    def why_not(self, *_: Any) -> str | None:
+        return f"no kernel ({self.failing})" if self.opened[-1].get(self.failing) == "1" else None
+
+
+def test_a_layout_that_the_gpu_has_no_kernels_for_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    network, endpoints = small_pair()
+    export(endpoints, tmp_path / "model.onnx", alphas=[0.3], arch=network, dtype="float16")
+    gpu = FakeGpu(monkeypatch, "prefer_nhwc")
+    with load(tmp_path / "model.onnx", "cuda") as model:
+        assert [options["prefer_nhwc"] for options in gpu.opened] == ["1", "0"]
+        assert_close(model(X), run(tmp_path / "model.onnx", X), 2e-2)
+    with pytest.raises(ProviderError, match=r"cuda is not available: no kernel \(prefer_nhwc\)"):
+        load(tmp_path / "model.onnx", "cuda", provider_options={"prefer_nhwc": "1"})
+
+
+def test_auto_takes_the_cpu_where_a_gpu_cannot_run_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    path = save(conv_stack(), tmp_path / "model.onnx")
+    FakeGpu(monkeypatch, "enable_cudnn")
+    with load(path, "auto", provider_options={"enable_cudnn": "1"}) as model:
+        assert model.provider == "cpu"
+        assert model.provider_note == "auto chose cpu: cuda is not available: no kernel (enable_cudnn)"
+        assert_close(model(X, 0.3), run(path, X, 0.3))

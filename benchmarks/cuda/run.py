@@ -1,8 +1,10 @@
 """Step 2, on a machine with an NVIDIA GPU: every way to run a network whose strength changes, side by side.
 
-    python benchmarks/cuda/run.py FOLDER --output DIR       at most four minutes on an H100, nothing else running
+    python benchmarks/cuda/run.py FOLDER --output DIR       at most four minutes, nothing else running
     python benchmarks/cuda/run.py FOLDER --output DIR --device cpu --quick      does it work? The numbers mean nothing
 
+Six cases took three minutes on an H200, so all of it takes several runs (`--jobs`, `--only`, `--networks`) into the
+same file, on the same card.
 FOLDER is what `export.py` wrote. Results are appended to DIR/cuda.jsonl as they come, most important ones first; what
 does not fit into the time is skipped and listed. `page.py` makes the page of them.
 """
@@ -160,6 +162,7 @@ def _driver() -> str:
 @click.option("--budget-s", default=200.0, show_default=True, help="Nothing is begun that takes longer.")
 @click.option("--networks", default="", help="Which ones; all by default.")
 @click.option("--sizes", default="", help="Heights of the images; 64,256,512 by default.")
+@click.option("--only", default="", help="Heights to measure now, of those; what they are for stays the same.")
 @click.option("--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True)
 @click.option("--jobs", default="case,photo,compile", show_default=True, help="Kinds of measurements.")
 @click.option("--without", multiple=True, help="An approach to leave out, by the name it has in names.py; repeatable.")
@@ -170,6 +173,7 @@ def main(
     budget_s: float,
     networks: str,
     sizes: str,
+    only: str,
     device: str,
     jobs: str,
     without: tuple[str, ...],
@@ -188,7 +192,9 @@ def main(
         run = Run(setup, output, started + budget_s, quick=quick)
         how = {"exported": about, "quick": quick, "device": device, "budget_s": budget_s, "sizes": heights}
         run.keep([{"kind": "machine", **asdict(hardware(_PACKAGES)), "driver": _driver(), **how}])
+        kept = {int(size) for size in only.split(",") if size}
         wanted = [job for job in plan(chosen, heights) if job.kind in jobs.split(",")]
+        wanted = [job for job in wanted if not kept or not job.size or job.size in kept]
         try:
             run.start(dict.fromkeys(job.network for job in wanted if job.network))
             for job in wanted:

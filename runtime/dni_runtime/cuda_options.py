@@ -8,7 +8,7 @@ from .errors import InputError
 
 # With these ONNX Runtime rearranges the weights that are constants when a session starts (conv.cc, PrePack). Weights
 # that are computed stay as they are, and are read as if they had been rearranged.
-_NHWC, _FUSED_BIAS = "prefer_nhwc", "fuse_conv_bias"
+PREFER_NHWC, _FUSED_BIAS = "prefer_nhwc", "fuse_conv_bias"
 # Before, operators that copy small arrays in a captured graph (Concat, Split) freed them too early, and a graph of
 # another image shape wrote over them (microsoft/onnxruntime pull requests 32119 and 32121).
 _SAFE_GRAPHS = (1, 31)
@@ -25,17 +25,17 @@ def file_options(given: Mapping[str, str], *, half: bool, constant_weights: bool
     channels-last: ONNX Runtime then clears the output on another stream (conv.cc).
     """
     options = dict(given)
-    if not constant_weights and _is_on(options, _NHWC):
+    if not constant_weights and _is_on(options, PREFER_NHWC):
         raise InputError(
-            f"provider_options have {_NHWC}, which rearranges the weights of baked files alone; leave it out: "
+            f"provider_options have {PREFER_NHWC}, which rearranges the weights of baked files alone; leave it out: "
             "alpha-input models in float16 run channels-last by themselves"
         )
     if half and constant_weights:
-        options.setdefault(_NHWC, "1")
-    if _is_on(options, _FUSED_BIAS) and not (half if takes_alpha else _is_on(options, _NHWC)):
+        options.setdefault(PREFER_NHWC, "1")
+    if _is_on(options, _FUSED_BIAS) and not (half if takes_alpha else _is_on(options, PREFER_NHWC)):
         raise InputError(
             f"provider_options have {_FUSED_BIAS}, which is for channels-last convolutions: of float16 models, or of "
-            f"baked ones with {_NHWC}; leave it out"
+            f"baked ones with {PREFER_NHWC}; leave it out"
         )
     return without_fused_bias(options) if takes_alpha else options
 

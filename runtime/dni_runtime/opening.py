@@ -9,7 +9,7 @@ import numpy as np
 
 from .alpha_file import AlphaFile, read_onnx_file
 from .checking import check_equal, first_line, why_not_at_run_time
-from .cuda_options import file_options, why_no_graphs, without_fused_bias
+from .cuda_options import PREFER_NHWC, file_options, why_no_graphs, without_fused_bias
 from .errors import InputError, ProviderError
 from .laid_out import LaidOut
 from .metadata import KEY, Metadata
@@ -82,6 +82,10 @@ def open_model(
     signature = read_signature(opened.session, metadata)
     plain = Plain(opened.session, signature, place, _BLENDS_ALWAYS)
     if opened.provider == "cuda" and (reason := why_not_at_run_time(plain, signature, metadata)):
+        if PREFER_NHWC in options and PREFER_NHWC not in provider_options:
+            # It was our own idea, and not every operator has such a kernel on every GPU.
+            without = {**provider_options, PREFER_NHWC: "0"}
+            return open_model(file, provider, threads, without, alpha_policy, pin_cache_mib)
         if provider == "cuda":
             raise ProviderError(f"cuda is not available: {reason}")
         on_cpu = open_model(file, "cpu", threads, {}, alpha_policy, pin_cache_mib)
