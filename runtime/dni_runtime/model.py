@@ -139,11 +139,12 @@ class Model:
         """A call for one image and one result that stay where they are: `call = model.bind(x, out)`, `call(alpha)`.
 
         `x`: as for `run_on_device`; `out`: likewise, of the result's shape and the model's dtype, contiguous, on the
-        same device. A call reads what is in `x` then, and has written `out` when it returns. On a GPU nothing is
-        copied or allocated, so it costs what replaying a CUDA graph of a baked model does; it waits for all that
-        other streams of the device still do. `alpha`: as for a call of the model; may change from call to call.
+        same device, in other memory. A call reads what is in `x` then, and has written `out` when it returns. On a
+        GPU nothing is copied or allocated, so it costs what replaying a CUDA graph of a baked model does; it waits for
+        all that other streams of the device still do. `alpha`: as for a call of the model; may change from call to
+        call.
 
-        Raises InputError if the network makes another shape than `out` has, and as a call does.
+        Raises InputError if the network makes another shape than `out` has or both share memory, and as a call does.
         """
         image, result = self._import("x", x), self._import("out", out)
         self._signature.check_shape(tuple(image.shape()), self.metadata)
