@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
-from onnx.numpy_helper import from_array
 
 from .channels_last import channels_last, channels_last_share
+from .device_batch import Batches, Flat, slot
 from .external_data import read_tensor
 from .fold_scales import fold_scales
 from .head import Stored
-from .recipe import ONE, Recipes, Terms
+from .head_nodes import HeadNodes
+from .recipe import Recipes, Terms
 from .split import CannotPrepareError, split, subgraph
 
 Tensor = npt.NDArray[Any]
@@ -33,7 +34,6 @@ _PIECE_BYTES = 8 * 2**20
 # Channels-last, the graph runs without ONNX Runtime's optimizations: from this share of weights on it is worth it.
 _CONVOLUTIONAL = 0.5
 KINDS: dict[int, np.dtype[Any]] = {TensorProto.FLOAT: np.dtype(np.float32), TensorProto.FLOAT16: np.dtype(np.float16)}
-_FLAT = "dni@flat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,10 @@ def plan_device(slim: onnx.ModelProto, folder: Path, *, nhwc: bool) -> DevicePla
         if channels_last_share(body) < _CONVOLUTIONAL:
             raise CannotPrepareError("most weights are not of convolutions")
         body, moved = channels_last(body)
-    builder = _Builder(shapes, Recipes(halves), Stored(halves, folder, half=True), factors, moved)
+    recipes, nodes = Recipes(halves), HeadNodes()
+    stored_values = Stored(halves, folder, half=True)
+    batches = Batches(halves, recipes, stored_values, nodes)
+    builder = _Builder(shapes, recipes, stored_values, factors, moved, nodes, batches)
     for name, value in moving.items():
         builder.add(name, value.type.tensor_type.elem_type)
     builder.finish()
@@ -102,11 +105,11 @@ def plan_device(slim: onnx.ModelProto, folder: Path, *, nhwc: bool) -> DevicePla
         builder.add_fixed(name, values, stored[name].data_type)
     alpha = [value for value in graph.input if value.name == "alpha"]
     outputs = [helper.make_tensor_value_info(part.name, part.kind, part.shape) for part in builder.made]
-    head = subgraph(halves.model, [*halves.head, *builder.nodes], alpha, outputs)
-    head.graph.initializer.extend(builder.initializers)
-    return DevicePlan(
-        head, builder.endpoints, tuple(builder.made), body, tuple(builder.weights), builder.fixed, builder.end
-    )
+    head = subgraph(halves.model, [*halves.head, *nodes.nodes], alpha, outputs)
+    used = {name for node in head.graph.node for name in node.input}
+    head.graph.initializer.extend(tensor for tensor in nodes.initializers if tensor.name in used)
+    given = {name: values for name, values in nodes.given.items() if name in used}
+    return DevicePlan(head, given, tuple(builder.made), body, tuple(builder.weights), builder.fixed, builder.end)
 
 
 @dataclass(slots=True)
@@ -116,9 +119,8 @@ class _Builder:
     stored: Stored
     factors: Mapping[str, float]
     moved: frozenset[str]
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    initializers: list[onnx.TensorProto] = field(default_factory=list)
-    endpoints: dict[str, Tensor] = field(default_factory=dict)
+    head: HeadNodes
+    batches: Batches
     made: list[Part] = field(default_factory=list)
     weights: list[Part] = field(default_factory=list)
     fixed: dict[str, Tensor] = field(default_factory=dict)
@@ -143,10 +145,14 @@ class _Builder:
 
     def finish(self) -> None:
         """Lay out all that was added, and make the nodes that compute it."""
-        self.initializers.append(from_array(np.array([-1], np.int64), _FLAT))
         for number, ((kind, shares), blends) in enumerate(self._blends.items()):
             self._pack(f"dni@blend{number}", kind, shares, blends)
-        for name, kind in self._others:
+        others = dict(self._others)
+        for group in self.batches.alike(list(others)):
+            self._batch(group, others[group[0]])
+            for name in group:
+                del others[name]
+        for name, kind in others.items():
             self._append_other(name, kind)
 
     def _pack(self, label: str, kind: int, shares: tuple[str, ...], blends: list[tuple[str, Terms]]) -> None:
@@ -163,13 +169,11 @@ class _Builder:
                 values = self._scaled(name, self.stored[constant]).reshape(self.shapes[name])
                 row[start : start + _size(part.shape)] = self._arranged(name, values).ravel()
         self.weights += parts
-        flat = [self._flat_share(f"{label}@share{index}", share) for index, share in enumerate(shares)]
         step = _PIECE_BYTES // dtype.itemsize
         for start in range(0, len(rows[0]), step):
             piece = f"{label}@{start}"
             pieces = [row[start : start + step] for row in rows]
-            products = zip(pieces, flat, strict=True)
-            self._sum([self._term(f"{piece}@{i}", p, s, kind) for i, (p, s) in enumerate(products)], piece)
+            self.head.blend(piece, pieces, shares)
             self.made.append(Part(piece, kind, (len(pieces[0]),), first + start * dtype.itemsize))
 
     def _scaled(self, name: str, values: Tensor) -> Tensor:
@@ -177,48 +181,39 @@ class _Builder:
             return values
         return (values.astype(np.float32) * np.float32(factor)).astype(values.dtype)
 
-    def _flat_share(self, label: str, share: str) -> str | None:
-        """The share as a tensor of one axis, None for 1."""
-        if share == ONE:
-            return None
-        self.nodes.append(helper.make_node("Reshape", [share, _FLAT], [label]))
-        return label
+    def _batch(self, names: list[str], kind: int) -> None:
+        """Weights that are one expression, each of its own values."""
+        flat = self.batches.compute(names)
+        result, label = flat.name, f"{names[0]}@dni@batch"
+        if not self.factors.keys().isdisjoint(names):
+            factors = [self.factors.get(name, 1.0) for name in names]
+            scales = np.repeat(factors, [slot(shape) for shape in flat.shapes]).astype(KINDS[kind])
+            scale = self.head.large(f"{label}@factor", scales)
+            result = self.head.op("Mul", [result, scale], f"{label}@scaled")
+        if not self.moved.isdisjoint(names):
+            moved = iter(name in self.moved for name in names)
 
-    def _term(self, label: str, values: Tensor, share: str | None, kind: int) -> str:
-        placeholder = onnx.TensorProto(
-            name=label, dims=values.shape, data_type=kind, data_location=TensorProto.EXTERNAL
-        )
-        placeholder.external_data.add(key="location", value=label)  # of no file: the session options give it
-        self.initializers.append(placeholder)
-        self.endpoints[label] = values
-        if share is None:
-            return label
-        self.nodes.append(helper.make_node("Mul", [label, share], [f"{label}*share"]))
-        return f"{label}*share"
+            def order(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+                numbers = np.arange(_size(shape)).reshape((1,) * (4 - len(shape)) + shape)
+                return (numbers.transpose(0, 2, 3, 1) if next(moved) else numbers).ravel()
 
-    def _sum(self, terms: list[str], output: str) -> None:
-        total = terms[0]
-        for index, term in enumerate(terms[1:], start=1):
-            label = output if index == len(terms) - 1 else f"{output}@sum{index}"
-            self.nodes.append(helper.make_node("Add", [total, term], [label]))
-            total = label
-        if len(terms) == 1:
-            self.nodes.append(helper.make_node("Identity", [total], [output]))
+            result = self.batches.rearranged(Flat(result, flat.shapes), order, label)
+        first = self._take(flat.total * KINDS[kind].itemsize)
+        self.made.append(Part(result, kind, (flat.total,), first))
+        for name, start in zip(names, flat.starts, strict=True):
+            self.weights.append(Part(name, kind, self._shape(name), first + start * KINDS[kind].itemsize))
 
     def _append_other(self, name: str, kind: int) -> None:
         """A weight that is more than a blend, as the graph computes it, scaled and moved where the body wants it so."""
         value = name
         if (factor := self.factors.get(name, 1.0)) != 1:
-            self.initializers.append(from_array(np.array(factor, KINDS[kind]), f"{name}@dni@factor"))
-            self.nodes.append(helper.make_node("Mul", [value, f"{name}@dni@factor"], [f"{name}@dni@scaled"]))
-            value = f"{name}@dni@scaled"
+            factors = self.head.small(f"{name}@dni@factor", np.array(factor, KINDS[kind]))
+            value = self.head.op("Mul", [value, factors], f"{name}@dni@scaled")
         if name in self.moved:
             shape = self.shapes[name]
             four = np.array((1,) * (4 - len(shape)) + shape, np.int64)
-            self.initializers.append(from_array(four, f"{name}@dni@four"))
-            self.nodes.append(helper.make_node("Reshape", [value, f"{name}@dni@four"], [f"{name}@dni@wide"]))
-            value = f"{name}@dni@moved"
-            self.nodes.append(helper.make_node("Transpose", [f"{name}@dni@wide"], [value], perm=[0, 2, 3, 1]))
+            wide = self.head.op("Reshape", [value, self.head.small(f"{name}@dni@four", four)], f"{name}@dni@wide")
+            value = self.head.op("Transpose", [wide], f"{name}@dni@moved", perm=[0, 2, 3, 1])
         shape = self._shape(name)
         start = self._take(_size(shape) * KINDS[kind].itemsize)
         self.made.append(Part(value, kind, shape, start))
