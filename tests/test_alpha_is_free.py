@@ -1,13 +1,12 @@
 """The project's own benchmark: PyTorch computes what the file computes, and a broken promise is seen and said."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from benchmark_scripts import scripts
 
 from dni_deploy.bench import Case, Report, line_up, plan, run_case
 from dni_deploy.bench.footprint import Footprint
@@ -16,18 +15,13 @@ from dni_deploy.bench.lineup import BAKED, NAIVE, OURS
 from dni_deploy.bench.report import ModelFacts, Rounds, make_row
 from dni_deploy.bench.spread import spread
 
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "alpha_is_free"
 MODULES = ("bounds", "four_networks", "page", "plots", "pytorch")
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Iterator[Any]:
-    """The scripts, which are no package."""
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield SimpleNamespace(**{name: __import__(name) for name in MODULES})
-    finally:
-        sys.path.remove(str(FOLDER))
+    with scripts("alpha_is_free", MODULES) as modules:
+        yield modules
 
 
 def test_pytorch_blends_as_the_file_does(benchmark: Any, tmp_path: Path):

@@ -1,7 +1,6 @@
 """The benchmark of CUDA: weights come back the same everywhere, promises are checked, and what does not fit is left."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,25 +11,15 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from benchmark_scripts import scripts
 
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "cuda"
 MODULES = ("names", "endpoints", "export", "files", "jobs", "reading", "bounds", "tables", "plots", "page", "run")
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Iterator[Any]:
-    """The scripts, which are no package; other benchmarks have some of the same names."""
-    files = {file.stem for folder in (FOLDER, FOLDER.with_name("alpha_is_free")) for file in folder.glob("*.py")}
-    path, others = list(sys.path), {name: sys.modules.pop(name, None) for name in files}
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield SimpleNamespace(**{name: __import__(name) for name in MODULES})
-    finally:
-        sys.path[:] = path
-        for name, other in others.items():
-            sys.modules.pop(name, None)
-            if other is not None:
-                sys.modules[name] = other
+    with scripts("cuda", MODULES) as modules:
+        yield modules
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float16", 2e-2)])

@@ -11,9 +11,10 @@ from exporting import nasty_model, photo, run
 from networks import NETWORKS
 from onnx_models import GraphBuilder, conv_stack, finish, save, tinted
 
-from dni_runtime import device_plan
+from dni_runtime import device_buffer
 from dni_runtime.alpha_file import AlphaFile, read_onnx_file
-from dni_runtime.device_plan import KINDS, DevicePlan, plan_device
+from dni_runtime.device_buffer import KINDS
+from dni_runtime.device_plan import DevicePlan, plan_device
 from dni_runtime.providers import Place
 from dni_runtime.split import CannotPrepareError
 
@@ -73,7 +74,7 @@ def test_blends_are_few_kernels_however_many_weights_there_are(tmp_path: Path, m
     path = save(conv_stack(), tmp_path / "model.onnx")
     file = read(path)
     (part,) = plan_device(file.slim, tmp_path, nhwc=False).made  # four weights
-    monkeypatch.setattr(device_plan, "_PIECE_BYTES", 1024)
+    monkeypatch.setattr(device_buffer, "_PIECE_BYTES", 1024)
     plan = plan_device(file.slim, tmp_path, nhwc=False)
     assert len(plan.made) == -(-part.shape[0] * 4 // 1024) > 1
     (y,) = file.open_part(plan.body.SerializeToString(), Place("cpu")).run(

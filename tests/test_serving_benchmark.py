@@ -1,13 +1,12 @@
 """The benchmark of serving: it measures real servers, sees wrong answers, and says first what does not hold."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_scripts import scripts
 from onnx_models import conv_stack, save
 from triton_server import need_server
 
@@ -15,23 +14,13 @@ from dni_deploy.bench.hardware import hardware
 from dni_deploy.bench.race import Effort
 from dni_deploy.bench.spread import Spread
 
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "serving"
 MODULES = ("server", "networks", "load", "batching", "overhead", "soak", "bounds", "plots", "page")
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Iterator[Any]:
-    """The scripts, which are no package; other benchmarks have some of the same names."""
-    path, others = list(sys.path), {name: sys.modules.pop(name, None) for name in MODULES}
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield SimpleNamespace(**{name: __import__(name) for name in MODULES})
-    finally:
-        sys.path[:] = path
-        for name, other in others.items():
-            sys.modules.pop(name, None)
-            if other is not None:
-                sys.modules[name] = other
+    with scripts("serving", MODULES) as modules:
+        yield modules
 
 
 @pytest.fixture

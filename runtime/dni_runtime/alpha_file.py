@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 
 from .errors import ModelError
-from .external_data import Weights, follow_links, locations, missing, read_tensor
+from .external_data import Weights, follow_links, given_tensor, locations, missing, read_tensor
 from .metadata import Metadata, read_metadata
 from .providers import Place
 from .slim import read_slim
@@ -172,11 +172,5 @@ def _with_constant_alpha(slim: onnx.ModelProto, shape: tuple[int, ...]) -> onnx.
     model.graph.input.remove(alpha)
     for default in [tensor for tensor in model.graph.initializer if tensor.name == "alpha"]:
         model.graph.initializer.remove(default)
-    constant = model.graph.initializer.add(
-        name="alpha",
-        dims=shape,
-        data_type=alpha.type.tensor_type.elem_type,
-        data_location=onnx.TensorProto.EXTERNAL,
-    )
-    constant.external_data.add(key="location", value="alpha")  # of no file: the options win
+    model.graph.initializer.append(given_tensor("alpha", shape, alpha.type.tensor_type.elem_type))
     return model

@@ -1,7 +1,7 @@
 """Rewrite a body's convolutions to channels-last, which GPUs compute faster.
 
-On an H100 float16 networks of convolutions run 1.5 to 2 times as fast. ONNX Runtime's own way (`prefer_nhwc`) wants
-weights that are constant while it loads a graph; com.microsoft's NhwcConv reads them where they lie.
+On an H100 two float16 networks of convolutions ran 1.35 to 1.55 times as fast. ONNX Runtime's own way (`prefer_nhwc`)
+wants weights that are constant while it loads a graph; com.microsoft's NhwcConv reads them where they lie.
 
 Between convolutions everything stays channels-last that can. Which nodes do is a question of the fewest bytes to
 transpose, a minimum cut, so no network is worse off for the order of its nodes.
@@ -18,7 +18,7 @@ from onnx.numpy_helper import from_array
 
 from .nhwc_cut import choose
 from .nhwc_forms import FLOATS, Form, forms_of
-from .nhwc_graph import TO_LAST, TO_PLAIN, Array, Graph, attribute
+from .nhwc_graph import TO_LAST, TO_PLAIN, Array, Graph, attribute, to_last
 from .split import subgraph
 
 _DOMAIN = "com.microsoft"
@@ -32,8 +32,7 @@ def channels_last(body: onnx.ModelProto) -> tuple[onnx.ModelProto, frozenset[str
     body:  the first graph input is the image, [N, C, H, W], the others are weights with fixed shapes.
 
     Image and output stay [N, C, H, W]. A weight that is named has a shape of four axes in the new model, and is to
-    be given as `values.reshape((1,) * (4 - values.ndim) + values.shape).transpose(0, 2, 3, 1)`. Where there is
-    nothing to convolve so, the model is `body` itself.
+    be given as `to_last(values)`. Where there is nothing to convolve so, the model is `body` itself.
     """
     graph = Graph(body)
     forms = forms_of(graph)
@@ -135,9 +134,7 @@ class _Rewriter:
         if spreads and (n, h, w) == (1, 1, 1) and graph.dims.get(root) == (c,):
             return self.plain(root)  # a number for each channel already is as long as the last axis
         if name in graph.constants:
-            values = graph.constants[name]
-            four = values.reshape((1,) * (4 - values.ndim) + values.shape)
-            self._plain[name], self._last[name] = name, self._constant(four.transpose(TO_LAST))
+            self._plain[name], self._last[name] = name, self._constant(to_last(graph.constants[name]))
         elif name in graph.weights and name not in self._plain:
             self._last[name] = name
             self.moved.add(name)

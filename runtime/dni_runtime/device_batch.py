@@ -5,6 +5,7 @@ for each of them costs more than the arithmetic (0.5 ms for DnCNN on an H200, of
 are made of lies one after another, and each operator runs once over all layers.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,14 +17,12 @@ from onnx import helper
 from .head import Stored
 from .head_nodes import HeadNodes, Tensor
 from .recipe import Recipes
-from .split import CannotPrepareError, Split
+from .split import RESHAPES, CannotPrepareError, Split
 
 # Each weight starts at a multiple of this many elements: of 256 bytes in float16, of 512 in float32.
 SLOT = 128
 
 _ELEMENTWISE = frozenset({"Add", "Cast", "Div", "Exp", "Mul", "Neg", "Pow", "Reciprocal", "Sqrt", "Sub"})
-# Operators that keep the order of elements.
-_RESHAPES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
@@ -55,7 +54,8 @@ class Batches:
         graph = halves.model.graph
         self._shapes, self._recipes, self._stored, self._head = halves.shapes(), recipes, stored, head
         self._makers = {name: node for node in halves.head for name in node.output}
-        self._constants = {t.name for t in graph.initializer if t.data_type in _FLOATS} | set(halves.widened)
+        self._constants = {t.name: t.data_type for t in graph.initializer if t.data_type in _FLOATS}
+        self._constants |= dict.fromkeys(halves.widened, onnx.TensorProto.FLOAT)
         self._made: dict[tuple[str, ...], Flat] = {}
 
     def alike(self, values: Sequence[str]) -> Iterator[list[str]]:
@@ -78,15 +78,14 @@ class Batches:
         if value not in self._shapes:
             return None
         if terms := self._recipes.blend(value):
-            return f"blend {[share for _, share in terms]} {self._stored[terms[0][0]].dtype}"
+            return f"blend {[share for _, share in terms]} {self._constants.get(terms[0][0])}"
         if value in self._constants:
             number = len(self._shapes[value]) == 0 or max(self._shapes[value]) == 1
-            values = self._stored[value]
-            return f"{values.dtype} {values.ravel().tolist()}" if number else f"constants {values.dtype}"
+            return f"{self._constants[value]} {self._stored[value].ravel().tolist() if number else 'constants'}"
         node = self._makers.get(value)
         if node is None:
             return None
-        if node.op_type in _RESHAPES:
+        if node.op_type in RESHAPES:
             return self._text(node.input[0])
         inputs = [self._text(name) for name in node.input]
         if node.op_type not in _ELEMENTWISE or None in inputs:
@@ -103,7 +102,7 @@ class Batches:
                 return Flat(self._head.small(label, self._stored[values[0]].reshape(1)), ())
             return Flat(self._head.large(label, self._pack(values)), shapes)
         nodes = [self._makers[value] for value in values]
-        if nodes[0].op_type in _RESHAPES:
+        if nodes[0].op_type in RESHAPES:
             inner = self.compute([node.input[0] for node in nodes])
             return Flat(inner.name, shapes if inner.shapes else ())
         inputs = [self.compute([node.input[index] for node in nodes]) for index in range(len(nodes[0].input))]
@@ -117,14 +116,14 @@ class Batches:
 
     def _spread(self, flat: Flat, shapes: Shapes, label: str) -> str:
         """`flat` with each of its values spread to the shape that the operator's result has."""
-        sizes = [_size(shape) for shape in flat.shapes]
-        if not sizes or sizes == [_size(shape) for shape in shapes]:
+        sizes = [math.prod(shape) for shape in flat.shapes]
+        if not sizes or sizes == [math.prod(shape) for shape in shapes]:
             return flat.name
         pairs = iter(zip(flat.shapes, shapes, strict=True))
 
         def index(_: tuple[int, ...]) -> npt.NDArray[np.int64]:
             own, wanted = next(pairs)
-            return np.broadcast_to(np.arange(_size(own)).reshape(own), wanted).ravel()
+            return np.broadcast_to(np.arange(math.prod(own)).reshape(own), wanted).ravel()
 
         return self._gather(flat, shapes, index, label)
 
@@ -133,7 +132,7 @@ class Batches:
     ) -> str:
         wanted = np.zeros(Flat("", shapes).total, np.int32)
         for own, start, shape in zip(flat.starts, Flat("", shapes).starts, shapes, strict=True):
-            wanted[start : start + _size(shape)] = own + index(shape)
+            wanted[start : start + math.prod(shape)] = own + index(shape)
         return self._head.op("Gather", [flat.name, self._head.large(f"{label}@index", wanted)], f"{label}@spread")
 
     def _pack(self, names: Sequence[str]) -> Tensor:
@@ -146,11 +145,7 @@ class Batches:
 
 def slot(shape: tuple[int, ...]) -> int:
     """How many elements a value takes."""
-    return -(-_size(shape) // SLOT) * SLOT
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape))
+    return -(-math.prod(shape) // SLOT) * SLOT
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, object]:

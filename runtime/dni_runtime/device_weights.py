@@ -6,7 +6,8 @@ import numpy as np
 import onnxruntime
 
 from .alpha_file import AlphaFile, Key
-from .device_plan import KINDS, DevicePlan, Part
+from .device_buffer import KINDS, Part
+from .device_plan import DevicePlan
 from .dlpack_view import view
 from .graph_session import run_again_without_graph, run_options
 from .providers import Place

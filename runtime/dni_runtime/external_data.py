@@ -1,6 +1,6 @@
 """Where a model's weights lie that are not in the model: in files beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,16 @@ class Weights:
     folder: Path
     values: Mapping[str, Any] = field(default_factory=dict)
     in_place: Mapping[str, Any] = field(default_factory=dict)
+
+
+def given_tensor(name: str, shape: Iterable[int], kind: int, location: str | None = None) -> onnx.TensorProto:
+    """An initializer of an ONNX element type whose values the session options give (`Weights`).
+
+    `location`: of a file that exists, which ONNX Runtime sees to for values that it uses in place, without reading it.
+    """
+    tensor = onnx.TensorProto(name=name, dims=shape, data_type=kind, data_location=onnx.TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value=location or name)
+    return tensor
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path) -> npt.NDArray[Any]:

@@ -20,8 +20,6 @@ def fold_scales(body: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, float
     """A copy of `body` without multiplications that weights can take, and by what each such weight is to be scaled.
 
     body:  the first graph input is the image, the others are weights.
-
-    Scale stored float32 values before they are rounded to float16.
     """
     model = onnx.ModelProto()
     model.CopyFrom(body)

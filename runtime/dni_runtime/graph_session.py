@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from onnx.helper import np_dtype_to_tensor_dtype
 
 from .providers import Place
 
@@ -19,14 +20,6 @@ GRAPH_LIMIT = 16
 _SEEN_LIMIT = 4096
 # A shape is captured no more after so many failures: one may be another library's doing.
 _TRIES = 2
-
-_TYPES: dict[str, type[np.generic]] = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8,
-    "tensor(uint16)": np.uint16,
-    "tensor(bool)": np.bool_,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +52,9 @@ class GraphSession:
         self._session = session
         self._device, self._device_id = place.provider, place.device_id
         self._image, self._bind_rest, self._graphs = image, bind, graphs
-        types = {value.name: value.type for value in session.get_outputs()}
-        self._outputs = {name: _TYPES[types[name]] for name in outputs}
-        self._seen: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        self._outputs = outputs
+        # By the image's shape: those of the outputs, and their ONNX element types.
+        self._seen: dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]] = {}
         self._captured: dict[tuple[int, ...], _Captured] = {}
         self._failures: Counter[tuple[int, ...]] = Counter()
         self._graph_count = 0
@@ -92,7 +85,7 @@ class GraphSession:
         shape = tuple(image.shape())
         if shape not in self._seen:
             self._run_once(image)
-        return self._seen[shape]
+        return [output for output, _ in self._seen[shape]]
 
     def call(self, image: Any, outputs: list[Any]) -> Callable[[], None]:
         """A call that reads and writes these OrtValues where they lie, with a graph of its own."""
@@ -133,17 +126,17 @@ class GraphSession:
         outputs: list[Any] = binding.get_outputs()
         if len(self._seen) >= _SEEN_LIMIT:
             self._seen.clear()
-        self._seen[tuple(value.shape())] = [tuple(output.shape()) for output in outputs]
+        self._seen[tuple(value.shape())] = [(tuple(y.shape()), y.element_type()) for y in outputs]
         return outputs
 
     def _new(self, shape: tuple[int, ...], image: Any) -> _Captured:
         """Buffers and a binding; the graph itself is captured by the first run with them."""
-        kind = image.dtype if isinstance(image, np.ndarray) else _TYPES[image.data_type()]
-        mine = self._empty(shape, kind)
+        array = isinstance(image, np.ndarray)
+        mine = self._empty(shape, np_dtype_to_tensor_dtype(image.dtype) if array else image.element_type())
         binding = self._bind(mine)
         outputs = []
-        for (name, output), size in zip(self._outputs.items(), self._seen[shape], strict=True):
-            outputs.append(self._empty(size, output))
+        for name, (size, kind) in zip(self._outputs, self._seen[shape], strict=True):
+            outputs.append(self._empty(size, kind))
             binding.bind_ortvalue_output(name, outputs[-1])
         return _Captured(mine, outputs, binding, self._new_options())
 
@@ -161,7 +154,7 @@ class GraphSession:
     def _put(self, x: Tensor) -> Any:
         return onnxruntime.OrtValue.ortvalue_from_numpy(x, self._device, self._device_id)
 
-    def _empty(self, shape: tuple[int, ...], kind: Any) -> Any:
+    def _empty(self, shape: tuple[int, ...], kind: int) -> Any:
         return onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, kind, self._device, self._device_id)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 from onnx.numpy_helper import from_array
 
+from .external_data import given_tensor
 from .recipe import ONE
 
 Tensor = npt.NDArray[Any]
@@ -38,11 +39,7 @@ class HeadNodes:
     def large(self, label: str, values: Tensor) -> str:
         """A constant that the session options give."""
         kind = helper.np_dtype_to_tensor_dtype(values.dtype)
-        placeholder = onnx.TensorProto(
-            name=label, dims=values.shape, data_type=kind, data_location=TensorProto.EXTERNAL
-        )
-        placeholder.external_data.add(key="location", value=label)  # of no file
-        self.initializers.append(placeholder)
+        self.initializers.append(given_tensor(label, values.shape, kind))
         self.given[label] = values
         return label
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
-from .external_data import read_tensor
+from .external_data import given_tensor, read_tensor
 from .split import CannotPrepareError, Split, subgraph
 
 # Float32 holds every whole number up to here.
@@ -142,11 +142,7 @@ def _numbered_body(halves: Split, weights: dict[str, tuple[int, ...]]) -> onnx.M
     del body.graph.initializer[:]
     body.graph.initializer.extend(others)
     for name, shape in weights.items():
-        # ONNX Runtime takes the values from the session options; the file that is named does not exist.
-        tensor = body.graph.initializer.add(
-            name=name, dims=shape, data_type=onnx.TensorProto.FLOAT, data_location=onnx.TensorProto.EXTERNAL
-        )
-        tensor.external_data.add(key="location", value="numbers")
+        body.graph.initializer.append(given_tensor(name, shape, onnx.TensorProto.FLOAT))
     return body
 
 

@@ -1,7 +1,6 @@
 """A model at run time: an ONNX file, the provider it runs on, and alpha checked on every call."""
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +15,11 @@ from .alpha_file import Key
 from .dlpack import copy_to_gpu, gpu_of, import_tensor, is_on_gpu, write
 from .enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_images
 from .errors import AlphaError, DniError, InputError, ModelError
-from .external_data import missing
+from .explaining import explain, strip
 from .images import IntegerImage
 from .metadata import Metadata
 from .on_device import OnDevice, check_result
 from .opening import Opened, open_model
-from .ort_format import ORT_SUFFIX, damaged, is_ort_format
 from .runners import Runner
 from .signature import Signature
 
@@ -80,7 +78,7 @@ def load(
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
-        raise _explain(file, error) from error
+        raise explain(file, error) from error
     return Model(opened, file.name)
 
 
@@ -321,7 +319,7 @@ class Model:
             value = import_tensor(x)
         except Exception as error:
             raise InputError(
-                f"{name} is of type {type(x).__name__}; expected a DLPack tensor ({_strip(error)})"
+                f"{name} is of type {type(x).__name__}; expected a DLPack tensor ({strip(error)})"
             ) from None
         self._signature.check_type(value.data_type(), name)
         if self.provider == "cuda" and not is_on_gpu(value):
@@ -343,28 +341,9 @@ class Model:
         except Exception as error:  # as in load
             if self._runner is None:  # closed by another thread before the session was taken
                 raise ModelError(f"{self._name} is closed; load it again") from None
-            raise ModelError(f"{self._name} failed on {self.provider}: {_strip(error)}") from error
+            raise ModelError(f"{self._name} failed on {self.provider}: {strip(error)}") from error
 
 
 def _as_text(options: Mapping[str, object] | None) -> dict[str, str]:
     """Provider options as ONNX Runtime takes them: it makes text of numbers, too."""
     return {str(name): str(value) for name, value in (options or {}).items()}
-
-
-def _explain(file: Path, error: Exception) -> ModelError:
-    reason = _strip(error)
-    if file.suffix == ORT_SUFFIX and "ORT model" in reason:
-        return damaged(file, reason)
-    if file.suffix != ORT_SUFFIX and is_ort_format(file):
-        return ModelError(f"{file} is in ONNX Runtime's own format: call it {file.with_suffix(ORT_SUFFIX).name}")
-    if "external" in reason.lower():
-        found = re.search(r'does not exist: "([^"]+)"', reason)
-        return missing(file, Path(found[1]).name if found else reason)
-    if "Protobuf parsing failed" in reason or "No graph was found" in reason:
-        return ModelError(f"{file} is not an ONNX file, or only a part of one: copy or export it again")
-    return ModelError(f"{file} cannot be loaded: {reason}")
-
-
-def _strip(error: Exception) -> str:
-    """ONNX Runtime's own words, as one line, without the code prefixes (and source lines) before them."""
-    return " ".join(re.split(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", str(error))[-1].split())

@@ -6,13 +6,13 @@ import numpy.typing as npt
 import onnx
 from onnx.numpy_helper import to_array
 
+from .split import RESHAPES
+
 Array = npt.NDArray[Any]
 Dims: TypeAlias = tuple[int | None, ...]
 
 # Transpose's perm. The second one also tells where an axis of [N, C, H, W] is in [N, H, W, C].
 TO_LAST, TO_PLAIN = [0, 2, 3, 1], [0, 3, 1, 2]
-# Operators that keep the order of elements.
-_RESHAPES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
 class Graph:
@@ -51,7 +51,7 @@ class Graph:
     def root(self, name: str) -> str:
         """The value of which `name` is another shape."""
         node = self.producer.get(name)
-        return name if node is None or node.op_type not in _RESHAPES else self.root(node.input[0])
+        return name if node is None or node.op_type not in RESHAPES else self.root(node.input[0])
 
     def swap(self, node: onnx.NodeProto) -> list[int] | None:
         """The perm of a node that itself makes channels-last of plain, or the reverse; None for others."""
@@ -59,6 +59,11 @@ class Graph:
             return None
         perm = list(attribute(node, "perm", []))
         return perm if perm in (TO_LAST, TO_PLAIN) else None
+
+
+def to_last(values: Array) -> Array:
+    """Values of up to four axes as they are given to a channels-last graph: with four, in the order of TO_LAST."""
+    return values.reshape((1,) * (4 - values.ndim) + values.shape).transpose(TO_LAST)
 
 
 def infer(body: onnx.ModelProto) -> tuple[dict[str, Dims], dict[str, int]]:

@@ -25,6 +25,7 @@ from .cuda_options import without_fused_bias
 from .device_plan import DevicePlan, plan_device
 from .device_weights import DeviceWeights
 from .errors import InputError, ModelError
+from .external_data import given_tensor
 from .graph_session import GraphSession
 from .images import IntegerImage
 from .integer_images import NAN_OUTPUT, with_integer_images
@@ -199,19 +200,13 @@ def _bind_nothing(binding: Any) -> None:
 
 
 def _with_initializers(plan: DevicePlan, location: str) -> onnx.ModelProto:
-    """The body with its weights as initializers, whose values the session options give.
-
-    `location`: of a file that exists, which ONNX Runtime sees to without reading it.
-    """
+    """The body with its weights as initializers, whose values the session options give; `location`: as for these."""
     model = onnx.ModelProto()
     model.CopyFrom(plan.body)
     names = {part.name for part in plan.weights}
     images = [value for value in model.graph.input if value.name not in names]
     del model.graph.input[:]
     model.graph.input.extend(images)
-    for part in plan.weights:
-        tensor = model.graph.initializer.add(
-            name=part.name, dims=part.shape, data_type=part.kind, data_location=onnx.TensorProto.EXTERNAL
-        )
-        tensor.external_data.add(key="location", value=location)
+    given = (given_tensor(part.name, part.shape, part.kind, location) for part in plan.weights)
+    model.graph.initializer.extend(given)
     return model

@@ -6,11 +6,7 @@ from typing import TypeAlias
 
 import onnx
 
-from .split import Split
-
-# Of a share or a factor these change the shape alone.
-_RESHAPES = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze"})
-
+from .split import RESHAPES, Split
 
 Terms: TypeAlias = tuple[tuple[str, str], ...]
 """Of a blend: pairs of a stored tensor's name and that of its share, a value of one element made of alpha, or ONE."""
@@ -83,7 +79,7 @@ class Recipes:
     def root(self, value: str) -> str:
         """The value that `value` is, but for its shape."""
         node = self._makers.get(value)
-        return value if node is None or node.op_type not in _RESHAPES else self.root(node.input[0])
+        return value if node is None or node.op_type not in RESHAPES else self.root(node.input[0])
 
     def _size(self, value: str) -> int:
         """The number of elements, 0 where it is not fixed."""

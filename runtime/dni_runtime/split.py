@@ -11,8 +11,10 @@ import onnx
 
 # Operators by which a stored tensor of another type becomes a float32 weight.
 _WIDENS = frozenset({"Cast", "DequantizeLinear"})
+RESHAPES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+"""Operators that keep a tensor's elements and their order."""
 # Operators that only rearrange a tensor's elements.
-_MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+_MOVES = RESHAPES | {"Transpose"}
 
 
 class CannotPrepareError(Exception):
