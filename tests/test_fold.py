@@ -87,7 +87,6 @@ def test_a_convolution_that_is_an_output_itself_is_left_alone():
     network = OutputIsBeforeNorm().eval()
     program = torch.onnx.export(network, (torch.rand(1, 3, 8, 8),), dynamo=True, optimize=False, verbose=False)
     fold_batch_norm(program.model)
-    assert [node.op_type for node in program.model.graph if node.op_type in ("Conv", "Mul", "Add")][:1] == ["Conv"]
     body, normed = program.model.graph.outputs
     assert (body.producer().op_type, normed.producer().op_type) == ("Conv", "Add")
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from dni_runtime import Metadata
 from dni_runtime.alpha_file import read_onnx_file
-from dni_runtime.cuda_options import file_options
 from dni_runtime.providers import open_session
 from dni_runtime.signature import read_signature
 
@@ -48,8 +47,7 @@ def _open(file: Path, provider: str, threads: int | None) -> Any:
     onnx_file = read_onnx_file(file) if provider == "cuda" else None
     if onnx_file is None:
         return open_session(str(file), provider, threads=threads).session
-    constant, takes_alpha = onnx_file.constant_weights, onnx_file.takes_alpha
-    options = file_options({}, half=onnx_file.half, constant_weights=constant, takes_alpha=takes_alpha)
+    options = onnx_file.cuda_options({})
     return open_session(str(file), provider, threads=threads, options=options, half=onnx_file.half).session
 
 

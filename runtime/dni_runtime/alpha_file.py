@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from .cuda_options import file_options
 from .errors import ModelError
 from .external_data import Weights, follow_links, given_tensor, locations, missing, read_tensor
 from .metadata import Metadata, read_metadata
@@ -92,6 +93,10 @@ class AlphaFile:
         kept = [name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output]
         moving = set[str]().union(*(dependents(graph, name) for name in (*kept, *(v.name for v in graph.input))))
         return all(node.input[1] not in moving for node in _convolutions(graph))
+
+    def cuda_options(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The options for a session of the file as it is on CUDA, see `file_options`."""
+        return file_options(given, half=self.half, constant_weights=self.constant_weights, takes_alpha=self.takes_alpha)
 
     def open_part(
         self,

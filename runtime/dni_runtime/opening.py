@@ -70,9 +70,8 @@ def open_model(
         return Opened(opening.on_cpu(alpha_policy), signature, alpha_file.metadata, *known)
     options = dict(provider_options)
     if provider == "cuda" or known is None:
-        constant = onnx_file is not None and onnx_file.constant_weights
-        takes_alpha = alpha_file is not None
-        options = file_options(provider_options, half=half, constant_weights=constant, takes_alpha=takes_alpha)
+        unknown = {"half": False, "constant_weights": False, "takes_alpha": False}
+        options = file_options(options, **unknown) if onnx_file is None else onnx_file.cuda_options(options)
     asked = Place("cuda" if known is None else known[0], threads, provider_options, half)
     opened = asked.in_turn(lambda: open_session(str(file), provider, threads=threads, options=options, half=half))
     place = replace(asked, provider=opened.provider)

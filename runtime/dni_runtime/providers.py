@@ -28,8 +28,8 @@ _CUDA = (
     },
 )
 # Without use_tf32 ONNX Runtime takes the tensor cores from float16 convolutions as well, whatever the type
-# (conv.cc and conv_transpose.cc, deselect_numeric_notes(TENSOR_CORE)), and float16 gets slower than float32. Products
-# of float16 values lose nothing there.
+# (conv.cc and conv_transpose.cc, deselect_numeric_notes(TENSOR_CORE); read there, not timed). Products of float16
+# values lose nothing there.
 _CUDA_HALF = {"use_tf32": "1"}
 _TENSORRT = (
     "TensorrtExecutionProvider",
@@ -101,13 +101,9 @@ class Place:
         # Measured: OpenVINO keeps the constants, and has those of its kernels beside them (20 MB for 4.8, 216 for 67).
         return 3 if self.provider == OPENVINO else 1
 
-    def with_options(self, **options: str) -> "Place":
-        """The same with `options`, which go before those that it has."""
-        return replace(self, options={**self.options, **options})
-
     def with_cuda_graphs(self) -> "Place":
         """The same, with CUDA graphs on; then calls that name none, or -1, run without."""
-        return self.with_options(enable_cuda_graph="1")
+        return replace(self, options={**self.options, "enable_cuda_graph": "1"})
 
 
 def open_session(
