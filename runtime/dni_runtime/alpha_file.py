@@ -133,12 +133,13 @@ class AlphaFile:
 
 
 def read_onnx_file(path: Path) -> AlphaFile | None:
-    """The ONNX model in `path`, None where there is none, or one whose weights lie outside of its folder."""
+    """The ONNX model in `path`, None where there is none. Raises ModelError where its weights are not in its folder."""
     try:
         slim = read_slim(path)
     except (OSError, ValueError):
         return None  # ONNX Runtime says what is wrong with it, or loads it: it knows formats besides ONNX
-    return AlphaFile(path, slim) if follow_links(slim, path) else None
+    follow_links(slim, path)
+    return AlphaFile(path, slim)
 
 
 def read_alpha_file(path: Path) -> AlphaFile | None:

@@ -1,8 +1,8 @@
 """Where a model's weights lie that are not in the model: in files beside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import onnx
 from onnx.numpy_helper import to_array
 
 from .errors import ModelError
+from .regular_file import open_file, why_no_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +47,93 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path) -> npt.NDArray[Any]:
     if "location" not in place:
         return to_array(tensor)
     inside = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
-    with (folder / place["location"]).open("rb") as file:
+    with open_file(folder / place["location"]) as file:
         file.seek(int(place.get("offset", 0)))
         inside.raw_data = file.read(int(place.get("length", -1)))
     return to_array(inside)
 
 
+def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All tensors of a model: initializers, constants of nodes, and those in subgraphs and functions.
+
+    However deep subgraphs lie in each other, nothing here is called that often.
+    """
+    graphs = [model.graph, *(graph for info in model.training_info for graph in (info.initialization, info.algorithm))]
+    nodes = [node for function in model.functions for node in function.node]
+    while graphs or nodes:
+        for graph in graphs:
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+            nodes += graph.node
+        attributes = [attribute for node in nodes for attribute in node.attribute]
+        for attribute in attributes:
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+        graphs = [graph for a in attributes for graph in (*a.graphs, *([a.g] if a.HasField("g") else []))]
+        nodes = []
+
+
 def locations(model: onnx.ModelProto) -> dict[str, list[onnx.StringStringEntryProto]]:
     """Where weights are, each place with the entries that say so."""
     found: dict[str, list[onnx.StringStringEntryProto]] = {}
-    for tensor in model.graph.initializer:
+    for tensor in every_tensor(model):
         for entry in tensor.external_data:
             if entry.key == "location":
                 found.setdefault(entry.value, []).append(entry)
     return found
 
 
-def follow_links(model: onnx.ModelProto, path: Path) -> bool:
-    """Make all locations relative to the folder that `path` really lies in; False where one leads out of it.
+def external_file(location: str, path: Path) -> Path:
+    """The file that `location` means in the model `path`, links followed; it may be missing.
 
-    Hugging Face's cache keeps files under other names, and links to them. What leads out of the folder is not
-    opened: ONNX Runtime refuses it, and it may be a device.
+    A model is a stranger's, and what it names may be anything on the disk. External data is a regular file that is
+    named relative to the model's folder and lies in it or below, where links lead as well; the folder is that in which
+    the model itself really lies (Hugging Face's cache keeps files under other names, and links to them).
+
+    Raises ModelError for anything else. Nothing is opened.
     """
+    if PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor or not location:
+        raise _refused(path, location, "which is not relative to its folder")
+    try:
+        real = (path.parent / location).resolve()
+        inside = real.is_relative_to(path.resolve().parent)
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a zero byte
+        raise _refused(path, location, "which is no path") from None
+    if not inside:
+        raise _refused(path, location, "which is outside of its folder")
+    if real.exists() and (reason := why_no_file(real)):
+        raise _refused(path, location, f"which {reason}")
+    return real
+
+
+def external_files(model: onnx.ModelProto, path: Path) -> dict[str, Path]:
+    """The files that hold weights of the model `path`, by location, as `external_file` finds them.
+
+    Raises ModelError where one is missing, or is no such file.
+    """
+    found = {location: external_file(location, path) for location in sorted(locations(model))}
+    for location, real in found.items():
+        if not real.exists():
+            raise missing(path, location)
+    return found
+
+
+def _refused(path: Path, location: str, why: str) -> ModelError:
+    return ModelError(
+        f"{path} keeps weights in {location!r}, {why}, and is not read; expected a file in its folder or below: "
+        "put it there, or save the model in one file"
+    )
+
+
+def follow_links(model: onnx.ModelProto, path: Path) -> None:
+    """Make all locations relative to the folder that `path` really lies in. Raises ModelError as `external_file`."""
     folder = path.resolve().parent
     for location, entries in locations(model).items():
-        real = (path.parent / location).resolve()
-        if not real.is_relative_to(folder):
-            return False
+        real = external_file(location, path)
         for entry in entries:
             entry.value = real.relative_to(folder).as_posix()
-    return True
 
 
 def missing(path: Path, what: str) -> ModelError:

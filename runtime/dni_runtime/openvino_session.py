@@ -14,7 +14,7 @@ import onnx
 from onnx.helper import make_tensor_value_info
 
 from .errors import InputError, ModelError, ProviderError
-from .external_data import Weights, follow_links, locations, missing, read_tensor
+from .external_data import Weights, external_files, follow_links, read_tensor
 from .ort_format import is_ort_format
 from .signature import Declared
 from .slim import read_slim
@@ -117,13 +117,9 @@ def _read(source: str | bytes, weights: Weights | None) -> tuple[onnx.ModelProto
         model = read_slim(path)
     except ValueError:
         raise ModelError(f"{path} is not an ONNX file, or only a part of one: copy or export it again") from None
-    if not follow_links(model, path):
-        raise ModelError(f"{path} keeps weights outside of its folder; put them beside the model")
-    folder = path.resolve().parent
-    for location in locations(model):
-        if not (folder / location).is_file():
-            raise missing(path, Path(location).name)
-    return model, folder
+    external_files(model, path)
+    follow_links(model, path)
+    return model, path.resolve().parent
 
 
 def _require_alpha(model: onnx.ModelProto) -> None:
