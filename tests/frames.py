@@ -55,9 +55,10 @@ class Frames:
         return dni(*self.arguments(output, *options))
 
     def start(self, output: Path, *options: object) -> "subprocess.Popen[bytes]":
-        """The same in a process of its own that goes on by itself."""
+        """The same in a process of its own that goes on by itself; what it says on stderr goes to OUTPUT.err."""
         command = [str(Path(sys.executable).with_name("dni")), *map(str, self.arguments(output, *options))]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+        with output.with_name(f"{output.name}.err").open("wb") as errors:
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ)
 
 
 def results(output: Path) -> dict[str, bytes]:

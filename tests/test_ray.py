@@ -102,12 +102,15 @@ def test_a_frame_that_kills_its_workers_fails_alone(cluster: Cluster, tmp_path: 
         for worker in cluster.workers(busy=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 begun = worker.cpu_times().user
-                # Until it computes: the frame may not be counted as begun before, which is asked of another process.
+                # Until it computes: the frame is not counted as begun before, which is asked of another process.
                 until(lambda worker=worker, begun=begun: worker.cpu_times().user > begun + 0.5)
                 worker.kill()
                 killed += 1
         time.sleep(0.05)
-    assert (process.returncode, killed) == (1, 3)
+    assert process.returncode == 1
+    assert "the worker died 3 times while it made this frame" in (tmp_path / "out.err").read_text()
+    # A kill that came before the frame was counted, while the worker was still importing, costs one more.
+    assert 3 <= killed <= 5
     assert results(output) == {}
 
 
