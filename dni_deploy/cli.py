@@ -1,12 +1,12 @@
 """The command line `dni`, and `dni-export`, which is `dni export`. Errors: one message, exit 1."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import cli_options as common
+from . import terminal
 from .ship.commands import serve, ship
 
 CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
@@ -107,17 +107,17 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
     options["alpha_default"] = _single(options["alpha_default"], "--alpha-default")
     if options["alpha_input"] == bool(options["alphas"]):
         raise click.UsageError("give either --alpha-input (alpha at run time) or --alpha X (baked), not both or none")
-    with common.console().status("loading PyTorch") as status:
+    with terminal.status("loading PyTorch") as step:
         report = _import_exporters().export(
             endpoints,
             output,
             verify=not no_verify,
-            progress=lambda step: status.update(step),
+            progress=step,
             arch_args=dict(options.pop("arch_args")),
             **options,
         )
-    _remark(report.notes, report.warnings)
-    click.echo(json.dumps(report.to_dict()) if as_json else report.summary())
+    terminal.remark(report.notes, report.warnings)
+    terminal.say_json(report.to_dict()) if as_json else terminal.say(*report.summary().split("\n"))
 
 
 @main.command()
@@ -144,13 +144,15 @@ def blend(
       dni blend A.pth B.pth --alpha 0.3 -o C.safetensors
     """
     single = _single(alpha, "--alpha")
-    with common.console().status("blending"):
+    with terminal.status("blending"):
         report = _import_exporters().write_blend(endpoints, output, single, alpha_range=alpha_range, force=force)
-    _remark(report.notes, [report.lineage.warning])
+    terminal.remark(report.notes, [report.lineage.warning])
     if as_json:
-        click.echo(json.dumps(report.to_dict()))
+        terminal.say_json(report.to_dict())
     else:
-        click.echo(f"{report.path}  {report.bytes / 1e6:.2f} MB  {report.blended} of {report.tensors} tensors blended")
+        terminal.say(
+            f"{report.path}  {report.bytes / 1e6:.2f} MB  {report.blended} of {report.tensors} tensors blended"
+        )
 
 
 @main.command()
@@ -172,15 +174,15 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: tuple[tuple[str, Any]
         from .model_report import inspect_model
 
         model = inspect_model(files[0])
-        click.echo(json.dumps(model.to_dict())) if as_json else tables.print_model(model)
+        terminal.say_json(model.to_dict()) if as_json else tables.print_model(model)
         return
     if len(files) != 2:
         kind = "checkpoint" if len(files) == 1 else "files"
         raise click.UsageError(f"{len(files)} {kind} given; expected two checkpoints or one ONNX model")
-    with common.console().status("comparing"):
+    with terminal.status("comparing"):
         report = _import_exporters().inspect_endpoints(*files, arch=arch, arch_args=dict(arch_args))
-    _remark(report.notes, [report.lineage.warning] if report.lineage else [])
-    click.echo(json.dumps(report.to_dict())) if as_json else tables.print_endpoints(report)
+    terminal.remark(report.notes, [report.lineage.warning] if report.lineage else [])
+    terminal.say_json(report.to_dict()) if as_json else tables.print_endpoints(report)
     if report.differences:
         raise click.exceptions.Exit(1)
 
@@ -283,15 +285,15 @@ def bench(model: Path, threads: tuple[int, ...], alpha: Any, as_json: bool, **op
     """
     from .bench import bench_model, print_report
 
-    with common.console().status("loading") as status:
+    with terminal.status("loading") as step:
         report = bench_model(
             model,
             threads=threads or (None,),
             alpha=_single(alpha, "--alpha"),
-            progress=lambda step: status.update(step),
+            progress=step,
             **options,
         )
-    click.echo(json.dumps(report.to_dict())) if as_json else print_report(report)
+    terminal.say_json(report.to_dict()) if as_json else print_report(report)
 
 
 @main.command()
@@ -333,13 +335,6 @@ def _single(alphas: Any, option: str) -> Any:
     if alphas is not None and len(alphas) != 1:
         raise click.UsageError(f"{option} takes one alpha, {len(alphas)} were given")
     return alphas[0] if alphas else None
-
-
-def _remark(notes: Any, warnings: Any) -> None:
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
-    for warning in filter(None, warnings):
-        click.secho(f"warning: {warning}", err=True, fg="yellow")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """What the commands of `dni` share: options, their parsers, and how errors end."""
 
 import json
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from dni_runtime import PROVIDERS, DniError, InputError
+from dni_runtime.printable import printable
 
 from .alphas import parse_alphas
 
@@ -16,17 +17,36 @@ SHAPE_LENGTH = 4
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class Command(click.Command):
-    """Turns our own errors into one message on stderr and exit code 1."""
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turns our own errors into one message on stderr and exit code 1; shows what messages name, see terminal."""
+    try:
+        yield
+    except DniError as error:
+        raise click.ClickException("\n".join(map(printable, error.args))) from None
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:  # it quotes what was typed, or what a shell found for *
+        raise click.UsageError(printable(error.format_message()), error.ctx) from None
+
+
+class _Command(click.Command):
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _errors():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _errors():
             return super().invoke(ctx)
-        except DniError as error:
-            raise click.ClickException(str(error)) from None
 
 
-class Group(click.Group):
+class Command(_Command):
+    """See _errors."""
+
+
+class Group(click.Group, _Command):
+    """See _errors."""
+
     command_class = Command
 
 
@@ -93,8 +113,3 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 endpoint_files = click.argument(
     "endpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="A B [C ...]"
 )
-
-
-def console() -> Console:
-    """For progress and remarks: stderr as it is now, whatever is redirected later."""
-    return Console(file=sys.stderr, highlight=False)

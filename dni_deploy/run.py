@@ -1,16 +1,9 @@
 """`dni run`: images through a model, with a progress bar, a report and a contact sheet."""
 
 import contextlib
-import json
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
-
-import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from typing import Any
 
 import dni_runtime
 from dni_runtime import Alpha, OutputError, format_alpha
@@ -19,6 +12,7 @@ from .contact_sheet import contact_sheet
 from .enhance_files import EnhancedFile, enhance_files, find_images, plan_results
 from .frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest, plan_frames
 from .image_files import IMAGE_SUFFIXES, read_image, write_image
+from .terminal import Terminal, say, say_json
 
 
 def run_model(
@@ -44,7 +38,7 @@ def run_model(
     """
     if sheet is not None:
         _check_sheet(sheet, inputs, output, force)
-    terminal = _Terminal()
+    terminal = Terminal()
     if alpha_from is None and ray is None:
         with dni_runtime.load(model, provider, threads=threads, provider_options=provider_options) as loaded:
             terminal.tell(f"running on {loaded.provider} ({loaded.provider_note})")
@@ -58,14 +52,14 @@ def run_model(
     failed = [result for result in results if result.error is not None]
     for result in failed:
         named = str(result.error).startswith(str(result.input))
-        click.secho(f"failed: {result.error if named else f'{result.input}: {result.error}'}", err=True, fg="red")
+        say(f"failed: {result.error if named else f'{result.input}: {result.error}'}", err=True, color="red")
     if as_json:
-        click.echo(json.dumps([_to_dict(result) for result in results]))
+        say_json([_to_dict(result) for result in results])
     else:
         for result in results:
             if result.error is None:
                 done = "finished before" if result.kept else f"{result.seconds:.2f} s"
-                click.echo(f"{result.output}  {_label(result)}{done}")
+                say(f"{result.output}  {_label(result)}{done}")
     if sheet is not None and len(failed) < len(results):
         _write_sheet(sheet, results_sheet([result for result in results if result.error is None]))
     return len(failed)
@@ -79,7 +73,7 @@ def _run_frames(
     alpha_from: Path | None,
     ray: str | None,
     force: bool,
-    terminal: "_Terminal",
+    terminal: Terminal,
 ) -> list[EnhancedFile]:
     """A run that can be taken up again: with a table of alphas, over a cluster, or both."""
     with contextlib.ExitStack() as stack:
@@ -99,41 +93,6 @@ def _run_frames(
             finished = find_finished(planned, job, report)
         with terminal.progress() as report:
             return enhance_frames(planned, finished, make, overwrite=force, progress=report)
-
-
-class _Terminal:
-    """What a run tells about itself, on stderr."""
-
-    def __init__(self) -> None:
-        self._console = Console(file=_own_stderr(), highlight=False)
-
-    def tell(self, remark: str) -> None:
-        self._console.print(remark, style="dim", soft_wrap=True, markup=False)
-
-    @contextlib.contextmanager
-    def progress(self, verb: str = "") -> Iterator[Callable[[float, int, Path], None]]:
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-        )
-        console = self._console
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task(verb, total=None)
-
-            def report(done: float, total: int, file: Path) -> None:
-                progress.update(task, description=f"{verb}{file.name}", completed=done, total=total)
-
-            yield report
-
-
-def _own_stderr() -> TextIO:
-    """Stderr, by a file descriptor that stays when Ray's own one is silenced; in tests it may have none."""
-    try:
-        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
-    except (OSError, ValueError):  # io.UnsupportedOperation is both
-        return sys.stderr
 
 
 def _check_sheet(sheet: Path, inputs: Sequence[Path], output: Path, force: bool) -> None:

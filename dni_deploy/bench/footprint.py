@@ -96,7 +96,8 @@ def _in_process(job: _Job, cache: Path) -> dict[str, float]:
     command = [sys.executable, "-m", __name__]
     done = subprocess.run(command, input=pickle.dumps(job), capture_output=True, env=environment)
     if done.returncode:
-        raise DniError(f"{job.approach.name} failed in a process of its own:\n{done.stderr.decode(errors='replace')}")
+        words = done.stderr.decode(errors="replace").splitlines()
+        raise DniError(f"{job.approach.name} failed in a process of its own:", *words)
     answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return answer
 

@@ -1,9 +1,8 @@
 """The tables of a benchmark, for a terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from rich.console import Console
-from rich.table import Table
+from dni_deploy import terminal
 
 from .footprint import Footprint
 from .hardware import Hardware
@@ -12,28 +11,28 @@ from .report import Case, ModelFacts, Report, Row
 from .spread import Spread
 
 LEGEND = (
-    "Medians in milliseconds; x is the median ratio to the baked file's call in the same round. held: alpha stays, "
-    "p95 is its 95th percentile; new: another alpha at every call; first: the first call after a change, from a "
-    "settled state; full speed: from the change until a call ran within 10 % of held; at random: calls per second, "
-    "each with one of six alphas."
+    "Medians in milliseconds; x is the median ratio to the baked file's call in the same round.",
+    "held: alpha stays, p95 is its 95th percentile; new: another alpha at every call;",
+    "first: the first call after a change, from a settled state;",
+    "full speed: from the change until a call ran within 10 % of held;",
+    "at random: calls per second, each with one of six alphas.",
 )
 
 
 def print_report(report: Report) -> None:
     """Print a table of times for every case, and one of time to load, memory and disk for every model."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(machine(report.hardware), soft_wrap=True)
+    terminal.say(machine(report.hardware))
     for case in report.cases:
-        console.print()
-        console.print(_times(case))
-        for line in remarks(case):
-            console.print(line, soft_wrap=True)
-    console.print(LEGEND, style="dim")
+        terminal.say("")
+        times = [[cell(row) for cell in TIMES.values()] for row in case.rows]
+        terminal.say_table(case_title(case), [*map(str.strip, TIMES)], times, numbers=range(1, len(TIMES)), bold=BAKED)
+        terminal.say(*remarks(case))
+    terminal.say(*LEGEND)
     for facts in report.models:
-        console.print()
-        console.print(_footprints(facts))
-    for note in report.notes:
-        console.print(note, soft_wrap=True)
+        terminal.say("")
+        rows = [[cell(footprint) for cell in FOOTPRINTS.values()] for footprint in facts.footprints]
+        terminal.say_table(model_title(facts), [*FOOTPRINTS], rows, numbers=range(1, len(FOOTPRINTS)), bold=BAKED)
+    terminal.say(*report.notes)
 
 
 def machine(hardware: Hardware) -> str:
@@ -91,24 +90,6 @@ def model_title(facts: ModelFacts) -> str:
         f"{facts.model}: weights {facts.weights_bytes / 1e6:.1f} MB, {facts.one_weights_bytes / 1e6:.1f} MB for one "
         f"alpha; memory at {height} x {width}"
     )
-
-
-def _times(case: Case) -> Table:
-    return _table(case_title(case), list(TIMES), [[cell(row) for cell in TIMES.values()] for row in case.rows])
-
-
-def _footprints(facts: ModelFacts) -> Table:
-    rows = [[cell(footprint) for cell in FOOTPRINTS.values()] for footprint in facts.footprints]
-    return _table(model_title(facts), list(FOOTPRINTS), rows)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for number, column in enumerate(columns):
-        table.add_column(column.strip(), justify="left" if number == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row, style="bold" if row[0] == BAKED else None)
-    return table
 
 
 def _ms(value: Spread | None) -> str:

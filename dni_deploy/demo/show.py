@@ -1,16 +1,16 @@
 """`dni demo`: the main job from end to end on the bundled pair."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import numpy.typing as npt
 import onnx
-from rich.console import Console
 
 import dni_runtime
+from dni_deploy import terminal
 from dni_deploy.contact_sheet import contact_sheet
 from dni_deploy.demo import EXPORTED, PHOTOGRAPH, PHOTOGRAPH_NOISY, STRONG, WEAK
 from dni_deploy.enhance_files import enhance_files
@@ -28,14 +28,13 @@ def show(folder: Path, *, force: bool = False) -> None:
     Without the extra `export` the model is a copy of one that was exported before. Raises OutputError if the folder
     holds results already, unless `force`.
     """
-    console = Console(stderr=True, highlight=False)
     model_path, sheet_path = folder / "denoise.onnx", folder / "sheet.png"
     there = [p for p in (model_path, sheet_path, *folder.glob(f"{PHOTOGRAPH_NOISY.stem}_alpha*")) if p.exists()]
     if there and not force:
         raise OutputError(f"{there[0]} exists already and is kept; replace it with --force, or choose another folder")
-    with console.status("loading PyTorch") as status:
-        click.echo(_make_model(model_path, force=force, progress=lambda step: status.update(step)))
-        status.update("denoising the photograph at six strengths")
+    with terminal.status("loading PyTorch") as step:
+        terminal.say(*_make_model(model_path, force=force, progress=step).split("\n"))
+        step("denoising the photograph at six strengths")
         with dni_runtime.load(model_path) as model:
             results = enhance_files(model, [PHOTOGRAPH_NOISY], folder, ALPHAS, overwrite=force)
     clean, noisy = read_image(PHOTOGRAPH), read_image(PHOTOGRAPH_NOISY)
@@ -47,12 +46,15 @@ def show(folder: Path, *, force: bool = False) -> None:
     images.append(clean)
     labels.append("clean")
     write_image(sheet_path, contact_sheet(images, labels, title="One ONNX file, alpha from 1 to 0", columns=4))
-    click.echo(
-        f"\n{sheet_path} shows the same photograph at {len(ALPHAS)} strengths, PSNR against the clean one; the two "
-        "networks\nalone are at alpha 1 and 0, the best results lie between them. Try next:\n\n"
-        f"  dni run {model_path} YOUR-PHOTO.jpg --alpha 0.5 -o result.png\n"
-        f"  dni inspect {model_path}\n"
-        "  dni-export YOUR-A.pth YOUR-B.pth --alpha-input -o model.onnx"
+    quoted = shlex.quote(str(model_path))
+    terminal.say(
+        "",
+        f"{sheet_path} shows the same photograph at {len(ALPHAS)} strengths, PSNR against the clean one; the two",
+        "networks alone are at alpha 1 and 0, the best results lie between them. Try next:",
+        "",
+        f"  dni run {quoted} YOUR-PHOTO.jpg --alpha 0.5 -o result.png",
+        f"  dni inspect {quoted}",
+        "  dni-export YOUR-A.pth YOUR-B.pth --alpha-input -o model.onnx",
     )
 
 
@@ -61,7 +63,7 @@ def _make_model(path: Path, *, force: bool, progress: Callable[[str], None]) -> 
     try:
         exporters = import_exporters()
     except DniError as missing:
-        click.echo(f"note: {missing}; what comes with the demo was exported before", err=True)
+        terminal.remark([f"{missing}; what comes with the demo was exported before"])
         _copy_exported(path)
         return f"{path}  {path.stat().st_size / 1e6:.2f} MB  alpha-input"
     summary: str = exporters.export([WEAK, STRONG], path, alpha_input=True, force=force, progress=progress).summary()

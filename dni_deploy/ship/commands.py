@@ -1,6 +1,5 @@
 """`dni ship` and `dni serve` on the command line."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import click
 
 from dni_deploy import cli_options as common
+from dni_deploy import terminal
 from dni_runtime import InputError
 
 from .triton.contract import BACKENDS
@@ -164,16 +164,15 @@ def triton(
         haproxy=None if servers is None else Front(servers, listen or DEFAULT_LISTEN),
         force=force,
     )
-    for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+    terminal.remark(report.notes)
     if as_json:
-        click.echo(json.dumps(report.to_dict()))
+        terminal.say_json(report.to_dict())
         return
     for model in report.models:
-        click.echo(f"{report.repository / model}  {report.backend} backend, version {report.version}")
+        terminal.say(f"{report.repository / model}  {report.backend} backend, version {report.version}")
     if report.haproxy is not None:
-        click.echo(f"{report.haproxy}  HAProxy, start it with: haproxy -W -f {report.haproxy}")
-    click.echo(f"checked; start it with: tritonserver --model-repository {report.repository}", err=True)
+        terminal.say(f"{report.haproxy}  HAProxy, start it with: haproxy -W -f {report.haproxy}")
+    terminal.say(f"checked; start it with: tritonserver --model-repository {report.repository}", err=True)
 
 
 @ship.command()
@@ -189,13 +188,13 @@ def check(repository: Path, as_json: bool) -> None:
 
     report = check_repository(repository)
     if as_json:
-        click.echo(json.dumps(report.to_dict()))
+        terminal.say_json(report.to_dict())
     else:
         for problem in report.problems:
-            click.echo(f"{problem.model}: {problem.message}")
+            terminal.say(f"{problem.model}: {problem.message}")
         for model in report.models:
             if model not in {problem.model for problem in report.problems}:
-                click.echo(f"{model}: good")
+                terminal.say(f"{model}: good")
     if report.problems:
         raise click.exceptions.Exit(1)
 

@@ -75,8 +75,8 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
     except UnsupportedModelError:
         raise ArchitectureError(
             f"no known network fits {checkpoint.name} ({len(checkpoint.tensors)} tensors, first "
-            f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:\n"
-            "  --arch path/to/network.py:Network --arch-arg features=64"
+            f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:",
+            "  --arch path/to/network.py:Network --arch-arg features=64",
         ) from None
     except ArchitectureError:
         raise
@@ -132,9 +132,9 @@ def _from_module(network: nn.Module, name: str, checkpoint: Checkpoint) -> Archi
         except RuntimeError as error:
             lines = [line.strip() for line in str(error).splitlines()[1:]]
             raise ArchitectureError(
-                f"the weights do not fit the network {name}:\n  "
-                + "\n  ".join(lines)
-                + "\nCheck --arch and its --arch-arg KEY=VALUE"
+                f"the weights do not fit the network {name}:",
+                *(f"  {line}" for line in lines),
+                "Check --arch and its --arch-arg KEY=VALUE",
             ) from None
         return {key: value.detach().clone() for key, value in network.state_dict().items()}
 

@@ -45,9 +45,9 @@ def check_endpoints(endpoints: Sequence[Checkpoint]) -> None:
     if lines := differences(endpoints):
         names = ", ".join(e.name for e in endpoints)
         raise EndpointError(
-            f"{names} cannot be blended, they differ in {len(lines)} place(s):\n  "
-            + "\n  ".join(lines)
-            + "\nExpected: checkpoints of one architecture, one fine-tuned from the other"
+            f"{names} cannot be blended, they differ in {len(lines)} place(s):",
+            *(f"  {line}" for line in lines),
+            "Expected: checkpoints of one architecture, one fine-tuned from the other",
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dni_runtime import format_alpha
+from dni_runtime.printable import printable
 
 from .endpoints import Lineage
 from .verify import Parity
@@ -75,7 +76,7 @@ class ExportReport:
                 f"{len(file.parity)} alpha{'s' * (len(file.parity) > 1)}"
             )
             lines.append(f"{file.path}  {file.bytes / 1e6:.2f} MB  {what}  {checked}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def _number(value: float | None) -> str:

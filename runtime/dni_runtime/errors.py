@@ -17,7 +17,13 @@ A message says what failed, what was found, what was expected and what to do abo
 
 
 class DniError(Exception):
-    """Base of all errors of dni-deploy; its message is meant for the person at the keyboard."""
+    """Base of all errors of dni-deploy; its message is meant for the person at the keyboard.
+
+    One of several lines is given as several arguments: what else is in it may be a stranger's, and is no new line.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class AlphaError(DniError, ValueError):

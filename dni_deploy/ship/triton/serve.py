@@ -9,9 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import click
-
-from dni_deploy.cli_options import console
+from dni_deploy import terminal
 from dni_deploy.ship.model_file import ModelFile, read_model_file
 from dni_runtime import DniError, format_alpha
 
@@ -63,11 +61,11 @@ def serve_model(
         arguments = _arguments(installed, folder, repository, addresses, needs, model_control)
         stop.at_once = False
         with Running(installed, arguments, addresses, None if verbose else folder / "server.log") as running:
-            with console().status(f"starting tritonserver, {', '.join(f.name for f in folders)} loading"):
+            with terminal.status(f"starting tritonserver, {', '.join(f.name for f in folders)} loading"):
                 ready = running.wait_until_ready(stop)
             if ready:
                 told = _tell(folders, needs, addresses, running)
-                click.echo(json.dumps(told) if as_json else _as_text(told, _newest(folders[0])))
+                terminal.say_json(told) if as_json else terminal.say(*_as_lines(told, _newest(folders[0])))
                 running.wait(stop)
             raise _StopError
 
@@ -114,7 +112,7 @@ def _stops() -> Iterator[_Stop]:
     try:
         yield stop
     except _StopError:
-        click.echo("stopped", err=True)
+        terminal.say("stopped", err=True)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -158,7 +156,7 @@ def _tell(folders: Sequence[Path], needs: Needs, addresses: Addresses, running: 
     }
 
 
-def _as_text(told: dict[str, Any], model: ModelFile) -> str:
+def _as_lines(told: dict[str, Any], model: ModelFile) -> list[str]:
     url = f"http://{told['http']}/v2/models/{told['model']}"
     names = told["models"]
     lines = [
@@ -175,8 +173,7 @@ def _as_text(told: dict[str, Any], model: ModelFile) -> str:
     alpha = "" if model.alpha is None else f" {format_alpha(_middle(model))}"
     if (repository / CLIENT).exists():
         lines.append(f"  python {repository / CLIENT} photo.jpg{alpha} result.png {told['http']}")
-    lines += ["", f"The configuration is {repository / told['model'] / CONFIG}. Ctrl-C stops the server."]
-    return "\n".join(lines)
+    return [*lines, "", f"The configuration is {repository / told['model'] / CONFIG}. Ctrl-C stops the server."]
 
 
 def example_request(model: ModelFile) -> str:

@@ -1,6 +1,6 @@
 """`dni ship web` on the command line."""
 
-import json
+import shlex
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dni_deploy import cli_options as common
+from dni_deploy import terminal
 
 
 @click.command(cls=common.Command)
@@ -87,22 +88,22 @@ def _write(models: tuple[Path, ...], site: Path, options: dict[str, Any]) -> dic
     from .site import ship_web
 
     chosen = {name: value for name, value in options.items() if value is not None}
-    with common.console().status("starting") as status:
-        return ship_web(models, site, **chosen, progress=lambda step: status.update(step)).to_dict()
+    with terminal.status("starting") as step:
+        return ship_web(models, site, **chosen, progress=step).to_dict()
 
 
 def _serve(site: Path, host: str, port: int, told: dict[str, Any], as_json: bool) -> None:
     from .serve import serve_site
 
     serve_site(site, host=host, port=port, ready=lambda url: _tell({**told, "url": url}, as_json))
-    click.echo("stopped", err=True)
+    terminal.say("stopped", err=True)
 
 
 def _tell(told: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(told))
+        terminal.say_json(told)
     elif "url" in told:
-        click.echo(f"{told['url']}  Ctrl-C stops the server.")
+        terminal.say(f"{told['url']}  Ctrl-C stops the server.")
     else:
-        click.echo(f"{told['site']}  {told['bytes'] / 1e6:.1f} MB  {', '.join(told['models'])}")
-        click.echo(f"look at it with: dni ship web -o {told['site']} --serve", err=True)
+        terminal.say(f"{told['site']}  {told['bytes'] / 1e6:.1f} MB  {', '.join(told['models'])}")
+        terminal.say(f"look at it with: dni ship web -o {shlex.quote(told['site'])} --serve", err=True)

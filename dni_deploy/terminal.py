@@ -1,0 +1,153 @@
+"""All that is printed goes through here: a stranger's text is shown, never obeyed, and stays on its line.
+
+Results go to stdout, all else to stderr. Nothing else in this package prints (a test looks).
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from dni_runtime.printable import printable
+
+Step = Callable[[str], None]
+"""Called with what is being done now."""
+
+# In a pipe nothing is folded, and a longer cell does not widen its column: thousands of rows would be padded for it.
+_ALIGNED = 100
+
+
+def say(*lines: object, err: bool = False, color: str | None = None) -> None:
+    """Print each of `lines` as one line, however long it is."""
+    for line in lines:
+        click.secho(printable(line), file=_stream(err), fg=color)
+
+
+def say_json(data: Any) -> None:
+    """Print `data` exactly, in ASCII: what is in it can be read back, and no terminal obeys it."""
+    click.echo(json.dumps(data), file=_stream())
+
+
+def remark(notes: Iterable[str], warnings: Iterable[str | None] = ()) -> None:
+    """Say what is not the result, on stderr."""
+    for note in notes:
+        say(f"note: {note}", err=True)
+    for warning in filter(None, warnings):
+        say(f"warning: {warning}", err=True, color="yellow")
+
+
+def say_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
+    """Print a title, and below it a name and a text on each line."""
+    _say_grid(title, ("", ""), facts, dim_first=True)
+
+
+def say_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = (), bold: str = ""
+) -> None:
+    """Print a table. `numbers`: the columns aligned on the right; `bold`: the first cell of rows that matter more."""
+    _say_grid(title, columns, rows, numbers=numbers, bold=bold)
+
+
+def _say_grid(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    bold: str = "",
+    dim_first: bool = False,
+) -> None:
+    """In a terminal it is as wide as that, and what is longer is folded; elsewhere a name is one word."""
+    stream = _stream()
+    if not stream.isatty():
+        say(title, *_aligned([*[columns] * any(columns), *rows], numbers))
+        return
+    table = Table(show_header=any(columns), box=None, padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(
+            Text(printable(column)),
+            justify="right" if index in numbers else "left",
+            overflow="fold",
+            style="dim" if dim_first and index == 0 else None,
+            no_wrap=dim_first and index == 0,
+        )
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row), style="bold" if bold and row[0] == bold else None)
+    Console(file=stream).print(Text(printable(title), style="italic", overflow="fold"), table, sep="\n")
+
+
+def _aligned(rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> Iterator[str]:
+    """One line for each row; a cell of more than _ALIGNED characters pushes only its own line aside."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    sizes = [[cell_len(cell) for cell in column] for column in zip(*shown, strict=True)]
+    widths = [max((size for size in column if size <= _ALIGNED), default=0) for column in sizes]
+    for row in shown:
+        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [b + c if i in numbers else c + b for i, (c, b) in enumerate(zip(row, blanks, strict=True))]
+        yield "  ".join(cells).rstrip()
+
+
+class Terminal:
+    """What a command tells while it works: stderr as it is now, wherever it is redirected later."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=_own_stderr(), highlight=False)
+
+    def tell(self, remark: str) -> None:
+        self._console.print(Text(printable(remark), style="dim"), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def status(self, step: str) -> Iterator[Step]:
+        """Show what is being done, until the block ends; the function that it gives changes the text."""
+        with self._console.status(Text(printable(step))) as status:
+            yield lambda step: status.update(Text(printable(step)))
+
+    @contextlib.contextmanager
+    def progress(self, verb: str = "") -> Iterator[Callable[[float, int, Path], None]]:
+        """A bar, for `report(done, total, file)`."""
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
+        console = self._console
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(verb, total=None)
+
+            def report(done: float, total: int, file: Path) -> None:
+                progress.update(task, description=f"{verb}{printable(file.name)}", completed=done, total=total)
+
+            yield report
+
+
+def status(step: str) -> contextlib.AbstractContextManager[Step]:
+    """See Terminal.status."""
+    return Terminal().status(step)
+
+
+def _stream(err: bool = False) -> TextIO:
+    """Stdout or stderr; what its encoding lacks is escaped, as Python itself does on stderr only."""
+    stream = sys.stderr if err else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _own_stderr() -> TextIO:
+    """Stderr, by a file descriptor that stays when Ray's own one is silenced; in tests it may have none."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
+    except (OSError, ValueError):  # io.UnsupportedOperation is both
+        return sys.stderr
