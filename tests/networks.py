@@ -3,6 +3,8 @@
 `pair(name)` gives one of them with the weights of two related endpoints.
 """
 
+import contextlib
+import functools
 from collections.abc import Callable
 
 import torch
@@ -13,6 +15,13 @@ Weights = dict[str, Tensor]
 
 # The networks are so small that sharing them among threads costs more than it gains.
 torch.set_num_threads(1)
+
+# At every export PyTorch reads the sources of 500 translations anew, always the same ones: 1.2 of an export's 1.8
+# seconds of processor time. Another version of PyTorch, which has this elsewhere, takes that long.
+with contextlib.suppress(ImportError, AttributeError):
+    from torch.onnx._internal.exporter import _registration
+
+    _registration.onnxscript_apis.get_torchlib_ops = functools.cache(_registration.onnxscript_apis.get_torchlib_ops)
 
 
 def conv(i: int, o: int, kernel: int = 3, **options: object) -> nn.Conv2d:
