@@ -96,7 +96,8 @@ class Running:
         """Raise DniError, with what the server said last, if it has ended."""
         if (status := self._process.poll()) is not None:
             how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-            raise DniError(f"tritonserver {how}{self._reason()}")
+            first, *lines = self._reason()
+            raise DniError(f"tritonserver {how}{first}", *lines)
 
     def wait(self, stop: Callable[[], bool]) -> None:
         """Return once `stop` does. Raises DniError where the server ends by itself."""
@@ -134,16 +135,16 @@ class Running:
         finally:
             connection.close()
 
-    def _reason(self) -> str:
+    def _reason(self) -> list[str]:
         if self._log is None:
-            return "; its last words are above"
+            return ["; its last words are above"]
         text = self._log.read_text(errors="replace")
         failures = re.findall(r"failed to load '[^']*' version \d+: (.*)", text)
         if failures:
             # "\n" stands for itself in the log, and is followed by a traceback.
-            return ": " + re.split(r"\\n|\"$", failures[0].replace('\\"', "'"))[0]
+            return [": " + re.split(r"\\n|\"$", failures[0].replace('\\"', "'"))[0]]
         lines = [line for line in text.splitlines() if line.strip()][-5:]
-        return ":\n" + "\n".join(lines) if lines else ", without a word"
+        return [":", *lines] if lines else [", without a word"]
 
 
 def _environment() -> dict[str, str]:
