@@ -6,6 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dni_runtime import Alpha, Endpoint, ExportError, Metadata, check_alpha
+from dni_runtime.fields import is_span
+from dni_runtime.metadata import LIMIT_VALUE
 
 from .checkpoint import Checkpoint
 from .delta import DELTAS
@@ -113,8 +115,10 @@ def check_job(
 ) -> Job:
     """Raise ExportError or AlphaError for arguments that make no sense, alone or together."""
     low, high = alpha_range
-    if not low < high:
-        raise ExportError(f"the alpha range is {low:g}..{high:g}; expected the smaller number first")
+    if not is_span(low, high, LIMIT_VALUE):
+        raise ExportError(
+            f"the alpha range is {low:g}..{high:g}; expected the smaller number first, both within {LIMIT_VALUE:g}"
+        )
     if alpha_input == bool(alphas):
         raise ExportError(
             "say which model to make: one that takes alpha at run time (--alpha-input, alpha_input=True) or one "

@@ -1,6 +1,7 @@
 """The one definition of a valid alpha, shared by export, runtime and command line."""
 
 import math
+import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any, SupportsFloat, TypeAlias
 
@@ -26,18 +27,16 @@ def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) 
     Raises AlphaError for anything else.
     """
     low, high = alpha_range
-    expected = f"a finite number in {low:g}..{high:g}"
-    if count > 1:
-        expected = f"{count} finite numbers, each and their sum in {low:g}..{high:g}"
+    expected = expected_alpha(alpha_range, count)
     try:
         array = np.atleast_1d(np.asarray(alpha))
-    except ValueError:  # sequences of different lengths
+    except (ValueError, RecursionError):  # sequences of different lengths, or that hold themselves
         array = np.array([None])
     if array.ndim != 1 or array.dtype.kind not in "fiu":
-        raise AlphaError(f"alpha is {alpha!r}; expected {expected}")
+        raise AlphaError(f"alpha is {_show(alpha)}; expected {expected}")
     values: tuple[float, ...] = tuple(array.astype(np.float64).tolist())
     if len(values) != count:
-        raise AlphaError(f"alpha is {alpha!r}, {len(values)} value(s); expected {expected}")
+        raise AlphaError(f"alpha is {_show(alpha)}, {len(values)} value(s); expected {expected}")
     for value in (*values, sum(values)):
         if not math.isfinite(value) or not low - _ROUNDING <= value <= high + _ROUNDING:
             raise AlphaError(
@@ -45,6 +44,14 @@ def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) 
                 "A wider range has to be asked for when the model is exported (--alpha-range LO HI)."
             )
     return values
+
+
+def expected_alpha(alpha_range: tuple[float, float], count: int = 1) -> str:
+    """What `check_alpha` takes, for a sentence."""
+    low, high = alpha_range
+    if count > 1:
+        return f"{count} finite numbers, each and their sum in {low:g}..{high:g}"
+    return f"a finite number in {low:g}..{high:g}"
 
 
 def append_planes(x: NDArray[Any], alpha: Sequence[float]) -> NDArray[Any]:
@@ -57,3 +64,11 @@ def append_planes(x: NDArray[Any], alpha: Sequence[float]) -> NDArray[Any]:
 def format_alpha(values: Iterable[float]) -> str:
     """The shortest exact text of alpha, as the command line takes it: `0.3`, or `0.2,0.5`."""
     return ",".join(f"{v:.10g}" for v in values)
+
+
+def _show(alpha: object) -> str:
+    """Whatever was given for alpha, shortened."""
+    try:
+        return reprlib.repr(alpha)
+    except ValueError:  # an integer of thousands of digits
+        return f"a {type(alpha).__name__}"

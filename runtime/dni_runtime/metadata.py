@@ -1,16 +1,31 @@
 """What an ONNX file says about itself: `metadata_props["dni"]`, one JSON object, format 1."""
 
 import json
+import sys
 from dataclasses import dataclass, replace
-from typing import Any
+from fractions import Fraction
 
 import onnx
 
-from .alpha import Alpha, check_alpha
-from .errors import ModelError
+from .alpha import Alpha, check_alpha, expected_alpha
+from .errors import AlphaError, ModelError
+from .fields import FieldError, Fields
 
 KEY = "dni"
 FORMAT = 1
+
+# A model may be a stranger's. What no network needs is refused, so that nobody behind this file has to expect it.
+LIMIT_SCALE = 64.0
+LIMIT_SIDE_PIXELS = 1024
+LIMIT_VALUE = 1e6
+_LIMIT_CHARACTERS = 2**20
+LIMIT_ENDPOINTS = 256
+_LIMIT_OPSET = 1000
+_LIMIT_DENOMINATOR = 1024
+# What other tools write for a third.
+_ROUNDING = 1e-6
+_COLORS = ("RGB", "L", "")
+_DTYPES = ("float32", "float16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,14 @@ class Metadata:
         """How many numbers alpha has: one fewer than there are endpoints."""
         return max(1, len(self.endpoints) - 1)
 
+    @property
+    def ratio(self) -> Fraction | None:
+        """`scale`, exactly; None where it is unknown, or no fraction: ends of tiles would lie between pixels."""
+        if self.scale is None:
+            return None
+        ratio = Fraction(self.scale).limit_denominator(_LIMIT_DENOMINATOR)
+        return ratio if ratio > 0 and abs(ratio - self.scale) <= _ROUNDING else None
+
     def pinned(self, alpha: Alpha) -> "Metadata":
         """The metadata of this model with alpha made a constant."""
         values = check_alpha(alpha, self.alpha_range, self.alpha_count)
@@ -90,45 +113,60 @@ class Metadata:
 
     @classmethod
     def from_json(cls, text: str) -> "Metadata":
-        """Parse `to_json`'s text. Raises ModelError for anything that format 1 does not allow."""
+        """Parse `to_json`'s text, of whoever wrote it. Raises ModelError for anything that format 1 does not allow."""
         try:
-            raw: dict[str, Any] = json.loads(text)
-            if raw["format"] != FORMAT:
-                raise ModelError(
-                    f"the model's metadata has format {raw['format']!r}, this version of dni-deploy reads "
-                    f"format {FORMAT}; update dni-deploy or export the model again"
-                )
-            low, high = map(float, raw["alpha"]["range"])
-            value_low, value_high = map(float, raw["range"])
-            return cls(
-                endpoints=tuple(Endpoint(str(e["file"]), str(e["sha256"])) for e in raw["endpoints"]),
-                alpha_range=(low, high),
-                alpha_default=_wrap(raw["alpha"]["default"]),
-                alpha_pinned=_wrap(raw["alpha"]["pinned"]),
-                alpha_plane=bool(raw["alpha"].get("plane", False)),
-                architecture=str(raw["architecture"]),
-                scale=None if raw["scale"] is None else float(raw["scale"]),
-                size_multiple=int(raw["size"]["multiple"]),
-                size_minimum=int(raw["size"]["minimum"]),
-                overlap=None if raw["overlap"] is None else int(raw["overlap"]),
-                color=str(raw["color"]),
-                value_range=(value_low, value_high),
-                dtype=str(raw["dtype"]),
-                opset=int(raw["opset"]),
-                tool=str(raw["tool"]),
+            fields = Fields.parse(text, _LIMIT_CHARACTERS)
+            _check_format(fields)
+            alpha, size = fields.inner("alpha"), fields.inner("size")
+            endpoints = fields.list_of_inner("endpoints", LIMIT_ENDPOINTS)
+            metadata = cls(
+                endpoints=tuple(Endpoint(e.text("file"), e.text("sha256")) for e in endpoints),
+                alpha_range=alpha.span("range", LIMIT_VALUE),
+                alpha_plane="plane" in alpha and alpha.flag("plane"),
+                architecture=fields.text("architecture"),
+                scale=None if fields.is_null("scale") else fields.number("scale", 1 / LIMIT_SCALE, LIMIT_SCALE),
+                size_multiple=size.whole("multiple", 1, LIMIT_SIDE_PIXELS),
+                size_minimum=size.whole("minimum", 1, LIMIT_SIDE_PIXELS),
+                overlap=None if fields.is_null("overlap") else fields.whole("overlap", 0, LIMIT_SIDE_PIXELS),
+                color=fields.one_of("color", _COLORS),
+                value_range=fields.span("range", LIMIT_VALUE),
+                dtype=fields.one_of("dtype", _DTYPES),
+                opset=fields.whole("opset", 0, _LIMIT_OPSET),
+                tool=fields.text("tool"),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            default, pinned = (_read_alpha(alpha, name, metadata) for name in ("default", "pinned"))
+            return replace(metadata, alpha_default=default, alpha_pinned=pinned)
+        except FieldError as error:
             raise ModelError(
-                f'the model\'s metadata ("{KEY}") cannot be read: {error!r}; export the model again'
+                f'the model\'s metadata ("{KEY}") cannot be read: {error}; export the model again'
             ) from None
 
 
+def _check_format(fields: Fields) -> None:
+    version = fields.whole("format", 0, sys.maxsize)
+    if version != FORMAT:
+        raise ModelError(
+            f"the model's metadata has format {version}, this version of dni-deploy reads format {FORMAT}; "
+            "update dni-deploy or export the model again"
+        )
+
+
+def _read_alpha(alpha: Fields, name: str, metadata: Metadata) -> tuple[float, ...] | None:
+    values = alpha.numbers(name)
+    if values is None:
+        return None
+    try:
+        return check_alpha(values, metadata.alpha_range, metadata.alpha_count)
+    except AlphaError:
+        alpha.refuse(name, expected_alpha(metadata.alpha_range, metadata.alpha_count))
+
+
 def read_metadata(model: onnx.ModelProto) -> Metadata | None:
-    """The metadata of `model`, None where it has none (a model of another tool)."""
-    for prop in model.metadata_props:
-        if prop.key == KEY:
-            return Metadata.from_json(prop.value)
-    return None
+    """The metadata of `model`, None where it has none (a model of another tool). Raises ModelError as `from_json`."""
+    texts = [prop.value for prop in model.metadata_props if prop.key == KEY]
+    if len(texts) > 1:  # ONNX Runtime takes the last one, others the first
+        raise ModelError(f'the model has {len(texts)} metadata entries "{KEY}"; expected one: export the model again')
+    return Metadata.from_json(texts[0]) if texts else None
 
 
 def write_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
@@ -142,9 +180,3 @@ def write_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
 
 def _unwrap(alpha: tuple[float, ...] | None) -> float | list[float] | None:
     return None if alpha is None else alpha[0] if len(alpha) == 1 else list(alpha)
-
-
-def _wrap(alpha: float | list[float] | None) -> tuple[float, ...] | None:
-    if alpha is None:
-        return None
-    return tuple(map(float, alpha)) if isinstance(alpha, list) else (float(alpha),)
