@@ -1,12 +1,12 @@
 """`dni bench`: everything that can be measured from a model file alone."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dni_runtime import Alpha, load
+from dni_runtime.unfinished import unfinished_folder
 
 from .case import Progress, plan, run_case
 from .footprint import measure_footprint
@@ -35,12 +35,12 @@ def bench_model(
     Raises ModelError if `model` has no alpha input or the approaches do not compute the same; AlphaError,
     InputError and ProviderError as `dni_runtime.load` does.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with unfinished_folder() as folder:
         with load(model, provider) as loaded:  # what it refuses is refused here, with its words
             provider = loaded.provider
             held = None if alpha is None else loaded.check_alpha(alpha)
         progress("baking")
-        lineup = line_up(model, Path(folder), held, provider)
+        lineup = line_up(model, folder, held, provider)
         shapes = [_shape(lineup, size) for size in sizes or [_usual_size(lineup)]]
         cases = tuple(
             run_case(model.name, lineup, lineup.approaches, shape, count, provider, plan(seconds), progress)

@@ -8,7 +8,6 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dni_runtime import DniError
+from dni_runtime.unfinished import unfinished_folder
 
 from .approach import Approach, Strength
 from .memory import forget_peak, peak_bytes, resident_bytes
@@ -63,8 +63,7 @@ def measure_footprint(
     job = _Job(approach, shape, alpha, threads)
     first, again, cache_bytes = [], [], 0
     for _ in range(repeats):
-        with tempfile.TemporaryDirectory() as folder:
-            cache = Path(folder)
+        with unfinished_folder() as cache:
             first.append(_in_process(job, cache))
             again.append(_in_process(job, cache))
             cache_bytes = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())

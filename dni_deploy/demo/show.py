@@ -18,6 +18,7 @@ from dni_deploy.extras import import_exporters
 from dni_deploy.image_files import read_image, write_image
 from dni_runtime import DniError, OutputError
 from dni_runtime.external_data import read_tensor
+from dni_runtime.unfinished import unfinished_file
 
 ALPHAS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 
@@ -72,18 +73,15 @@ def _make_model(path: Path, *, force: bool, progress: Callable[[str], None]) -> 
 
 def _copy_exported(path: Path) -> None:
     """Write EXPORTED and its weights as one file, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         model = onnx.load(EXPORTED, load_external_data=False)
         for tensor in model.graph.initializer:
             tensor.CopyFrom(onnx.numpy_helper.from_array(read_tensor(tensor, EXPORTED.parent), tensor.name))
-        onnx.save(model, part)
-        part.replace(path)
+        with unfinished_file(path) as file:
+            onnx.save(model, file)
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error})") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def psnr_db(image: npt.NDArray[Any], reference: npt.NDArray[Any]) -> float:

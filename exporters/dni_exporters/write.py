@@ -1,16 +1,14 @@
 """Writing models whole or not at all: everything is made in a hidden folder beside the output, then moved."""
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 
 from dni_runtime import OutputError
+from dni_runtime.unfinished import staging as staging
 
 # Protocol Buffers refuse messages of 2 GiB; the graph itself needs room too.
 EMBED_LIMIT_BYTES = 2**31 - 2**26
@@ -25,31 +23,6 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
         raise OutputError(f"{existing[0]}{more} exists already and is kept; replace it with --force (force=True)")
     if folder := next((path for path in existing if path.is_dir()), None):
         raise OutputError(f"{folder} is a folder; expected the name of a file to write")
-
-
-@contextmanager
-def staging(folder: Path) -> Iterator[Path]:
-    """A hidden folder inside `folder`, gone afterwards whatever happens; `folder` is made, and kept if used.
-
-    Raises OutputError, in place of the OSError, where something inside could not be written.
-    """
-    hidden = None
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".dni-", dir=folder))
-        yield hidden
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written to: {error.strerror or error}; nothing was written. "
-            "Make room or choose another output"
-        ) from error
-    finally:
-        if hidden is not None:
-            shutil.rmtree(hidden, ignore_errors=True)
-        with suppress(OSError):  # not empty: a model is in it
-            for path in made:
-                path.rmdir()
 
 
 def save(model: ir.Model, path: Path, weights: str) -> None:

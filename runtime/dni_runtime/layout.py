@@ -7,7 +7,6 @@ are. Where these numbers are found afterwards is where the weights belong. Nothi
 formats, and what it does not recognise it refuses.
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import onnxruntime
 
 from .external_data import given_tensor, read_tensor
 from .split import CannotPrepareError, Split, subgraph
+from .unfinished import unfinished_folder
 
 # Float32 holds every whole number up to here.
 _NUMBERS_LIMIT = 2**24
@@ -103,9 +103,9 @@ def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, dis
     # Held until the session is made: ONNX Runtime keeps addresses only.
     numbers = {name: onnxruntime.OrtValue.ortvalue_from_numpy(n.values()) for name, n in numbered.items()}
     options.add_external_initializers(list(numbers), list(numbers.values()))
-    with tempfile.TemporaryDirectory(prefix="dni-layout-") as temporary:
+    with unfinished_folder() as temporary:
         # Beside the original weights, where those paths would lead elsewhere, nothing may be written.
-        optimized_file = Path(temporary) / "optimized.onnx"
+        optimized_file = temporary / "optimized.onnx"
         options.optimized_model_filepath = str(optimized_file)
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")

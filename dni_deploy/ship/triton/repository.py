@@ -3,9 +3,7 @@
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 from dni_deploy.extras import import_model_config
 from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, ModelError, OutputError
+from dni_runtime.unfinished import staging
 
 from .client_example import client_example
 from .config import make_config, warmup_files
@@ -78,7 +77,7 @@ def ship_triton(
     files = [read_model_file(path) for path in find_models(models)]
     named = _name(files, name)
     index = Index.read(repository).added(named, options.backend)
-    with _staging(repository) as staged:
+    with staging(repository) as staged:
         for model_name, file in named.items():
             _write_model(staged / model_name, model_name, file, options, version)
             if problems := check_model(staged / model_name):
@@ -201,22 +200,3 @@ def _write_haproxy(
         )
     (staged / HAPROXY_CFG).write_text(text)
     return check_haproxy(staged / HAPROXY_CFG)
-
-
-@contextmanager
-def _staging(repository: Path) -> Iterator[Path]:
-    """A hidden folder inside `repository`, gone afterwards; folders that were made stay only if they are used."""
-    made = [path for path in (repository, *repository.parents) if not path.exists()]
-    hidden = None
-    try:
-        repository.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".dni-", dir=repository))
-        yield hidden
-    except OSError as error:
-        raise OutputError(f"{repository} cannot be written to: {error.strerror or error}") from error
-    finally:
-        if hidden is not None:
-            shutil.rmtree(hidden, ignore_errors=True)
-        with suppress(OSError):  # not empty: it is used
-            for path in made:
-                path.rmdir()

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from dni_deploy import terminal
 from dni_deploy.ship.model_file import ModelFile, read_model_file
 from dni_runtime import DniError, format_alpha
+from dni_runtime.unfinished import unfinished_folder
 
 from .lint import CONFIG, check_repository, model_folders
 from .needs import Needs, read_needs
@@ -44,8 +44,7 @@ def serve_model(
 
     Raises DniError where no server is found, it cannot start, or it ends by itself.
     """
-    with tempfile.TemporaryDirectory(prefix="dni-serve-", ignore_cleanup_errors=True) as text, _stops() as stop:
-        folder = Path(text)
+    with unfinished_folder() as folder, _stops() as stop:
         repository = model.resolve() if model.is_dir() else folder / "repository"
         for path, remedy in ((folder, "set TMPDIR to another one"), (repository, "move it")):
             if any(character.isspace() for character in str(path)):

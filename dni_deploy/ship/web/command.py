@@ -1,7 +1,6 @@
 """`dni ship web` on the command line."""
 
 import shlex
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import click
 
 from dni_deploy import cli_options as common
 from dni_deploy import terminal
+from dni_runtime.unfinished import unfinished_folder
 
 
 @click.command(cls=common.Command)
@@ -75,8 +75,7 @@ def web(
         raise click.UsageError("give the folder to write to: -o SITE")
     with ExitStack() as stack:
         if site is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dni-web-", ignore_cleanup_errors=True))
-            site = Path(folder, "site")
+            site = stack.enter_context(unfinished_folder()) / "site"
         told = _write(models, site, {"title": title, **options}) if models else {"site": str(site)}
         if serve:
             _serve(site, host, port, told, as_json)

@@ -6,13 +6,13 @@ import json
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from dni_runtime import DniError, InputError
 from dni_runtime.cache_folder import cache_folder
+from dni_runtime.unfinished import unfinished_folder
 
 VERSION = "1.30.0"
 """The one that the page is tested with."""
@@ -41,8 +41,8 @@ def copy_onnxruntime_web(target: Path, source: Path | None = None, *, webgpu: bo
         if _holds(folder, names):
             _copy(folder, target, names)
             return
-    with tempfile.TemporaryDirectory(prefix="dni-ort-") as text:
-        unpacked = _fetch(Path(text))
+    with unfinished_folder() as temporary:
+        unpacked = _fetch(temporary)
         if kept is not None:
             _keep(unpacked, kept)
         _copy(unpacked, target, names)
@@ -111,10 +111,5 @@ def _keep(unpacked: Path, kept: Path) -> None:
     """Put it into the cache, whole; a cache that cannot be written costs the next download only."""
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=".dni-", dir=kept.parent))
-        try:
-            shutil.copytree(unpacked, staged, dirs_exist_ok=True)
-            staged.chmod(0o755)
-            staged.replace(kept)
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
+        with unfinished_folder(kept.parent) as hidden:
+            shutil.copytree(unpacked, hidden / kept.name).replace(kept)

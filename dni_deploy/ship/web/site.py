@@ -3,9 +3,8 @@
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import quote
 from dni_deploy.image_files import read_image
 from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, OutputError
+from dni_runtime.unfinished import staging
 
 from .describe import FORMAT, describe, model_bytes
 from .onnxruntime_web import copy_onnxruntime_web
@@ -67,8 +67,9 @@ def ship_web(
     if example is not None:
         read_image(example)
     _check_free(site, force)
-    with _staging(site) as staged:
-        shutil.copytree(_PAGE, staged, dirs_exist_ok=True)
+    with staging(site.absolute().parent, site) as hidden:
+        staged = hidden / "site"
+        shutil.copytree(_PAGE, staged)
         progress("getting onnxruntime-web")
         copy_onnxruntime_web(staged / "dni" / "ort", ort, webgpu=webgpu)
         progress("writing the models")
@@ -115,23 +116,6 @@ def _write_model(folder: Path, model: ModelFile, about: dict[str, Any]) -> dict[
     (folder / f"{about['name']}.onnx").write_bytes(data)
     (folder / f"{about['name']}.json").write_text(json.dumps(about))
     return {"name": about["name"], "url": f"models/{quote(about['name'])}.onnx", "bytes": len(data)}
-
-
-@contextmanager
-def _staging(site: Path) -> Iterator[Path]:
-    """A hidden folder beside `site`, gone afterwards."""
-    hidden = None
-    try:
-        site.absolute().parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".dni-", dir=site.absolute().parent))
-        staged = hidden / "site"
-        staged.mkdir()
-        yield staged
-    except OSError as error:
-        raise OutputError(f"{site} cannot be written: {error.strerror or error}") from error
-    finally:
-        if hidden is not None:
-            shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _put(staged: Path, site: Path) -> None:
