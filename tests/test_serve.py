@@ -59,7 +59,7 @@ def test_a_signal_stops_it_and_leaves_nothing(model: Path, temporary: Path, numb
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.splitlines()[-1]) == (0, "stopped")
     assert_gone(family)
-    assert list(temporary.glob("dni*")) == []  # ONNX Runtime itself leaves a file .ses
+    assert list(temporary.glob(".dni*")) == []  # ONNX Runtime itself leaves a file .ses
     assert [path for path in shared_memory() if path not in before] == []
 
 
@@ -75,7 +75,7 @@ def test_a_signal_while_it_starts(model: Path, temporary: Path):
     assert (process.returncode, out) == (0, "")
     assert "stopped" in err
     assert_gone(family)
-    assert list(temporary.glob("dni*")) == []  # ONNX Runtime itself leaves a file .ses
+    assert list(temporary.glob(".dni*")) == []  # ONNX Runtime itself leaves a file .ses
 
 
 def test_a_request_that_runs_is_answered_before_the_stop(model: Path):
@@ -123,7 +123,7 @@ def test_a_server_that_dies_is_reported(model: Path, temporary: Path):
     assert "Error: tritonserver was ended by signal 9" in err
     assert "Traceback" not in err
     assert_gone(family)
-    assert list(temporary.glob("dni*")) == []  # ONNX Runtime itself leaves a file .ses
+    assert list(temporary.glob(".dni*")) == []  # ONNX Runtime itself leaves a file .ses
 
 
 def test_a_model_that_does_not_load_is_reported(model: Path):

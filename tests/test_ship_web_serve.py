@@ -94,11 +94,11 @@ def test_without_a_folder_it_writes_none(site: Path, tmp_path: Path):
     told = json.loads(process.stdout.readline())
     assert told["models"] == ["stack"]
     assert request(told["url"], "models/stack.onnx").body == model.read_bytes()
-    assert len(list(temporary.glob("dni-web-*"))) == 1
+    assert len(list(temporary.glob(".dni-*"))) == 1
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0
     process.communicate()
-    assert (names(here), list(temporary.glob("dni-*"))) == ([], [])
+    assert (names(here), list(temporary.glob(".dni-*"))) == ([], [])
 
 
 def test_it_listens_on_loopback_only(site: Path):
