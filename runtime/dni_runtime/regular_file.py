@@ -35,7 +35,9 @@ def open_file(path: Path) -> BinaryIO:
     Raises OSError, whose `strerror` is the end of a sentence as of `why_no_file`, for anything else. Waits for nobody.
     """
     try:
-        # A pipe would be waited for here, and may have taken the place of a file since somebody looked.
+        if not stat.S_ISREG(path.stat().st_mode):  # some devices do something when they are opened
+            raise OSError(errno.EINVAL, "")
+        # A pipe would be waited for here, and may have taken the place of a file since then.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         code = error.errno if isinstance(error, OSError) else errno.EINVAL
