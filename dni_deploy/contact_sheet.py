@@ -8,6 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from dni_runtime import InputError
+from dni_runtime.printable import printable
 
 _PAPER = (255, 255, 255)
 _INK = (32, 33, 36)
@@ -16,7 +17,10 @@ _GAP_PX = 12
 _LABEL_PX = 20
 _TITLE_PX = 30
 _SMALLEST_CELL_PX = 200
+_SMALLEST_TEXT_PX = 8
 _COLUMNS = 5
+_MAX_WIDTH_PX = 2400
+_MAX_PIXELS = 89_000_000  # of what `read_image` reads back
 
 
 def contact_sheet(
@@ -25,37 +29,39 @@ def contact_sheet(
     *,
     title: str = "",
     columns: int | None = None,
-    max_width_px: int = 2400,
+    max_width_px: int = _MAX_WIDTH_PX,
 ) -> npt.NDArray[np.uint8]:
     """Lay `images` out in a grid of equal cells, row by row, each over its label.
 
     `images`: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), of any sizes; opacity is shown on
     white. `columns`: None for up to 5, with rows as equal as possible. Images are made smaller where the
-    sheet would be wider than `max_width_px`, small ones larger by whole factors. Returns RGB uint8 (H, W, 3).
+    sheet would be wider than `max_width_px` or a cell higher, small ones larger by whole factors. Of labels one line
+    is drawn, control characters escaped. Returns RGB uint8 (H, W, 3).
 
-    Raises InputError if there is no image, or labels and images differ in number.
+    Raises InputError if there is no image, labels and images differ in number, or the sheet would be enormous.
     """
     if not images or len(images) != len(labels):
         raise InputError(f"got {len(images)} images and {len(labels)} labels; expected one label an image")
     if columns is None:
-        columns = -(-len(images) // -(-len(images) // _COLUMNS))
+        columns = balanced_columns(len(images))
     if columns < 1:
         raise InputError(f"columns is {columns}; expected 1 or more")
     columns = min(columns, len(images))
-    pictures = [_to_picture(image) for image in images]
-    widest = (max_width_px - 2 * _MARGIN_PX - (columns - 1) * _GAP_PX) // columns
-    if widest < 1:
-        raise InputError(f"{columns} columns do not fit in {max_width_px} pixels; take fewer columns")
+    widest = cell_width(columns, max_width_px)
+    pictures = [_shrink(_to_picture(image), widest, max_width_px) for image in images]
     natural = max(picture.width for picture in pictures)
     cell = min(widest, natural * -(-_SMALLEST_CELL_PX // natural))
-    pictures = [_fit(picture, cell) for picture in pictures]
+    pictures = [_enlarge(picture, cell, max_width_px) for picture in pictures]
     cell_height = max(picture.height for picture in pictures)
 
     rows = -(-len(pictures) // columns)
     row_height = cell_height + _GAP_PX // 2 + _LABEL_PX + _GAP_PX * 3 // 2
     top = _MARGIN_PX + (_TITLE_PX + _GAP_PX * 2 if title else 0)
     width = 2 * _MARGIN_PX + columns * cell + (columns - 1) * _GAP_PX
-    sheet = Image.new("RGB", (width, top + rows * row_height - _GAP_PX * 3 // 2 + _MARGIN_PX), _PAPER)
+    height = top + rows * row_height - _GAP_PX * 3 // 2 + _MARGIN_PX
+    if width * height > _MAX_PIXELS:
+        raise InputError(f"a sheet of {len(images)} images would have {width}x{height} pixels; give fewer images")
+    sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     if title:
         _write(draw, title, (width / 2, _MARGIN_PX), _TITLE_PX, width - 2 * _MARGIN_PX)
@@ -68,12 +74,36 @@ def contact_sheet(
     return np.array(sheet)
 
 
+def for_sheet(image: npt.NDArray[Any], columns: int) -> npt.NDArray[np.uint8]:
+    """An image as `contact_sheet` shows it with so many columns; much smaller than a photograph is."""
+    widest = cell_width(columns)
+    return np.array(_shrink(_to_picture(image), widest, _MAX_WIDTH_PX))
+
+
+def balanced_columns(count: int) -> int:
+    """How many columns make rows of so many images as equal as possible."""
+    return -(-count // -(-count // _COLUMNS))
+
+
+def cell_width(columns: int, max_width_px: int = _MAX_WIDTH_PX) -> int:
+    """How wide a column can be. Raises InputError where there is no room."""
+    widest = (max_width_px - 2 * _MARGIN_PX - (columns - 1) * _GAP_PX) // columns
+    if widest < 1:
+        raise InputError(f"{columns} columns do not fit in {max_width_px} pixels; take fewer columns")
+    return widest
+
+
 def _write(draw: ImageDraw.ImageDraw, text: str, top: tuple[float, float], size: int, width: int) -> None:
-    """Write `text` centred below the point `top`, smaller where it would be wider than `width`."""
+    """Write `text` centred below the point `top`, smaller or shorter where it would be wider than `width`."""
+    text = printable(text)
     font = ImageFont.load_default(size)
     if (length := draw.textlength(text, font)) > width:
-        font = ImageFont.load_default(max(8, int(size * width / length)))
-    draw.text(top, text, _INK, font, anchor="ma")
+        font = ImageFont.load_default(max(_SMALLEST_TEXT_PX, int(size * width / length)))
+    shown = text
+    while len(text) > 1 and draw.textlength(shown, font) > width:
+        text = text[: len(text) * 3 // 4]
+        shown = f"{text}..."
+    draw.text(top, shown, _INK, font, anchor="ma")
 
 
 def _to_picture(image: npt.NDArray[Any]) -> Image.Image:
@@ -89,10 +119,15 @@ def _to_picture(image: npt.NDArray[Any]) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _fit(picture: Image.Image, width: int) -> Image.Image:
-    if picture.width > width:
-        height = max(1, round(picture.height * width / picture.width))
-        return picture.resize((width, height), Image.Resampling.LANCZOS)
-    factor = width // picture.width
+def _shrink(picture: Image.Image, width: int, height: int) -> Image.Image:
+    factor = min(width / picture.width, height / picture.height)
+    if factor >= 1:
+        return picture
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _enlarge(picture: Image.Image, width: int, height: int) -> Image.Image:
+    factor = min(width // picture.width, height // picture.height)
     # Nearest, because smoothing would hide the very differences that the sheet is there to show.
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)

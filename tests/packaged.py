@@ -16,7 +16,7 @@ INSTALLED = {
     "numpy",
     "onnx", "ml_dtypes", "protobuf", "typing_extensions",  # files; the last three are onnx's
     "onnxruntime", "flatbuffers", "packaging",  # the last two are onnxruntime's (-gpu on x86-64)
-    "pillow", "pypng",  # images; pypng for those of 16 bits
+    "pillow",  # images
     "platformdirs",  # where caches go
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """`dni run --alpha-from` on one machine: an alpha for each frame, and going on after an interruption."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -149,7 +150,7 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    (output / ".0009.png.0123abcd.tmp").touch()  # as a kill at another moment would have left
+    (output / unfinished("0009.png")).touch()  # as a kill at another moment would have left
     done = [name for name in frames.names if (output / name).exists()]
     assert 4 <= len(done) < 12
     states = {name: state(output / name) for name in done}
@@ -158,11 +159,17 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path):
     assert_made(frames, output)
 
 
+def unfinished(name: str) -> str:
+    """What a result is called while it is written."""
+    return f".dni-{hashlib.sha256(name.encode()).hexdigest()[:8]}0123abcd.tmp"
+
+
 def test_only_our_own_unfinished_files_are_removed(frames: Frames, tmp_path: Path):
     output = tmp_path / "out"
-    others = [".photo.png.0123abcd.tmp", ".0001.png.tmp", ".0001.png.0123.tmp", "0001.png.0123abcd.tmp"]
+    ours = unfinished("0001.png")
+    others = [unfinished("photo.png"), ".0001.png.tmp", ours[1:], ours.replace(".tmp", "0.tmp"), f"{ours}.txt"]
     output.mkdir()
-    for name in [*others, ".0001.png.0123abcd.tmp"]:
+    for name in [*others, ours]:
         (output / name).touch()
     frames.run(output).assert_ok()
     assert set(results(output)) == {*frames.names, *others}

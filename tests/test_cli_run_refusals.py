@@ -99,13 +99,23 @@ def test_a_sheet_of_unknown_kind_is_refused_before_anything_runs(model: Path, ph
     assert not (tmp_path / "out.png").exists()
 
 
-def test_a_sheet_that_cannot_be_written_does_not_hide_the_results(model: Path, photo: Path, tmp_path: Path):
+def test_a_sheet_in_no_folder_is_refused_before_anything_runs(model: Path, photo: Path, tmp_path: Path):
     (tmp_path / "file").touch()
     options = ("--alpha", "0.5", "-o", tmp_path / "out.png", "--sheet", tmp_path / "file" / "sheet.png")
-    result = dni("run", model, photo, *options)
+    assert_refused(f"cannot be made ({tmp_path / 'file'} is no folder)", model, photo, *options)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_sheet_that_cannot_be_written_does_not_hide_the_results(model: Path, tmp_path: Path):
+    for index in range(7):
+        save_image(tmp_path / "tall" / f"{index}.png", noisy_crop(2400, 4))
+    options = ("--alpha", "0.5", "-o", tmp_path / "out", "--sheet", tmp_path / "sheet.webp")
+    result = dni("run", model, tmp_path / "tall", *options)
     assert result.code == 1
-    assert "out.png" in result.out
-    assert re.search(r"Error: the folder of .*sheet\.png cannot be made", result.err)
+    assert names(tmp_path / "out") == [f"{index}.png" for index in range(7)]
+    assert all(f"{index}.png" in result.out for index in range(7))
+    assert re.search(r"Error: .*sheet\.webp cannot be written: \d+x\d+ pixels are too many for WEBP", result.err)
+    assert not (tmp_path / "sheet.webp").exists()
 
 
 @pytest.mark.parametrize(

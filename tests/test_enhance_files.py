@@ -74,10 +74,8 @@ def test_baked_models_need_no_alpha(photos, tmp_path):
 
 
 def test_kinds_that_are_not_written_become_png(model, photos, tmp_path):
-    from PIL import Image
-
-    Image.fromarray(picture(8, 8, 3)).save(tmp_path / "old.gif")
-    (result,) = enhance_files(model, [tmp_path / "old.gif"], tmp_path / "out", [0.3])
+    (photos / "c.webp").rename(tmp_path / "old.jfif")
+    (result,) = enhance_files(model, [tmp_path / "old.jfif"], tmp_path / "out", [0.3])
     assert result.output == tmp_path / "out" / "old.png"
     assert result.error is None
 

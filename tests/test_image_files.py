@@ -1,10 +1,10 @@
 import os
 
 import numpy as np
-import png
 import pytest
 from onnx_models import picture
 from PIL import Image, ImageOps
+from png_files import png, read_png
 
 from dni_deploy.image_files import IMAGE_SUFFIXES, read_image, write_image
 from dni_runtime import InputError, OutputError
@@ -43,6 +43,7 @@ def test_opacity(tmp_path, suffix, exact):
 def test_16_bit_png_keeps_every_bit(tmp_path, shape):
     image = picture(9, 13, *shape, dtype=np.uint16)
     write_image(tmp_path / "image.png", image)
+    np.testing.assert_array_equal(read_png(tmp_path / "image.png"), image.reshape(9, 13, -1))
     np.testing.assert_array_equal(read_image(tmp_path / "image.png"), image)
 
 
@@ -52,20 +53,13 @@ def test_16_bit_grey_tiff(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "image.tif"), image)
 
 
-def test_16_bit_png_of_grey_and_opacity(tmp_path):
-    image = picture(5, 6, 2, dtype=np.uint16)
-    with open(tmp_path / "image.png", "wb") as file:
-        png.Writer(6, 5, greyscale=True, alpha=True, bitdepth=16).write(file, image.reshape(5, -1))
-    result = read_image(tmp_path / "image.png")
-    np.testing.assert_array_equal(result, image[:, :, [0, 0, 0, 1]])
-
-
-def test_interlaced_16_bit_png(tmp_path):
-    image = picture(11, 7, 3, dtype=np.uint16)
-    with open(tmp_path / "image.png", "wb") as file:
-        writer = png.Writer(7, 11, greyscale=False, bitdepth=16, interlace=True)
-        writer.write(file, image.reshape(11, -1))
-    np.testing.assert_array_equal(read_image(tmp_path / "image.png"), image)
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bit_png_of_others(tmp_path, channels, interlaced):
+    image = picture(11, 7, channels, dtype=np.uint16)
+    (tmp_path / "image.png").write_bytes(png(image, bits=16, interlaced=interlaced))
+    expected = {1: image[:, :, 0], 2: image[:, :, [0, 0, 0, 1] if channels == 2 else 0]}.get(channels, image)
+    np.testing.assert_array_equal(read_image(tmp_path / "image.png"), expected)
 
 
 @pytest.mark.parametrize(

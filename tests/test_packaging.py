@@ -91,7 +91,6 @@ def test_pytorch_is_an_extra(wheel: zipfile.ZipFile):
         "onnxruntime-gpu",
         "pillow",
         "platformdirs",
-        "pypng",
         "rich",
     }
     assert any(line.startswith("torch") and "extra == 'export'" in line for line in required)

@@ -1,12 +1,14 @@
 """Frames of a folder, each with an alpha of its own: planned, compared with what is there, and made."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dni_deploy.enhance_files import EnhancedFile, Planned, Progress, find_images, make_folder, place_results
-from dni_deploy.image_files import remove_unfinished
+from dni_deploy.enhance_files import EnhancedFile, Planned, Progress
+from dni_deploy.places import find_existing, find_images, make_folder, place_results
 from dni_runtime import InputError, Model, OutputError
+from dni_runtime.unfinished import remove_unfinished
 
 from .finished import FOLDER, Finished, Job, Writer
 from .make import make_frame
@@ -24,7 +26,7 @@ def plan_frames(model: Model, inputs: Sequence[Path], output: Path, sidecar: Pat
     Raises InputError or AlphaError for a table that does not fit the folder and the model (`read_sidecar`),
     OutputError for an output that cannot take the results.
     """
-    if len(inputs) != 1 or not inputs[0].is_dir():
+    if len(inputs) != 1 or not os.path.isdir(inputs[0]):
         given = f"{inputs[0]} is none" if len(inputs) == 1 else f"{len(inputs)} inputs were given"
         raise InputError(f"a table of alphas is for the images of one folder, but {given}")
     files = find_images(inputs)
@@ -49,7 +51,7 @@ def enhance_frames(
     Raises OutputError, before anything runs, for other files that are in the way, unless `overwrite`.
     """
     missing = [frame for frame in planned if frame not in finished]
-    existing = [frame.output for frame in missing if frame.output.exists()]
+    existing = find_existing(frame.output for frame in missing)
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
         raise OutputError(

@@ -93,13 +93,9 @@ class _Worker:
 
         frame = self._frames[index]
         attempt = ray.get(self._attempts.begin.remote(index))
-        if attempt > _ATTEMPTS:
-            problem = f"the worker died {_ATTEMPTS} times while it made this frame (out of memory?)"
-        else:
-            try:
-                return make_frame(self._model, self._job, frame, self._writer)
-            except Exception as error:  # one frame is no reason to give up all others
-                problem = f"{type(error).__name__}: {error}"
+        if attempt <= _ATTEMPTS:
+            return make_frame(self._model, self._job, frame, self._writer)
+        problem = f"the worker died {_ATTEMPTS} times while it made this frame (out of memory?)"
         return EnhancedFile(frame.input, frame.output, frame.alpha, 0.0, problem)
 
 

@@ -1,0 +1,118 @@
+"""The pixels of a file that Pillow has opened, exactly as they were written, or a sentence on why not.
+
+Pillow turns what it has no pixels for into what it has, without a word: 16 bits into 8, signed into unsigned numbers,
+strips that are missing into black. Here each kind of pixels is named that comes out right; all others are refused.
+"""
+
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, TiffImagePlugin
+
+from dni_runtime import InputError
+
+from .image_bands import bands
+from .png_16_bit import read_color
+from .png_stream import GREY, PALETTE, RGB, PngHeader, check_pixels, read_header
+
+# Pillow's mode -> the one that holds the same in 8 bits a channel.
+_SAME = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "PA": "RGBA"}
+_SAME |= {"CMYK": "RGB", "YCbCr": "RGB"}
+
+
+def read_samples(path: Path, file: IO[bytes], image: Image.Image) -> npt.NDArray[Any]:
+    """What `read_image` returns, not yet upright. `image`: opened from `file`, whose name is `path` in messages.
+
+    Raises InputError for kinds that would lose precision or come out wrong, and whatever Pillow does where it fails.
+    """
+    if image.format == "PNG":
+        header = read_header(file)
+        if (header.width, header.height) != image.size:
+            raise ValueError("its headers do not agree")
+        check_pixels(file, header)
+        if header.bits == 16 and header.color != GREY:
+            return _with_opacity(read_color(file, header), _transparent(image, header))
+        if header.color != PALETTE:
+            key = _transparent(image, header)
+            return _with_opacity(_copy(path, image), key)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return _read_tiff(path, image)
+    return _copy(path, image)
+
+
+def _copy(path: Path, image: Image.Image) -> npt.NDArray[Any]:
+    is_wide = image.mode.startswith("I;16")
+    if is_wide:
+        mode = image.mode
+    elif image.mode in _SAME:
+        mode = "RGBA" if image.has_transparency_data else _SAME[image.mode]
+    else:
+        kind = {"F": "floating-point values", "I": "values of 32 bits"}.get(image.mode, f"pixels of kind {image.mode}")
+        raise InputError(f"{path} has {kind}; expected grey, RGB or CMYK of 8 or 16 bits a channel")
+    channels = Image.getmodebands(mode)
+    shape = (image.height, image.width) if channels == 1 else (image.height, image.width, channels)
+    pixels: npt.NDArray[Any] = np.empty(shape, np.uint16 if is_wide else np.uint8)
+    for top, part in bands(image, mode):
+        pixels[top : top + len(part)] = part
+    return pixels
+
+
+def _transparent(image: Image.Image, header: PngHeader) -> tuple[int, ...] | None:
+    """The grey or colour that the file calls transparent, as its pixels are once they are read; None without one.
+
+    Taken off the image, for Pillow compares it with pixels of other depths than its own.
+    """
+    key = image.info.pop("transparency", None)
+    if key is None or header.color not in (GREY, RGB):
+        return None
+    if header.bits == 1:
+        return (int(key),)  # 0 or 255 already
+    limit = 2**header.bits - 1
+    return tuple((value & limit) * max(1, 255 // limit) for value in (key if isinstance(key, tuple) else (key,)))
+
+
+def _with_opacity(pixels: npt.NDArray[Any], transparent: tuple[int, ...] | None) -> npt.NDArray[Any]:
+    """Add opacity to grey or RGB: none for pixels that are just `transparent`, full for all others."""
+    if transparent is None:
+        return pixels
+    colors = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    result = np.empty((*colors.shape[:2], 4), pixels.dtype)
+    result[:, :, :3] = colors
+    result[:, :, 3] = np.iinfo(pixels.dtype).max
+    hidden = np.ones(colors.shape[:2], bool)
+    for channel, value in enumerate(transparent):
+        hidden &= colors[:, :, channel] == value
+    result[hidden, 3] = 0
+    return result
+
+
+def _read_tiff(path: Path, image: TiffImagePlugin.TiffImageFile) -> npt.NDArray[Any]:
+    tags = image.tag_v2
+    bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
+    number = next((number for number in tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,)) if number != 1), 1)
+    if number != 1:
+        kind = {2: "signed", 3: "floating-point"}.get(number, "other than whole")
+        raise InputError(f"{path} has {kind} values; expected unsigned ones, 8 or 16 bits a channel")
+    if bits > 8 and not image.mode.startswith("I;16"):
+        raise InputError(f"{path} is a TIFF with {bits} bits a channel; save it as a 16-bit PNG")
+    inverted = bits > 8 and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == 0
+    if not _covered(image):
+        raise ValueError("parts of its pixels are missing")
+    pixels = _copy(path, image)
+    if bits == 12:
+        if pixels.max() > 4095:
+            raise ValueError("values of more than 12 bits")
+        pixels = ((pixels.astype(np.uint32) * 65535 + 2047) // 4095).astype(np.uint16)
+    return np.iinfo(pixels.dtype).max - pixels if inverted else pixels
+
+
+def _covered(image: TiffImagePlugin.TiffImageFile) -> bool:
+    """Whether there are strips or tiles for all pixels, in each plane; Pillow lays them side by side, row by row."""
+    in_planes = image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == 2
+    if image.use_load_libtiff:  # one tile is the whole image then, and libtiff misses none
+        in_planes = False
+    extents = [tile.extents or (0, 0, 0, 0) for tile in image.tile]
+    area = sum((right - left) * (bottom - top) for left, top, right, bottom in extents)
+    return area >= (len(image.getbands()) if in_planes else 1) * image.width * image.height
