@@ -1,6 +1,5 @@
 """Images through a network: padded to a size that it takes, tiled, cropped."""
 
-import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -11,21 +10,17 @@ from .errors import InputError
 from .images import IntegerImage, split_opacity
 from .metadata import Metadata
 from .picture import Picture
+from .plan_tiles import Shape, plan_tiles
 from .run_tiled import Pixels, run_tiled
-from .tiling import Cut, cut_axis, padded_size, round_up
 
 FloatArray = npt.NDArray[np.float32]
 Run = Callable[[FloatArray], FloatArray]
 RunIntegers = Callable[[IntegerImage], IntegerImage]
-Shape = tuple[int | None, int | None, int | None, int | None]
 
 UNTILED_LIMIT_PIXELS = 1024 * 1024
 # On a GPU every image size is planned anew, 1 to 2 s for RRDBNet-23 (measured on an H100), and one that comes back is
 # captured; and a whole image of 1024 x 1024 can take more memory than a small card has.
 DEVICE_UNTILED_LIMIT_PIXELS = 512 * 512
-_TILE = 512
-_OVERLAP = 32
-_OVERLAP_LIMIT = 64
 
 # Tiles run as one batch where they have no more pixels than this in all. On 2 cores of a CPU that made tiles of
 # 16 pixels 1.8 (Compact) to 2.6 times (DnCNN) as fast and tiles of 32 pixels at least 1.2 times; from 64 on nothing
@@ -61,17 +56,15 @@ def enhance_images(
     Beside the images and the results, memory is bounded by the tile, not by the images' size: two batches as float32
     before the network and two after it (a batch is one tile of every image, or small ones of 256 x 256 pixels in
     all; as integers where they run so), and the seams (16 input pixels) between the row of tiles that runs and the
-    next, and between this tile and the next.
+    next, and between this tile and the next. A tile is no more than the image justifies (see `plan_tiles`), and the
+    result is made once the network has shown that its output is of the size that its metadata says.
+
+    Raises InputError where memory does not suffice, and as `Model.enhance` does.
     """
-    if metadata.scale is None:
-        raise InputError(
-            "the model's metadata gives no scale (output size / input size), so an image cannot be tiled and "
-            "cropped; use model(x)"
-        )
-    scale = Fraction(metadata.scale).limit_denominator(64)
+    scale = _ratio(metadata)
     pictures = [_picture(image, metadata, shape, scale) for image in images]
     height, width = _common_size(images)
-    rows, columns = _plan(height, width, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
+    rows, columns = plan_tiles(height, width, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
     samples = [picture.samples for picture in pictures]
     if shape[0] not in (None, 1, sum(samples)):
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
@@ -95,17 +88,38 @@ def enhance_images(
         for picture, part in zip(pictures, np.split(y, np.cumsum(samples)[:-1]), strict=True):
             picture.write(part, top, left)
 
-    run_tiled(
-        run_samples,
-        read,
-        write,
-        rows,
-        columns,
-        scale,
-        tiles_per_batch=max(1, _BATCH_PIXELS // (sum(samples) * rows.tile * columns.tile)) if shape[0] is None else 1,
-        progress=progress,
-    )
+    tile_pixels = sum(samples) * rows.tile * columns.tile
+    try:
+        run_tiled(
+            run_samples,
+            read,
+            write,
+            rows,
+            columns,
+            scale,
+            tiles_per_batch=max(1, _BATCH_PIXELS // tile_pixels) if shape[0] is None else 1,
+            progress=progress,
+        )
+    except MemoryError as error:
+        raise InputError(
+            f"there is too little memory for {height}x{width} pixels at scale {scale}, in tiles of "
+            f"{rows.tile}x{columns.tile} ({error}); use smaller tiles, or a smaller image"
+        ) from None
     return [picture.result for picture in pictures]
+
+
+def _ratio(metadata: Metadata) -> Fraction:
+    if metadata.scale is None:
+        raise InputError(
+            "the model's metadata gives no scale (output size / input size), so an image cannot be tiled and "
+            "cropped; use model(x)"
+        )
+    if metadata.ratio is None:
+        raise InputError(
+            f"the model's scale (output size / input size) is {metadata.scale}, no fraction of small numbers, so an "
+            "image cannot be tiled and cropped; use model(x)"
+        )
+    return metadata.ratio
 
 
 def _picture(image: IntegerImage, metadata: Metadata, shape: Shape, scale: Fraction) -> Picture:
@@ -128,37 +142,3 @@ def _common_size(images: Sequence[IntegerImage]) -> tuple[int, int]:
         found = " and ".join(f"{height}x{width}" for height, width in sizes) or "no image"
         raise InputError(f"a batch of images has {found}; expected images of one size, which run as one")
     return sizes[0]
-
-
-def _plan(
-    height: int,
-    width: int,
-    metadata: Metadata,
-    shape: Shape,
-    scale: Fraction,
-    tile: int | None,
-    overlap: int | None,
-    untiled_limit_pixels: int,
-) -> tuple[Cut, Cut]:
-    """How to cut an image of `height` x `width`, padding at its bottom and right end included."""
-    for name, value in (("tile", tile), ("overlap", overlap)):
-        if value is not None and value < 0:
-            raise InputError(f"{name} is {value}; expected 0 or more pixels, or None for the automatic choice")
-    unit = math.lcm(metadata.size_multiple, scale.denominator)
-    if tile is None:
-        tile = max(_TILE, 4 * (overlap or 0)) if height * width > untiled_limit_pixels else 0
-    if overlap is None:
-        reach = _OVERLAP if metadata.overlap is None else min(metadata.overlap, _OVERLAP_LIMIT)
-    else:
-        reach = overlap
-    cuts = []
-    for size, fixed in ((height, shape[2]), (width, shape[3])):
-        needed = round_up(max(size, metadata.size_minimum), unit)
-        if fixed is not None:
-            # Too small a fixed size is nothing that the caller can change: the overlap gives way.
-            axis_reach = reach if overlap is not None else min(reach, fixed // 4 // unit * unit)
-            cuts.append(cut_axis(padded_size(size, fixed, unit), fixed, axis_reach, unit))
-        else:
-            length = min(needed, round_up(max(tile, metadata.size_minimum), unit)) if tile else needed
-            cuts.append(cut_axis(padded_size(needed, length, unit), length, reach, unit))
-    return cuts[0], cuts[1]

@@ -22,8 +22,8 @@ _LIMIT_CHARACTERS = 2**20
 LIMIT_ENDPOINTS = 256
 _LIMIT_OPSET = 1000
 _LIMIT_DENOMINATOR = 1024
-# What other tools write for a third.
-_ROUNDING = 1e-6
+# Of a third as a float, and what is left of it in a text of ten digits.
+_ROUNDING = 1e-9
 _COLORS = ("RGB", "L", "")
 _DTYPES = ("float32", "float16")
 

@@ -74,7 +74,9 @@ class Picture:
         """An image of unknown colours, with those of opacity that the network does not run."""
         height, width = (math.ceil(size * self._scale) for size in self._colors.shape[:2])
         opacity = self._opacity
-        result = np.empty((height, width, colors if opacity is None else 4), self._colors.dtype)
+        # Not np.empty, whose pixels are what lay in memory before, another user's picture maybe: what no tile covers,
+        # by whatever fault, is black.
+        result = np.zeros((height, width, colors if opacity is None else 4), self._colors.dtype)
         if opacity is not None and not self._runs_opacity:
             result[:, :, 3:] = opacity if self._scale == 1 else opacity.flat[0]
         return result

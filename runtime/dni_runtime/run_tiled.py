@@ -37,12 +37,14 @@ def run_tiled(
     `run` and `progress` are called in the calling thread, `read` and `write` mostly in another one meanwhile, one
     call at a time. In flight are at most two batches before and two after `run`, and what `Seams` holds.
 
-    Raises InputError if `run` returns another size than `scale` says, and whatever the four functions raise.
+    Raises InputError if `run` returns another size than `scale` says, or another number of images or channels from
+    one batch to the next, and whatever the four functions raise.
     """
     seams = Seams(rows, columns, scale)
     tiles = seams.tiles
     batches = [tiles[i : i + tiles_per_batch] for i in range(0, len(tiles), tiles_per_batch)]
     expected = (int(rows.tile * scale), int(columns.tile * scale))
+    channels = set[int]()
 
     def prepare(batch: int) -> Pixels:
         xs = [read(row.start, column.start) for row, column in batches[batch]]
@@ -50,11 +52,11 @@ def run_tiled(
 
     def run_batch(batch: int, x: Pixels) -> Pixels:
         y = run(x)
-        if y.shape[2:] != expected:
-            raise InputError(
-                f"the network made {y.shape[2]}x{y.shape[3]} pixels of {rows.tile}x{columns.tile}; "
-                f"expected {expected[0]}x{expected[1]}, scale {scale}. Use model(x)"
-            )
+        _check_output(y, x, expected, scale)
+        channels.add(y.shape[1])
+        if len(channels) > 1:
+            found = " and ".join(map(str, sorted(channels)))
+            raise InputError(f"the network made {found} channels of tiles of one shape; expected one number")
         if progress is not None:
             before = batch * tiles_per_batch
             for done in range(before, before + len(batches[batch])):
@@ -68,3 +70,16 @@ def run_tiled(
             write(seams.add(part, row, column), row.first, column.first)
 
     run_in_flight(len(batches), prepare, run_batch, finish)
+
+
+def _check_output(y: Pixels, x: Pixels, expected: tuple[int, int], scale: Fraction) -> None:
+    if y.ndim != 4 or len(y) != len(x):
+        raise InputError(
+            f"the network made an array of shape {y.shape} of {x.shape}; expected a batch of as many images. "
+            "Use model(x)"
+        )
+    if y.shape[2:] != expected:
+        raise InputError(
+            f"the network made {y.shape[2]}x{y.shape[3]} pixels of {x.shape[2]}x{x.shape[3]}; "
+            f"expected {expected[0]}x{expected[1]}, scale {scale}. Use model(x)"
+        )

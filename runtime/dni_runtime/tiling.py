@@ -18,6 +18,8 @@ import numpy.typing as npt
 from .errors import InputError
 
 _FEATHER = 16
+TILES_LIMIT = 2**20
+"""Of an image; each is a call of the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def padded_size(size: int, tile: int, unit: int) -> int:
 def cut_axis(size: int, tile: int, overlap: int, unit: int) -> Cut:
     """Cut an axis of `size` pixels (a `padded_size`) into tiles that start at multiples of `unit`.
 
-    Raises InputError if a tile would have nothing left after its overlap.
+    Raises InputError if a tile would have nothing left after its overlap, or there would be too many.
     """
     if size == tile:
         return Cut(tile, (0,), 0, 0)
@@ -80,7 +82,10 @@ def cut_axis(size: int, tile: int, overlap: int, unit: int) -> Cut:
             f"{2 * overlap + unit} pixels, or a smaller overlap"
         )
     stride = max(unit, (kept - min(_FEATHER, kept // 4)) // unit * unit)
-    starts = (*range(0, size - tile, stride), size - tile)
+    before_last = range(0, size - tile, stride)
+    if len(before_last) >= TILES_LIMIT:
+        raise InputError(f"{size} pixels would be cut into {len(before_last) + 1:,} tiles of {tile}; use larger tiles")
+    starts = (*before_last, size - tile)
     return Cut(tile, starts, overlap, min(_FEATHER, kept - stride))
 
 

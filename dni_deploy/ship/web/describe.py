@@ -1,17 +1,28 @@
 """What the page has to know about a model: the JSON beside it, read by site/dni/dni.js."""
 
 from fractions import Fraction
+from math import lcm, prod
 from pathlib import Path
 from typing import Any
 
-import onnx
+from onnx.external_data_helper import uses_external_data
+from onnx.numpy_helper import from_array
 
 from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import ModelError
+from dni_runtime.external_data import every_tensor, read_tensor
+from dni_runtime.metadata import LIMIT_SIDE_PIXELS
+from dni_runtime.onnx_file import read_model
+from dni_runtime.tensors import size_bytes
+
+from .names import check_name
 
 FORMAT = 1
 _RGB = 3
 _CHANNELS = (1, _RGB)
+_LIMIT_BYTES = 2**31 - 1
+# A tile of that height and width takes 200 MB as floats, and the network more, however small the photograph is.
+_LIMIT_FIXED_PIXELS = 4096
 
 
 def describe(model: ModelFile) -> dict[str, Any]:
@@ -23,7 +34,8 @@ def describe(model: ModelFile) -> dict[str, Any]:
     Raises ModelError for models that take or give no images, or that no browser runs.
     """
     metadata, signature = model.metadata, model.signature
-    if metadata.scale is None:
+    scale = metadata.ratio
+    if scale is None:
         raise ModelError(
             f"{model.path} has no scale in its metadata (output size / input size), so a page cannot tile an image; "
             "export the model with dni-export"
@@ -37,11 +49,11 @@ def describe(model: ModelFile) -> dict[str, Any]:
                 f"{model.path}: {tensor.name!r} is not float32, which is what the page gives and takes; "
                 "dni-export --dtype float16 keeps it so and halves the weights alone"
             )
-    scale = Fraction(metadata.scale).limit_denominator(64)
+    _check_sizes(model, scale)
     batch, channels, height, width = signature.shape
     return {
         "format": FORMAT,
-        "name": model.path.stem,
+        "name": check_name(model.path, model.path.stem),
         "input": {"name": signature.input_name, "shape": [batch, channels or _RGB, height, width]},
         "output": {"name": signature.output_name},
         "alpha": _alpha(model),
@@ -53,6 +65,23 @@ def describe(model: ModelFile) -> dict[str, Any]:
         "overlap": metadata.overlap,
         "range": list(metadata.value_range),
     }
+
+
+def _check_sizes(model: ModelFile, scale: Fraction) -> None:
+    unit = lcm(model.metadata.size_multiple, scale.denominator)
+    if unit > LIMIT_SIDE_PIXELS:
+        raise ModelError(
+            f"{model.path} takes sizes that are multiples of {unit} alone; a page pads to at most {LIMIT_SIDE_PIXELS}"
+        )
+    for fixed in model.signature.shape[2:]:
+        if fixed is not None and (fixed > _LIMIT_FIXED_PIXELS or fixed % scale.denominator):
+            raise ModelError(
+                f"{model.path} takes {fixed} pixels along a side; expected sizes of at most {_LIMIT_FIXED_PIXELS}, "
+                f"which the scale {scale} makes whole numbers of, or free ones"
+            )
+    count, named = prod(model.signature.alpha_shape), model.metadata.alpha_count
+    if model.alpha is not None and count != named:
+        raise ModelError(f"{model.path} takes {count} numbers as alpha, and its metadata has {named}; export it again")
 
 
 def _alpha(model: ModelFile) -> dict[str, Any] | None:
@@ -71,17 +100,25 @@ def _alpha(model: ModelFile) -> dict[str, Any] | None:
 def model_bytes(model: ModelFile) -> bytes:
     """The ONNX file as a browser takes it: one file, and alpha an input without a value of its own.
 
-    Raises ModelError if its external weights are missing, or more than the 2 GB of one file.
+    Raises ModelError if it has more than the 2 GB of one file, with its external weights.
     """
+    path = model.path
     if not model.external_files and not model.alpha_has_initializer:
-        return model.path.read_bytes()
-    try:
-        proto = onnx.load(model.path)
-        if model.alpha is not None and model.alpha_has_initializer:
-            # onnxruntime-web refuses to be fed what has a value already; the page knows the default from the JSON.
-            stored = next(tensor for tensor in proto.graph.initializer if tensor.name == model.alpha.name)
-            proto.graph.initializer.remove(stored)
-        data: bytes = proto.SerializeToString()
-        return data
-    except Exception as error:  # onnx and protobuf raise many kinds for missing, short and too large weights
-        raise ModelError(f"{model.path} cannot be put into one file with its weights: {error}") from None
+        _check_bytes(path, path.stat().st_size)
+        return path.read_bytes()
+    proto = read_model(path)
+    outside = [tensor for tensor in every_tensor(proto) if uses_external_data(tensor)]
+    _check_bytes(path, proto.ByteSize() + sum(size_bytes(tensor) for tensor in outside))
+    for tensor in outside:
+        tensor.CopyFrom(from_array(read_tensor(tensor, path.parent), tensor.name))
+    if model.alpha is not None and model.alpha_has_initializer:
+        # onnxruntime-web refuses to be fed what has a value already; the page knows the default from the JSON.
+        stored = next(tensor for tensor in proto.graph.initializer if tensor.name == model.alpha.name)
+        proto.graph.initializer.remove(stored)
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def _check_bytes(path: Path, size: int) -> None:
+    if size > _LIMIT_BYTES:
+        raise ModelError(f"{path} has {size / 1e9:.1f} GB with its weights; a browser takes one file, of 2 GB at most")

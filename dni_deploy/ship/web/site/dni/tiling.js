@@ -41,12 +41,13 @@ export function planTiles(height, width, model, { tile = null, overlap = null } 
   const unit = sizeUnit(model);
   const least = roundUp(model.size.minimum, unit);
   const isEven = tile === null && overlap === null && reachIsKnown(model);
-  tile ??= height * width > UNTILED_LIMIT_PIXELS ? Math.max(TILE, 4 * (overlap ?? 0)) : 0;
+  const padded = [height, width].map((size) => Math.max(roundUp(size, unit), least));
+  tile ??= padded[0] * padded[1] > UNTILED_LIMIT_PIXELS ? Math.max(TILE, 4 * unit, 4 * (overlap ?? 0)) : 0;
   const reach = overlap ?? automaticOverlap(model);
   const fixedSizes = model.input.shape.slice(2);
   return [height, width].map((size, axis) => {
     const fixed = fixedSizes[axis];
-    const needed = Math.max(roundUp(size, unit), least);
+    const needed = padded[axis];
     if (fixed !== null) {
       const axisReach = overlap !== null ? reach : Math.min(reach, Math.floor(Math.floor(fixed / 4) / unit) * unit);
       return cutAxis(paddedSize(size, fixed, unit), fixed, axisReach, unit);
