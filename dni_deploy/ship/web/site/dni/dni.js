@@ -12,9 +12,15 @@
 
 import { checkAlpha } from "./alpha.js";
 import { Connection } from "./connection.js";
+import { download } from "./download.js";
+import { checkMetadata } from "./metadata.js";
 import { cropBlock, cutRegion, pasteBlock, wholeImage } from "./region.js";
 
 export { isGrey } from "./picture.js";
+
+const LIMIT_METADATA_BYTES = 8e6;
+// No ONNX file has more.
+const LIMIT_MODEL_BYTES = 2 ** 31 - 1;
 
 /**
  * Load a model.
@@ -22,20 +28,24 @@ export { isGrey } from "./picture.js";
  * `device`: "auto" (WebGPU where there is a real one, else wasm), "webgpu" or "wasm". `threads`: of wasm, null for one a
  * core, at most 8; needs a cross-origin isolated page. `metadata`: in place of the .json beside the model.
  * `onProgress(done, total)`: bytes of the model. `signal`: an AbortSignal.
+ *
+ * Model and metadata may be a stranger's: what they say is checked, and no more memory is taken than an image justifies.
+ * How long the network runs is up to it; `close` ends it at any time.
  */
 export async function load(url, { device = "auto", threads = null, metadata = null, onProgress, signal } = {}) {
   if (!["auto", "webgpu", "wasm"].includes(device)) {
     throw new RangeError(`device is ${device}; expected auto, webgpu or wasm`);
   }
   const address = new URL(url, document.baseURI);
-  metadata ??= await fetchMetadata(new URL(address.href.replace(/\.onnx(?=$|[?#])/, ".json")), signal);
+  const about = metadata ? checkMetadata(metadata, "the metadata given") : await fetchMetadata(address, signal);
   const connection = new Connection();
   const abort = () => connection.close(signal.reason);
   signal?.addEventListener("abort", abort);
   try {
-    const opening = { task: "open", url: address.href, metadata, options: { device, threads } };
-    const opened = await connection.ask(opening, { progress: ({ done, total }) => onProgress?.(done, total) });
-    return new Model(connection, metadata, opened);
+    const bytes = await download(address, { limitBytes: LIMIT_MODEL_BYTES, onProgress, signal });
+    const opening = { task: "open", bytes, metadata: about, options: { device, threads } };
+    const opened = await connection.ask(opening, {}, undefined, [bytes.buffer]);
+    return new Model(connection, about, opened);
   } catch (error) {
     connection.close();
     throw error;
@@ -124,15 +134,17 @@ export class Model {
   }
 }
 
-async function fetchMetadata(url, signal) {
-  const response = await fetch(url, { signal }).catch((error) => {
-    if (error.name === "AbortError") throw error;
-    throw new Error(`${url} cannot be loaded: ${error.message}`);
-  });
-  if (!response.ok) throw new Error(`${url} cannot be loaded: the server answered ${response.status}`);
-  const metadata = await response.json().catch(() => null);
-  if (metadata?.format !== 1 || !metadata.input) {
-    throw new Error(`${url} does not describe a model in format 1; write the site again with dni ship web`);
+async function fetchMetadata(address, signal) {
+  const url = new URL(address.href.replace(/\.onnx(?=$|[?#])/, ".json"));
+  const bytes = await download(url, { limitBytes: LIMIT_METADATA_BYTES, signal });
+  return checkMetadata(parsed(bytes), url);
+}
+
+/** What is written in JSON; null where it is none. */
+function parsed(bytes) {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return null;
   }
-  return metadata;
 }

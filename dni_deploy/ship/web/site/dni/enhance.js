@@ -20,24 +20,41 @@ export async function enhance(run, image, model, options, { onBlock, onProgress,
   if (![null, 1, picture.samples].includes(batch)) {
     throw new Error(`the model takes batches of ${batch} only, not a single image`);
   }
-  const runSamples = batch === 1 && picture.samples > 1 ? oneByOne(run) : run;
+  const runChecked = checked(run, model.scale);
+  const runSamples = batch === 1 && picture.samples > 1 ? oneByOne(runChecked) : runChecked;
   const seams = new Seams(rows, columns, model.scale);
-  const size = [rows.tile, columns.tile].map((length) => (length * model.scale[0]) / model.scale[1]);
-  for (const [index, [row, column]] of seams.tiles.entries()) {
+  let done = 0;
+  for (const [row, column] of seams.tiles()) {
     await pause();
     const input = picture.read(row.start, column.start, rows.tile, columns.tile);
     const { data, dims } = await runSamples(input, [picture.samples, channels, rows.tile, columns.tile]);
     const [samples, outputs, height, width] = dims;
-    if (height !== size[0] || width !== size[1]) {
-      throw new Error(
-        `the network made ${height}x${width} pixels of ${rows.tile}x${columns.tile}; expected ${size.join("x")}`,
-      );
-    }
     const finished = seams.add({ data, planes: samples * outputs, height, width }, row, column);
     const block = picture.finish(finished, row.first, column.first);
     if (block) onBlock(block);
-    onProgress(index + 1, seams.tiles.length);
+    onProgress(++done, seams.count);
   }
+}
+
+/** `run` whose results are as large as `scale` says, all of one channel count; anything else would be garbage. */
+function checked(run, [numerator, denominator]) {
+  let channels = null;
+  return async (data, [samples, inputs, ...size]) => {
+    const output = await run(data, [samples, inputs, ...size]);
+    const expected = size.map((length) => (length * numerator) / denominator).join("x");
+    const [gotSamples, outputs, height, width] = output.dims;
+    if (`${height}x${width}` !== expected) {
+      throw new Error(`the network made ${height}x${width} pixels of ${size.join("x")}; expected ${expected}`);
+    }
+    channels ??= outputs;
+    if (gotSamples !== samples || outputs !== channels) {
+      throw new Error(
+        `the network made ${gotSamples} images of ${outputs} channels from ${samples}; expected as many images, and ` +
+          `${channels} channels every time`,
+      );
+    }
+    return output;
+  };
 }
 
 /** `run` for a network that takes batches of one only. */

@@ -18,15 +18,22 @@ const planesOf = (planes, height, width) => ({
  * row below.
  */
 export class Seams {
+  #down;
+  #across;
   #width;
   #left = null;
   #band = null;
 
   constructor(rows, columns, scale) {
-    const down = tileShares(rows, scale);
-    const across = tileShares(columns, scale);
-    this.tiles = down.flatMap((row) => across.map((column) => [row, column]));
-    this.#width = across.at(-1).stop;
+    this.#down = tileShares(rows, scale);
+    this.#across = tileShares(columns, scale);
+    this.#width = this.#across.at(-1).stop;
+    this.count = this.#down.length * this.#across.length;
+  }
+
+  /** [row, column] of every tile. Never all at once: a network of small fixed tiles has millions of them. */
+  *tiles() {
+    for (const row of this.#down) for (const column of this.#across) yield [row, column];
   }
 
   /** Add the output of one tile; returns the finished pixels, from (row.first, column.first) on. */

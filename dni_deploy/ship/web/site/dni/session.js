@@ -38,6 +38,7 @@ async function open(device, bytes, model, threads) {
     : 1;
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(bytes, { executionProviders: [device], logSeverityLevel: 3 });
+  checkSignature(session, model);
   return {
     device,
     threads: ort.env.wasm.numThreads,
@@ -45,10 +46,27 @@ async function open(device, bytes, model, threads) {
   };
 }
 
+/** Throw Error unless the network takes and gives what `model` says: what does not fit would be read as pixels. */
+function checkSignature(session, model) {
+  const wanted = [model.input.name, ...(model.alpha ? [model.alpha.name] : [])];
+  const output = session.outputMetadata.filter(({ name }) => name === model.output.name);
+  const isFloat = ({ isTensor, type }) => isTensor && type === "float32";
+  const isSame = session.inputNames.length === wanted.length && wanted.every((name) => session.inputNames.includes(name));
+  if (isSame && output.length === 1 && [...session.inputMetadata, ...output].every(isFloat)) return;
+  const list = (values) => values.map(({ name, isTensor, type }) => `${name} (${isTensor ? type : "no tensor"})`).join(", ");
+  throw new Error(
+    `the network takes ${list(session.inputMetadata)} and gives ${list(session.outputMetadata)}; its description says ` +
+      `that it takes ${wanted.join(", ")} and gives ${model.output.name}, all of float32`,
+  );
+}
+
 async function run(ort, session, model, data, dims, alpha) {
   const feeds = { [model.input.name]: new ort.Tensor("float32", data, dims) };
   if (model.alpha) feeds[model.alpha.name] = new ort.Tensor("float32", Float32Array.from(alpha), model.alpha.shape);
   const output = (await session.run(feeds, [model.output.name]))[model.output.name];
+  if (!(output?.data instanceof Float32Array) || output.dims.length !== 4) {
+    throw new Error(`the network made ${model.output.name} of sizes ${output?.dims}; expected N x C x H x W floats`);
+  }
   return { data: output.data, dims: [...output.dims] };
 }
 

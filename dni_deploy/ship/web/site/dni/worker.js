@@ -10,9 +10,9 @@ let queue = Promise.resolve();
 const aborted = new Set();
 
 const tasks = {
-  async open({ url, metadata, options }, tell) {
+  async open({ bytes, metadata, options }) {
     model = metadata;
-    session = await openSession(await download(url, tell), model, options);
+    session = await openSession(bytes, model, options);
     return { device: session.device, threads: session.threads, note: session.note };
   },
 
@@ -53,7 +53,7 @@ async function answer(message) {
     const { transfer = [], ...result } = await tasks[message.task](message, tell);
     tell("done", { result }, transfer);
   } catch (error) {
-    tell("error", { name: error.name ?? "Error", message: error.message ?? String(error) });
+    tell("error", toPlain(error));
   }
   aborted.delete(message.id);
 }
@@ -70,28 +70,8 @@ function otherMessages() {
   });
 }
 
-async function download(url, tell) {
-  const response = await fetch(url).catch((error) => {
-    throw new Error(`${url} cannot be loaded: ${error.message}`);
-  });
-  if (!response.ok) throw new Error(`${url} cannot be loaded: the server answered ${response.status}`);
-  const total = Number(response.headers.get("Content-Length"));
-  const parts = [];
-  let done = 0;
-  for await (const part of chunks(response.body)) {
-    parts.push(part);
-    done += part.length;
-    tell("progress", { done, total: Math.max(total, done) });
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
-/** Not every browser can iterate over a stream. */
-async function* chunks(stream) {
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
-  }
+/** An error as data. What WebAssembly throws may be a bare number, the address of a C++ exception. */
+function toPlain(error) {
+  if (typeof error === "number") return { name: "Error", message: "ONNX Runtime ran out of memory, or failed" };
+  return { name: error?.name ?? "Error", message: error?.message ?? String(error) };
 }

@@ -31,7 +31,10 @@ const tell = {
     say(`${width} × ${height}${scale} in ${duration(ms)}`, { shown: alpha });
     ui.canvas.setAttribute("aria-label", `${photo.name}, before and after${alphaText(alpha, " at a blend of ")}`);
   },
-  error: (error) => complain(`The picture could not be computed: ${error.message}. A smaller one may fit.`),
+  error: ({ message }) => {
+    say("");
+    complain(`The picture could not be computed: ${message}${/memory|alloc/i.test(message) ? "; a smaller one may fit" : ""}`);
+  },
 };
 
 async function start() {
@@ -50,10 +53,12 @@ async function start() {
 }
 
 function listen() {
-  listenForPhotos({ page: document.body, input: ui.file, take: openPhoto });
+  listenForPhotos({ page: document.body, input: ui.file, take: openFirst });
   for (const button of [ui.choose, ui.another]) button.addEventListener("click", () => ui.file.click());
   ui.example.addEventListener("click", openExample);
-  ui.download.addEventListener("click", download);
+  ui.download.addEventListener("click", () =>
+    download().catch((error) => complain(`The result could not be written: ${error.message}`)),
+  );
   ui.model.addEventListener("change", loadModel);
   ui.device.addEventListener("change", loadModel);
   ui["zoom-in"].addEventListener("click", () => viewer.zoomBy(1.5));
@@ -91,6 +96,11 @@ async function loadModel() {
   strength = new Strength(ui.strength, model.metadata, (values, isSettled) => renderer?.request(values, isSettled));
   say(photo ? "" : "Ready for a photograph");
   render();
+}
+
+async function openFirst(files) {
+  await openPhoto(files[0]);
+  if (files.length > 1 && ui.error.hidden) complain(`${files.length} files were given; the first one is shown`);
 }
 
 async function openPhoto(file, name) {

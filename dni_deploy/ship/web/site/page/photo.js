@@ -2,21 +2,20 @@
 
 import { isGrey } from "../dni/dni.js";
 
-const SIDE_LIMIT = 16384;
+const LIMIT_BYTES = 512e6;
+// A page takes 24 bytes a pixel, 1.5 GB in all, for the photograph and a result as large. A longer side is more than some
+// browsers' canvases take.
+const LIMIT_PIXELS = 64e6;
+const LIMIT_SIDE = 16384;
 
 /**
  * Decode an image file: {name, image, bitmap, grey}, image as ImageData, bitmap to draw. Throws Error with a sentence
  * for the person who chose it.
  */
 export async function readPhoto(file, name = file.name ?? "picture") {
-  const bitmap = await createImageBitmap(file).catch(() => {
-    const kind = file.type ? ` (${file.type})` : "";
-    throw new Error(`${name}${kind} is not an image that this browser can read; try JPEG, PNG, WebP or AVIF`);
-  });
+  await checkSize(file, name);
+  const bitmap = await createImageBitmap(file).catch(() => refuse(file, name));
   const { width, height } = bitmap;
-  if (Math.max(width, height) > SIDE_LIMIT) {
-    throw new Error(`${name} has ${width} × ${height} pixels; at most ${SIDE_LIMIT} along a side fit into a page`);
-  }
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
@@ -24,15 +23,38 @@ export async function readPhoto(file, name = file.name ?? "picture") {
   return { name, image, bitmap, grey: isGrey(image.data) };
 }
 
-/** Call `take(file)` for a file that is dropped on the page, pasted, or chosen with `input`. */
+/** Throw unless the file is an image of a size that fits into a page; its pixels are not decoded for that. */
+async function checkSize(file, name) {
+  if (file.size > LIMIT_BYTES) {
+    throw new Error(`${name} has ${Math.round(file.size / 1e6)} MB; at most ${LIMIT_BYTES / 1e6} MB fit into a page`);
+  }
+  if (file.type === "image/svg+xml") refuse(file, name); // a document that draws, for as long as it likes
+  const url = URL.createObjectURL(file);
+  const image = new Image();
+  await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject, src: url }))
+    .catch(() => refuse(file, name))
+    .finally(() => URL.revokeObjectURL(url));
+  const { naturalWidth: width, naturalHeight: height } = image;
+  if (width * height > LIMIT_PIXELS || Math.max(width, height) > LIMIT_SIDE) {
+    const limits = `${LIMIT_PIXELS / 1e6} million, ${LIMIT_SIDE} along a side,`;
+    throw new Error(`${name} has ${width} × ${height} pixels; at most ${limits} fit into a page`);
+  }
+}
+
+function refuse(file, name) {
+  const kind = file.type ? ` (${file.type})` : "";
+  throw new Error(`${name}${kind} is not an image that this browser can read; try JPEG, PNG, WebP or AVIF`);
+}
+
+/** Call `take(files)` for files, one or more, that are dropped on the page, pasted, or chosen with `input`. */
 export function listenForPhotos({ page, input, take }) {
   input.addEventListener("change", () => {
-    if (input.files.length > 0) take(input.files[0]);
+    if (input.files.length > 0) take([...input.files]);
     input.value = ""; // the same file may be chosen again
   });
   document.addEventListener("paste", (event) => {
-    const file = event.clipboardData?.files[0];
-    if (file) take(file);
+    const files = event.clipboardData?.files ?? [];
+    if (files.length > 0) take([...files]);
   });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -44,7 +66,7 @@ export function listenForPhotos({ page, input, take }) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     page.classList.remove("dropping");
-    if (event.dataTransfer.files.length > 0) take(event.dataTransfer.files[0]);
+    if (event.dataTransfer.files.length > 0) take([...event.dataTransfer.files]);
   });
 }
 

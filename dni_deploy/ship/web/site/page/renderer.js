@@ -13,6 +13,9 @@ const LIVE_SIDE_FIRST = 128;
 const LIVE_SIDE_MIN = 64;
 const LIVE_SIDE_STEP = 32;
 const LIVE_SIDE_MAX = 1024;
+// Of a result. Browsers give larger canvases, too, and draw nothing into them.
+const LIMIT_PIXELS = 256e6;
+const LIMIT_SIDE = 32767;
 
 export class Renderer {
   #model;
@@ -143,10 +146,13 @@ export class Renderer {
 
   /** The canvas of the result, which until now shows the last one, or the photograph. */
   #prepare({ width, height }) {
+    if (width * height > LIMIT_PIXELS || Math.max(width, height) > LIMIT_SIDE) {
+      const limits = `${LIMIT_PIXELS / 1e6} million, ${LIMIT_SIDE} along a side`;
+      throw new Error(`the result has ${width} × ${height} pixels; a page holds at most ${limits}: choose a smaller picture`);
+    }
     if (!this.#result) {
       this.#result = new OffscreenCanvas(width, height);
       const context = this.#result.getContext("2d");
-      if (!context) throw new Error(`the result has ${width} × ${height} pixels, too many for this browser`);
       context.drawImage(this.#photo.bitmap, 0, 0, width, height);
       this.#viewer.setAfter(this.#result);
     }
