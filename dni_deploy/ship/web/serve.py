@@ -1,18 +1,23 @@
 """`dni ship web --serve`: a site on this machine, with the headers that give it threads."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from threading import BoundedSemaphore
 from types import FrameType
 from typing import Any
 
 from dni_runtime import InputError
 
-from .site import HEADERS, INDEX, is_site
+from .handler import Handler
+from .site import INDEX, is_site
+
+# A browser opens six at a time.
+_LIMIT_CONNECTIONS = 128
 
 # A terminal that closes sends the third, which Windows does not know.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -23,13 +28,16 @@ def serve_site(
 ) -> None:
     """Serve the folder `site` until SIGINT, SIGTERM or SIGHUP comes. `ready(url)` is called once it can be reached.
 
-    `port` 0 takes a free one. Call it from the main thread. Raises InputError where `site` is none, or the address
-    cannot be used.
+    It is made to look at a site, not to run one: its regular files are given out, to 128 connections at most, and from
+    a loopback address only to browsers that call it localhost, or by a number. `port` 0 takes a free one. Call it from
+    the main thread. Raises InputError where `site` is none, or the address cannot be used.
     """
+    if not host:  # which would be all addresses of this machine
+        raise InputError("the host is empty; expected an address such as 127.0.0.1, or 0.0.0.0 for all")
     if not is_site(site):
         raise InputError(f"{site} holds no {INDEX}; expected a folder written by dni ship web")
     try:
-        server = ThreadingHTTPServer((host, port), partial(_Handler, directory=str(site)))
+        server = _Server((host, port), site)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"port {port} on {host} cannot be used: {reason}; choose another with --port") from None
@@ -39,33 +47,29 @@ def serve_site(
         server.serve_forever(poll_interval=0.1)
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    """Files of one folder; types are written here because the system's tables lack or mistake some."""
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, but not for any number of them."""
 
-    protocol_version = "HTTP/1.1"
-    extensions_map = {  # noqa: RUF012  (the base class declares it so)
-        **SimpleHTTPRequestHandler.extensions_map,
-        ".css": "text/css; charset=utf-8",
-        ".html": "text/html; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".json": "application/json",
-        ".mjs": "text/javascript; charset=utf-8",
-        ".onnx": "application/octet-stream",
-        ".wasm": "application/wasm",
-    }
+    def __init__(self, address: tuple[str, int], site: Path) -> None:
+        self._free = BoundedSemaphore(_LIMIT_CONNECTIONS)
+        super().__init__(address, partial(Handler, directory=str(site)))
 
-    def end_headers(self) -> None:
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        self.send_header("Cache-Control", "no-cache")  # ask whether it has changed
-        self.send_header("X-Content-Type-Options", "nosniff")
-        super().end_headers()
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
 
-    def list_directory(self, path: Any) -> None:
-        self.send_error(HTTPStatus.NOT_FOUND)
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing of requests."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of visitors who hang up."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _StopError(Exception):

@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dni_deploy.image_files import read_image
 from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, OutputError
+from dni_runtime.regular_file import open_file
 from dni_runtime.unfinished import staging
 
 from .describe import FORMAT, describe, model_bytes
+from .headers import headers_file
+from .names import check_example
 from .onnxruntime_web import copy_onnxruntime_web
 
 INDEX = "site.json"
-HEADERS = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-}
-"""With these a browser gives the page threads."""
-
 _PAGE = Path(__file__).parent / "site"
 _TITLE = "Choose the strength"
 
@@ -64,8 +60,7 @@ def ship_web(
     progress("reading the models")
     described = [(model, describe(model)) for model in map(read_model_file, find_models(models))]
     _check_names([model for model, _ in described])
-    if example is not None:
-        read_image(example)
+    shown = None if example is None else check_example(example)
     _check_free(site, force)
     with staging(site.absolute().parent, site) as hidden:
         staged = hidden / "site"
@@ -75,13 +70,12 @@ def ship_web(
         progress("writing the models")
         entries = [_write_model(staged / "models", model, about) for model, about in described]
         index = {"format": FORMAT, "title": title, "models": entries, "example": None, "webgpu": webgpu}
-        if example is not None:
+        if example is not None and shown is not None:
             (staged / "example").mkdir()
-            shutil.copyfile(example, staged / "example" / example.name)
-            index["example"] = f"example/{quote(example.name)}"
+            shutil.copyfile(example, staged / "example" / shown)
+            index["example"] = f"example/{quote(shown)}"
         (staged / INDEX).write_text(json.dumps(index, indent=1))
-        # Netlify, Cloudflare Pages and others read this file; elsewhere it does no harm.
-        (staged / "_headers").write_text("/*\n" + "".join(f"  {name}: {value}\n" for name, value in HEADERS.items()))
+        (staged / "_headers").write_text(headers_file())
         size = sum(path.stat().st_size for path in staged.rglob("*") if path.is_file())
         _put(staged, site)
     return WebReport(site, tuple(about["name"] for _, about in described), size)
@@ -89,8 +83,8 @@ def ship_web(
 
 def is_site(folder: Path) -> bool:
     """Whether `ship_web` wrote it."""
-    with suppress(OSError, ValueError, AttributeError):
-        return bool(json.loads((folder / INDEX).read_text()).get("format") == FORMAT)
+    with suppress(OSError, ValueError, AttributeError, RecursionError), open_file(folder / INDEX) as file:
+        return bool(json.load(file).get("format") == FORMAT)
     return False
 
 
