@@ -162,8 +162,8 @@ def test_a_file_of_something_else_says_what_it_holds(tmp_path: Path, value: obje
 
 
 def test_a_missing_file_and_a_folder_cannot_be_read(tmp_path: Path):
-    assert "cannot be read: No such file or directory" in refusal(tmp_path / "missing.pth")
-    assert "cannot be read: Is a directory" in refusal(tmp_path)
+    assert "missing.pth does not exist; expected a checkpoint, one of .pth" in refusal(tmp_path / "missing.pth")
+    assert "is a folder; expected a checkpoint" in refusal(tmp_path)
 
 
 def test_an_empty_state_dict_is_refused():

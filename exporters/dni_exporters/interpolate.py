@@ -14,8 +14,9 @@ from torch import Tensor
 from dni_runtime import Alpha, OutputError, check_alpha
 
 from .blend import blend_tensors
-from .checkpoint import Checkpoint, EndpointSource, read_endpoints, state_dicts
+from .checkpoint import Checkpoint, EndpointSource, read_endpoints
 from .endpoints import Lineage, check_endpoints, lineage
+from .nesting import state_dicts
 from .write import refuse_existing, staging
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
@@ -111,7 +112,7 @@ def _like(first: Checkpoint, theta: Mapping[str, Tensor]) -> dict[str, Any]:
     """A container like A's around `theta`: its nesting, its prefixes, and what else it says in plain values."""
     prefixed = {first.prefix + name: tensor for name, tensor in theta.items()}
     result: dict[str, Any] = {}
-    for nesting, tensors in state_dicts(first.container):
+    for nesting, tensors in state_dicts(first.container).items():
         if nesting == first.nesting or tensors.keys() == prefixed.keys():
             inner, outer = result, first.container
             for key in nesting[:-1]:
