@@ -1,12 +1,8 @@
 """Which network a checkpoint belongs to: detected, named, or given as code."""
 
 import copy
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,6 +10,8 @@ from torch import Tensor, nn
 from dni_runtime import ArchitectureError
 
 from .checkpoint import Checkpoint, StateDict
+from .network_code import call, first_line
+from .within_bounds import check_scale, within_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def build(arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str,
     if not isinstance(arch, str):
         return _from_module(_copy(arch), type(arch).__name__, checkpoint)
     if ":" in arch:
-        return _from_module(_call(arch, arch_args or {}), arch.rpartition(":")[2], checkpoint)
+        return _from_module(call(arch, arch_args or {}), arch.rpartition(":")[2], checkpoint)
     if arch_args:
         raise ArchitectureError(
             f"--arch-arg is for a network given as code (module:callable), --arch is {arch!r}; leave one of them out"
@@ -66,35 +64,30 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
         raise ArchitectureError(
             'detecting the network needs spandrel: pip install "dni-deploy[export]"; or name it: --arch module:callable'
         ) from None
+    # spandrel's detection looks at names and shapes and renames in place: it gets dictionaries of its own.
+    make = ModelLoader(device="cpu").load_from_state_dict
+    if arch != "auto":
+        make = MAIN_REGISTRY[_spandrel_id(arch)].architecture.load
     try:
-        if arch == "auto":
-            # spandrel's detection looks at names and shapes and renames in place: give it a dictionary of its own.
-            descriptor = ModelLoader(device="cpu").load_from_state_dict(dict(checkpoint.tensors))
-        else:
-            descriptor = MAIN_REGISTRY[_spandrel_id(arch)].architecture.load(dict(checkpoint.tensors))
+        descriptor = _fit(make, arch, checkpoint.name, checkpoint.tensors)
     except UnsupportedModelError:
         raise ArchitectureError(
             f"no known network fits {checkpoint.name} ({len(checkpoint.tensors)} tensors, first "
-            f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:",
-            "  --arch path/to/network.py:Network --arch-arg features=64",
-        ) from None
-    except ArchitectureError:
-        raise
-    except Exception as error:  # weights of another network break spandrel's loaders in any way
-        raise ArchitectureError(
-            f"{checkpoint.name} does not fit the network {arch!r}: {_first_line(error)}; try --arch auto"
+            f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:\n"
+            "  --arch path/to/network.py:Network --arch-arg features=64"
         ) from None
     if not isinstance(descriptor, ImageModelDescriptor):
         raise ArchitectureError(
             f"{checkpoint.name} is a {descriptor.architecture.name} network for {descriptor.purpose.lower()}, which "
             "takes more than one image; expected a network from one image to one image"
         )
+    check_scale(checkpoint.name, descriptor.scale)
     architecture = descriptor.architecture
     network = descriptor.model.float().eval()
     names = list(network.state_dict())
 
     def load(tensors: StateDict) -> dict[str, Tensor]:
-        weights = architecture.load(dict(tensors)).model.float().state_dict()
+        weights = _fit(architecture.load, architecture.name, "an endpoint", tensors).model.float().state_dict()
         if list(weights) != names:
             raise ArchitectureError(f"the endpoints are different variants of the network {architecture.name}")
         return dict(weights)
@@ -108,6 +101,21 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
         size_multiple=sizes.multiple_of,
         size_minimum=max(1, sizes.minimum),
     )
+
+
+def _fit(make: Callable[[dict[str, Tensor]], Any], arch: str, owner: str, tensors: StateDict) -> Any:
+    """spandrel's description of a network with the weights `tensors` of `owner`."""
+    from spandrel import UnsupportedModelError
+
+    try:
+        with within_bounds(owner, tensors):
+            return make(dict(tensors))
+    except (ArchitectureError, UnsupportedModelError):
+        raise
+    except Exception as error:  # weights of another network break spandrel's loaders in any way
+        raise ArchitectureError(
+            f"{owner} does not fit the network {arch!r}: {first_line(error)}; try --arch auto"
+        ) from None
 
 
 def _spandrel_id(name: str) -> str:
@@ -148,53 +156,6 @@ def _copy(network: nn.Module) -> nn.Module:
         return copy.deepcopy(network)
     except Exception as error:  # modules may hold anything
         raise ArchitectureError(
-            f"the network {type(network).__name__} cannot be copied ({_first_line(error)}), and its weights have to be "
+            f"the network {type(network).__name__} cannot be copied ({first_line(error)}), and its weights have to be "
             'replaced for the export; give the code that builds it instead: arch="module:callable"'
         ) from error
-
-
-def _call(arch: str, arguments: Mapping[str, Any]) -> nn.Module:
-    where, _, attribute = arch.rpartition(":")
-    try:
-        factory = getattr(_import(where), attribute)
-    except AttributeError:
-        raise ArchitectureError(f"--arch {arch!r}: there is no {attribute!r} in {where}") from None
-    try:
-        network = factory(**arguments)
-    except Exception as error:  # whatever the user's own code raises
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no arguments"
-        raise ArchitectureError(
-            f"--arch {arch!r} failed when called with {given}: {type(error).__name__}: {_first_line(error)}; "
-            "arguments are given as --arch-arg KEY=VALUE"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise ArchitectureError(f"--arch {arch!r} returned a {type(network).__name__}; expected a torch.nn.Module")
-    return network
-
-
-def _import(where: str) -> Any:
-    path = Path(where)
-    if path.suffix == ".py" and not path.is_file():
-        raise ArchitectureError(f"--arch: there is no file {where}")
-    try:
-        if path.suffix != ".py":
-            return importlib.import_module(where)
-        # The user's file may import its neighbours, as it can when it is run.
-        sys.path.insert(0, str(path.resolve().parent))
-        try:
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None and spec.loader is not None  # it ends in .py
-            module = importlib.util.module_from_spec(spec)
-            sys.modules.setdefault(path.stem, module)
-            spec.loader.exec_module(module)
-            return module
-        finally:
-            sys.path.remove(str(path.resolve().parent))
-    except Exception as error:  # whatever the user's own code raises
-        raise ArchitectureError(
-            f"--arch: {where} cannot be imported: {type(error).__name__}: {_first_line(error)}"
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
