@@ -80,9 +80,10 @@ class Member:
             self.process.terminate()
 
     def kill(self) -> tuple[float, float]:
-        """SIGKILL for tritonserver; the time before, and that when it is gone for sure."""
+        """SIGKILL for tritonserver, which nobody starts again; the time before, and that when it is gone for sure."""
         assert self.process is not None
         server = psutil.Process(self.served.told["pid"])
+        self.process.kill()
         before = time.monotonic()
         server.kill()
         wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
@@ -128,6 +129,10 @@ class Cluster:
 
     def is_up(self, number: int) -> bool:
         return self.status("triton_http", number)["status"].startswith("UP")
+
+    def answered(self, number: int) -> int:
+        """Clients' requests that a server was given so far; HAProxy's own questions are none."""
+        return sum(int(self.status(backend, number)["stot"]) for backend in ("triton_http", "triton_grpc"))
 
     def sessions(self, number: int) -> int:
         """Requests that a server works on now."""

@@ -9,9 +9,12 @@ from commands import Result, dni, names
 from onnx_models import conv_stack, save
 
 from dni_deploy.ship.triton import Front, ServerAddress, haproxy
-from dni_deploy.ship.triton.haproxy import check_haproxy, haproxy_config
+from dni_deploy.ship.triton.haproxy import haproxy_config
+from dni_deploy.ship.triton.haproxy_check import check_haproxy
 from dni_deploy.ship.triton.server_address import parse_servers
 from dni_runtime import DniError, InputError
+
+REQUESTS = {"stack": '{"inputs":[]}', "large": None}
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def ship(*arguments: object) -> Result:
 def test_haproxy_starts_with_what_is_written(tmp_path: Path, servers: str, listen: ServerAddress):
     need_haproxy()
     file = tmp_path / "haproxy.cfg"
-    file.write_text(haproxy_config(Front(parse_servers(servers), listen), 1000))
+    file.write_text(haproxy_config(Front(parse_servers(servers), listen), 1000, REQUESTS))
     assert check_haproxy(file) == ()
 
 
@@ -48,8 +51,7 @@ def test_both_protocols_of_every_server(model: Path, repo: Path):
         "bind 0.0.0.0:80",
         "bind 0.0.0.0:81 proto h2",
         "bind 127.0.0.1:82",
-        "server triton1 10.0.0.1:8000",
-        "server triton2 [fd00::2]:8010",
+        *["server triton1 10.0.0.1:8000", "server triton2 [fd00::2]:8010"] * 2,
         "server triton1 10.0.0.1:8001 track triton_http/triton1",
         "server triton2 [fd00::2]:8011 track triton_http/triton2",
     ]

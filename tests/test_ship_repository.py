@@ -17,7 +17,7 @@ from tritonclient.grpc import model_config_pb2
 
 import dni_runtime
 from dni_deploy.cli import main
-from dni_deploy.ship.triton import ShipOptions, check_repository, repository, ship_triton
+from dni_deploy.ship.triton import ShipOptions, check_repository, model_folder, repository, ship_triton
 from dni_runtime import InputError, OutputError
 
 
@@ -86,7 +86,8 @@ def test_the_python_backend(model: Path, repo: Path):
     batching = ["--max-batch", 4, "--max-queue-delay", 1.5, "--instances", 3, "--threads", 2, "--response-cache"]
     limits = ["--max-pixels", 1000, "--max-input-pixels", 500]
     ship(model, "-o", repo, "--backend", "python", *batching, *limits).assert_ok()
-    assert names(repo / "stack" / "1") == ["model.onnx", "model.py"]
+    assert names(repo / "stack" / "1") == ["__pycache__", "model.onnx", "model.py"]
+    assert (repo / "stack" / "1" / "__pycache__").is_file()
     config = config_of(repo / "stack")
     assert (config.backend, config.max_batch_size, config.instance_group[0].count) == ("python", 4, 3)
     assert config.dynamic_batching.max_queue_delay_microseconds == 1500
@@ -156,7 +157,9 @@ def test_weights_that_lie_outside_come_along(tmp_path: Path, repo: Path):
         x = noise(1, 3, 8, 8)
         np.testing.assert_array_equal(shipped(x, 0.3), model(x, 0.3))
     (tmp_path / "stack.onnx.data").unlink()
-    ship(path, "-o", repo, "--name", "other").assert_error("needs the weights file stack.onnx.data")
+    ship(path, "-o", repo, "--name", "other").assert_error(
+        "needs a weights file that is missing or damaged (stack.onnx.data)"
+    )
 
 
 def test_a_new_version_beside_the_first(model: Path, tmp_path: Path, repo: Path):
@@ -203,7 +206,8 @@ def test_nothing_is_left_of_a_failure(model: Path, repo: Path, monkeypatch: pyte
             raise OSError(28, "No space left on device")
         return ["not good"]
 
-    monkeypatch.setattr(repository, "warmup_files" if broken == "write" else "check_model", fail)
+    place, what = (model_folder, "warmup_files") if broken == "write" else (repository, "check_model")
+    monkeypatch.setattr(place, what, fail)
     said = "No space left on device" if broken == "write" else "cannot be served: not good"
     ship(model, "-o", repo / "deep" / "er").assert_error(said)
     assert not repo.exists()

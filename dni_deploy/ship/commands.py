@@ -1,5 +1,6 @@
 """`dni ship` and `dni serve` on the command line."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,10 @@ def triton(
     for model in report.models:
         terminal.say(f"{report.repository / model}  {report.backend} backend, version {report.version}")
     if report.haproxy is not None:
-        terminal.say(f"{report.haproxy}  HAProxy, start it with: haproxy -W -f {report.haproxy}")
-    terminal.say(f"checked; start it with: tritonserver --model-repository {report.repository}", err=True)
+        command = shlex.join(["haproxy", "-W", "-f", str(report.haproxy)])
+        terminal.say(f"{report.haproxy}  HAProxy, start it with: {command}")
+    command = shlex.join(["tritonserver", "--model-repository", str(report.repository)])
+    terminal.say(f"checked; start it with: {command}", err=True)
 
 
 @ship.command()

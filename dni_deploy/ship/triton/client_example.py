@@ -1,4 +1,7 @@
-"""client.py, written beside a repository's models: a dozen lines that send a photograph."""
+"""client.py, written beside a repository's models: a dozen lines that send a photograph.
+
+Names of tensors are a stranger's, and become Python literals by `ascii`; that of the model is letters, digits and ._-
+"""
 
 from dni_deploy.ship.model_file import ModelFile
 
@@ -23,11 +26,11 @@ inputs[0].set_data_from_numpy(image)
 
 _TENSOR = """pixels = np.asarray(Image.open(photo).convert("RGB"), {dtype})
 x = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]) / {dtype}(255)  # (1, 3, height, width), 0..1{multiple}
-inputs = [triton.InferInput("{image}", x.shape, "{kind}")]
+inputs = [triton.InferInput({image}, x.shape, "{kind}")]
 inputs[0].set_data_from_numpy(x)
 """
 
-_ALPHA = """inputs.append(triton.InferInput("{alpha}", {shape}, "{kind}"))
+_ALPHA = """inputs.append(triton.InferInput({alpha}, {shape}, "{kind}"))
 inputs[-1].set_data_from_numpy(np.array(alpha.split(","), {dtype}).reshape({shape}))
 """
 
@@ -42,7 +45,7 @@ _SEND = """with triton.InferenceServerClient(address, connection_timeout=600, ne
 _SAVE_IMAGE = """Image.fromarray(answer.as_numpy("output_image")[0]).save(result)
 """
 
-_SAVE_TENSOR = """y = np.clip(answer.as_numpy("{output}")[0].astype(np.float32), 0, 1).transpose(1, 2, 0)
+_SAVE_TENSOR = """y = np.clip(answer.as_numpy({output})[0].astype(np.float32), 0, 1).transpose(1, 2, 0)
 Image.fromarray(np.rint(y * 255).astype(np.uint8)).save(result)
 """
 
@@ -63,14 +66,14 @@ def client_example(name: str, model: ModelFile, backend: str, *, baked: bool) ->
     if backend != "python":
         dtype = "np.float16" if model.image.data_type == "TYPE_FP16" else "np.float32"
         kind = model.image.data_type.removeprefix("TYPE_")
-        send = _TENSOR.format(dtype=dtype, multiple=multiple, image=model.image.name, kind=kind)
+        send = _TENSOR.format(dtype=dtype, multiple=multiple, image=ascii(model.image.name), kind=kind)
     if baked:
         send += _NEAREST
     elif model.alpha is not None:
         half = backend != "python" and model.alpha.data_type == "TYPE_FP16"
         shape = [1, model.alpha_count] if backend == "python" else [model.alpha_count]
         dtype, kind = ("np.float16", "FP16") if half else ("np.float32", "FP32")
-        send += _ALPHA.format(alpha=model.alpha.name if backend != "python" else "alpha", shape=shape,
+        send += _ALPHA.format(alpha=ascii(model.alpha.name if backend != "python" else "alpha"), shape=shape,
                               kind=kind, dtype=dtype)  # fmt: skip
-    save = _SAVE_IMAGE if backend == "python" else _SAVE_TENSOR.format(output=model.output.name)
-    return head + "\n" + send + _SEND.format(model="model" if baked else repr(name).replace("'", '"')) + save
+    save = _SAVE_IMAGE if backend == "python" else _SAVE_TENSOR.format(output=ascii(model.output.name))
+    return head + "\n" + send + _SEND.format(model="model" if baked else ascii(name)) + save

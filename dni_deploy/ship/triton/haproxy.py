@@ -1,22 +1,15 @@
 """haproxy.cfg: several Triton servers behind one HAProxy, for HTTP and gRPC."""
 
-import re
-import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from urllib.parse import quote
 
-from dni_runtime import DniError, InputError
+from dni_runtime import InputError
 
 from .server_address import GRPC, METRICS, ServerAddress
 
 HAPROXY_CFG = "haproxy.cfg"
 DEFAULT_LISTEN = ServerAddress("127.0.0.1", 9000)
-
-_CHECK_S = 60
-# Where Debian puts it, which is not on every user's PATH.
-_SBIN = "/usr/sbin/haproxy"
 
 _ASKING = "^/v2(/health/(live|ready)|/models/[^/]+(/versions/[0-9]+)?(/(ready|config|stats|infer))?)?/?$"
 _GRPC_ASKING = "/inference.GRPCInferenceService/Server /inference.GRPCInferenceService/Model /grpc.health.v1.Health/"
@@ -95,21 +88,40 @@ frontend grpc
 frontend stats
     bind {stats}
     option dontlog-normal
+    # The checks of triton_http ask this of HAProxy itself.
+    http-request set-log-level silent if {{ path_beg /answers/ }}
+{answering}
+    http-request return status 503 if {{ path_beg /answers/ }}
     http-request use-service prometheus-exporter if {{ path /metrics }}
     stats enable
     stats uri /
 
-# Checked once a second, ten times a second once something is odd: a server that starts, loads, or has died gets
-# nothing. There is no slow start: Triton is ready after the models' warm-up, and as fast as ever.
+# Checked once a second, ten times a second once something is odd: a server that starts, loads, hangs, or has died gets
+# nothing, and none of which a model does not answer. There is no slow start: Triton is ready after the models' warm-up,
+# and as fast as ever.
 backend triton_http
     # A connection for each request: none is sent on one that its server is about to close, and Triton, which waits for
     # open ones, ends at once when it is stopped.
     option http-server-close
     option httpchk
+    http-check connect
     http-check send meth GET uri /v2/health/ready ver HTTP/1.1 hdr Host triton
+    http-check expect status 200
+    http-check connect addr {stats_host} port {stats_port}
+    http-check send meth GET uri-lf "/answers/%[srv_name]" ver HTTP/1.1 hdr Host haproxy
     http-check expect status 200
     default-server check inter 1s fastinter 100ms downinter 500ms fall 3 rise 2
     default-server observe layer4 error-limit 1 on-error sudden-death
+{http_servers}
+
+# Nothing is sent here but a tiny inference for each model. Triton calls itself and its models ready also when the
+# process that runs a model has ended, and answers every request with an error. A check waits for its turn behind whole
+# photographs, as requests do; so it may take as long as they may, and is not the one that notices a server that hangs.
+backend answers
+    timeout check 10m
+    option httpchk
+{checks}
+    default-server check inter {interval_s}s fastinter 100ms downinter 1s fall 2 rise 2
 {http_servers}
 
 backend triton_grpc
@@ -136,51 +148,45 @@ class Front:
                 )
 
 
-def haproxy_config(front: Front, limit_bytes: int) -> str:
-    """The text of haproxy.cfg; larger requests over HTTP than `limit_bytes` are refused."""
+def haproxy_config(front: Front, limit_bytes: int, requests: Mapping[str, str | None]) -> str:
+    """The text of haproxy.cfg; larger requests over HTTP than `limit_bytes` are refused.
+
+    requests: tiny ones that the models have to answer, by the models' names; None for one that only has to be ready.
+    """
     names = {f"triton{number}": server for number, server in enumerate(front.servers, start=1)}
     http = [f"    server {name} {server}" for name, server in names.items()]
     grpc = [f"    server {name} {server.at(GRPC)} track triton_http/{name}" for name, server in names.items()]
-    loopback = "::1" if ":" in front.listen.host else "127.0.0.1"
+    answering = [
+        f"    http-request return status 200 if {{ path /answers/{name} }} {{ srv_is_up(answers/{name}) }}"
+        for name in names
+    ]
+    stats = ServerAddress("::1" if ":" in front.listen.host else "127.0.0.1", front.listen.port + METRICS)
     return _TEXT.format(
         count=f"{len(names)} Triton server{'s' if len(names) > 1 else ''}",
         file=HAPROXY_CFG,
         http=front.listen,
         grpc=front.listen.at(GRPC),
-        stats=ServerAddress(loopback, front.listen.port).at(METRICS),
+        stats=stats,
+        stats_host=f"[{stats.host}]" if ":" in stats.host else stats.host,
+        stats_port=stats.port,
         asking=_ASKING,
         grpc_asking=_GRPC_ASKING,
         refused=_REFUSED,
         too_large=_TOO_LARGE % limit_bytes,
         limit=limit_bytes,
+        answering="\n".join(answering),
+        checks="\n".join(_check(name, request) for name, request in requests.items()),
+        interval_s=len(requests),
         http_servers="\n".join(http),
         grpc_servers="\n".join(grpc),
     )
 
 
-def check_haproxy(file: Path) -> tuple[str, ...]:
-    """Have the installed HAProxy, if there is one, read `file`; return what it remarks.
-
-    Raises DniError where it would not start with it.
-    """
-    program = shutil.which("haproxy") or shutil.which(_SBIN)
-    if program is None:
-        return (f"haproxy is not installed here, so {file.name} was not checked: haproxy -c -f {file.name}",)
-    try:
-        told = subprocess.run(
-            [program, "-c", "-f", file], capture_output=True, text=True, timeout=_CHECK_S, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise DniError(f"{program} could not check {file.name}: {error}") from None
-    if told.returncode != 0:
-        raise DniError(f"{program} would not start with {file.name}: {'; '.join(_said('ALERT', told.stderr))}")
-    # Each server is there twice, for HTTP and gRPC.
-    return tuple(dict.fromkeys(text.replace("triton_grpc/", "triton_http/") for text in _said("WARNING", told.stderr)))
-
-
-def _said(level: str, log: str) -> Sequence[str]:
-    """Without the process number, and without the line number and the path of a file that is about to move."""
-    # What is said on the level NOTICE only tells which HAProxy it is.
-    log = re.sub(r"(?m)^\[NOTICE\].*$", "", log)
-    found = re.findall(rf"(?m)^\[{level}\]\s+\(\d+\) : (?:config : )?(?:(?:parsing )?\[\S+:\d+\] : )*(.+)$", log)
-    return [str(text).strip() for text in found] or list(filter(None, [log.strip()]))
+def _check(name: str, request: str | None) -> str:
+    """Names are a stranger's: of the model in percent encoding, in the request as JSON, which has \\u0027 for '."""
+    uri = f"/v2/models/{quote(name, safe='')}"
+    send = f"meth GET uri {uri}/ready ver HTTP/1.1 hdr Host triton"
+    if request is not None:
+        body = request.replace("'", "\\u0027")
+        send = f"meth POST uri {uri}/infer ver HTTP/1.1 hdr Host triton hdr Content-Type application/json body '{body}'"
+    return f"    http-check connect\n    http-check send {send}\n    http-check expect status 200"

@@ -9,9 +9,11 @@ from typing import Any
 
 from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import InputError, OutputError, format_alpha
+from dni_runtime.regular_file import open_file, why_no_file
 
 INDEX = "index.json"
 _FORMAT = 1
+_LARGEST_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,20 @@ class Index:
     def read(cls, repository: Path) -> "Index":
         """The index of `repository`, an empty one where there is none. Raises OutputError where it is damaged."""
         path = repository / INDEX
-        if not path.exists():
+        if why_no_file(path) == "does not exist":
             return cls({})
         try:
-            raw = json.loads(path.read_text())
+            with open_file(path) as file:
+                raw = json.loads(file.read(_LARGEST_BYTES))
             if raw["format"] != _FORMAT:
                 raise ValueError(f"format {raw['format']}")
-            return cls({name: model for name, model in raw["models"].items() if (repository / name).is_dir()})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            models = {name: model for name, model in raw["models"].items() if (repository / name).is_dir()}
+            for model in models.values():
+                _order(model["baked_for"] or "0")
+            return cls(models)
+        except OSError as error:
+            raise OutputError(f"{path} {error.strerror}; remove it") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise OutputError(f"{path} is no index of dni ship ({error!r}); remove it") from None
 
     def added(self, named: Mapping[str, ModelFile], backend: str) -> "Index":
@@ -49,10 +57,14 @@ class Index:
     def write(self, repository: Path, staged: Path) -> None:
         """Into `repository`, by way of the folder `staged`."""
         alphas = {m["baked_for"]: name for name, m in self.models.items() if m["baked_for"] is not None}
-        ordered = dict(sorted(alphas.items(), key=lambda item: [float(part) for part in item[0].split(",")]))
+        ordered = dict(sorted(alphas.items(), key=lambda item: _order(item[0])))
         text = json.dumps({"format": _FORMAT, "alphas": ordered, "models": self.models}, indent=2)
         (staged / INDEX).write_text(f"{text}\n")
         os.replace(staged / INDEX, repository / INDEX)
+
+
+def _order(alpha: str) -> list[float]:
+    return [float(part) for part in alpha.split(",")]
 
 
 def _describe(file: ModelFile, backend: str) -> dict[str, Any]:

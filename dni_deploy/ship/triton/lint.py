@@ -1,21 +1,26 @@
 """What Triton would load and then answer wrongly, or not load at all: found before a server sees it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from dni_deploy.extras import import_model_config
 from dni_deploy.ship.model_file import read_model_file
-from dni_runtime import DniError, InputError
+from dni_runtime import DniError, InputError, ModelError
+from dni_runtime.regular_file import why_no_file
 
+from .config_file import data_type, read_config
 from .contract import BACKENDS
+from .lint_code import check_folder, check_version_folder
 from .lint_tensors import check_tensors
+from .model_folder import MODEL_CODE, WARMUP
+from .python_model import MODEL_FILE
 
-CONFIG = "config.pbtxt"
-WARMUP = "warmup"
-_ONNX_FILE = "model.onnx"
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
+# As Triton counts them: more digits than an int64 has are no version.
+_VERSION = re.compile("[1-9][0-9]{0,17}")
 _PLATFORMS = {"onnxruntime_onnx": "onnxruntime"}
 _ITEM_BYTES = {"TYPE_UINT8": 1, "TYPE_FP16": 2, "TYPE_FP32": 4}
 
@@ -63,26 +68,23 @@ def model_folders(repository: Path) -> list[Path]:
 def check_model(folder: Path) -> list[str]:
     """What is wrong with the model in `folder`, of which the parent is the repository; empty if nothing is."""
     try:
-        text = (folder / CONFIG).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        return [f"{CONFIG} cannot be read: {error}"]
-    from google.protobuf import text_format
-
-    try:
-        config = text_format.Parse(text, import_model_config().ModelConfig())
-    except text_format.ParseError as error:
-        return [f"{CONFIG} is no Triton configuration: {error}"]
+        config = read_config(folder)
+    except ModelError as error:
+        return [str(error)]
     return [*_check_config(folder, config), *_check_warmup(folder, config)]
 
 
 def _check_config(folder: Path, config: Any) -> Iterator[str]:
+    if not NAME.fullmatch(folder.name):
+        yield f"the folder's name is {folder.name!r}; expected letters, digits and ._- only, it becomes a part of URLs"
     if config.name and config.name != folder.name:
         yield f"name is {config.name!r}; expected that of the folder, {folder.name!r}"
     backend = config.backend or _PLATFORMS.get(config.platform, config.platform)
     if backend not in BACKENDS:
         yield f"backend is {backend!r}; expected one of {', '.join(BACKENDS)}"
         return
-    versions = sorted((p for p in folder.iterdir() if p.is_dir() and _is_version(p.name)), key=lambda p: int(p.name))
+    versions = version_folders(folder)
+    yield from check_folder(folder, versions, config)
     if not versions:
         yield "there is no version folder; expected one such as 1"
     if config.version_policy.HasField("specific"):
@@ -94,16 +96,19 @@ def _check_config(folder: Path, config: Any) -> Iterator[str]:
             yield f"version {version.name}: {message}"
 
 
-def _is_version(name: str) -> bool:
-    return name.isdecimal() and not name.startswith("0")
+def version_folders(folder: Path) -> list[Path]:
+    """The versions of the model in `folder`, the newest last."""
+    found = (path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir())
+    return sorted(found, key=lambda path: int(path.name))
 
 
 def _check_version(version: Path, config: Any, backend: str) -> Iterator[str]:
     name = config.default_model_filename
-    onnx_name = name if name and backend == "onnxruntime" else _ONNX_FILE
-    wanted = [onnx_name] if backend == "onnxruntime" else [name or "model.py", onnx_name]
-    missing = [file for file in wanted if not (version / file).is_file()]
-    yield from (f"{file} is missing" for file in missing)
+    onnx_name = name if name and backend == "onnxruntime" else MODEL_FILE
+    wanted = [onnx_name] if backend == "onnxruntime" else [name or MODEL_CODE, onnx_name]
+    missing = {file: reason for file in wanted if (reason := why_no_file(version / file))}
+    for file, reason in missing.items():
+        yield f"{file} is missing" if reason == "does not exist" else f"{file} {reason}; expected a file"
     if onnx_name in missing:
         return
     try:
@@ -111,7 +116,7 @@ def _check_version(version: Path, config: Any, backend: str) -> Iterator[str]:
     except DniError as error:
         yield str(error)
         return
-    yield from (f"weights file {file} is missing" for file in model.external_files if not (version / file).is_file())
+    yield from check_version_folder(version, model, config, backend)
     yield from check_tensors(config, model, backend)
 
 
@@ -120,9 +125,12 @@ def _check_warmup(folder: Path, config: Any) -> Iterator[str]:
         for name, data in warmup.inputs.items():
             if not data.HasField("input_data_file"):
                 continue
-            file = folder / WARMUP / data.input_data_file
-            kind = config.DESCRIPTOR.file.enum_types_by_name["DataType"].values_by_number[data.data_type].name
-            expected = prod(data.dims) * max(1, warmup.batch_size) * _ITEM_BYTES.get(kind, 0)
+            name_of_file = data.input_data_file
+            if Path(name_of_file).name != name_of_file:
+                yield f"warm-up {warmup.name!r}: {name}'s file is {name_of_file!r}; expected one in {WARMUP}/"
+                continue
+            file = folder / WARMUP / name_of_file
+            expected = prod(data.dims) * max(1, warmup.batch_size) * _ITEM_BYTES.get(data_type(data), 0)
             if not file.is_file():
                 yield f"warm-up {warmup.name!r}: {name}'s file {WARMUP}/{file.name} is missing"
             elif file.stat().st_size != expected:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dni_deploy.ship.model_file import ModelFile
 
+from .config_file import data_type
 from .contract import ALPHA, Contract, Port, contract
 
 
@@ -56,9 +57,8 @@ def _check_names(kind: str, values: Any, ports: tuple[Port, ...]) -> Iterator[st
 
 def _check_value(kind: str, value: Any, port: Port, max_batch: int, expected: Contract) -> Iterator[str]:
     name = f"{kind} {value.name!r}"
-    found_type = value.DESCRIPTOR.fields_by_name["data_type"].enum_type.values_by_number[value.data_type].name
-    if found_type != port.data_type:
-        yield f"{name} has data_type {found_type}; expected {port.data_type}"
+    if data_type(value) != port.data_type:
+        yield f"{name} has data_type {data_type(value)}; expected {port.data_type}"
     dims = tuple(value.reshape.shape) if value.HasField("reshape") else tuple(value.dims)
     if max_batch and not expected.batched:
         dims = (-1, *dims)

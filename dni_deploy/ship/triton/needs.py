@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dni_deploy.extras import import_model_config
-from dni_runtime import ModelError
 
-from .lint import CONFIG
+from .config_file import read_config
 from .options import ShipOptions
 
 _CHANNELS = 4
@@ -28,7 +27,7 @@ class Needs:
 
 def read_needs(folders: Iterable[Path]) -> Needs:
     """Of the models in `folders`. Raises ModelError where a configuration cannot be read."""
-    configs = [_read(folder / CONFIG) for folder in folders]
+    configs = [read_config(folder) for folder in folders]
     on_gpu = import_model_config().ModelInstanceGroup.KIND_GPU
     return Needs(
         backends=frozenset(config.backend for config in configs),
@@ -36,15 +35,6 @@ def read_needs(folders: Iterable[Path]) -> Needs:
         response_cache=any(config.response_cache.enable for config in configs),
         largest_request_bytes=max(_largest(config) for config in configs) + _OVERHEAD_BYTES,
     )
-
-
-def _read(path: Path) -> Any:
-    from google.protobuf import text_format
-
-    try:
-        return text_format.Parse(path.read_text(), import_model_config().ModelConfig())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise ModelError(f"{path} cannot be read: {error}") from None
 
 
 def _largest(config: Any) -> int:

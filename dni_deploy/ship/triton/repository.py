@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,22 @@ from typing import Any
 from dni_deploy.extras import import_model_config
 from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, ModelError, OutputError
+from dni_runtime.regular_file import open_file
 from dni_runtime.unfinished import staging
 
 from .client_example import client_example
-from .config import make_config, warmup_files
-from .haproxy import HAPROXY_CFG, Front, check_haproxy, haproxy_config
-from .index import Index
-from .lint import CONFIG, WARMUP, check_model, model_folders
+from .config_file import CONFIG, read_config
+from .haproxy import HAPROXY_CFG, Front, haproxy_config
+from .haproxy_check import check_haproxy
+from .index import INDEX, Index
+from .lint import check_model, model_folders
+from .model_folder import WARMUP, write_model_folder
 from .needs import read_needs
 from .options import ShipOptions
-from .python_model import MODEL_FILE, MODEL_PY
+from .tiny_request import tiny_request
 
 CLIENT = "client.py"
+_OURS = (CLIENT, HAPROXY_CFG, INDEX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def ship_triton(
     index = Index.read(repository).added(named, options.backend)
     with staging(repository) as staged:
         for model_name, file in named.items():
-            _write_model(staged / model_name, model_name, file, options, version)
+            write_model_folder(staged / model_name, model_name, file, options, version)
             if problems := check_model(staged / model_name):
                 raise ModelError(f"{file.path} cannot be served: {'; '.join(problems)}")
         changes = [_plan(staged / model_name, repository / model_name, version, force) for model_name in named]
@@ -105,38 +108,26 @@ def _name(files: Sequence[ModelFile], name: str | None) -> dict[str, ModelFile]:
             raise InputError(
                 f"{name or file.path.stem!r} makes no model name; give one with letters or digits (--name)"
             )
-        if chosen in named:
-            raise InputError(f"{named[chosen].path} and {file.path} would both be {chosen!r}; rename one")
+        if chosen.lower() in _OURS:
+            raise InputError(f"{file.path} would be {chosen!r}, which is a file of the repository; give a --name")
+        # Some file systems do not tell capitals apart.
+        same = [other for other in named if other.lower() == chosen.lower()]
+        if same:
+            raise InputError(f"{named[same[0]].path} and {file.path} would both be {chosen!r}; rename one")
         named[chosen] = file
     return named
 
 
-def _write_model(folder: Path, name: str, file: ModelFile, options: ShipOptions, version: int) -> None:
-    from google.protobuf import text_format
-
-    inside = folder / str(version)
-    inside.mkdir(parents=True)
-    shutil.copyfile(file.path, inside / MODEL_FILE)
-    for external in file.external_files:
-        source = file.path.parent / external
-        if not source.is_file():
-            raise ModelError(f"{file.path} needs the weights file {external}, which is not beside it")
-        (inside / external).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, inside / external)
-    if options.backend == "python":
-        (inside / "model.py").write_text(MODEL_PY)
-    for file_name, data in warmup_files(file, options).items():
-        (folder / WARMUP).mkdir(exist_ok=True)
-        (folder / WARMUP / file_name).write_bytes(data)
-    (folder / CONFIG).write_text(text_format.MessageToString(make_config(name, file, options)))
-
-
 def _plan(staged: Path, target: Path, version: int, force: bool) -> Any:
     """The function that moves a written model to its place. Raises OutputError where something is in the way."""
-    if not target.exists():
+    if not os.path.lexists(target):
         return lambda: os.replace(staged, target)
     if force:
         return lambda: _replace(staged, target)
+    if target.is_symlink() or (target / WARMUP).is_symlink():
+        raise OutputError(
+            f"{target} leads out of the repository by a link; expected a folder, or replace it with --force"
+        )
     if (target / str(version)).exists():
         raise OutputError(
             f"{target} has a version {version} already, which is kept; replace the model with --force, "
@@ -151,11 +142,9 @@ def _plan(staged: Path, target: Path, version: int, force: bool) -> Any:
 
 
 def _interface(folder: Path) -> Any:
-    from google.protobuf import text_format
-
     try:
-        config = text_format.Parse((folder / CONFIG).read_text(), import_model_config().ModelConfig())
-    except (OSError, text_format.ParseError) as error:
+        config = read_config(folder)
+    except ModelError as error:
         raise OutputError(f"{folder} is in the way and holds no model: {error}; remove it, or use --force") from None
     return config.backend, config.max_batch_size, list(config.input), list(config.output)
 
@@ -187,14 +176,24 @@ def _write_client(
     os.replace(staged / CLIENT, repository / CLIENT)
 
 
+def _says(path: Path, text: str) -> bool:
+    """Whether `path` is a file of this text."""
+    try:
+        with open_file(path) as file:
+            return file.read(len(text.encode()) + 1) == text.encode()
+    except OSError:
+        return False
+
+
 def _write_haproxy(
     repository: Path, staged: Path, named: tuple[str, ...], front: Front, force: bool
 ) -> tuple[str, ...]:
     """Into `staged`, checked; the notes. Raises OutputError where `repository` has one that says something else."""
     kept = [folder for folder in model_folders(repository) if folder.name not in named]
-    needs = read_needs([*kept, *(staged / name for name in named)])
-    text, target = haproxy_config(front, needs.largest_request_bytes), repository / HAPROXY_CFG
-    if target.exists() and target.read_bytes() != text.encode() and not force:
+    folders = [*kept, *(staged / name for name in named)]
+    requests = {folder.name: tiny_request(read_config(folder)) for folder in sorted(folders, key=lambda f: f.name)}
+    text, target = haproxy_config(front, read_needs(folders).largest_request_bytes, requests), repository / HAPROXY_CFG
+    if os.path.lexists(target) and not force and not _says(target, text):
         raise OutputError(
             f"{target} is there and says something else, which is kept; move it away first, and compare the two"
         )

@@ -32,6 +32,11 @@ class Addresses:
     grpc: int
     metrics: int
 
+    @property
+    def reachable(self) -> str:
+        """The host to connect to from this machine."""
+        return "127.0.0.1" if self.host == "0.0.0.0" else self.host
+
 
 def choose_addresses(host: str, port: int) -> Addresses:
     """`port` for HTTP and the two after it for gRPC and metrics; with 0, three that are free.
@@ -62,6 +67,7 @@ class Running:
     def __init__(self, server: Tritonserver, arguments: Sequence[str], addresses: Addresses, log: Path | None) -> None:
         self.addresses = addresses
         self._log = log
+        self._memory: set[Path] = set()
         output: Any = None if log is None else log.open("wb")
         try:
             # A session of its own: Ctrl-C in the terminal is ours, and everything in it can be ended together.
@@ -87,6 +93,7 @@ class Running:
         """Return True once all models are ready, False once `stop` does. Raises DniError where the server ends."""
         while not stop():
             if self._ready():
+                self._memory |= self._shared_memory()
                 return True
             self.check()
             time.sleep(_POLL_S)
@@ -94,29 +101,38 @@ class Running:
 
     def check(self) -> None:
         """Raise DniError, with what the server said last, if it has ended."""
-        if (status := self._process.poll()) is not None:
-            how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        if (how := self.how_it_ended()) is not None:
             first, *lines = self._reason()
-            raise DniError(f"tritonserver {how}{first}", *lines)
+            raise DniError(f"{how}{first}", *lines)
+
+    def how_it_ended(self) -> str | None:
+        """None while the server runs."""
+        if (status := self._process.poll()) is None:
+            return None
+        return (
+            f"tritonserver was ended by signal {-status}" if status < 0 else f"tritonserver ended with status {status}"
+        )
 
     def wait(self, stop: Callable[[], bool]) -> None:
-        """Return once `stop` does. Raises DniError where the server ends by itself."""
-        while not stop():
-            self.check()
+        """Return once `stop` does, or the server has ended by itself."""
+        while not stop() and self._process.poll() is None:
             time.sleep(_POLL_S)
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = _STOP_S) -> None:
         """Let running requests finish, then end the server and whatever it has started."""
+        self._memory |= self._shared_memory()
         try:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
-                self._process.wait(_STOP_S)
+                self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             pass
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+            for region in self._memory:
+                region.unlink(missing_ok=True)
 
     def __enter__(self) -> "Running":
         return self
@@ -124,9 +140,16 @@ class Running:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _shared_memory(self) -> set[Path]:
+        """Of the Python backend, which a server that is killed leaves: as large as its largest photographs."""
+        try:
+            mapped = Path(f"/proc/{self._process.pid}/maps").read_text()
+        except OSError:
+            return set()
+        return {Path(path) for path in re.findall(r"(/dev/shm/triton_python_backend_shm_region_\S+)$", mapped, re.M)}
+
     def _ready(self) -> bool:
-        host = "127.0.0.1" if self.addresses.host == "0.0.0.0" else self.addresses.host
-        connection = http.client.HTTPConnection(host, self.addresses.http, timeout=5)
+        connection = http.client.HTTPConnection(self.addresses.reachable, self.addresses.http, timeout=5)
         try:
             connection.request("GET", "/v2/health/ready")
             return connection.getresponse().status == http.HTTPStatus.OK

@@ -1,28 +1,30 @@
 """`dni serve`: a repository on a real tritonserver; that of one model lasts as long as the server."""
 
-import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from dni_deploy import terminal
-from dni_deploy.ship.model_file import ModelFile, read_model_file
-from dni_runtime import DniError, format_alpha
+from dni_runtime import DniError
 from dni_runtime.unfinished import unfinished_folder
 
-from .lint import CONFIG, check_repository, model_folders
+from .config_file import read_config
+from .lint import check_repository, model_folders
 from .needs import Needs, read_needs
 from .options import ShipOptions
-from .python_model import MODEL_FILE
-from .repository import CLIENT, ship_triton
+from .repository import ship_triton
 from .running import Addresses, Running, choose_addresses
+from .telling import as_data, as_lines
+from .tiny_request import tiny_request
 from .tritonserver import Tritonserver, find_tritonserver, python_backends, supports
+from .watch import Watch
 
 # A terminal that closes sends the third.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# For what other models and instances work on; a model that has lost its process would keep the server from ending.
+_PATIENCE_S = 3.0
 _CACHE_BYTES = 256 * 2**20
 
 
@@ -42,7 +44,10 @@ def serve_model(
     `model`: an ONNX file, shipped with `options`; or a repository, which has its options in it. `model_control`:
     clients may have models loaded anew and unloaded.
 
-    Raises DniError where no server is found, it cannot start, or it ends by itself.
+    A server that ends, or of which a model does not answer any more, is started again: there are requests that end
+    Triton or the process of a model.
+
+    Raises DniError where no server is found, or it does not become ready.
     """
     with unfinished_folder() as folder, _stops() as stop:
         repository = model.resolve() if model.is_dir() else folder / "repository"
@@ -59,26 +64,42 @@ def serve_model(
         needs = read_needs(folders)
         arguments = _arguments(installed, folder, repository, addresses, needs, model_control)
         stop.at_once = False
-        with Running(installed, arguments, addresses, None if verbose else folder / "server.log") as running:
-            with terminal.status(f"starting tritonserver, {', '.join(f.name for f in folders)} loading"):
-                ready = running.wait_until_ready(stop)
-            if ready:
-                told = _tell(folders, needs, addresses, running)
-                terminal.say_json(told) if as_json else terminal.say(*_as_lines(told, _newest(folders[0])))
-                running.wait(stop)
-            raise _StopError
+
+        def tell(running: Running) -> None:
+            told = as_data(folders, needs, running)
+            terminal.say_json(told) if as_json else terminal.say(*as_lines(told, shipped=not model.is_dir()))
+
+        requests = {folder.name: request for folder in folders if (request := tiny_request(read_config(folder)))}
+        log = None if verbose else folder / "server.log"
+        while not stop():
+            with Running(installed, arguments, addresses, log) as running:
+                _run(running, requests, stop, tell)
+            tell = _say_nothing
+        raise _StopError
+
+
+def _run(running: Running, requests: Mapping[str, str], stop: "_Stop", tell: Callable[[Running], None]) -> None:
+    """Until `stop`, or until the server has ended or one of its models does not answer any more."""
+    with terminal.status("starting tritonserver, which loads the models"):
+        ready = running.wait_until_ready(stop)
+    if not ready:
+        return
+    tell(running)
+    with Watch(running.addresses, requests) as watch:
+        running.wait(lambda: stop() or watch.lost is not None)
+    if not stop():
+        terminal.remark([], [f"{watch.lost or running.how_it_ended()}; the server is started again"])
+        running.stop(_PATIENCE_S)
+
+
+def _say_nothing(running: Running) -> None:
+    """It is where it was."""
 
 
 def _check(repository: Path) -> None:
     if problems := check_repository(repository).problems:
         listed = "; ".join(f"{problem.model}: {problem.message}" for problem in problems)
         raise DniError(f"{repository} cannot be served: {listed}")
-
-
-def _newest(folder: Path) -> ModelFile:
-    """What clients meet: the highest version, see config."""
-    versions = [path for path in folder.iterdir() if path.name.isdecimal()]
-    return read_model_file(max(versions, key=lambda path: int(path.name)) / MODEL_FILE)
 
 
 class _StopError(Exception):
@@ -140,50 +161,3 @@ def _arguments(
     if supports(server, "http-max-input-size"):  # 64 MiB otherwise, less than one large photograph
         arguments.append(f"--http-max-input-size={needs.largest_request_bytes}")
     return arguments
-
-
-def _tell(folders: Sequence[Path], needs: Needs, addresses: Addresses, running: Running) -> dict[str, Any]:
-    return {
-        "model": folders[0].name,
-        "models": [folder.name for folder in folders],
-        "backend": " ".join(sorted(needs.backends)),
-        "http": f"{addresses.host}:{addresses.http}",
-        "grpc": f"{addresses.host}:{addresses.grpc}",
-        "metrics": f"{addresses.host}:{addresses.metrics}",
-        "repository": str(folders[0].parent),
-        "pid": running.pid,
-    }
-
-
-def _as_lines(told: dict[str, Any], model: ModelFile) -> list[str]:
-    url = f"http://{told['http']}/v2/models/{told['model']}"
-    names = told["models"]
-    lines = [
-        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} served at",
-        f"  HTTP     {url}",
-        f"  gRPC     {told['grpc']}",
-        f"  metrics  http://{told['metrics']}/metrics",
-        "",
-        "Try it:",
-    ]
-    if "python" in told["backend"]:
-        lines.append(f"  curl -s {url}/infer -d '{example_request(model)}'")
-    repository = Path(told["repository"])
-    alpha = "" if model.alpha is None else f" {format_alpha(_middle(model))}"
-    if (repository / CLIENT).exists():
-        lines.append(f"  python {repository / CLIENT} photo.jpg{alpha} result.png {told['http']}")
-    return [*lines, "", f"The configuration is {repository / told['model'] / CONFIG}. Ctrl-C stops the server."]
-
-
-def example_request(model: ModelFile) -> str:
-    """A request of the HTTP protocol that the Python backend answers: one grey pixel in the middle of the range."""
-    inputs = [{"name": "image", "shape": [1, 1, 1, 3], "datatype": "UINT8", "data": [128, 128, 128]}]
-    if model.alpha is not None:
-        alpha = _middle(model)
-        inputs.append({"name": "alpha", "shape": [1, len(alpha)], "datatype": "FP32", "data": alpha})
-    return json.dumps({"inputs": inputs})
-
-
-def _middle(model: ModelFile) -> list[float]:
-    low, high = model.metadata.alpha_range
-    return [(low + high) / 2 / model.alpha_count] * model.alpha_count

@@ -1,0 +1,64 @@
+"""The smallest request that a model answers: a server that says it is ready may have lost what runs the model."""
+
+import json
+from math import prod
+from typing import Any
+
+from dni_runtime import Metadata
+from dni_runtime.tiling import round_up
+
+from .config_file import data_type
+from .contract import ALPHA, IMAGE
+
+_GREY, _FLOAT32 = 128, "TYPE_FP32"
+# HAProxy sends it out of one buffer, of 16 KiB, with the head of the request.
+_LARGEST_BYTES = 12 * 2**10
+
+
+def tiny_request(config: Any) -> str | None:
+    """A body of the HTTP protocol for the model of a configuration, in the middle of alpha's range: ASCII, one line.
+
+    One grey pixel for the python backend, and as few black ones as the network takes for the onnxruntime backend; None
+    where those are many, or are float16, which JSON does not have, or where it is no configuration of ours.
+    """
+    metadata, batched = _metadata(config), config.backend == "python"
+    inputs = {value.name: value for value in config.input}
+    alpha = inputs.pop(ALPHA, None)
+    if batched:
+        tensors = [_tensor(IMAGE, "UINT8", [1, 1, 1, 3], _GREY)]
+    else:
+        size = round_up(metadata.size_minimum, metadata.size_multiple)
+        image, *others = inputs.values()
+        dims = [-1, *image.dims] if config.max_batch_size else list(image.dims)
+        if others or len(dims) != len(free := (1, 3, size, size)):
+            return None
+        shape = [given if given > 0 else least for given, least in zip(dims, free, strict=True)]
+        if prod(shape) > _LARGEST_BYTES or data_type(image) != _FLOAT32:
+            return None
+        tensors = [_tensor(image.name, "FP32", shape, 0)]
+    if alpha is not None:
+        if data_type(alpha) != _FLOAT32:
+            return None
+        values = middle_alpha(config) or []
+        shape = [1, len(values)] if batched else [len(values)]
+        tensors.append({"name": ALPHA, "shape": shape, "datatype": "FP32", "data": values})
+    text = json.dumps({"inputs": tensors}, separators=(",", ":"))
+    return text if len(text) <= _LARGEST_BYTES else None
+
+
+def middle_alpha(config: Any) -> list[float] | None:
+    """Shares in the middle of the range of a model's configuration, None where it takes no alpha."""
+    dims = next((value.dims for value in config.input if value.name == ALPHA), None)
+    if dims is None:
+        return None
+    low, high = _metadata(config).alpha_range
+    count = max(1, min(prod(dims), _LARGEST_BYTES))
+    return [(low + high) / 2 / count] * count
+
+
+def _metadata(config: Any) -> Metadata:
+    return Metadata.from_json(config.parameters["dni"].string_value) if "dni" in config.parameters else Metadata()
+
+
+def _tensor(name: str, kind: str, shape: list[int], value: float) -> dict[str, Any]:
+    return {"name": name, "shape": shape, "datatype": kind, "data": [value] * prod(shape)}
