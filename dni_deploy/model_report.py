@@ -1,22 +1,25 @@
 """What an ONNX file holds: `dni inspect MODEL.onnx`."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
+from onnx.external_data_helper import uses_external_data
 
-from dni_runtime import Metadata, ModelError, read_metadata
+from dni_runtime import Metadata, read_metadata
+from dni_runtime.explaining import strip
+from dni_runtime.external_data import external_file, locations
 from dni_runtime.metadata import KEY
-from dni_runtime.ort_format import damaged, is_ort_format
+from dni_runtime.onnx_file import read_model, require_file
+from dni_runtime.ort_format import ORT_SUFFIX, damaged
 from dni_runtime.providers import open_session
+from dni_runtime.tensors import Extent, size_bytes, type_name
 
 # Names that NumPy has others for.
-_ORT_TYPES = {"float": "float32", "double": "float64"}
+_NAMES = {"float": "float32", "double": "float64"}
 
 _SHARED, _SCALES = "shared", "scales"
 # `weight@A`, `weight@A-B`, `weight@A-B.scale`, `weight@shared`.
@@ -47,6 +50,7 @@ class ModelReport:
     opset:        0 where it is unknown.
     operators:    number of the graph's nodes by type.
     storage:      where the weights' bytes go: kind (endpoint A, difference A - B, scales, shared) -> dtype -> bytes.
+    external_files: of weights, as the model names them; missing_files are those that are not there.
     graph_bytes:  of the file that are no weights: nodes and names; 0 where it is unknown.
     """
 
@@ -61,6 +65,7 @@ class ModelReport:
     storage: Mapping[str, Mapping[str, int]]
     graph_bytes: int
     external_files: tuple[str, ...]
+    missing_files: tuple[str, ...] = ()
     format: str = "onnx"
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,31 +78,16 @@ def inspect_model(path: Path) -> ModelReport:
 
     Raises ModelError if it cannot be read.
     """
-    try:
-        if is_ort_format(path):
-            return _inspect_ort(path)
-        model = onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
-    except ModelError:
-        raise
-    except Exception as error:  # protobuf's DecodeError has moved between modules from version to version
-        raise ModelError(f"{path} is not an ONNX file, or only a part of one ({error})") from None
-    if not model.graph.node:
-        raise ModelError(f"{path} is not an ONNX file, or only a part of one: it holds no graph")
+    if path.suffix == ORT_SUFFIX:
+        return _inspect_ort(path)
+    model = read_model(path)
     operators: dict[str, int] = {}
     for node in model.graph.node:
         operators[node.op_type] = operators.get(node.op_type, 0) + 1
     names = {tensor.name for tensor in model.graph.initializer}
-    external = {
-        entry.value
-        for tensor in model.graph.initializer
-        if tensor.data_location == onnx.TensorProto.EXTERNAL
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
+    external = sorted(locations(model).keys() - {path.name})
     file_bytes = path.stat().st_size
-    inside = (tensor for tensor in model.graph.initializer if tensor.data_location != onnx.TensorProto.EXTERNAL)
+    inside = (tensor for tensor in model.graph.initializer if _location(tensor) in (None, path.name))
     return ModelReport(
         path=path,
         file_bytes=file_bytes,
@@ -108,16 +98,19 @@ def inspect_model(path: Path) -> ModelReport:
         operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
         weights=_weights(model),
         storage=_storage(model),
-        graph_bytes=file_bytes - sum(map(_bytes, inside)),
-        external_files=tuple(sorted(external)),
+        # Small numbers in lists take less than in memory.
+        graph_bytes=max(0, file_bytes - sum(map(size_bytes, inside))),
+        external_files=tuple(external),
+        missing_files=tuple(name for name in external if not external_file(name, path).exists()),
     )
 
 
 def _inspect_ort(path: Path) -> ModelReport:
+    require_file(path)
     try:
         session = open_session(str(path), "cpu").session
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
-        raise damaged(path, str(error)) from None
+        raise damaged(path, strip(error)) from None
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     metadata = None if text is None else Metadata.from_json(text)
     return ModelReport(
@@ -137,9 +130,8 @@ def _inspect_ort(path: Path) -> ModelReport:
 
 
 def _ort_type(value: Any) -> str:
-    kind = value.type.removeprefix("tensor(").removesuffix(")")
     sizes = ("?" if size is None else str(size) for size in value.shape)
-    return f"{ {'float': 'float32', 'double': 'float64'}.get(kind, kind) }[{','.join(sizes)}]"
+    return f"{_NAMES.get(kind := value.type.removeprefix('tensor(').removesuffix(')'), kind)}[{','.join(sizes)}]"
 
 
 def _weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
@@ -149,12 +141,14 @@ def _weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
         name, kind = _part(tensor.name)
         known = found.get(name, Weight(name, (), "", 0, False))
         is_scale = kind == _SCALES
-        types = dict.fromkeys([*filter(None, known.dtype.split("+")), *([] if is_scale else [_dtype(tensor).name])])
+        types = dict.fromkeys(
+            [*filter(None, known.dtype.split("+")), *([] if is_scale else [_dtype(tensor.data_type)])]
+        )
         found[name] = Weight(
             name,
             known.shape if is_scale else tuple(tensor.dims),
             "+".join(types),
-            known.bytes + _bytes(tensor),
+            known.bytes + size_bytes(tensor),
             kind != _SHARED,
         )
     return tuple(found.values())
@@ -164,8 +158,8 @@ def _storage(model: onnx.ModelProto) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for tensor in model.graph.initializer:
         by_type = found.setdefault(_part(tensor.name)[1], {})
-        name = _dtype(tensor).name
-        by_type[name] = by_type.get(name, 0) + _bytes(tensor)
+        name = _dtype(tensor.data_type)
+        by_type[name] = by_type.get(name, 0) + size_bytes(tensor)
     return dict(sorted(found.items()))
 
 
@@ -181,12 +175,12 @@ def _part(name: str) -> tuple[str, str]:
     return match["name"], f"endpoint {match['letter']}" if match["letter"] else _SHARED
 
 
-def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:
-    return onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+def _location(tensor: onnx.TensorProto) -> str | None:
+    return Extent.of(tensor).location if uses_external_data(tensor) else None
 
 
-def _bytes(tensor: onnx.TensorProto) -> int:
-    return int(math.prod(tensor.dims) * _dtype(tensor).itemsize)
+def _dtype(kind: int) -> str:
+    return _NAMES.get(name := type_name(kind), name)
 
 
 def _type(value: onnx.ValueInfoProto) -> str:
@@ -194,6 +188,6 @@ def _type(value: onnx.ValueInfoProto) -> str:
         return str(value.type.WhichOneof("value")).removesuffix("_type")  # sequence, map, ...
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
-        return f"{onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name}[...]"
+        return f"{_dtype(tensor.elem_type)}[...]"
     sizes = [d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in tensor.shape.dim]
-    return f"{onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name}[{','.join(sizes)}]"
+    return f"{_dtype(tensor.elem_type)}[{','.join(sizes)}]"

@@ -57,7 +57,8 @@ def print_model(report: ModelReport) -> None:
             facts.append((f"  {kind}", parts))
         facts.append(("  graph", f"{report.graph_bytes / 1e6:.3f} MB"))
     if report.external_files:
-        facts.append(("weights are in", ", ".join(report.external_files)))
+        missing = {name: " (missing)" for name in report.missing_files}
+        facts.append(("weights are in", ", ".join(name + missing.get(name, "") for name in report.external_files)))
     for title, values in (("input", report.inputs), ("output", report.outputs)):
         for name, kind in values.items():
             facts.append((title, f"{name}: {kind}"))

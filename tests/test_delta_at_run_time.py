@@ -17,7 +17,6 @@ from dni_exporters import export
 from dni_exporters.delta import DELTAS
 from dni_runtime import load, pin
 from dni_runtime.alpha_file import read_alpha_file
-from dni_runtime.head import Stored
 from dni_runtime.laid_out import LaidOut
 from dni_runtime.on_device import OnDevice
 from dni_runtime.prepare import prepare
@@ -25,6 +24,7 @@ from dni_runtime.providers import Place
 from dni_runtime.recipe import ONE, Recipe, Recipes
 from dni_runtime.signature import Declared, read_signature
 from dni_runtime.split import CannotPrepareError, split
+from dni_runtime.stored import Stored
 
 IMAGE = photo(2, 3, 28, 12)
 ALPHAS = (0.0, 0.31, 0.5, 0.77, 1.0)

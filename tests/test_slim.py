@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_models import baked, conv_stack, save, tinted, unet
 
+from dni_runtime import ModelError
 from dni_runtime.alpha_file import read_alpha_file
 from dni_runtime.signature import Declared
 from dni_runtime.slim import read_slim
@@ -154,7 +155,8 @@ def test_flipped_bytes_are_refused_or_another_model(tmp_path: Path):
 )
 def test_no_model_at_all(tmp_path: Path, content: bytes):
     assert assert_refused_or_read(tmp_path / "model.onnx", content) == "refused"
-    assert read_alpha_file(tmp_path / "model.onnx") is None
+    with pytest.raises(ModelError, match=r"model\.onnx is (not an ONNX file, or only a part of one|empty)"):
+        read_alpha_file(tmp_path / "model.onnx")
 
 
 def test_what_cannot_be_read_is_an_os_error(tmp_path: Path):

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import onnx
 import onnxruntime
+from onnx.numpy_helper import from_array
 
 from dni_runtime import pin, read_metadata
+from dni_runtime.explaining import explain
+from dni_runtime.external_data import every_tensor, external_files, follow_links, read_tensor
+from dni_runtime.onnx_file import read_model
 
 from .approach import Strength
 
@@ -15,12 +19,17 @@ def write_baked(model: Path, alpha: Strength, output: Path) -> Path:
 
     The file holds one set of weights, and no more than ONNX Runtime's portable optimizations.
     """
-    source = onnx.load(model, load_external_data=False)
-    pinned = pin(source, alpha).SerializeToString()
+    source = read_model(model)
+    external_files(source, model)
+    follow_links(source, model)
+    folder = model.resolve().parent
+    pinned = pin(source, alpha)
     metadata = read_metadata(source)
     if metadata is not None and metadata.dtype == "float16":
         # Optimized on a CPU the file would compute in float32 for good; a session on a GPU folds the blend too.
-        output.write_bytes(pinned)
+        for tensor in every_tensor(pinned):
+            tensor.CopyFrom(from_array(read_tensor(tensor, folder), tensor.name))
+        onnx.save(pinned, output)
         return output
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -29,6 +38,9 @@ def write_baked(model: Path, alpha: Strength, output: Path) -> Path:
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.optimized_model_filepath = str(output)
     # From bytes: weights in other files are looked for in this folder.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(model.parent))
-    onnxruntime.InferenceSession(pinned, options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    try:
+        onnxruntime.InferenceSession(pinned.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+        raise explain(model, error) from error
     return output

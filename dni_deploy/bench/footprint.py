@@ -95,7 +95,7 @@ def _in_process(job: _Job, cache: Path) -> dict[str, float]:
     command = [sys.executable, "-m", __name__]
     done = subprocess.run(command, input=pickle.dumps(job), capture_output=True, env=environment)
     if done.returncode:
-        words = done.stderr.decode(errors="replace").splitlines()
+        words = done.stderr.decode(errors="replace").splitlines() or [f"it ended with {done.returncode}"]
         raise DniError(f"{job.approach.name} failed in a process of its own:", *words)
     answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return answer
@@ -129,4 +129,7 @@ if __name__ == "__main__":
     # Under its importable name: the pickled job knows nothing of a module called __main__.
     from dni_deploy.bench import footprint
 
-    print(json.dumps(footprint._answer(pickle.load(sys.stdin.buffer))))
+    try:
+        print(json.dumps(footprint._answer(pickle.load(sys.stdin.buffer))))
+    except DniError as error:
+        sys.exit(str(error))

@@ -7,6 +7,8 @@ import onnx
 
 from dni_deploy.model_report import inspect_model
 from dni_runtime import AlphaError, Metadata, ModelError, check_alpha
+from dni_runtime.external_data import external_files
+from dni_runtime.onnx_file import read_model
 from dni_runtime.providers import why_not
 from dni_runtime.signature import Declared, Signature, read_signature
 
@@ -78,7 +80,8 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     others = [_along(metadata, step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
     strengths = (held, *(strength for strength in others if strength != held))
     baked = [write_baked(model, s, folder / f"baked{number}.onnx") for number, s in enumerate(strengths)]
-    files = (model, *(model.parent / name for name in facts.external_files))
+    graph = read_model(model)
+    files = tuple(dict.fromkeys([model.resolve(), *external_files(graph, model).values()]))
     approaches: list[Approach] = [
         PlainSession(name=BAKED, files=(baked[0],), strengths=(held,), provider=provider),
         Runtime(name=OURS, files=files, provider=provider),
@@ -92,7 +95,7 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     return Lineup(
         model=model,
         metadata=metadata,
-        signature=read_signature(Declared(onnx.load(model, load_external_data=False)), metadata),
+        signature=read_signature(Declared(graph), metadata),
         approaches=tuple(approaches),
         alpha=held,
         strengths=strengths,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dni_runtime import Metadata
+from dni_runtime import DniError, Metadata, ModelError
 from dni_runtime.alpha_file import read_onnx_file
+from dni_runtime.explaining import explain, strip
 from dni_runtime.providers import open_session
 from dni_runtime.signature import read_signature
 
@@ -21,6 +22,7 @@ class Session:
     note = ""
 
     def __init__(self, file: Path, provider: str, threads: int | None) -> None:
+        self._name, self._provider = file.name, provider
         self._session: Any = _open(file, provider, threads)
         self.signature = read_signature(self._session, Metadata())
         self._outputs = [self.signature.output_name]
@@ -31,7 +33,11 @@ class Session:
         if signature.alpha_name is not None:
             value = np.array(alpha, signature.alpha_dtype)
             feed[signature.alpha_name] = value if signature.alpha_shape else value.reshape(())
-        y = self._session.run(self._outputs, feed)[0]
+        try:
+            y = self._session.run(self._outputs, feed)[0]
+        except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+            raise ModelError(f"{self._name} failed on {self._provider}: {strip(error)}") from error
+        signature.check_result(x.shape, y.shape)
         result: FloatArray = y.astype(np.float32, copy=False)
         return result
 
@@ -45,10 +51,14 @@ class Session:
 def _open(file: Path, provider: str, threads: int | None) -> Any:
     """A session at its best: on a GPU with the options that suit the file, as our runtime's own."""
     onnx_file = read_onnx_file(file) if provider == "cuda" else None
-    if onnx_file is None:
-        return open_session(str(file), provider, threads=threads).session
-    options = onnx_file.cuda_options({})
-    return open_session(str(file), provider, threads=threads, options=options, half=onnx_file.half).session
+    options = None if onnx_file is None else onnx_file.cuda_options({})
+    half = onnx_file is not None and onnx_file.half
+    try:
+        return open_session(str(file), provider, threads=threads, options=options, half=half).session
+    except DniError:
+        raise
+    except Exception as error:  # as above
+        raise explain(file, error) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import onnx
-
 from dni_deploy.enhance_files import Planned
 from dni_runtime import Model, ModelError, load
+from dni_runtime.external_data import external_files
+from dni_runtime.onnx_file import read_model
+from dni_runtime.ort_format import ORT_SUFFIX
+from dni_runtime.regular_file import open_file
 
 FOLDER = ".dni-run"
 
@@ -106,23 +108,20 @@ def _version() -> str:
 
 def digest(file: Path) -> str:
     """The SHA-256 of a file in hex. Raises OSError."""
-    with file.open("rb") as opened:
+    with open_file(file) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def model_digest(path: Path) -> str:
     """The SHA-256 of an ONNX file and the files that hold its weights. Raises ModelError if one cannot be read."""
+    beside = {}
+    if path.suffix != ORT_SUFFIX:  # which is whole
+        beside = external_files(read_model(path), path)
+        beside.pop(path.name, None)
     try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception:  # ONNX Runtime knows formats besides ONNX
-        model = onnx.ModelProto()
-    names = {
-        entry.value for tensor in model.graph.initializer for entry in tensor.external_data if entry.key == "location"
-    }
-    try:
-        found = [digest(path), *(digest(path.parent / name) for name in sorted(names))]
+        found = [digest(path), *(digest(file) for _, file in sorted(beside.items()))]
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error} ({error.filename})") from None
+        raise ModelError(f"{path} cannot be read: {error.filename} {error.strerror or error}") from None
     return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import onnx
 
 from dni_runtime import InputError, Metadata, ModelError, read_metadata
+from dni_runtime.external_data import external_files
+from dni_runtime.onnx_file import read_model
+from dni_runtime.ort_format import ORT_SUFFIX
+from dni_runtime.regular_file import why_no_file
 from dni_runtime.signature import Declared, Signature, read_signature
+from dni_runtime.tensors import type_name
 
 _TRITON_TYPES = {"float": "TYPE_FP32", "float16": "TYPE_FP16"}
 
@@ -57,7 +62,7 @@ def find_models(models: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise InputError(f"{path} does not exist; expected an .onnx file or a folder of them")
+            raise InputError(f"{path} {why_no_file(path)}; expected an .onnx file or a folder of them")
     if not found:
         raise InputError("no model was given; expected at least one .onnx file")
     return found
@@ -65,12 +70,11 @@ def find_models(models: Sequence[Path]) -> list[Path]:
 
 def read_model_file(path: Path) -> ModelFile:
     """Read an ONNX file, without its external weights. Raises ModelError where it is none, or no image model."""
-    from dni_deploy.model_report import inspect_model
-
-    report = inspect_model(path)
-    if report.format == "ort":
+    if path.suffix == ORT_SUFFIX:
         raise ModelError(f"{path} is an .ort file; give the .onnx file that it was made from")
-    model = onnx.load(path, load_external_data=False)
+    model = read_model(path)
+    beside = external_files(model, path)
+    beside.pop(path.name, None)
     metadata = read_metadata(model) or Metadata()
     if metadata.alpha_plane:
         raise ModelError(
@@ -90,12 +94,12 @@ def read_model_file(path: Path) -> ModelFile:
         alpha=alpha,
         output=_tensor(path, values[signature.output_name]),
         alpha_has_initializer=alpha is not None and alpha.name in stored,
-        external_files=report.external_files,
+        external_files=tuple(sorted(beside)),
     )
 
 
 def _tensor(path: Path, value: onnx.ValueInfoProto) -> Tensor:
-    kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+    kind = type_name(value.type.tensor_type.elem_type)
     if kind not in _TRITON_TYPES:
         raise ModelError(f"{path}: {value.name!r} is a tensor of {kind}; expected float or float16")
     dims = value.type.tensor_type.shape.dim

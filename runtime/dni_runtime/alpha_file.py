@@ -14,8 +14,9 @@ from .cuda_options import file_options
 from .errors import ModelError
 from .external_data import Weights, follow_links, given_tensor, locations, missing, read_tensor
 from .metadata import Metadata, read_metadata
+from .onnx_file import read_model
+from .ort_format import ORT_SUFFIX
 from .providers import Place
-from .slim import read_slim
 from .split import dependents
 
 Key = tuple[float, ...]
@@ -90,8 +91,8 @@ class AlphaFile:
         graph = self.slim.graph
         if self.slim.functions or any(a.g.node or a.graphs for node in graph.node for a in node.attribute):
             return False  # convolutions may be inside
-        kept = [name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output]
-        moving = set[str]().union(*(dependents(graph, name) for name in (*kept, *(v.name for v in graph.input))))
+        kept = [name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output if name]
+        moving = dependents(graph, [*kept, *(value.name for value in graph.input)])
         return all(node.input[1] not in moving for node in _convolutions(graph))
 
     def cuda_options(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -133,23 +134,25 @@ class AlphaFile:
 
 
 def read_onnx_file(path: Path) -> AlphaFile | None:
-    """The ONNX model in `path`, None where there is none. Raises ModelError where its weights are not in its folder."""
-    try:
-        slim = read_slim(path)
-    except (OSError, ValueError):
-        return None  # ONNX Runtime says what is wrong with it, or loads it: it knows formats besides ONNX
+    """The ONNX model in `path`, None for one that ONNX Runtime alone can read. Raises ModelError where there is none.
+
+    Nothing else may be handed to ONNX Runtime by its path: it would read what nobody has looked at.
+    """
+    if path.suffix == ORT_SUFFIX:
+        return None
+    slim = read_model(path)
     follow_links(slim, path)
     return AlphaFile(path, slim)
 
 
 def read_alpha_file(path: Path) -> AlphaFile | None:
-    """The alpha-input model in `path`, None where it is another kind of model (or none at all)."""
+    """The alpha-input model in `path`, None where it is another kind of model. Raises as `read_onnx_file` does."""
     file = read_onnx_file(path)
     return file if file is not None and file.takes_alpha else None
 
 
 def _convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    return [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    return [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose") and len(node.input) > 1]
 
 
 def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
@@ -158,7 +161,7 @@ def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
     A session does not fold them into others: it would keep the file's own pages, which change with the file.
     """
     (image,) = (value.name for value in graph.input if value.name != "alpha")
-    of_image = dependents(graph, image)
+    of_image = dependents(graph, [image])
     used = {name for node in graph.node if not of_image.isdisjoint(node.output) for name in node.input}
     return [tensor for tensor in graph.initializer if tensor.external_data and tensor.name in used]
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .alpha_file import Key
+from .explaining import first_line
 from .metadata import Metadata
 from .nvidia import CUDA_REMEDY
 from .runners import Runner
@@ -68,8 +69,3 @@ def _middle_alphas(signature: Signature, metadata: Metadata) -> tuple[Key | None
     parts = np.arange(1, count + 1) / sum(range(count + 1))
     first, second = (tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77))
     return first, second
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without the lines on where it comes from."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -6,18 +6,19 @@ are made of lies one after another, and each operator runs once over all layers.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper
 
-from .head import Stored
 from .head_nodes import HeadNodes, Tensor
 from .recipe import Recipes
 from .split import RESHAPES, CannotPrepareError, Split
+from .stored import Stored
 
 # Each weight starts at a multiple of this many elements: of 256 bytes in float16, of 512 in float32.
 SLOT = 128
@@ -39,8 +40,7 @@ class Flat:
     @property
     def starts(self) -> list[int]:
         """The first element of each."""
-        sizes = [slot(shape) for shape in self.shapes]
-        return [sum(sizes[:index]) for index in range(len(sizes))]
+        return list(accumulate((slot(shape) for shape in self.shapes[:-1]), initial=0)) if self.shapes else []
 
     @property
     def total(self) -> int:
@@ -57,13 +57,18 @@ class Batches:
         self._constants = {t.name: t.data_type for t in graph.initializer if t.data_type in _FLOATS}
         self._constants |= dict.fromkeys(halves.widened, onnx.TensorProto.FLOAT)
         self._made: dict[tuple[str, ...], Flat] = {}
+        # From the first node to the last, so that an expression is one number however deep it is.
+        self._numbers: dict[str, Hashable] = {}
+        self._known: dict[Hashable, int] = {}
+        for node in halves.head:
+            self._read(node)
 
     def alike(self, values: Sequence[str]) -> Iterator[list[str]]:
         """`values` in groups of the same expression; without those that are no expression of this kind."""
-        groups: dict[str, list[str]] = {}
+        groups: dict[Hashable, list[str]] = {}
         for value in values:
-            if (text := self._text(value)) is not None:
-                groups.setdefault(text, []).append(value)
+            if (expression := self._expression(value)) is not None:
+                groups.setdefault(expression, []).append(value)
         yield from groups.values()
 
     def compute(self, values: Sequence[str]) -> Flat:
@@ -73,24 +78,30 @@ class Batches:
             self._made[key] = self._compute(key)
         return self._made[key]
 
-    def _text(self, value: str) -> str | None:
-        """The expression, without the names and shapes of what it is made of; None where it is of another kind."""
+    def _read(self, node: onnx.NodeProto) -> None:
+        """Number the expression that `node` is, if no other is the same."""
+        inputs = tuple(self._expression(name) for name in node.input)
+        if len(node.output) != 1 or None in inputs:
+            return
+        if node.op_type in RESHAPES and inputs:
+            self._numbers[node.output[0]] = inputs[0]
+        elif node.op_type in _ELEMENTWISE:
+            whole = (node.op_type, repr(_attributes(node)), inputs)
+            self._numbers[node.output[0]] = self._known.setdefault(whole, len(self._known))
+
+    def _expression(self, value: str) -> Hashable:
+        """What is the same for the same expression, whatever the names and shapes of what it is made of.
+
+        None where it is of another kind.
+        """
         if value not in self._shapes:
             return None
         if terms := self._recipes.blend(value):
-            return f"blend {[share for _, share in terms]} {self._constants.get(terms[0][0])}"
+            return ("blend", *(share for _, share in terms), self._constants.get(terms[0][0]))
         if value in self._constants:
             number = len(self._shapes[value]) == 0 or max(self._shapes[value]) == 1
-            return f"{self._constants[value]} {self._stored[value].ravel().tolist() if number else 'constants'}"
-        node = self._makers.get(value)
-        if node is None:
-            return None
-        if node.op_type in RESHAPES:
-            return self._text(node.input[0])
-        inputs = [self._text(name) for name in node.input]
-        if node.op_type not in _ELEMENTWISE or None in inputs:
-            return None
-        return f"{node.op_type} {_attributes(node)} ({', '.join(map(str, inputs))})"
+            return (self._constants[value], *(self._stored[value].ravel().tolist() if number else ()))
+        return self._numbers.get(value)
 
     def _compute(self, values: tuple[str, ...]) -> Flat:
         label, shapes = f"dni@batch{len(self._made)}@{values[0]}", tuple(self._shapes[value] for value in values)

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from .device_batch import Batches, Flat, slot
-from .head import Stored
 from .head_nodes import HeadNodes
 from .nhwc_graph import TO_LAST, to_last
 from .recipe import Recipes, Terms
+from .stored import Stored
 
 Tensor = npt.NDArray[Any]
 

@@ -14,10 +14,10 @@ from .device_batch import Batches
 from .device_buffer import KINDS, Buffer, Part
 from .external_data import read_tensor
 from .fold_scales import fold_scales
-from .head import Stored
 from .head_nodes import HeadNodes
 from .recipe import Recipes
 from .split import CannotPrepareError, split, subgraph
+from .stored import Stored
 
 Tensor = npt.NDArray[Any]
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy.typing as npt
 import onnx
+from onnx.external_data_helper import uses_external_data
 from onnx.numpy_helper import to_array
 
 from .errors import ModelError
 from .regular_file import open_file, why_no_file
+from .tensors import Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +45,51 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path) -> npt.NDArray[Any]:
     onnx itself reads no file of several hard links; package managers that share files between environments (uv)
     make such. Raises OSError if the file cannot be read, ValueError if it is too short.
     """
-    place = {entry.key: entry.value for entry in tensor.external_data}
-    if "location" not in place:
+    if not uses_external_data(tensor):
         return to_array(tensor)
+    place = Extent.of(tensor)
     inside = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
-    with open_file(folder / place["location"]) as file:
-        file.seek(int(place.get("offset", 0)))
-        inside.raw_data = file.read(int(place.get("length", -1)))
+    with open_file(folder / place.location) as file:
+        file.seek(place.offset)
+        inside.raw_data = file.read(place.length)
     return to_array(inside)
 
 
-def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """All tensors of a model: initializers, constants of nodes, and those in subgraphs and functions.
+def levels(model: onnx.ModelProto) -> Iterator[tuple[list[onnx.GraphProto], list[onnx.NodeProto]]]:
+    """All graphs of a model, and all nodes: first its own and those of its functions, then those in their subgraphs.
 
     However deep subgraphs lie in each other, nothing here is called that often.
     """
     graphs = [model.graph, *(graph for info in model.training_info for graph in (info.initialization, info.algorithm))]
     nodes = [node for function in model.functions for node in function.node]
     while graphs or nodes:
-        for graph in graphs:
-            yield from graph.initializer
-            for sparse in graph.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
-            nodes += graph.node
+        nodes += (node for graph in graphs for node in graph.node)
+        yield graphs, nodes
         attributes = [attribute for node in nodes for attribute in node.attribute]
-        for attribute in attributes:
-            yield from (attribute.t, *attribute.tensors)
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
         graphs = [graph for a in attributes for graph in (*a.graphs, *([a.g] if a.HasField("g") else []))]
         nodes = []
+
+
+def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All tensors of a model: initializers, constants of nodes, and those in subgraphs and functions."""
+    for graphs, nodes in levels(model):
+        attributes = [attribute for node in nodes for attribute in node.attribute]
+        sparse = [tensor for graph in graphs for tensor in graph.sparse_initializer]
+        for graph in graphs:
+            yield from graph.initializer
+        for attribute in attributes:
+            yield from (*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors)
+            sparse += attribute.sparse_tensors
+            sparse += [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+        for tensor in sparse:
+            yield from (tensor.values, tensor.indices)
 
 
 def locations(model: onnx.ModelProto) -> dict[str, list[onnx.StringStringEntryProto]]:
     """Where weights are, each place with the entries that say so."""
     found: dict[str, list[onnx.StringStringEntryProto]] = {}
     for tensor in every_tensor(model):
-        for entry in tensor.external_data:
+        for entry in tensor.external_data if uses_external_data(tensor) else ():
             if entry.key == "location":
                 found.setdefault(entry.value, []).append(entry)
     return found

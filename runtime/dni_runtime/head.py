@@ -4,9 +4,8 @@ One product gives the blends that the body takes; the other gives those that fur
 such as BatchNorm's statistics. A node for every tensor would cost more than the arithmetic.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,9 @@ import onnx
 from onnx import helper
 from onnx.numpy_helper import from_array
 
-from .external_data import read_tensor
 from .recipe import ONE, Recipes, Terms
-from .split import CannotPrepareError, Split
+from .split import Split
+from .stored import Stored
 
 # Names that no network uses.
 ENDPOINTS, BLENDS, OTHERS, FACTORS = "dni@endpoints", "dni@blends", "dni@others", "dni@factors"
@@ -25,55 +24,11 @@ _FLOAT = onnx.TensorProto.FLOAT
 _ONE = np.float32(1)
 
 
-class Stored:
-    """A model's float32 constants by name, read when they are asked for; also those that are stored as less.
-
-    `half`: float16 ones are taken, too, as they are.
-    """
-
-    def __init__(self, halves: Split, folder: Path, *, half: bool = False) -> None:
-        self._types = (np.float32, np.float16) if half else (np.float32,)
-        self._tensors = {tensor.name: tensor for tensor in halves.model.graph.initializer}
-        self._widened = halves.widened
-        self._folder = folder
-
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        if node := self._widened.get(name):
-            return _widen(node, [read_tensor(self._tensors[operand], self._folder) for operand in node.input])
-        values = read_tensor(self._tensors[name], self._folder)
-        if values.dtype not in self._types:
-            raise CannotPrepareError(f"weights are stored as {values.dtype}")
-        return values
-
-    def copies(self, names: Iterable[str]) -> list[onnx.TensorProto]:
-        """The constants among `names`, of any type, with their values inside."""
-        tensors = (self._tensors[name] for name in dict.fromkeys(names) if name in self._tensors)
-        return [from_array(read_tensor(tensor, self._folder), tensor.name) for tensor in tensors]
-
-
-def _widen(node: onnx.NodeProto, operands: list[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-    """What a Cast to float32, or a DequantizeLinear with one scale for all or for each channel, makes of constants."""
-    values = operands[0].astype(np.float32)
-    if node.op_type == "Cast":
-        return values
-    attributes = {attribute.name: attribute.i for attribute in node.attribute}
-    if attributes.get("block_size"):
-        raise CannotPrepareError("weights are stored in blocks, each with a scale")
-    axis = attributes.get("axis", 1) % max(1, values.ndim)
-    scale, *zero_point = (
-        o.astype(np.float32).reshape([-1 if d == axis and o.size > 1 else 1 for d in range(values.ndim)])
-        for o in operands[1:]
-    )
-    # As the operator's definition has it, which rounds once: y = (x - zero_point) * scale.
-    result: npt.NDArray[np.float32] = (values - zero_point[0] if zero_point else values) * scale
-    return result
-
-
 class Picked:
     """A vector of elements picked from values of the head, and scaled."""
 
     def __init__(self) -> None:
-        self.sources: list[str] = []
+        self._sources: dict[str, None] = {}
         self._index: list[tuple[str, npt.NDArray[np.int64]]] = []
         self._scales: list[npt.NDArray[np.float32]] = []
         self.size = 0
@@ -81,13 +36,17 @@ class Picked:
     def add(self, source: str, index: npt.NDArray[np.int64], scale: np.float32 = _ONE) -> int:
         """Have element `index[i]` of `source`, 0 for -1, times `scale`; returns where they start."""
         start = self.size
-        if source not in self.sources:
-            self.sources.append(source)
+        self._sources[source] = None
         # A factor of 0 makes any element 0; the first one always exists.
         self._index.append((source, np.maximum(index, 0)))
         self._scales.append(np.where(index < 0, np.float32(0), scale))
         self.size += len(index)
         return start
+
+    @property
+    def sources(self) -> list[str]:
+        """The values that are picked from, in the order of their first use."""
+        return list(self._sources)
 
     def append_to(self, graph: onnx.GraphProto, output: str, shapes: dict[str, tuple[int, ...]]) -> None:
         """Compute the vector in `graph`, which has the values, and make it an output."""
@@ -96,7 +55,7 @@ class Picked:
         flat, starts, end = [], {}, 0
         for source in self.sources:
             starts[source] = end
-            end += int(np.prod(shapes[source]))
+            end += math.prod(shapes[source])
             flat.append(source)
             if len(shapes[source]) != 1:
                 flat[-1] = f"{output}@{source}"
@@ -123,10 +82,11 @@ def build_head(
     """
     model, shapes = halves.model, halves.shapes()
     needed, small = _walk(halves, recipes, [*others.sources, *factors.sources])
-    rows = list(dict.fromkeys([*shares, *(share for terms in small.values() for _, share in terms)]))
-    of_shares, _ = _walk(halves, recipes, rows)
+    rows = {share: row for row, share in enumerate(dict.fromkeys([*shares, *_shares(small.values())]))}
+    of_shares, _ = _walk(halves, recipes, list(rows))
     early = [node for node in halves.head if not of_shares.isdisjoint(node.output)]
-    late = [node for node in halves.head if not (needed - of_shares).isdisjoint(node.output)]
+    needed -= of_shares
+    late = [node for node in halves.head if not needed.isdisjoint(node.output)]
 
     head = onnx.ModelProto(ir_version=model.ir_version)
     head.opset_import.extend(model.opset_import)
@@ -138,24 +98,24 @@ def build_head(
     if ONE in rows:
         graph.initializer.append(from_array(np.ones(1, np.float32), ONE))
     graph.node.extend(early)
-    for number, share in enumerate(rows):
+    for share, number in rows.items():
         graph.node.append(helper.make_node("Reshape", [share, "dni@flat"], [f"dni@share_{number}"]))
     if shares:
         graph.input.append(helper.make_tensor_value_info(ENDPOINTS, _FLOAT, [len(shares), None]))
         graph.output.append(helper.make_tensor_value_info(BLENDS, _FLOAT, [1, None]))
         _append_product(graph, len(shares), ENDPOINTS, BLENDS)
     if small:
-        endpoints = np.zeros((len(rows), sum(int(np.prod(shapes[name])) for name in small)), np.float32)
+        endpoints = stored.rows(len(rows), sum(math.prod(shapes[name]) for name in small))
         _append_product(graph, len(rows), "dni@small_endpoints", "dni@small_blends")
         graph.node.append(helper.make_node("Reshape", ["dni@small_blends", "dni@flat"], ["dni@small"]))
         parts, start = [], 0
         for name, terms in small.items():
-            size = int(np.prod(shapes[name]))
+            size = math.prod(shapes[name])
             for constant, share in terms:
-                endpoints[rows.index(share), start : start + size] += stored[constant].ravel()
+                endpoints[rows[share], start : start + size] += stored[constant].ravel()
             start += size
             parts.append(name if len(shapes[name]) == 1 else f"dni@small@{name}")
-        sizes = np.array([int(np.prod(shapes[name])) for name in small], np.int64)
+        sizes = np.array([math.prod(shapes[name]) for name in small], np.int64)
         graph.initializer.extend([from_array(endpoints, "dni@small_endpoints"), from_array(sizes, "dni@small_sizes")])
         graph.node.append(helper.make_node("Split", ["dni@small", "dni@small_sizes"], parts, axis=0))
         for part, name in zip(parts, small, strict=True):
@@ -194,6 +154,10 @@ def _walk(halves: Split, recipes: Recipes, wanted: list[str]) -> tuple[set[str],
             visited.add(name)
             stack.extend(makers[name].input)
     return visited, blends
+
+
+def _shares(blends: Iterable[Terms]) -> Iterator[str]:
+    return (share for terms in blends for _, share in terms)
 
 
 def _names(graph: onnx.GraphProto) -> set[str]:

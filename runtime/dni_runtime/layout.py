@@ -7,6 +7,8 @@ are. Where these numbers are found afterwards is where the weights belong. Nothi
 formats, and what it does not recognise it refuses.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from .unfinished import unfinished_folder
 
 # Float32 holds every whole number up to here.
 _NUMBERS_LIMIT = 2**24
+# Weights have as many elements as are stored, at most; these few may be spread from less.
+_MADE_LIMIT = 2**20
 # Operators whose constants ONNX Runtime may rearrange, and whose values it does not ask for as it optimizes.
 _REARRANGED = frozenset({"Add", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "Sub"})
 # Fusions that multiply or add two weights where both are unknown numbers; the second try goes without.
@@ -96,6 +100,9 @@ def _fixed_weights(halves: Split) -> list[str]:
 
 def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, disabled: tuple[str, ...]) -> Layout:
     numbered = {name: _Numbered(first, shape) for first, (name, shape) in enumerate(weights.items(), start=2)}
+    stored = sum(math.prod(tensor.dims) for tensor in halves.model.graph.initializer)
+    if (total := sum(weight.size for weight in numbered.values())) > max(stored, _MADE_LIMIT):
+        raise CannotPrepareError(f"of {stored} stored elements {total} of weights are made")
     body = _numbered_body(halves, weights)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -115,6 +122,7 @@ def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, dis
         )
         optimized = onnx.load(optimized_file, load_external_data=False)
         constants = {tensor.name: tensor for tensor in body.graph.initializer if tensor.name not in weights}
+        by_first = {weight.first: (name, weight) for name, weight in numbered.items()}
         placements, kept = [], []
         for tensor in optimized.graph.initializer:
             values = read_tensor(tensor, Path(temporary))
@@ -123,7 +131,7 @@ def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, dis
             if unchanged or values.dtype != np.float32:
                 kept.append(onnx.numpy_helper.from_array(values, tensor.name))
             else:
-                placements.append(_place(tensor.name, values, numbered))
+                placements.append(_place(tensor.name, values, by_first))
     del optimized.graph.initializer[:]
     optimized.graph.initializer.extend(kept)
     for p in placements:
@@ -155,7 +163,7 @@ class _Numbered:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def values(self) -> npt.NDArray[np.float32]:
         if self.first + self.size > _NUMBERS_LIMIT:
@@ -163,7 +171,7 @@ class _Numbered:
         return np.arange(self.first, self.first + self.size, dtype=np.float32).reshape(self.shape)
 
 
-def _place(name: str, values: npt.NDArray[np.float32], numbered: dict[str, _Numbered]) -> Placement:
+def _place(name: str, values: npt.NDArray[np.float32], numbered: Mapping[int, tuple[str, _Numbered]]) -> Placement:
     """Find the weight that the numbers in `values` belong to: all of its elements, each once, and zeros."""
     flat = values.ravel()
     filled = np.flatnonzero(flat)
@@ -172,9 +180,8 @@ def _place(name: str, values: npt.NDArray[np.float32], numbered: dict[str, _Numb
         low, high = sorted((numbers.min(), numbers.max()), key=abs)
         scale = (high - low) / (len(numbers) - 1) if len(numbers) > 1 else 1.0
         first = round(low / scale) if scale else 0
-        for weight, candidate in numbered.items():
-            if candidate.first != first or candidate.size != len(numbers):
-                continue
+        weight, candidate = numbered.get(first, ("", _Numbered(0, (0,))))
+        if candidate.size == len(numbers):
             scale = float(np.float32(high / (first + candidate.size - 1)))
             exact = numbers / scale - first
             found = np.rint(exact).astype(np.int64)

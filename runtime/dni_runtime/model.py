@@ -17,8 +17,9 @@ from .enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_
 from .errors import AlphaError, DniError, InputError, ModelError
 from .explaining import explain, strip
 from .images import IntegerImage
-from .metadata import Metadata
+from .metadata import LIMIT_SCALE, Metadata
 from .on_device import OnDevice, check_result
+from .onnx_file import require_file
 from .opening import Opened, open_model
 from .runners import Runner
 from .signature import Signature
@@ -67,12 +68,7 @@ def load(
     for other arguments that make no sense.
     """
     file = Path(path)
-    if file.is_dir():
-        raise ModelError(f"{file} is a folder; expected an .onnx file")
-    if not file.is_file():
-        raise ModelError(f"{file} does not exist; expected an .onnx file")
-    if file.stat().st_size == 0:
-        raise ModelError(f"{file} is empty; expected an .onnx file: copy or export it again")
+    require_file(file)
     try:
         opened = open_model(file, provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
     except DniError:
@@ -277,7 +273,7 @@ class Model:
         batch, channels, height, width = (s or d for s, d in zip(self._signature.shape, (1, 3, 64, 64), strict=True))
         y = self._run(np.zeros((batch, channels, height, width), np.float32), alpha)
         scale = y.shape[2] / height
-        if y.shape[3] == scale * width:
+        if y.shape[3] == scale * width and 1 / LIMIT_SCALE <= scale <= LIMIT_SCALE:
             self.metadata = replace(self.metadata, scale=scale)
         self._scale_unknown = False
 
@@ -301,7 +297,9 @@ class Model:
 
     def _run_typed(self, x: npt.NDArray[Any], alpha: Key | None) -> npt.NDArray[Any]:
         runner, signature = self._open_runner(), self._signature
-        return self._guarded(lambda: runner.run(x, None if signature.alpha_name is None else alpha))
+        y = self._guarded(lambda: runner.run(x, None if signature.alpha_name is None else alpha))
+        signature.check_result(x.shape, y.shape)
+        return y
 
     def _integers(
         self, images: Sequence[npt.NDArray[Any]], alpha: Key | None

@@ -50,8 +50,12 @@ class Graph:
 
     def root(self, name: str) -> str:
         """The value of which `name` is another shape."""
-        node = self.producer.get(name)
-        return name if node is None or node.op_type not in RESHAPES else self.root(node.input[0])
+        for _ in self.producer:  # as many steps as there are nodes, if they are in a circle
+            node = self.producer.get(name)
+            if node is None or node.op_type not in RESHAPES or not node.input:
+                break
+            name = node.input[0]
+        return name
 
     def swap(self, node: onnx.NodeProto) -> list[int] | None:
         """The perm of a node that itself makes channels-last of plain, or the reverse; None for others."""

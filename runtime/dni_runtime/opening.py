@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from .alpha_file import AlphaFile, read_onnx_file
-from .checking import check_equal, first_line, why_not_at_run_time
+from .checking import check_equal, why_not_at_run_time
 from .cuda_options import PREFER_NHWC, file_options, why_no_graphs, without_fused_bias
 from .errors import InputError, ProviderError
+from .explaining import first_line
 from .laid_out import LaidOut
 from .metadata import KEY, Metadata
 from .on_device import OnDevice
@@ -98,7 +99,7 @@ def open_model(
             place = replace(place, options=options)
             opening = _Opening(onnx_file, signature, metadata, place, limit_bytes)
             runner = opening.on_cuda(plain) or plain
-    elif alpha_file is None:  # an .ort file, or another that only ONNX Runtime itself can read
+    elif alpha_file is None:  # an .ort file
         plain.note = f"{_BLENDS_ALWAYS} (only an .onnx file can be laid out or pinned)"
     else:
         runner = _Opening(alpha_file, signature, metadata, place, limit_bytes).elsewhere(plain, alpha_policy)

@@ -14,10 +14,10 @@ import onnx
 from onnx.helper import make_tensor_value_info
 
 from .errors import InputError, ModelError, ProviderError
-from .external_data import Weights, external_files, follow_links, read_tensor
-from .ort_format import is_ort_format
+from .external_data import Weights, external_files, follow_links, locations, read_tensor
+from .onnx_file import read_model
+from .ort_format import ORT_SUFFIX
 from .signature import Declared
-from .slim import read_slim
 
 Tensor = npt.NDArray[Any]
 
@@ -56,6 +56,11 @@ class OpenVinoSession:
         declared = Declared(model)
         _require_alpha(model)
         arrays = _take_weights(model, folder, {} if weights is None else weights.values)
+        if elsewhere := sorted(locations(model)):
+            raise ModelError(
+                f"{name} keeps values that are no weights in {elsewhere[0]!r}, where OpenVINO would look for them in "
+                "the working folder; save the model in one file"
+            )
         try:
             self._compiled = _core().compile_model(_network(model, arrays), device, settings)
         except RuntimeError as error:
@@ -111,12 +116,9 @@ def _read(source: str | bytes, weights: Weights | None) -> tuple[onnx.ModelProto
     if isinstance(source, bytes):
         return onnx.ModelProto.FromString(source), Path() if weights is None else weights.folder
     path = Path(source)
-    if is_ort_format(path):
+    if path.suffix == ORT_SUFFIX:
         raise ModelError(f"{path} is in ONNX Runtime's own format; openvino reads .onnx files only")
-    try:
-        model = read_slim(path)
-    except ValueError:
-        raise ModelError(f"{path} is not an ONNX file, or only a part of one: copy or export it again") from None
+    model = read_model(path)
     external_files(model, path)
     follow_links(model, path)
     return model, path.resolve().parent

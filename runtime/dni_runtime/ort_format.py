@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .errors import ModelError
+from .regular_file import open_file
 
 ORT_SUFFIX = ".ort"
 """ONNX Runtime knows the format by it."""
@@ -12,7 +13,7 @@ _IDENTIFIER = b"ORTM"
 
 def is_ort_format(path: Path) -> bool:
     """Whether the file says so: a FlatBuffer's identifier is in bytes 4 to 8. Raises OSError if it cannot be read."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(8)[4:] == _IDENTIFIER
 
 

@@ -4,6 +4,7 @@ All weights that move with alpha lie in one flat array, in ONNX Runtime's own la
 product of the shares and the stored endpoints. The optimized graph takes slices of that array as inputs.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from .head import Picked, Stored, build_head
+from .head import Picked, build_head
 from .layout import Layout, Placement, learn_layout
 from .recipe import Recipe, Recipes
 from .split import Split, split
+from .stored import Stored
 
 # Slices of the flat array start at multiples of this many elements: 64 bytes, a cache line.
 _ALIGNMENT = 16
@@ -115,15 +117,14 @@ class _Builder:
             else:
                 others.append(placement)
         shares = list(dict.fromkeys(share for _, recipe in blends for _, share in recipe.terms))
+        rows = {share: row for row, share in enumerate(shares)}
         blended = sum(_aligned(len(p.index)) for p, _ in blends)
-        endpoints = np.zeros((len(shares), blended), np.float32)
+        endpoints = self.stored.rows(len(shares), blended)
         end = 0
         for placement, recipe in blends:
             start, end = self._slice(placement, end)
             for name, share in recipe.terms:
-                endpoints[shares.index(share), start : start + len(placement.index)] += _take(
-                    self.stored[name], placement
-                )
+                endpoints[rows[share], start : start + len(placement.index)] += _take(self.stored[name], placement)
             if recipe.factor is not None:
                 self._scale(placement, recipe.factor, recipe.divides, start)
         for placement in others:
@@ -159,13 +160,13 @@ class _Builder:
 
     def _scale(self, placement: Placement, factor: str, divides: bool, start: int) -> None:
         shapes = self.shapes
-        size = int(np.prod(shapes[factor]))
+        size = math.prod(shapes[factor])
         spread = np.broadcast_to(np.arange(size).reshape(shapes[factor]), shapes[placement.weight]).ravel()
         wanted = np.where(placement.index < 0, -1, spread[placement.index])
         outer, inner, index = _compress(wanted)
         factor_start = self.factors.add(self.recipes.root(factor), np.maximum(index, 0))
         middle = len(wanted) // (outer * inner)
-        repeats = max(n for n in range(1, middle + 1) if middle % n == 0 and (n == 1 or n * inner <= _FACTOR_LIMIT))
+        repeats = max(n for n in range(1, max(2, _FACTOR_LIMIT // inner + 1)) if middle % n == 0)
         self.scalings.append(Scaling(start, len(wanted), outer, inner, repeats, factor_start, divides))
 
 

@@ -10,6 +10,7 @@ import onnxruntime
 from .cache_folder import cache_folder
 from .cuda_turns import in_turn
 from .errors import InputError, ProviderError
+from .explaining import first_line
 from .external_data import Weights
 from .nvidia import CUDA_REMEDY, device_id, missing_device, missing_libraries, no_such_device
 from .openvino_session import OpenVinoSession
@@ -142,7 +143,7 @@ def open_session(
         except ProviderError as error:
             reasons.append(str(error))
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception
-            reasons.append(f"{name} could not load the model: {str(error).splitlines()[0]}")
+            reasons.append(f"{name} could not load the model: {first_line(error)}")
         else:
             return OpenedSession(session, name, f"auto chose {name}, which works here")
     last = _AUTO[-1]

@@ -1,5 +1,6 @@
 """How each weight follows from alpha: a blend of stored tensors, such a blend times a factor, or anything else."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,6 +14,9 @@ Terms: TypeAlias = tuple[tuple[str, str], ...]
 
 ONE = "dni@one"
 """The share of what is added as it is: the B of B + alpha * (A - B). A name that no network uses."""
+
+# Endpoints are a few; a sum of x + x, again and again, is of twice as many terms each time.
+_TERMS_LIMIT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,18 @@ class Recipe:
 
 
 class Recipes:
-    """Reads recipes off the head of a model."""
+    """Reads recipes off the head of a model: once from its first node to its last, however they hang together."""
 
     def __init__(self, halves: Split) -> None:
         self._shapes = halves.shapes()
         self._stored = {tensor.name for tensor in halves.model.graph.initializer} | halves.widened.keys()
         self._makers = {name: node for node in halves.head for name in node.output}
+        self._terms: dict[str, Terms] = {}
+        self._roots: dict[str, str] = {}
+        # Values made of alpha and constants alone. One that a later node makes is none: such a graph is out of order.
+        self._without_weights: set[str] = set()
+        for node in halves.head:
+            self._read(node)
 
     def of(self, weight: str) -> Recipe:
         """The recipe of a value that the head computes."""
@@ -52,18 +62,34 @@ class Recipes:
 
     def blend(self, value: str) -> Terms:
         """The terms of a value of the model that is a blend; none where it is not."""
-        node = self._makers.get(value)
-        if node is None or self._size(value) == 0:
+        return self._terms.get(value, ())
+
+    def root(self, value: str) -> str:
+        """The value that `value` is, but for its shape."""
+        return self._roots.get(value, value)
+
+    def _read(self, node: onnx.NodeProto) -> None:
+        terms = self._blended(node)
+        if terms and len(terms) <= _TERMS_LIMIT:
+            self._terms[node.output[0]] = terms
+        elif all(self._knows_no_weight(name) for name in node.input if name):
+            self._without_weights.update(node.output)
+        if node.op_type in RESHAPES and node.input:
+            self._roots.update(dict.fromkeys(node.output, self.root(node.input[0])))
+
+    def _blended(self, node: onnx.NodeProto) -> Terms:
+        """The terms of what `node` makes."""
+        if node.op_type not in ("Add", "Mul") or len(node.output) != 1 or not (size := self._size(node.output[0])):
             return ()
         if node.op_type == "Add":
             # One that is spread over the other has its elements elsewhere.
-            same = all(self._size(name) == self._size(value) for name in node.input)
-            parts = [((name, ONE),) if name in self._stored else self.blend(name) for name in node.input if same]
-            return tuple(term for part in parts for term in part) if same and all(parts) else ()
-        if node.op_type == "Mul":
-            for stored, share in _pairs(node):
-                if stored in self._stored and self._size(stored) == self._size(value) and self._is_share(share):
-                    return ((stored, self.root(share)),)
+            if any(self._size(name) != size for name in node.input):
+                return ()
+            parts = [((name, ONE),) if name in self._stored else self.blend(name) for name in node.input]
+            return tuple(term for part in parts for term in part) if all(parts) else ()
+        for stored, share in _pairs(node):
+            if stored in self._stored and self._size(stored) == size and self._is_share(share):
+                return ((stored, self.root(share)),)
         return ()
 
     def _is_share(self, value: str) -> bool:
@@ -71,27 +97,16 @@ class Recipes:
         return self._size(value) == 1 and self._knows_no_weight(value)
 
     def _knows_no_weight(self, value: str) -> bool:
-        node = self._makers.get(value)
-        if node is None:
-            return True
-        return not self.blend(value) and all(self._knows_no_weight(name) for name in node.input if name)
-
-    def root(self, value: str) -> str:
-        """The value that `value` is, but for its shape."""
-        node = self._makers.get(value)
-        return value if node is None or node.op_type not in RESHAPES else self.root(node.input[0])
+        return value not in self._makers or value in self._without_weights
 
     def _size(self, value: str) -> int:
         """The number of elements, 0 where it is not fixed."""
-        if value not in self._shapes:
-            return 0
-        total = 1
-        for size in self._shapes[value]:
-            total *= size
-        return total
+        return math.prod(self._shapes[value]) if value in self._shapes else 0
 
 
 def _pairs(node: onnx.NodeProto) -> Iterator[tuple[str, str]]:
+    if len(node.input) != 2:
+        return
     first, second = node.input
     yield first, second
     if node.op_type == "Mul":

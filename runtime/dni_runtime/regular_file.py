@@ -5,8 +5,8 @@ without end is read.
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 _KINDS = {
     stat.S_IFDIR: "is a folder",
@@ -29,7 +29,7 @@ def why_no_file(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "is no regular file")
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes.
 
     Raises OSError, whose `strerror` is the end of a sentence as of `why_no_file`, for anything else. Waits for nobody.

@@ -1,6 +1,7 @@
 """What a session takes and gives: read once when a model is loaded, checked on every call."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,19 @@ import numpy.typing as npt
 import onnx
 
 from .errors import InputError, ModelError
-from .metadata import Metadata
+from .metadata import LIMIT_ENDPOINTS, Metadata
+from .tensors import type_name
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
 }
+_INTEGERS = [f"tensor({sign}int{bits})" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+# What is computed is taken for float32.
+_OUTPUTS = frozenset({*_DTYPES, "tensor(double)", *_INTEGERS})
+# For sizes that are free, to judge those that are not; and what a whole image may have: 1 GiB of float32.
+_USUAL_SHAPE = (1, 3, 64, 64)
+_LARGEST_INPUT = 2**28
 _AXES = ("batch size", "channel count", "height", "width")
 
 
@@ -48,6 +56,13 @@ class Signature:
         """Raise InputError unless `kind`, ONNX Runtime's name of a tensor type, is the model's own; `name`: of what."""
         if _DTYPES.get(kind) != self.dtype:
             raise InputError(f"{name} is a {kind}; the model takes {self.dtype}")
+
+    def check_result(self, x: tuple[int, ...], y: tuple[int, ...]) -> None:
+        """Raise ModelError unless a model that made a result of shape `y` from one of `x` makes images of images."""
+        if len(y) != 4 or y[0] != x[0] or 0 in y:
+            raise ModelError(
+                f"the model made a result of shape {y} from one of {x}; expected [N, C, H, W] for [N, C, H, W]"
+            )
 
     def check_shape(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Raise InputError unless the model takes tensors of `shape`."""
@@ -97,10 +112,12 @@ class Declared:
 
 
 def _declared(value: onnx.ValueInfoProto) -> DeclaredValue:
+    if not value.type.HasField("tensor_type"):
+        kind = str(value.type.WhichOneof("value")).removesuffix("_type")  # sequence, map, ...
+        return DeclaredValue(value.name, kind, [])
     tensor = value.type.tensor_type
-    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
-    return DeclaredValue(value.name, f"tensor({kind})", dims)
+    return DeclaredValue(value.name, f"tensor({type_name(tensor.elem_type)})", dims)
 
 
 def read_signature(session: Any, metadata: Metadata) -> Signature:
@@ -110,28 +127,45 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
     else the first output.
     """
     inputs = {i.name: i for i in session.get_inputs()}
+    if len(inputs) != len(session.get_inputs()):
+        raise ModelError(f"the model has several inputs of one name: {_names(session.get_inputs())}")
     # An alpha that has a default is an initializer too, and listed apart.
     optional = {i.name: i for i in session.get_overridable_initializers()}
     alpha = inputs.pop("alpha", None) or optional.get("alpha")
     if len(inputs) != 1:
         raise ModelError(f"the model has the inputs {_names([*inputs.values()])}; expected one image input, and alpha")
     (image,) = inputs.values()
-    outputs = session.get_outputs()
-    output = next((o for o in outputs if o.name == "output"), outputs[0])
     if image.type not in _DTYPES or len(image.shape) != 4:
         raise ModelError(
             f"the model's input {image.name!r} is a {image.type} of shape {image.shape}; "
             "expected a float tensor of shape [N, C, H, W]"
         )
-    n, c, h, w = (size if isinstance(size, int) and size > 0 else None for size in image.shape)
+    sizes = [size if isinstance(size, int) and size > 0 else None for size in image.shape]
+    if math.prod(size or usual for size, usual in zip(sizes, _USUAL_SHAPE, strict=True)) > _LARGEST_INPUT:
+        raise ModelError(
+            f"the model's input {image.name!r} has the shape {image.shape}, larger than any image; "
+            f"expected at most {_LARGEST_INPUT} values in one"
+        )
+    output = _output(session.get_outputs())
+    n, c, h, w = sizes
     if metadata.alpha_plane and alpha is None:
         alpha, c = image, None if c is None else c - metadata.alpha_count
+        if c is not None and c < 1:
+            raise ModelError(
+                f"the model's input {image.name!r} has the shape {image.shape}; its metadata says that "
+                f"{metadata.alpha_count} of the channels are alpha, and expected are more: export it again"
+            )
     alpha_shape: tuple[int, ...] = (metadata.alpha_count,)
     if alpha is not None:
         if alpha.type not in _DTYPES:
             raise ModelError(f"the model's input 'alpha' is a {alpha.type}; expected a float tensor")
         if alpha is not image and all(isinstance(size, int) for size in alpha.shape):
             alpha_shape = tuple(alpha.shape)
+            count = math.prod(alpha_shape)
+            if not 1 <= count <= LIMIT_ENDPOINTS or count != (*alpha_shape, 1)[0]:
+                raise ModelError(
+                    f"the model's input 'alpha' has the shape {alpha.shape}; expected [1], or [n] for n + 1"
+                )
     return Signature(
         input_name=image.name,
         output_name=output.name,
@@ -141,6 +175,19 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
         alpha_shape=alpha_shape,
         alpha_dtype=_DTYPES["tensor(float)" if alpha is None else alpha.type],
     )
+
+
+def _output(outputs: Sequence[Any]) -> Any:
+    """The one that is the image. Of some the number of axes is known only when they are there."""
+    if not outputs:
+        raise ModelError("the model has no outputs; expected one image")
+    output = next((o for o in outputs if o.name == "output"), outputs[0])
+    if output.type not in _OUTPUTS or len(output.shape) not in (0, 4):
+        raise ModelError(
+            f"the model's output {output.name!r} is a {output.type} of shape {output.shape}; "
+            "expected a tensor of numbers of shape [N, C, H, W]"
+        )
+    return output
 
 
 def _names(values: Iterable[Any]) -> str:

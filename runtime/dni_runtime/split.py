@@ -61,7 +61,7 @@ def split(model: onnx.ModelProto, *, rearrange_in_head: bool = False) -> Split:
     if graph.sparse_initializer:
         raise CannotPrepareError("the graph has sparse weights")
     (image,) = (value.name for value in graph.input if value.name != "alpha")
-    of_image, of_alpha = dependents(graph, image), dependents(graph, "alpha")
+    of_image, of_alpha = dependents(graph, [image]), dependents(graph, ["alpha"])
     body = [not of_image.isdisjoint(node.output) for node in graph.node]
     head = [not b and not of_alpha.isdisjoint(node.output) for b, node in zip(body, graph.node, strict=True)]
     consumers: dict[str, list[int]] = {}
@@ -134,12 +134,20 @@ def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> Iterator[onnx.Node
     return reversed(kept)
 
 
-def dependents(graph: onnx.GraphProto, name: str) -> set[str]:
-    """The values that depend on `name`, itself included."""
-    reached = {name}
+def dependents(graph: onnx.GraphProto, names: Iterable[str]) -> set[str]:
+    """The values that depend on one of `names`, these included; in whatever order the nodes are."""
+    readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
-        if not reached.isdisjoint(node.input):
-            reached.update(filter(None, node.output))
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    reached = set(names)
+    waiting = [*reached]
+    while waiting:
+        # What is reached once has no readers any more, so that a graph in a circle has an end.
+        for node in readers.pop(waiting.pop(), ()):
+            found = {name for name in node.output if name} - reached
+            reached |= found
+            waiting += found
     return reached
 
 
