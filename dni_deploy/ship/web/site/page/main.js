@@ -15,6 +15,7 @@ let photo = null;
 let strength = null;
 let renderer = null;
 let loading = null;
+let noModel = null; // why there is none
 let opening = 0;
 
 const tell = {
@@ -77,7 +78,7 @@ async function loadModel() {
   ui.download.disabled = true;
   const { name, url, bytes } = site.models[Math.max(0, ui.model.selectedIndex)];
   say(`Loading ${name}, ${megabytes(bytes)}`);
-  complain(null);
+  complain((noModel = null));
   ui.engine.textContent = ui.about.textContent = "";
   try {
     const device = site.webgpu ? ui.device.value : "wasm";
@@ -88,7 +89,7 @@ async function loadModel() {
     hideProgress();
     if (mine.signal.aborted) return;
     say("");
-    return complain(`${name} could not be loaded: ${error.message}`);
+    return complain((noModel = `${name} could not be loaded: ${error.message}`));
   }
   hideProgress();
   ui.engine.textContent = engineText(model);
@@ -104,7 +105,7 @@ async function openFirst(files) {
 }
 
 async function openPhoto(file, name) {
-  complain(null);
+  complain(noModel);
   const mine = ++opening;
   const opened = await readPhoto(file, name).catch((error) => {
     if (mine === opening) complain(error.message);
