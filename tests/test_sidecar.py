@@ -105,5 +105,5 @@ def test_a_model_of_three_endpoints_names_its_columns(folder: Path):
 
 
 def test_a_table_that_is_not_there(tmp_path: Path):
-    with pytest.raises(InputError, match=r"none\.csv cannot be read \(No such file or directory\)"):
+    with pytest.raises(InputError, match=r"none\.csv does not exist; expected a CSV file"):
         read_sidecar(tmp_path / "none.csv", tmp_path, [], lambda alpha: alpha)

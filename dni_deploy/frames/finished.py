@@ -12,6 +12,7 @@ file systems. The result itself holds no note, because not all formats can, and 
 that of any other run.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -127,10 +128,14 @@ def model_digest(path: Path) -> str:
 
 def _read(file: Path) -> set[tuple[str, str]]:
     lines = set()
-    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-            lines.add((str(line["key"]), str(line["sha256"])))
-        except (ValueError, TypeError, KeyError):
-            continue  # cut short
+    try:
+        with open_file(file) as opened:
+            for text in opened:
+                with contextlib.suppress(
+                    ValueError, TypeError, KeyError, RecursionError
+                ):  # cut short, or no line of ours
+                    line = json.loads(text)
+                    lines.add((str(line["key"]), str(line["sha256"])))
+    except OSError:  # nothing of ours is a named pipe, or belongs to somebody else: frames are made again
+        pass
     return lines

@@ -1,5 +1,6 @@
 """The nodes of a Ray cluster: how many workers they have room for, and what they lack, before work begins."""
 
+import os
 import pickle
 import secrets
 from collections.abc import Sequence
@@ -83,7 +84,7 @@ def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
     """What keeps this machine from working on `job`, as the end of a sentence; None where nothing does."""
     shared = "MODEL, the inputs and OUT have to lie at the same paths on all nodes, on a shared file system"
     for path in (job.model, *inputs, token):
-        if not path.is_file():
+        if not os.path.lexists(path):  # what is no file there fails by itself, as here
             missing = path.parent.parent if path == token else path
             return f"does not see {missing}; {shared}"
     if model_digest(job.model) != job.model_sha256:

@@ -12,15 +12,18 @@ comma, as in the tables of many languages' spreadsheets.
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dni_runtime import AlphaError, InputError
+from dni_runtime.regular_file import open_file
 
 Key = tuple[float, ...]
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _FILE = "file"
+_LIMIT_BYTES = 2**25  # a million frames of short names
 
 
 def read_sidecar(
@@ -39,7 +42,7 @@ def read_sidecar(
         where = f"{path}, line {line}"
         file = _relative(name, folder, where)
         if file not in known:
-            problem = "is not an image of" if (folder / file).exists() else "does not exist in"
+            problem = "is not an image of" if os.path.lexists(folder / file) else "does not exist in"
             raise InputError(f"{where}: {name!r} {problem} {folder}; {_FILE} is relative to that folder")
         if file in found:
             raise InputError(f"{where}: {name!r} has a row already, line {found[file][0]}; keep one of the two")
@@ -98,9 +101,16 @@ def _rows(path: Path, alpha_count: int) -> Iterator[tuple[int, str, Key]]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with open_file(path) as file:
+            content = file.read(_LIMIT_BYTES + 1)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); expected a CSV file") from None
+        raise InputError(f"{path} {error.strerror or error}; expected a CSV file") from None
+    if len(content) > _LIMIT_BYTES:
+        raise InputError(
+            f"{path} has more than {_LIMIT_BYTES >> 20} MiB; expected a CSV file with a line for each image"
+        )
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text; save it as CSV UTF-8, Excel's name for that") from None
 
