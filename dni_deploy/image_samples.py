@@ -33,7 +33,8 @@ def read_samples(path: Path, file: IO[bytes], image: Image.Image) -> npt.NDArray
             raise ValueError("its headers do not agree")
         check_pixels(file, header)
         if header.bits == 16 and header.color != GREY:
-            return _with_opacity(read_color(file, header), _transparent(image, header))
+            key = _transparent(image, header)
+            return _with_opacity(read_color(file, image, header), key)
         if header.color != PALETTE:
             key = _transparent(image, header)
             return _with_opacity(_copy(path, image), key)
