@@ -17,8 +17,6 @@ _FUNCTION = re.compile(r"(?:\S+ ){0,3}?\S*::[^\s(]+\(.*?\)(?: const)?(?: \[with 
 
 def explain(file: Path, error: Exception) -> ModelError:
     """What an error of ONNX Runtime says of the model `file`, and what to do."""
-    if str(file) != str(file).encode(errors="replace").decode():
-        return ModelError(f"{file} has a name that is not UTF-8, which ONNX Runtime cannot open; rename it")
     reason = strip(error)
     if file.suffix == ORT_SUFFIX and "ORT model" in reason:
         return damaged(file, reason)

@@ -69,6 +69,8 @@ def load(
     """
     file = Path(path)
     require_file(file)
+    if str(file) != str(file).encode(errors="replace").decode():
+        raise ModelError(f"{file} has a name that is not UTF-8, which ONNX Runtime cannot open; rename it")
     try:
         opened = open_model(file, provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
     except DniError:
