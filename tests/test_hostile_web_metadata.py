@@ -204,7 +204,8 @@ def test_tiles_of_one_pixel_are_not_listed_all_at_once(page: Page):
         """async () => {
             const { planTiles } = await import(new URL("dni/tiling.js", document.baseURI).href);
             const { Seams } = await import(new URL("dni/seams.js", document.baseURI).href);
-            const model = { input: { shape: [1, 3, 1, 1] }, scale: [1, 1], size: { multiple: 1, minimum: 1 }, overlap: 2 };
+            const size = { multiple: 1, minimum: 1 };
+            const model = { input: { shape: [1, 3, 1, 1] }, scale: [1, 1], size, overlap: 2 };
             const before = performance.memory.usedJSHeapSize;
             const seams = new Seams(...planTiles(8000, 8000, model), [1, 1]);
             const { value } = seams.tiles().next();
