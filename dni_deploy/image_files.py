@@ -19,6 +19,7 @@ from dni_runtime import DniError, InputError, OutputError
 from dni_runtime.regular_file import open_file
 from dni_runtime.unfinished import unfinished_file
 
+from .image_parts import check_parts
 from .image_samples import read_samples
 from .png_16_bit import write_color
 
@@ -68,7 +69,7 @@ def read_image(path: Path) -> npt.NDArray[Any]:
         try:
             if (size := os.fstat(file.fileno()).st_size) > _FILE_LIMIT_BYTES:
                 raise InputError(f"{path} has {size >> 20} MiB; expected at most {_FILE_LIMIT_BYTES >> 20}")
-            return _read(path, file)
+            return _read(path, file, size)
         except DniError:
             raise
         except Image.DecompressionBombError:
@@ -84,9 +85,10 @@ def read_image(path: Path) -> npt.NDArray[Any]:
             raise InputError(f"{path} is damaged or cannot be read ({why(error)})") from None
 
 
-def _read(path: Path, file: BinaryIO) -> npt.NDArray[Any]:
+def _read(path: Path, file: BinaryIO, size_bytes: int) -> npt.NDArray[Any]:
     _silence_libtiff()
     stream: Any = _NoDescriptor(file)
+    check_parts(stream, size_bytes)
     with Image.open(stream, formats=IMAGE_FORMATS) as image:
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
             raise _too_large(path)

@@ -9,20 +9,23 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from dni_runtime import InputError
 
 from .image_bands import bands
+from .image_parts import check_scans
 from .png_16_bit import read_color
 from .png_stream import GREY, PALETTE, RGB, PngHeader, check_pixels, read_header
 
 # Pillow's mode -> the one that holds the same in 8 bits a channel.
 _SAME = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "PA": "RGBA"}
 _SAME |= {"CMYK": "RGB", "YCbCr": "RGB"}
+# Pillow decodes them in Python, a pixel at a time.
+_MOST_RUN_LENGTH_PIXELS = 20_000_000
 
 
-def read_samples(path: Path, file: IO[bytes], image: Image.Image) -> npt.NDArray[Any]:
+def read_samples(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt.NDArray[Any]:
     """What `read_image` returns, not yet upright. `image`: opened from `file`, whose name is `path` in messages.
 
     Raises InputError for kinds that would lose precision or come out wrong, and whatever Pillow does where it fails.
@@ -38,8 +41,15 @@ def read_samples(path: Path, file: IO[bytes], image: Image.Image) -> npt.NDArray
         if header.color != PALETTE:
             key = _transparent(image, header)
             return _with_opacity(_copy(path, image), key)
+    pixels = image.width * image.height
     if isinstance(image, TiffImagePlugin.TiffImageFile):
+        if image.tag_v2.get(TiffImagePlugin.COMPRESSION) in (6, 7):  # JPEG, in as many parts as there are strips
+            check_scans(file, pixels // max(1, _strip_count(image)))
         return _read_tiff(path, image)
+    if image.format in ("JPEG", "MPO"):
+        check_scans(file, pixels)
+    elif image.format == "BMP" and image.tile[0].codec_name == "bmp_rle" and pixels > _MOST_RUN_LENGTH_PIXELS:
+        raise InputError(f"{path} is a run-length BMP of {pixels // 1_000_000} million pixels; save it as PNG")
     return _copy(path, image)
 
 
@@ -117,3 +127,8 @@ def _covered(image: TiffImagePlugin.TiffImageFile) -> bool:
     extents = [tile.extents or (0, 0, 0, 0) for tile in image.tile]
     area = sum((right - left) * (bottom - top) for left, top, right, bottom in extents)
     return area >= (len(image.getbands()) if in_planes else 1) * image.width * image.height
+
+
+def _strip_count(image: TiffImagePlugin.TiffImageFile) -> int:
+    tags = image.tag_v2
+    return len(tags.get(TiffImagePlugin.STRIPOFFSETS) or tags.get(TiffImagePlugin.TILEOFFSETS) or ())

@@ -1,6 +1,8 @@
 """Files that are other than they are called, or change while they are read."""
 
 import io
+import resource
+import struct
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from commands import python
 from onnx_models import picture
 from PIL import Image
-from png_files import png
+from png_files import chunk, png
 
 from dni_deploy.image_files import IMAGE_SUFFIXES, read_image, write_image
 from dni_runtime import InputError
@@ -50,6 +52,63 @@ def test_the_content_says_what_it_is(tmp_path: Path, suffix: str):
     write_image(tmp_path / f"a{suffix}", SMALL)
     (tmp_path / f"a{suffix}").rename(tmp_path / "photo.xyz")
     assert read_image(tmp_path / "photo.xyz").shape == SMALL.shape
+
+
+# --- small files that would take minutes or gigabytes ---
+
+
+def progressive(side: int, scans: int) -> bytes:
+    """A JPEG file whose last scan comes once more, and again."""
+    file = io.BytesIO()
+    Image.new("L", (side, side)).save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * scans + content[-2:]
+
+
+def run_lengths(width: int, height: int) -> bytes:
+    """A BMP file of rows of which the first pixel is 1 and the others are left out."""
+    rows = b"\1\1\0\0" * height + b"\0\1"
+    start = 54 + 1024
+    header = struct.pack("<IHHI", start + len(rows), 0, 0, start)
+    header += struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(rows), 0, 0, 256, 0)
+    return b"BM" + header + bytes(1024) + rows
+
+
+HEADER = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 4, 4, 8, 2, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (progressive(4000, 1000), "is damaged or cannot be read (it has 1006 scans; expected at most 166)"),
+        (b"\xff\xd8" + b"\xff\xe1\0\2" * 2_000_000, "is damaged or cannot be read (it has more than 25625 parts)"),
+        (b"\xff\xd8\xff\xe0\0\2" + bytes(8_000_000), "is damaged or cannot be read (it has more than 25625 parts)"),
+        (HEADER + chunk(b"teSt", b"") * 700_000, "is damaged or cannot be read (it has more than 26406 parts)"),
+        (run_lengths(20_000, 2000), "is a run-length BMP of 40 million pixels; save it as PNG"),
+    ],
+    ids=["scans", "segments", "junk", "chunks", "run lengths"],
+)
+def test_what_would_take_minutes_is_refused_at_once(tmp_path: Path, content: bytes, message: str):
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    assert said(tmp_path / "image.png", content) == message
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_utime - before.ru_utime < 2
+    assert after.ru_maxrss - before.ru_maxrss < 100_000  # kilobytes
+
+
+@pytest.mark.parametrize("content", [progressive(200, 1000), run_lengths(200, 100)], ids=["scans", "run lengths"])
+def test_small_ones_are_read(tmp_path: Path, content: bytes):
+    (tmp_path / "image").write_bytes(content)
+    assert read_image(tmp_path / "image").shape[1] == 200
+
+
+def test_a_file_of_terabytes(tmp_path: Path):
+    with (tmp_path / "image.png").open("wb") as file:
+        file.write(png(WIDE, bits=16))
+        file.truncate(2**41)
+    with pytest.raises(InputError, match=r"image\.png has 2097152 MiB; expected at most 1024"):
+        read_image(tmp_path / "image.png")
 
 
 # --- files that change, and threads ---
