@@ -135,7 +135,7 @@ def test_an_unknown_name_lists_the_known_ones():
 
 @pytest.mark.parametrize("name", ["ESRGAN", "SwinIR", "DnCNN"])
 def test_weights_of_another_network_do_not_fit_the_name(name: str):
-    with pytest.raises(ArchitectureError, match=f"endpoint 1 does not fit the network '{name}': .*try --arch auto"):
+    with pytest.raises(ArchitectureError, match=f"endpoint 1 does not fit the network '{name}' .*try --arch auto"):
         built(name, compact())
 
 

@@ -73,8 +73,8 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
     except UnsupportedModelError:
         raise ArchitectureError(
             f"no known network fits {checkpoint.name} ({len(checkpoint.tensors)} tensors, first "
-            f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:\n"
-            "  --arch path/to/network.py:Network --arch-arg features=64"
+            f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:",
+            "  --arch path/to/network.py:Network --arch-arg features=64",
         ) from None
     if not isinstance(descriptor, ImageModelDescriptor):
         raise ArchitectureError(
@@ -113,9 +113,13 @@ def _fit(make: Callable[[dict[str, Tensor]], Any], arch: str, owner: str, tensor
     except (ArchitectureError, UnsupportedModelError):
         raise
     except Exception as error:  # weights of another network break spandrel's loaders in any way
-        raise ArchitectureError(
-            f"{owner} does not fit the network {arch!r}: {first_line(error)}; try --arch auto"
-        ) from None
+        said = f"({type(error).__name__}: {first_line(error)})"
+        if arch == "auto":
+            raise ArchitectureError(
+                f"{owner} looks like a network that spandrel knows, and does not fit it {said}; say which network it "
+                "is, with the function or class that builds it: --arch path/to/network.py:Network"
+            ) from None
+        raise ArchitectureError(f"{owner} does not fit the network {arch!r} {said}; try --arch auto") from None
 
 
 def _spandrel_id(name: str) -> str:

@@ -77,7 +77,7 @@ class CheckpointFile:
         self._file.seek(0)
         digest = hashlib.file_digest(self._file, "sha256").hexdigest()
         if self._look() != self._state:
-            raise CheckpointError(f"{self.path} changed while it was read; wait until it is complete")
+            raise self._damaged(EOFError())
         return digest
 
     def _look(self) -> tuple[int, int]:
@@ -99,6 +99,7 @@ class CheckpointFile:
             raise self._damaged(error) from None
         if not isinstance(container, Mapping):
             kind = "Tensor" if isinstance(container, StoredTensor) else type(container).__name__
+            kind = getattr(container, "kind", kind).removeprefix("a ")
             raise CheckpointError(
                 f"{self.path} holds a {kind}, not a state dict; save the network's state_dict() instead"
             )
@@ -115,7 +116,7 @@ class CheckpointFile:
         """Say what came in the place of a checkpoint."""
         if not head:
             raise CheckpointError(f"{self.path} is empty; download or save it again")
-        if head.lstrip()[:1] == b"<":
+        if head.lstrip()[:1] == b"<" and b"\0" not in head:  # the length of a safetensors' header may begin so
             raise CheckpointError(
                 f"{self.path} is a web page, not a checkpoint: the download saved the site's answer; "
                 "download the file itself"
@@ -130,6 +131,8 @@ class CheckpointFile:
             )
 
     def _damaged(self, error: Exception) -> CheckpointError:
+        if self._look() != self._state:
+            return CheckpointError(f"{self.path} changed while it was read; wait until it is complete")
         why = (str(error).splitlines() or [type(error).__name__])[0][:200]
         if self._torch_file is None and self.path.suffix.lower() == ".safetensors":
             return CheckpointError(f"{self.path} is damaged or not a .safetensors file ({why}); download it again")

@@ -14,6 +14,8 @@ from .checkpoint import Checkpoint, StateDict
 UNRELATED_COSINE = 0.3
 # Batches seen while training: two fine-tuned networks always differ in it, and no inference reads it.
 COUNTER = "num_batches_tracked"
+# Of a message; networks of two architectures differ in thousands of places.
+MOST_LINES = 100
 
 
 def differences(endpoints: Sequence[Checkpoint]) -> list[str]:
@@ -39,14 +41,15 @@ def differences(endpoints: Sequence[Checkpoint]) -> list[str]:
 
 
 def check_endpoints(endpoints: Sequence[Checkpoint]) -> None:
-    """Raise EndpointError, with all differences by name, unless `endpoints` can be blended."""
+    """Raise EndpointError, with the differences by name, unless `endpoints` can be blended."""
     if len(endpoints) < 2:
         raise EndpointError(f"{len(endpoints)} endpoint given; a blend needs at least two checkpoints")
     if lines := differences(endpoints):
         names = ", ".join(e.name for e in endpoints)
+        more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
         raise EndpointError(
             f"{names} cannot be blended, they differ in {len(lines)} place(s):",
-            *(f"  {line}" for line in lines),
+            *(f"  {line}" for line in lines[:MOST_LINES] + more),
             "Expected: checkpoints of one architecture, one fine-tuned from the other",
         )
 

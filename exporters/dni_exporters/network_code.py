@@ -57,5 +57,6 @@ def _import(where: str) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of somebody else's code says, on one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """What an error of somebody else's code says, on one line: its first, and the next where that is a heading."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

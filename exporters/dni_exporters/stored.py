@@ -21,6 +21,7 @@ MOST_TIMES = 4
 SLACK_BYTES = 2**26
 LONGEST_NAME = 1000
 MOST_TENSORS = 100_000
+MOST_DIMENSIONS = 32  # NumPy 1 has no more, and PyTorch computes with up to 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,17 @@ def check_size(owner: str, claimed_bytes: int, held_bytes: int) -> None:
     """Raise CheckpointError where weights would take far more memory than there is of them."""
     if claimed_bytes > MOST_TIMES * held_bytes + SLACK_BYTES:
         raise CheckpointError(
-            f"{owner} holds {held_bytes / 1e6:.3g} MB and claims to be {claimed_bytes / 1e6:.3g} MB of weights; "
+            f"{owner} holds {size_text(held_bytes)} and claims to be {size_text(claimed_bytes)} of weights; "
             f"expected at most {MOST_TIMES} times what it holds: save copies of its tensors (.clone()), uncompressed"
         )
+
+
+def size_text(size_bytes: int) -> str:
+    """A number of bytes to be read by people."""
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size_bytes >= unit:
+            return f"{size_bytes / unit:.4g} {name}"
+    return f"{size_bytes} bytes"
 
 
 def plain(tensor: Tensor) -> Tensor:
@@ -122,6 +131,8 @@ def _oddity(tensor: AnyTensor) -> str:
             return "a quantized tensor"
         if tensor.is_meta:
             return "a tensor without values (on the device meta)"
+    if len(tensor.shape) > MOST_DIMENSIONS:
+        return f"of {len(tensor.shape)} dimensions"
     return "" if tensor.dtype in DTYPES else f"of the type {str(tensor.dtype).removeprefix('torch.')}"
 
 

@@ -55,8 +55,11 @@ class ZipFile:
         for member in members:
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others inflate at once
                 raise ValueError(f"{member.filename} is compressed in a way that PyTorch does not know")
-            if member.CRC == 0 and member.compress_type == zipfile.ZIP_STORED:
-                del member.CRC  # not computed: torch.serialization.set_crc32_options(False)
+            if member.compress_type == zipfile.ZIP_STORED:
+                if member.compress_size != member.file_size:
+                    raise ValueError(f"{member.filename} of {member.compress_size} and of {member.file_size} bytes")
+                if member.CRC == 0:  # not computed: torch.serialization.set_crc32_options(False)
+                    del member.CRC
         (pickle_name,) = [name for name in self._members if name.endswith("/data.pkl") and name.count("/") == 1]
         self._folder = pickle_name.removesuffix("data.pkl")
         if f"{self._folder}constants.pkl" in self._members:
@@ -65,14 +68,18 @@ class ZipFile:
             raise CheckpointError(
                 f"{path} is of PyTorch's file format {version}, newer than {_NEWEST_FORMAT}; save it as .safetensors"
             )
-        self._swapped = self._small("byteorder", sys.byteorder) != sys.byteorder
+        if (order := self._small("byteorder", "little")) not in ("little", "big"):
+            raise ValueError(f"the byte order {order!r}")
+        self._swapped = order != sys.byteorder
         pickled = self._members[pickle_name]
         if pickled.file_size > STRUCTURE_LIMIT_BYTES:
             raise too_long(path)
         self.container = WeightsUnpickler(io.BytesIO(self._read(pickled)), path).load()
 
     def read(self, storage: Storage) -> bytearray:
-        member = self._members[f"{self._folder}data/{storage.key}"]
+        member = self._members.get(f"{self._folder}data/{storage.key}")
+        if member is None:
+            raise ValueError(f"no data of storage {storage.key}")
         # A storage of other tensors' type may end in the middle of a number.
         if not 0 <= member.file_size - storage.nbytes < storage.dtype.itemsize:
             raise ValueError(f"{member.filename} of {member.file_size} bytes, {storage.nbytes} expected")
@@ -129,6 +136,8 @@ class LegacyFile:
             raise EOFError
 
     def read(self, storage: Storage) -> bytearray:
+        if storage.key not in self._starts:
+            raise ValueError(f"no data of storage {storage.key}")
         self._file.seek(self._starts[storage.key])
         (count,) = struct.unpack("<q", self._file.read(8))
         if count != storage.count:

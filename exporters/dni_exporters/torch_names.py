@@ -16,6 +16,11 @@ STORAGES = {
     "ComplexDoubleStorage": torch.complex128,
     "ComplexFloatStorage": torch.complex64,
     "UntypedStorage": torch.uint8,
+    "QInt8Storage": torch.qint8,
+    "QUInt8Storage": torch.quint8,
+    "QInt32Storage": torch.qint32,
+    "QUInt4x2Storage": torch.quint4x2,
+    "QUInt2x4Storage": torch.quint2x4,
 }
 DTYPES = {name: value for name, value in vars(torch).items() if isinstance(value, torch.dtype)}
 # Dense tensors, and where in the arguments their metadata is.
@@ -29,6 +34,8 @@ OTHERS = {
     "_rebuild_wrapper_subclass": "a tensor of another library",
     "_rebuild_device_tensor_from_cpu_tensor": "a tensor of another device",
     "_rebuild_device_tensor_from_numpy": "a tensor of another device",
+    "UninitializedParameter": "a parameter without values",
+    "UninitializedBuffer": "a buffer without values",
 }
 # What else lies beside weights in checkpoints: optimizers, counters, random states.
 _VALUES = {
@@ -38,11 +45,12 @@ _VALUES = {
     "_codecs": {"encode"},
     "torch": {"Size", "device", "Tensor", *DTYPES},
     "torch.storage": {"UntypedStorage", "TypedStorage"},
-    "torch.nn.parameter": {"Parameter"},
+    "torch.nn.parameter": {"Parameter", "UninitializedParameter", "UninitializedBuffer"},
     "torch.serialization": {"_get_layout"},
     "torch._tensor": {"_rebuild_from_type_v2"},
     "torch._utils": {"_rebuild_parameter", "_rebuild_parameter_with_state", *DENSE, *OTHERS},
     "torch.nested._internal.nested_tensor": {"NestedTensor", "_rebuild_njt"},
+    "torch._dynamo.decorators": {"_DimRange"},  # nested tensors, too
 }
 
 

@@ -36,6 +36,11 @@ class Other(NamedTuple):
 _KEPT = (dict, StoredTensor, OtherTensor, str, int, float, bool)
 
 
+class _Operations(dict[int, Callable[[Any], None]]):
+    def __missing__(self, code: int) -> NoReturn:
+        _damaged(f"the operation {code:#04x}, which PyTorch does not write")
+
+
 class WeightsUnpickler(pickle._Unpickler):
     """Reads one pickle after the other from `file`; `storages` are those that were named, by key.
 
@@ -50,7 +55,9 @@ class WeightsUnpickler(pickle._Unpickler):
         + pickle.SHORT_BINSTRING + pickle.BINGET + pickle.LONG_BINGET + pickle.BINPUT + pickle.LONG_BINPUT
         + pickle.LONG1 + pickle.PROTO + pickle.STOP + pickle.GLOBAL + pickle.BINPERSID
     )  # fmt: skip
-    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {key: pickle._Unpickler.dispatch[key] for key in _kept}
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = _Operations(
+        {code: pickle._Unpickler.dispatch[code] for code in _kept}
+    )
     stack: list[Any]
     pop_mark: Callable[[], list[Any]]
 
