@@ -117,8 +117,12 @@ class Cluster:
 
     def ask(self, command: str) -> str:
         """HAProxy's answer on its socket."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(os.path.relpath(self.folder / "haproxy.sock"))
+        # By its folder's descriptor: the path of a socket has 107 bytes at most, folders may have more.
+        with ExitStack() as stack:
+            folder = os.open(self.folder, os.O_RDONLY)
+            stack.callback(os.close, folder)
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(f"/proc/self/fd/{folder}/haproxy.sock")
             connection.sendall(command.encode() + b"\n")
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
