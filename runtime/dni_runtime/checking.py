@@ -17,6 +17,7 @@ from .split import CannotPrepareError
 # As for the exporter's own check against PyTorch: float32 rounding through a deep network.
 _TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2
 _PROBE_PIXELS = 32
+_TINY_PIXELS = 8
 
 
 def check_equal(candidate: Runner, plain: Runner, signature: Signature, metadata: Metadata, *, half: bool) -> None:
@@ -50,11 +51,17 @@ def why_not_at_run_time(plain: Runner, signature: Signature, metadata: Metadata)
     return None
 
 
-def _small_image(signature: Signature, metadata: Metadata) -> npt.NDArray[Any]:
+def run_small(runner: Runner, signature: Signature, metadata: Metadata, *, tiny: bool) -> npt.NDArray[np.float32]:
+    """What a model makes of a small image at a middle alpha, always the same; `tiny`: of one that takes no time."""
+    x = _small_image(signature, metadata, _TINY_PIXELS if tiny else _PROBE_PIXELS)
+    return runner.run(x, _middle_alphas(signature, metadata)[0]).astype(np.float32)
+
+
+def _small_image(signature: Signature, metadata: Metadata, least_pixels: int = _PROBE_PIXELS) -> npt.NDArray[Any]:
     """Noise of the smallest size that is worth a look, or of the one that the model takes."""
     low, high = metadata.value_range
     unit, minimum = metadata.size_multiple, metadata.size_minimum
-    side = -(-max(minimum, _PROBE_PIXELS) // unit) * unit
+    side = -(-max(minimum, least_pixels) // unit) * unit
     usual = (1, 3, side, side)
     shape = [fixed or default for fixed, default in zip(signature.shape, usual, strict=True)]
     return np.random.default_rng(0).uniform(low, high, shape).astype(signature.dtype)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from .alpha_file import AlphaFile, read_onnx_file
-from .checking import check_equal, why_not_at_run_time
+from .cache_folder import why_no_cache
+from .checking import check_equal, run_small, why_not_at_run_time
 from .cuda_options import PREFER_NHWC, file_options, why_no_graphs, without_fused_bias
 from .errors import InputError, ProviderError
 from .explaining import first_line
@@ -18,6 +19,7 @@ from .on_device import OnDevice
 from .pins import Pins
 from .prepare import Prepared, prepare
 from .prepared_cache import prepared_once
+from .prepared_entry import FloatArray
 from .providers import Place, check_threads, open_session, resolve
 from .runners import AlwaysPinned, Pinning, Plain, Runner
 from .signature import Declared, Signature, read_signature
@@ -184,16 +186,23 @@ class _Opening:
         check_equal(candidate, plain, self.signature, self.metadata, half=half)
 
     def _laid_out(self, limit_bytes: int) -> LaidOut:
-        made: list[LaidOut] = []
+        def use(prepared: Prepared) -> LaidOut:
+            return LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes)
 
-        def make() -> Prepared:
+        def make() -> tuple[Prepared, LaidOut]:
             with ThreadPoolExecutor(1) as pool:  # a second core has nothing to do otherwise
                 plain = pool.submit(self._plain, "")
                 prepared = prepare(self.file.slim, self.file.path.parent)
-                made.append(LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes))
-                self._check(made[0], plain.result())
-            made[0].forget()
-            return prepared
+                made = use(prepared)
+                self._check(made, plain.result())
+            return prepared, made
 
-        prepared = prepared_once(self.file.path, self.file.slim, make)
-        return made[0] if made else LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes)
+        def probe(runner: LaidOut) -> FloatArray:
+            # Only our own metadata says how small an image may be.
+            return run_small(runner, self.signature, self.metadata, tiny=self.file.metadata is not None)
+
+        runner = prepared_once(self.file.path, self.file.slim, make=make, use=use, probe=probe)
+        runner.forget()
+        if reason := why_no_cache():
+            runner.note = f"{runner.note} ({reason})"
+        return runner

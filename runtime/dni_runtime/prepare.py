@@ -118,7 +118,7 @@ class _Builder:
                 others.append(placement)
         shares = list(dict.fromkeys(share for _, recipe in blends for _, share in recipe.terms))
         rows = {share: row for row, share in enumerate(shares)}
-        blended = sum(_aligned(len(p.index)) for p, _ in blends)
+        blended = sum(aligned(len(p.index)) for p, _ in blends)
         endpoints = self.stored.rows(len(shares), blended)
         end = 0
         for placement, recipe in blends:
@@ -129,9 +129,9 @@ class _Builder:
                 self._scale(placement, recipe.factor, recipe.divides, start)
         for placement in others:
             start, end = self._slice(placement, end)
-            padding = np.full(_aligned(len(placement.index)) - len(placement.index), -1)
+            padding = np.full(aligned(len(placement.index)) - len(placement.index), -1)
             self.others.add(placement.weight, np.concatenate([placement.index, padding]), placement.scale)
-        fixed = np.zeros(sum(_aligned(len(p.index)) for p in constants), np.float32)
+        fixed = np.zeros(sum(aligned(len(p.index)) for p in constants), np.float32)
         fixed_end = 0
         for placement in constants:
             start, fixed_end = self._slice(placement, fixed_end, fixed=True)
@@ -156,7 +156,7 @@ class _Builder:
 
     def _slice(self, placement: Placement, start: int, *, fixed: bool = False) -> tuple[int, int]:
         self.slices.append(Slice(placement.name, placement.shape, start, fixed))
-        return start, start + _aligned(len(placement.index))
+        return start, start + aligned(len(placement.index))
 
     def _scale(self, placement: Placement, factor: str, divides: bool, start: int) -> None:
         shapes = self.shapes
@@ -197,5 +197,6 @@ def _compress(wanted: npt.NDArray[np.int64]) -> tuple[int, int, npt.NDArray[np.i
     return best
 
 
-def _aligned(count: int) -> int:
+def aligned(count: int) -> int:
+    """How many elements of a flat array `count` take, so that the next ones start where they should."""
     return -(-count // _ALIGNMENT) * _ALIGNMENT

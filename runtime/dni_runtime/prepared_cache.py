@@ -1,67 +1,91 @@
 """Prepared models on disk, so that a model is prepared once on a machine and not at every start.
 
-An entry is a folder, named by everything that its content depends on. It appears whole or not at all, every file
-of it is checked against its digest when it is read, and whatever is wrong with it, it is made again. The
-stored endpoints are mapped, not read: processes that run the same model share that memory.
+An entry is a folder, named by everything that its content depends on, and holding that name. It appears whole or not at
+all, is checked when it is read, and whatever is wrong with it, it is made again.
 """
 
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import platform
 import shutil
-import tempfile
-from collections.abc import Callable
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
 import onnxruntime
 
-from .cache_folder import cache_folder
-from .prepare import Prepared, Scaling, Slice
+from .cache_folder import cache_folder, why_not_ours
+from .external_data import locations
+from .prepare import Prepared
+from .prepared_entry import Entry, FloatArray, read_entry, write_entry
+from .regular_file import open_file
+from .unfinished import unfinished_folder
 
-# To be raised with every change to what `prepare` makes.
-_FORMAT = 6
+T = TypeVar("T")
+
+# To be raised with every change to what `prepare` makes, and to how an entry keeps it.
+_FORMAT = 7
 _LIMIT_BYTES = 4 * 2**30
-# The folder may be shared with others; only what is called so is ever removed.
+# The folder may hold other things; only what is called so is ever removed. What begins with a dot was left by a version
+# that named unfinished entries so, when it was killed.
 _ENTRY, _UNFINISHED = "prepared-", ".prepared-"
-_PLAN = "plan.json"
-_ARRAYS = {"endpoints": np.float32, "fixed": np.float32}
-_GRAPHS = ("head", "body")
+_UNFINISHED_S = 3600.0
+# The same sums in another order, as for the check of a prepared model against its file.
+_TOLERANCE = 1e-5
 
 
-def prepared_once(file: Path, slim: onnx.ModelProto, make: Callable[[], Prepared]) -> Prepared:
-    """The prepared model of `file` from the cache; made, checked (by `make`) and kept if it is not there.
+def prepared_once(
+    file: Path,
+    slim: onnx.ModelProto,
+    *,
+    make: Callable[[], tuple[Prepared, T]],
+    use: Callable[[Prepared], T],
+    probe: Callable[[T], FloatArray],
+) -> T:
+    """What `use` makes of the prepared model of `file` from the cache, or `make` if it is not there.
 
-    `slim`: the model in `file`, without its weights. A cache that cannot be read or written costs time only.
+    `slim`: the model in `file`, without its weights. `make`: prepares it, checks what comes of it, and returns both.
+    `probe`: runs it on one small image, always the same. An entry that cannot be used, or gives another result than
+    when it was made, is made again. A cache that cannot be read or written costs time only.
     """
     folder = cache_folder()
     if folder is None:
-        return make()
-    entry = folder / f"{_ENTRY}{_key(file, slim)}"
-    if (kept := _read(entry)) is not None:
-        return kept
-    prepared = make()
-    with contextlib.suppress(OSError):
-        _write(prepared, entry)
-        _prune(folder, entry)
-    return prepared
+        return make()[1]
+    key = _key(file, slim)
+    place = folder / f"{_ENTRY}{key[:40]}"
+    if (entry := read_entry(place, key, slim)) is not None:
+        with contextlib.suppress(Exception):  # of ONNX Runtime, NumPy, memory
+            used = use(entry.prepared)
+            if _is_same(probe(used), entry.probe):
+                with contextlib.suppress(OSError):  # a cache that may only be read
+                    os.utime(place)  # what was used last is removed last
+                return used
+    prepared, used = make()
+    with contextlib.suppress(Exception):
+        _keep(Entry(key, prepared, probe(used)), place)
+        _prune(folder, place)
+    return used
+
+
+def _is_same(result: FloatArray, kept: FloatArray) -> bool:
+    if result.shape != kept.shape:
+        return False
+    error, largest = float(np.abs(result - kept).max()), float(np.abs(kept).max())
+    return error <= _TOLERANCE * max(1.0, largest)  # NaN is not
 
 
 def _key(file: Path, slim: onnx.ModelProto) -> str:
     """A name for the model's content, ONNX Runtime's version, and the CPU, which decides on the layout."""
     digest = hashlib.sha256(f"{_FORMAT} {onnxruntime.__version__} {_cpu()}".encode())
-    elsewhere = {
-        entry.value for tensor in slim.graph.initializer for entry in tensor.external_data if entry.key == "location"
-    }
-    for name in [file.name, *sorted(elsewhere - {file.name})]:
-        with (file.parent / name).open("rb") as opened:
+    for name in [file.name, *sorted(locations(slim).keys() - {file.name})]:
+        with open_file(file.parent / name) as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()[:40]
+    return digest.hexdigest()
 
 
 @functools.cache
@@ -74,70 +98,35 @@ def _cpu() -> str:
     return f"{platform.machine()} {platform.processor()}"
 
 
-def _write(prepared: Prepared, entry: Path) -> None:
-    entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=entry.parent))
-    try:
-        for name in _GRAPHS:
-            (temporary / name).write_bytes(getattr(prepared, name))
-        for name in _ARRAYS:
-            with (temporary / name).open("wb") as opened:
-                np.save(opened, getattr(prepared, name), allow_pickle=False)
-        plan = {
-            "total": prepared.total,
-            "packed": prepared.packed,
-            "slices": [asdict(s) for s in prepared.slices],
-            "scalings": [asdict(s) for s in prepared.scalings],
-        }
-        digests = {name: _digest(temporary / name) for name in (*_GRAPHS, *_ARRAYS)}
-        text = json.dumps(plan, sort_keys=True)
-        digests[_PLAN] = hashlib.sha256(text.encode()).hexdigest()
-        (temporary / _PLAN).write_text(json.dumps({"plan": text, "sha256": digests}))
-        shutil.rmtree(entry, ignore_errors=True)  # a broken one
-        temporary.rename(entry)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def _keep(entry: Entry, place: Path) -> None:
+    with unfinished_folder(place.parent) as temporary:
+        write_entry(entry, temporary)
+        _remove(place)  # one that cannot be used
+        temporary.rename(place)
 
 
-def _read(entry: Path) -> Prepared | None:
-    """The entry, None where there is none or it is not whole."""
-    try:
-        stored = json.loads((entry / _PLAN).read_text())
-        digests = stored["sha256"]
-        found = {name: _digest(entry / name) for name in (*_GRAPHS, *_ARRAYS)}
-        found[_PLAN] = hashlib.sha256(stored["plan"].encode()).hexdigest()
-        if found != digests:
-            return None
-        plan = json.loads(stored["plan"])
-        arrays = {name: np.load(entry / name, mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-        if any(arrays[name].dtype != kind for name, kind in _ARRAYS.items()):
-            return None
-        with contextlib.suppress(OSError):  # a cache that may only be read
-            os.utime(entry)  # what was used last is removed last
-        return Prepared(
-            head=(entry / "head").read_bytes(),
-            body=(entry / "body").read_bytes(),
-            total=int(plan["total"]),
-            packed=bool(plan["packed"]),
-            slices=tuple(Slice(**{**s, "shape": tuple(s["shape"])}) for s in plan["slices"]),
-            scalings=tuple(Scaling(**s) for s in plan["scalings"]),
-            **arrays,
-        )
-    except Exception:  # what it may hold instead knows no end
-        return None
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _remove(place: Path) -> None:
+    """Remove what is in the way, whatever it is; links are not followed."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _prune(folder: Path, newest: Path) -> None:
     """Remove the entries that were not used for longest until the others fit into the limit."""
-    ours = (e for e in folder.iterdir() if e.name.startswith((_ENTRY, _UNFINISHED)) and e.is_dir())
-    entries = sorted(ours, key=lambda e: e.stat().st_mtime, reverse=True)
     total = 0
-    for entry in entries:
-        total += sum(file.stat().st_size for file in entry.iterdir())
-        if total > _LIMIT_BYTES and entry != newest:
+    for entry in sorted(_entries(folder), key=lambda e: e.lstat().st_mtime, reverse=True):
+        total += sum(file.lstat().st_size for file in entry.iterdir())
+        left_over = entry.name.startswith(_UNFINISHED) and time.time() - entry.lstat().st_mtime > _UNFINISHED_S
+        if left_over or (total > _LIMIT_BYTES and entry != newest):
             shutil.rmtree(entry, ignore_errors=True)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """Folders of this user that are called as entries are; no links to any."""
+    with os.scandir(folder) as found:
+        for item in found:
+            is_entry = item.name.startswith((_ENTRY, _UNFINISHED)) and item.is_dir(follow_symlinks=False)
+            if is_entry and why_not_ours(Path(item.path)) is None:
+                yield Path(item.path)

@@ -1,5 +1,6 @@
 """Where a model runs: `auto`, `cpu`, `cuda`, `tensorrt` or `openvino`, and never silently anywhere else."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 
 import onnxruntime
 
-from .cache_folder import cache_folder
+from .cache_folder import cache_folder, why_no_cache
 from .cuda_turns import in_turn
 from .errors import InputError, ProviderError
 from .explaining import first_line
@@ -135,7 +136,9 @@ def open_session(
     if (place := resolve(provider)) is not None:
         name, note = place
         session = _create(source, name, threads, options or {}, weights, half)
-        return OpenedSession(session, name, f"{note}, on {session.device}" if name == OPENVINO else note)
+        note += f", on {session.device}" if name == OPENVINO else ""
+        note += f"; {reason}" if name == "tensorrt" and (reason := why_no_cache()) else ""
+        return OpenedSession(session, name, note)
     reasons: list[str] = []
     for name in _AUTO[:-1]:
         try:
@@ -252,9 +255,12 @@ def _chain(provider: str, given: Mapping[str, str], half: bool) -> list[tuple[st
 
 
 def _with_folders(name: str, options: dict[str, str]) -> dict[str, str]:
-    folder = cache_folder() if name == _TENSORRT[0] else None
-    if folder is None:
+    if name != _TENSORRT[0]:
         return dict(options)
+    folder = cache_folder()
+    if folder is None:  # without one TensorRT would take what lies in the current folder, whoever put it there
+        return {**options, **dict.fromkeys(_TENSORRT[1], "0")}
     place = folder / "tensorrt"
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(OSError):  # one that may only be read
+        place.mkdir(exist_ok=True, mode=0o700)
     return {**options, **dict.fromkeys(_TENSORRT_FOLDERS, str(place))}

@@ -1,0 +1,92 @@
+"""What the tests of the cache share: two models, what was prepared for them, and entries that are changed by hand."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx_models import conv_stack, noise, save
+from policies import assert_same, reference
+
+import dni_runtime.opening
+from dni_runtime import load
+from dni_runtime.laid_out import LaidOut
+from dni_runtime.prepare import Prepared, prepare
+
+X = noise(1, 3, 16, 24)
+SEEDS = (0, 1)
+PROTOS = {seed: conv_stack(features=24, seed=seed) for seed in SEEDS}
+WANTED = {seed: reference(proto, 0.31, X) for seed, proto in PROTOS.items()}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DNI_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    return [save(PROTOS[seed], tmp_path / f"{seed}.onnx") for seed in SEEDS]
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders of the models that were prepared and not found in the cache, in order."""
+    folders: list[Path] = []
+
+    def count(slim: onnx.ModelProto, folder: Path) -> Prepared:
+        folders.append(folder)
+        return prepare(slim, folder)
+
+    monkeypatch.setattr(dni_runtime.opening, "prepare", count)
+    return folders
+
+
+def assert_right(path: Path, seed: int = 0) -> str:
+    """The right pixels, fast; returns the note."""
+    with load(path, "cpu", alpha_policy="dynamic") as model:
+        assert isinstance(model._runner, LaidOut), model.alpha_note
+        assert_same(model(X, 0.31), WANTED[seed])
+        return model.alpha_note
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(cache.glob("prepared-*"))
+
+
+def rewrite(entry: Path, change: Callable[[dict[str, Any]], object], **files: bytes | np.ndarray) -> None:
+    """Change the plan and files of an entry, and correct all digests, as somebody who knows would."""
+    stored = json.loads((entry / "plan.json").read_text())
+    plan = json.loads(stored["plan"])
+    change(plan)
+    for name, content in files.items():
+        with (entry / name).open("wb") as opened:
+            np.save(opened, content) if isinstance(content, np.ndarray) else opened.write(content)
+        stored["sha256"][name] = hashlib.sha256((entry / name).read_bytes()).hexdigest()
+    text = json.dumps(plan)
+    stored["sha256"]["plan.json"] = hashlib.sha256(text.encode()).hexdigest()
+    (entry / "plan.json").write_text(json.dumps({**stored, "plan": text}))
+
+
+def nothing(plan: dict[str, Any]) -> None:
+    """The plan stays as it is."""
+
+
+def other_array(name: str, change: Callable[[Any], Any]) -> Callable[[Path], object]:
+    return lambda entry: rewrite(entry, nothing, **{name: np.ascontiguousarray(change(np.load(entry / name)))})
+
+
+def assert_made_again(cache: Path, path: Path, prepared: list[Path], damage: Callable[[Path], object]) -> None:
+    assert_right(path)
+    (entry,) = entries(cache)
+    damage(entry)
+    assert_right(path)
+    assert len(prepared) == 2
+    assert_right(path)
+    assert len(prepared) == 2  # what was made again is whole, and used
+    assert entries(cache) == [entry]
