@@ -11,16 +11,8 @@ from dni_runtime.printable import printable
 # What Windows refuses in names, and what means something in addresses.
 _FORBIDDEN = frozenset('<>:"/\\|?*#%')
 _LIMIT_BYTES = 250
-# What all browsers show, as Pillow calls it.
-_EXAMPLES = {
-    ".avif": "AVIF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".jpeg": "JPEG",
-    ".jpg": "JPEG",
-    ".png": "PNG",
-    ".webp": "WEBP",
-}
+# What we read and browsers show, as Pillow calls it.
+_EXAMPLES = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
 def check_name(path: Path, name: str) -> str:

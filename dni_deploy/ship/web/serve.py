@@ -50,6 +50,8 @@ def serve_site(
 class _Server(ThreadingHTTPServer):
     """A thread for each connection, but not for any number of them."""
 
+    request_queue_size = _LIMIT_CONNECTIONS  # that wait to be accepted, which takes no time
+
     def __init__(self, address: tuple[str, int], site: Path) -> None:
         self._free = BoundedSemaphore(_LIMIT_CONNECTIONS)
         super().__init__(address, partial(Handler, directory=str(site)))
