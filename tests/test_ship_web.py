@@ -220,7 +220,6 @@ def test_another_version_in_node_modules_is_not_taken(tmp_path: Path, monkeypatc
     (package / "dist").mkdir(parents=True)
     for name in [*WASM, *WEBGPU]:
         (package / "dist" / name).write_text("old")
-    (package / "package.json").write_text('{"version": "1.0.0"}')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(

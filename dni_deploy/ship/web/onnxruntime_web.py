@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import shutil
 import subprocess
 import tarfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from dni_runtime import DniError, InputError
 from dni_runtime.cache_folder import cache_folder
+from dni_runtime.regular_file import open_file
 from dni_runtime.unfinished import unfinished_folder
 
 VERSION = "1.30.0"
@@ -20,8 +20,19 @@ VERSION = "1.30.0"
 # Of the package's tarball on npm, as `npm view onnxruntime-web@1.30.0 dist.integrity` gives it.
 _SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 _PACKAGE = "onnxruntime-web"
-_WASM = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-_WEBGPU = ("ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify.mjs", "ort-wasm-simd-threaded.asyncify.wasm")
+# More than any of its files has.
+_LIMIT_BYTES = 2**26
+# These run in the browser of whoever visits the page: what is found here, and was not named, has to be what npm gives.
+_WASM = {
+    "ort.wasm.min.mjs": "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
+    "ort-wasm-simd-threaded.mjs": "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b",
+    "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
+}
+_WEBGPU = {
+    "ort.webgpu.min.mjs": "3dffff71811bc13a3a3d9591c57ca5ee5735b8f5f3eaf789510b02bb040ae3a0",
+    "ort-wasm-simd-threaded.asyncify.mjs": "3d1c85995364bb643302fc6fd877a0c3ba5ae72401815e0f24828a53d9191e28",
+    "ort-wasm-simd-threaded.asyncify.wasm": "39f9f0894d478800487ed9f7dbe92618498db320cf55c8e3d89adff8dce658da",
+}
 
 
 def copy_onnxruntime_web(target: Path, source: Path | None = None, *, webgpu: bool = True) -> None:
@@ -29,23 +40,26 @@ def copy_onnxruntime_web(target: Path, source: Path | None = None, *, webgpu: bo
 
     `source`: a folder with it (the package, its `dist`, or a `node_modules`). Without, it is taken from a
     `node_modules` in this folder or above it, from the cache, or fetched by `npm pack`, in this order; the version is
-    VERSION then. Raises InputError where `source` lacks a file, DniError where npm is missing or fails.
+    VERSION then, and the files are npm's to the last bit. Raises InputError where `source` lacks a file, DniError where
+    npm is missing or fails.
     """
-    names = (*_WASM, *_WEBGPU) if webgpu else _WASM
+    digests = _WASM | _WEBGPU if webgpu else _WASM
     if source is not None:
-        _copy(_in_folder(source, names), target, names)
+        folder = _in_folder(source, tuple(digests))
+        target.mkdir(parents=True)
+        for name in digests:
+            shutil.copyfile(folder / name, target / name)
         return
     cache = cache_folder()
     kept = None if cache is None else cache / f"{_PACKAGE}-{VERSION}"
     for folder in (*_installed(), *filter(None, [kept])):
-        if _holds(folder, names):
-            _copy(folder, target, names)
+        if _copy_tested(folder, target, digests):
             return
     with unfinished_folder() as temporary:
         unpacked = _fetch(temporary)
         if kept is not None:
             _keep(unpacked, kept)
-        _copy(unpacked, target, names)
+        _copy_tested(unpacked, target, digests)
 
 
 def _in_folder(source: Path, names: tuple[str, ...]) -> Path:
@@ -62,23 +76,31 @@ def _in_folder(source: Path, names: tuple[str, ...]) -> Path:
 
 
 def _installed() -> Iterator[Path]:
-    """Where Node would look for it, where the version is the tested one."""
+    """Where Node would look for it: also in folders that are other people's, such as /tmp/node_modules."""
     here = Path.cwd()
     for parent in (here, *here.parents):
-        package = parent / "node_modules" / _PACKAGE
-        with suppress(OSError, ValueError):
-            if json.loads((package / "package.json").read_text()).get("version") == VERSION:
-                yield package / "dist"
+        yield parent / "node_modules" / _PACKAGE / "dist"
 
 
 def _holds(folder: Path, names: tuple[str, ...]) -> bool:
     return all((folder / name).is_file() for name in names)
 
 
-def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
+def _copy_tested(source: Path, target: Path, digests: dict[str, str]) -> bool:
+    """Copy the files if all are what they should be; what was looked at is what is written."""
+    contents = {}
+    for name, digest in digests.items():
+        try:
+            with open_file(source / name) as file:
+                contents[name] = file.read(_LIMIT_BYTES)
+        except OSError:
+            return False
+        if hashlib.sha256(contents[name]).hexdigest() != digest:
+            return False
     target.mkdir(parents=True)
-    for name in names:
-        shutil.copyfile(source / name, target / name)
+    for name, data in contents.items():
+        (target / name).write_bytes(data)
+    return True
 
 
 def _fetch(folder: Path) -> Path:
