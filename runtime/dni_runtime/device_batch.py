@@ -25,6 +25,9 @@ SLOT = 128
 
 _ELEMENTWISE = frozenset({"Add", "Cast", "Div", "Exp", "Mul", "Neg", "Pow", "Reciprocal", "Sqrt", "Sub"})
 
+# `compute` calls itself that often. BatchNorm's expression is a dozen deep.
+_DEPTH_LIMIT = 100
+
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -60,6 +63,7 @@ class Batches:
         # From the first node to the last, so that an expression is one number however deep it is.
         self._numbers: dict[str, Hashable] = {}
         self._known: dict[Hashable, int] = {}
+        self._depths: dict[str, int] = {}
         for node in halves.head:
             self._read(node)
 
@@ -81,8 +85,10 @@ class Batches:
     def _read(self, node: onnx.NodeProto) -> None:
         """Number the expression that `node` is, if no other is the same."""
         inputs = tuple(self._expression(name) for name in node.input)
-        if len(node.output) != 1 or None in inputs:
+        depth = 1 + max((self._depths.get(name, 0) for name in node.input), default=0)
+        if len(node.output) != 1 or None in inputs or depth > _DEPTH_LIMIT:
             return
+        self._depths[node.output[0]] = depth
         if node.op_type in RESHAPES and inputs:
             self._numbers[node.output[0]] = inputs[0]
         elif node.op_type in _ELEMENTWISE:

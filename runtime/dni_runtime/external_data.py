@@ -108,12 +108,12 @@ def external_file(location: str, path: Path) -> Path:
         raise _refused(path, location, "which is not relative to its folder")
     try:
         real = (path.parent / location).resolve()
-        inside = real.is_relative_to(path.resolve().parent)
-    except (OSError, RuntimeError, ValueError):  # a link to itself, a zero byte
+        inside, there = real.is_relative_to(path.resolve().parent), real.exists()
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a zero byte, too long a name
         raise _refused(path, location, "which is no path") from None
     if not inside:
         raise _refused(path, location, "which is outside of its folder")
-    if real.exists() and (reason := why_no_file(real)):
+    if there and (reason := why_no_file(real)):
         raise _refused(path, location, f"which {reason}")
     return real
 
