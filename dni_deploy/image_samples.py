@@ -31,16 +31,7 @@ def read_samples(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt
     Raises InputError for kinds that would lose precision or come out wrong, and whatever Pillow does where it fails.
     """
     if image.format == "PNG":
-        header = read_header(file)
-        if (header.width, header.height) != image.size:
-            raise ValueError("its headers do not agree")
-        check_pixels(file, header)
-        if header.bits == 16 and header.color != GREY:
-            key = _transparent(image, header)
-            return _with_opacity(read_color(file, image, header), key)
-        if header.color != PALETTE:
-            key = _transparent(image, header)
-            return _with_opacity(_copy(path, image), key)
+        return _read_png(path, file, image)
     pixels = image.width * image.height
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         if image.tag_v2.get(TiffImagePlugin.COMPRESSION) in (6, 7):  # JPEG, in as many parts as there are strips
@@ -53,7 +44,26 @@ def read_samples(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt
     return _copy(path, image)
 
 
-def _copy(path: Path, image: Image.Image) -> npt.NDArray[Any]:
+def _read_png(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt.NDArray[Any]:
+    header = read_header(file)
+    if (header.width, header.height) != image.size:
+        raise ValueError("its headers do not agree")
+    check_pixels(file, header)
+    if header.color == PALETTE:
+        return _copy(path, image)
+    transparent = _transparent(image, header)
+    add_opacity = transparent is not None
+    if header.bits == 16 and header.color != GREY:
+        pixels: npt.NDArray[Any] = read_color(file, image, header, add_opacity)
+    else:
+        pixels = _copy(path, image, add_opacity)
+    if transparent is not None:
+        _hide(pixels, transparent)
+    return pixels
+
+
+def _copy(path: Path, image: Image.Image, add_opacity: bool = False) -> npt.NDArray[Any]:
+    """All pixels; with `add_opacity`, grey or RGB as (H, W, 4) whose opacity is still to be written."""
     is_wide = image.mode.startswith("I;16")
     if is_wide:
         mode = image.mode
@@ -62,11 +72,14 @@ def _copy(path: Path, image: Image.Image) -> npt.NDArray[Any]:
     else:
         kind = {"F": "floating-point values", "I": "values of 32 bits"}.get(image.mode, f"pixels of kind {image.mode}")
         raise InputError(f"{path} has {kind}; expected grey, RGB or CMYK of 8 or 16 bits a channel")
-    channels = Image.getmodebands(mode)
+    channels = 4 if add_opacity else Image.getmodebands(mode)
     shape = (image.height, image.width) if channels == 1 else (image.height, image.width, channels)
     pixels: npt.NDArray[Any] = np.empty(shape, np.uint16 if is_wide else np.uint8)
     for top, part in bands(image, mode):
-        pixels[top : top + len(part)] = part
+        if add_opacity:
+            pixels[top : top + len(part), :, :3] = part if part.ndim == 3 else part[:, :, None]
+        else:
+            pixels[top : top + len(part)] = part
     return pixels
 
 
@@ -84,19 +97,13 @@ def _transparent(image: Image.Image, header: PngHeader) -> tuple[int, ...] | Non
     return tuple((value & limit) * max(1, 255 // limit) for value in (key if isinstance(key, tuple) else (key,)))
 
 
-def _with_opacity(pixels: npt.NDArray[Any], transparent: tuple[int, ...] | None) -> npt.NDArray[Any]:
-    """Add opacity to grey or RGB: none for pixels that are just `transparent`, full for all others."""
-    if transparent is None:
-        return pixels
-    colors = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    result = np.empty((*colors.shape[:2], 4), pixels.dtype)
-    result[:, :, :3] = colors
-    result[:, :, 3] = np.iinfo(pixels.dtype).max
-    hidden = np.ones(colors.shape[:2], bool)
+def _hide(pixels: npt.NDArray[Any], transparent: tuple[int, ...]) -> None:
+    """Write the opacity of pixels (H, W, 4): none where the colour is just `transparent`, full elsewhere."""
+    hidden = np.ones(pixels.shape[:2], bool)
     for channel, value in enumerate(transparent):
-        hidden &= colors[:, :, channel] == value
-    result[hidden, 3] = 0
-    return result
+        hidden &= pixels[:, :, channel] == value
+    pixels[:, :, 3] = np.iinfo(pixels.dtype).max
+    pixels[hidden, 3] = 0
 
 
 def _read_tiff(path: Path, image: TiffImagePlugin.TiffImageFile) -> npt.NDArray[Any]:

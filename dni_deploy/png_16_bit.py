@@ -27,13 +27,14 @@ _BAND_BYTES = 2**20
 _LEVEL = 1
 
 
-def read_color(file: IO[bytes], image: Image.Image, header: PngHeader) -> npt.NDArray[np.uint16]:
+def read_color(file: IO[bytes], image: Image.Image, header: PngHeader, add_opacity: bool) -> npt.NDArray[np.uint16]:
     """The pixels (H, W, 3 or 4) of a file with 16 bits a channel, which has passed `check_pixels`.
 
-    `image`: opened from `file`, not loaded yet; it is, afterwards, with something else than it should be.
+    `image`: opened from `file`, not loaded yet; it is, afterwards, with something else than it should be. With
+    `add_opacity` RGB comes as (H, W, 4) whose opacity is still to be written.
     """
     channels = 3 if header.color == RGB else 4
-    result = np.empty((header.height, header.width, channels), "<u2")
+    result = np.empty((header.height, header.width, 4 if add_opacity else channels), "<u2")
     if header.color == GREY_OPACITY:
         # Two channels of 16 bits are as many bytes as four of 8, which the filters cannot tell apart.
         for top, part in _decode(image, "RGBA"):
@@ -42,9 +43,9 @@ def read_color(file: IO[bytes], image: Image.Image, header: PngHeader) -> npt.ND
     halves = result.view(np.uint8).reshape(*result.shape, 2)
     mode = "RGB" if header.color == RGB else "RGBA"
     for top, part in _decode_again(file, f"{mode};16B"):
-        halves[top : top + len(part), :, :, _HIGH] = part
+        halves[top : top + len(part), :, :channels, _HIGH] = part
     for top, part in _decode(image, f"{mode};16L"):
-        halves[top : top + len(part), :, :, _LOW] = part
+        halves[top : top + len(part), :, :channels, _LOW] = part
     return result.astype(np.uint16, copy=False)
 
 
