@@ -15,13 +15,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dni_runtime import ArchitectureError
 
+from .stored import size_text
+
 # The deepest of spandrel's networks number a few hundred layers.
 LARGEST_NUMBER = 10_000
 LARGEST_SCALE = 64
-# Beside its weights a network makes masks and the like; each of its tensors is made, and filled, several times.
-_TIMES = 8
+# All of spandrel's networks make up to 1.15 times as many tensors as they have weights, of as many bytes. Weights may
+# be stored as float16, and are made as float32.
+_TIMES = 4
 _SLACK_BYTES = 2**28
-_SLACK_TENSORS = 10_000
+_SLACK_TENSORS = 1000
 
 
 @contextmanager
@@ -56,14 +59,13 @@ class _Budget(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._tensors_left = _TIMES * len(tensors) + _SLACK_TENSORS
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if args and not isinstance(args[0], Tensor):  # a tensor from nothing: by its shape, or by its length
-            first = args[0]
-            numbers = (
-                first if isinstance(first, list | tuple) else [part for part in args if not isinstance(part, list)]
-            )
-            if all(isinstance(number, int | float) for number in numbers):
-                shaped = isinstance(first, list | tuple)
-                self._charge(math.prod(numbers) if shaped else max(abs(number) for number in numbers))
+        first = args[0] if args else None
+        if isinstance(first, list) and all(isinstance(size, int) for size in first):  # zeros([3, 4])
+            self._charge(math.prod(first))
+        elif args and all(isinstance(number, int | float) for number in args):  # arange(12)
+            self._charge(max(abs(number) for number in args))
+        elif func is torch.ops.aten.clone.default:  # copy.deepcopy(layer)
+            self._charge(args[0].numel())
         return func(*args, **(kwargs or {}))
 
     def _charge(self, elements: float) -> None:
@@ -71,7 +73,7 @@ class _Budget(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._tensors_left -= 1
         if self._bytes_left < 0 or self._tensors_left < 0:
             raise ArchitectureError(
-                f"the names and shapes of the {self._given_bytes / 1e6:.3g} MB of weights in {self._owner} describe a "
+                f"the names and shapes of the {size_text(self._given_bytes)} of weights in {self._owner} describe a "
                 "network that is many times larger than they are; it is not built"
             )
 
