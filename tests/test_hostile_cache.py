@@ -21,6 +21,11 @@ from cached_models import (
     rewrite,
 )
 from onnx import helper
+from onnx_models import conv_stack, noise, save
+from policies import assert_same
+
+from dni_runtime import load
+from dni_runtime.laid_out import LaidOut
 
 __all__ = ["cache", "paths", "prepared"]  # fixtures
 
@@ -126,3 +131,18 @@ CONTENTS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("name", CONTENTS)
 def test_contents_that_do_not_fit(name: str, cache: Path, paths: list[Path], prepared: list[Path]):
     assert_made_again(cache, paths[0], prepared, CONTENTS[name])
+
+
+def test_a_model_of_a_large_fixed_size_is_not_run_when_it_is_loaded(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What is compared is a result of 8 x 8 pixels; of 512 x 512 it would take longer than all of the rest."""
+    path = save(conv_stack(features=24, shape=(1, 512, 512)), tmp_path / "fixed.onnx")
+    with load(path, "cpu", alpha_policy="dynamic") as model:
+        wanted = model(noise(1, 3, 512, 512), 0.31)
+    shapes: list[tuple[int, ...]] = []
+    original = LaidOut.run
+    monkeypatch.setattr(LaidOut, "run", lambda self, x, alpha: shapes.append(x.shape) or original(self, x, alpha))
+    with load(path, "cpu", alpha_policy="dynamic") as model:
+        assert shapes == []
+        assert_same(model(noise(1, 3, 512, 512), 0.31), wanted)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from cached_models import assert_made_again, assert_right, cache, entries, other_array, paths, prepared
 
 from dni_deploy.ship.web.onnxruntime_web import VERSION, copy_onnxruntime_web
-from dni_runtime import DniError, prepared_cache, providers
+from dni_runtime import DniError, prepared_cache, providers, unfinished
 
 __all__ = ["cache", "paths", "prepared"]  # fixtures
 
@@ -139,3 +141,33 @@ def test_what_killed_processes_left_is_removed(cache: Path, paths: list[Path]):
     assert_right(paths[0])
     assert [path.exists() for path in (*left, at_work)] == [False, False, True]
     assert len(entries(cache)) == 1
+
+
+KILLED = """
+import os, sys
+import dni_runtime
+from dni_runtime import prepared_entry
+write = prepared_entry.np.save
+def killed(*arguments, **options):
+    write(*arguments, **options)
+    os.kill(os.getpid(), 9)
+prepared_entry.np.save = killed
+dni_runtime.load(sys.argv[1], "cpu")
+"""
+
+
+def test_a_process_that_is_killed_as_it_writes(cache: Path, paths: list[Path], prepared: list[Path]):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(paths[0])], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == -9, done.stderr
+    (left,) = cache.iterdir()
+    assert left.name.startswith(".dni-")
+    for path in (*left.iterdir(), left):
+        os.utime(path, (1, 1))
+    unfinished._swept.clear()  # as in a process that starts later
+    assert_right(paths[0])
+    assert_right(paths[0])
+    assert len(prepared) == 1
+    assert list(cache.iterdir()) == entries(cache)

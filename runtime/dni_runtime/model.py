@@ -62,7 +62,8 @@ def load(
     alpha are kept whatever it says.
 
     On the CPU the first load of an alpha-input model takes longer than those after it: what it finds out is
-    kept on disk, in the platform's cache folder or that of the environment variable DNI_CACHE_DIR (empty: none).
+    kept on disk, in the platform's cache folder or that of the environment variable DNI_CACHE_DIR (empty: none). A
+    folder in which others can write is not used, and `Model.alpha_note` says so.
 
     Raises ModelError if the file cannot be read, ProviderError if the provider cannot run here, InputError
     for other arguments that make no sense.
