@@ -12,8 +12,13 @@ HAPROXY_CFG = "haproxy.cfg"
 DEFAULT_LISTEN = ServerAddress("127.0.0.1", 9000)
 
 _ASKING = "^/v2(/health/(live|ready)|/models/[^/]+(/versions/[0-9]+)?(/(ready|config|stats|infer))?)?/?$"
-_GRPC_ASKING = "/inference.GRPCInferenceService/Server /inference.GRPCInferenceService/Model /grpc.health.v1.Health/"
+_GRPC_ASKING = (
+    "^/(inference.GRPCInferenceService/(Server[A-Za-z]+|Model(Ready|Metadata|Config|Statistics|Infer))"
+    "|grpc.health.v1.Health/Check)$"
+)
 _REFUSED = '{"error":"only health, metadata and inference pass HAProxy; for anything else ask a server itself"}'
+_NO_LENGTH = '{"error":"a request without Content-Length does not pass HAProxy"}'
+_PACKED = '{"error":"a compressed request does not pass HAProxy"}'
 _TOO_LARGE = '{"error":"the request is over the limit of %d bytes (dni ship triton --max-pixels)"}'
 
 _TEXT = """\
@@ -73,6 +78,12 @@ frontend http
     bind {http}
     acl asking path_reg {asking}
     http-request return status 403 content-type application/json string '{refused}' unless asking
+    # Of these Triton would keep whatever comes, or what it is once it is inflated.
+    acl sized req.hdr(content-length) -m found
+    acl chunked req.hdr(transfer-encoding) -m found
+    acl compressed req.hdr(content-encoding) -m found
+    http-request return status 411 content-type application/json string '{no_length}' if chunked or METH_POST !sized
+    http-request return status 415 content-type application/json string '{packed}' if compressed
     http-request return status 413 content-type application/json string '{too_large}' if {{ req.body_size gt {limit} }}
     http-error status 502 content-type application/json string '{{"error":"the server ended before it had answered"}}'
     http-error status 503 content-type application/json string '{{"error":"no server is ready"}}'
@@ -81,8 +92,16 @@ frontend http
 
 frontend grpc
     bind {grpc} proto h2
-    acl asking path_beg {grpc_asking}
+    acl asking path_reg {grpc_asking}
     http-request return status 403 unless asking
+    # Triton takes messages of up to 2 GiB, and those that are as large once they are inflated. How long one is stands
+    # in its bytes 1 to 4; streams, which could go on with longer ones, are not asking.
+    acl plain req.hdr(grpc-encoding) identity
+    acl compressed req.hdr(grpc-encoding) -m found
+    acl large req.body,bytes(1,4),be2dec(,4) -m int gt {limit}
+    http-request return status 404 if compressed !plain
+    http-request wait-for-body time 30s at-least 5
+    http-request return status 413 if large
     default_backend triton_grpc
 
 frontend stats
@@ -172,6 +191,8 @@ def haproxy_config(front: Front, limit_bytes: int, requests: Mapping[str, str | 
         asking=_ASKING,
         grpc_asking=_GRPC_ASKING,
         refused=_REFUSED,
+        no_length=_NO_LENGTH,
+        packed=_PACKED,
         too_large=_TOO_LARGE % limit_bytes,
         limit=limit_bytes,
         answering="\n".join(answering),
