@@ -101,8 +101,8 @@ def _aligned(rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> Iterator[
 class Terminal:
     """What a command tells while it works: stderr as it is now, wherever it is redirected later."""
 
-    def __init__(self) -> None:
-        self._console = Console(file=_own_stderr(), highlight=False)
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._console = Console(file=file or _own_stderr(), highlight=False)
 
     def tell(self, remark: str) -> None:
         self._console.print(Text(printable(remark), style="dim"), soft_wrap=True)
@@ -134,7 +134,7 @@ class Terminal:
 
 def status(step: str) -> contextlib.AbstractContextManager[Step]:
     """See Terminal.status."""
-    return Terminal().status(step)
+    return Terminal(sys.stderr).status(step)
 
 
 def _stream(err: bool = False) -> TextIO:
