@@ -3,6 +3,7 @@
 Names of tensors are a stranger's, and become Python literals by `ascii`; that of the model is letters, digits and ._-
 """
 
+from dni_deploy.image_files import IMAGE_FORMATS
 from dni_deploy.ship.model_file import ModelFile
 
 _HEAD = '''"""Send a picture to {name}: python client.py PHOTO{alpha_argument} RESULT [HOST:PORT]
@@ -16,15 +17,16 @@ import numpy as np
 import tritonclient.http as triton
 from PIL import Image
 
+FORMATS = {formats}  # Pillow knows 40 others, and runs programs for some
 photo, {alpha_variable}result, address = [*sys.argv[1:], "127.0.0.1:8000"][:{count}]
 '''
 
-_IMAGE = """image = np.asarray(Image.open(photo).convert("RGB"))[None]  # uint8, one picture of (height, width, 3)
+_IMAGE = """image = np.asarray(Image.open(photo, formats=FORMATS).convert("RGB"))[None]  # uint8 (1, height, width, 3)
 inputs = [triton.InferInput("image", image.shape, "UINT8")]
 inputs[0].set_data_from_numpy(image)
 """
 
-_TENSOR = """pixels = np.asarray(Image.open(photo).convert("RGB"), {dtype})
+_TENSOR = """pixels = np.asarray(Image.open(photo, formats=FORMATS).convert("RGB"), {dtype})
 x = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]) / {dtype}(255)  # (1, 3, height, width), 0..1{multiple}
 inputs = [triton.InferInput({image}, x.shape, "{kind}")]
 inputs[0].set_data_from_numpy(x)
@@ -55,6 +57,7 @@ def client_example(name: str, model: ModelFile, backend: str, *, baked: bool) ->
     takes_alpha = baked or model.alpha is not None
     head = _HEAD.format(
         name="the model of the nearest alpha" if baked else name,
+        formats=list(IMAGE_FORMATS),
         imports="import json\nfrom pathlib import Path\n" if baked else "",
         alpha_argument=" ALPHA" if takes_alpha else "",
         alpha_variable="alpha, " if takes_alpha else "",
