@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from commands import dni
 from torch import nn
 from torch_files import archive, rezipped, tensor, weights, whole
 
@@ -118,3 +120,16 @@ def test_tied_weights_share_their_memory(tmp_path: Path):
     torch.save({"a": tied, "b": tied}, tmp_path / "a.pth")
     got = read_endpoints([tmp_path / "a.pth"])[0][0].tensors
     assert got["a"].data_ptr() == got["b"].data_ptr()
+
+
+def test_a_compressed_pair_blends_as_the_pair_does(tmp_path: Path):
+    pair = [tmp_path / "a.pth", tmp_path / "b.pth"]
+    for number, path in enumerate(pair):
+        torch.save({"params": {f"conv{i}.weight": torch.randn(64, 64, 3, 3) + number for i in range(4)}}, path)
+    packed = [rezipped(path, path.with_suffix(".ckpt")) for path in pair]
+    for sources, output in ((pair, "c.safetensors"), (packed, "d.safetensors")):
+        dni("blend", *sources, "--alpha", 0.25, "-o", tmp_path / output).assert_ok()
+    plain, compressed = (safetensors.torch.load_file(tmp_path / name) for name in ("c.safetensors", "d.safetensors"))
+    assert all(torch.equal(plain[name], compressed[name]) for name in plain)
+    a, b = (torch.load(path)["params"]["conv3.weight"] for path in pair)
+    assert torch.allclose(compressed["conv3.weight"], 0.25 * a + 0.75 * b, atol=1e-6)
