@@ -23,6 +23,8 @@ _SAME = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA", "LA": "RG
 _SAME |= {"CMYK": "RGB", "YCbCr": "RGB"}
 # Pillow decodes them in Python, a pixel at a time.
 _MOST_RUN_LENGTH_PIXELS = 20_000_000
+# libtiff has memory for a whole tile, however small the image is; 256 x 256 is usual.
+_LARGEST_TILE_PIXELS = 2**24
 
 
 def read_samples(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt.NDArray[Any]:
@@ -115,6 +117,9 @@ def _read_tiff(path: Path, image: TiffImagePlugin.TiffImageFile) -> npt.NDArray[
         raise InputError(f"{path} has {kind} values; expected unsigned ones, 8 or 16 bits a channel")
     if bits > 8 and not image.mode.startswith("I;16"):
         raise InputError(f"{path} is a TIFF with {bits} bits a channel; save it as a 16-bit PNG")
+    tile_pixels = tags.get(TiffImagePlugin.TILEWIDTH, 0) * tags.get(TiffImagePlugin.TILELENGTH, 0)
+    if tile_pixels > max(_LARGEST_TILE_PIXELS, image.width * image.height):
+        raise ValueError("its tiles are larger than it is")
     inverted = bits > 8 and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == 0
     if not _covered(image):
         raise ValueError("parts of its pixels are missing")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx_models import picture
 from PIL import Image, _imaging
 from png_files import chunk, filtered, png
-from tiff_files import PLANAR, RGB, tiff
+from tiff_files import COMPRESSION, PLANAR, RGB, tiff
 
 from dni_deploy.image_files import read_image
 from dni_runtime import InputError
@@ -187,3 +187,13 @@ def test_strips_that_are_not_there(tmp_path: Path, planar: bool):
     assert said(tmp_path / "image.tif", less) == "is damaged or cannot be read (parts of its pixels are missing)"
     assert said(tmp_path / "image.tif", whole) == ""
     np.testing.assert_array_equal(read_image(tmp_path / "image.tif"), samples)
+
+
+def test_a_tile_that_is_much_larger_than_its_image(tmp_path: Path):
+    samples, (width, height, offset, count) = picture(75, 90, 3), (322, 323, 324, 325)
+    tags = {COMPRESSION: [8], width: [2**24], height: [16], offset: [8], count: [75 * 90 * 3]}
+    content = tiff([zlib.compress(samples.tobytes())], (75, 90), bits=(8, 8, 8), photometric=RGB, tags=tags)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    message = "is damaged or cannot be read (its tiles are larger than it is)"
+    assert said(tmp_path / "image.tif", content) == message
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kilobytes
