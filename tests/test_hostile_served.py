@@ -112,6 +112,16 @@ def test_a_deadly_request_costs_a_start_and_no_more(served: Served, wanted: NDAr
     assert memory and not [region for region in memory if region.exists()]
 
 
+def test_one_instance_of_several_is_missed(path: Path, wanted: NDArray[Any]):
+    with serving(path, "--instances", 2, "--threads", 1) as served:
+        server = server_of(served)
+        next(p for p in descendants(served.process) if p.name().startswith("triton_python")).kill()
+        wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, timeout_s=60)
+        wait_until(lambda: answer(served.told["http"]) is not None)
+        for _ in range(8):
+            np.testing.assert_array_equal(answer(served.told["http"]), wanted)
+
+
 @pytest.fixture(scope="module")
 def running(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(path, tmp_path_factory.mktemp("cluster")) as running:

@@ -1,17 +1,22 @@
 """haproxy.cfg as it is written: read by the real HAProxy, kept, refused."""
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 from cluster import need_haproxy
 from commands import Result, dni, names
-from onnx_models import conv_stack, save
+from onnx_models import conv_stack, save, unet
 
 from dni_deploy.ship.triton import Front, ServerAddress, haproxy
+from dni_deploy.ship.triton.config_file import read_config
 from dni_deploy.ship.triton.haproxy import haproxy_config
 from dni_deploy.ship.triton.haproxy_check import check_haproxy
 from dni_deploy.ship.triton.server_address import parse_servers
+from dni_deploy.ship.triton.tiny_request import tiny_request
 from dni_runtime import DniError, InputError
 
 REQUESTS = {"stack": '{"inputs":[]}', "large": None}
@@ -72,6 +77,32 @@ def test_a_name_that_is_unknown_here_is_remarked(model: Path, repo: Path):
     notes = [line for line in result.err.splitlines() if line.startswith("note: ")]
     assert len(notes) == 1
     assert "'triton_a.invalid'" in notes[0]
+
+
+@pytest.mark.parametrize("case", ["free", "in fours", "baked", "of one size", "large"])
+def test_models_of_tensors_are_asked_for_what_they_take(tmp_path: Path, repo: Path, case: str):
+    """As many pixels as the network needs, as ONNX Runtime itself answers; none that HAProxy could not hold."""
+    made = {
+        "free": conv_stack(),
+        "in fours": unet(),
+        "baked": conv_stack(alpha=0.5),
+        "of one size": conv_stack(shape=(1, 32, 48)),
+        "large": conv_stack(shape=(1, 512, 512)),
+    }
+    path = save(made[case], tmp_path / "stack.onnx")
+    ship(path, "-o", repo, "--haproxy", "10.0.0.1:8000").assert_ok()
+    text, request = (repo / "haproxy.cfg").read_text(), tiny_request(read_config(repo / "stack"))
+    assert ("check inter 20s" in text) == (case in ("of one size", "large"))
+    if case == "large":
+        assert request is None
+        assert "http-check send meth GET uri /v2/models/stack/ready ver" in text
+        return
+    assert request is not None
+    assert f"hdr Content-Type application/json body '{request}'\n" in text
+    inputs = {i["name"]: np.array(i["data"], np.float32).reshape(i["shape"]) for i in json.loads(request)["inputs"]}
+    (y,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(["output"], inputs)
+    assert y.shape == inputs["input"].shape
+    assert y.size < (5000 if case == "of one size" else 200)
 
 
 BAD = {

@@ -220,7 +220,9 @@ def check(repository: Path, as_json: bool) -> None:
 )
 @_options("python")
 @click.option(
-    "--model-control", is_flag=True, help="Let whoever reaches the server have models loaded: new versions, or others."
+    "--model-control",
+    is_flag=True,
+    help="Let clients load models: new versions, or others. Whoever reaches the server can have it run any program.",
 )
 @click.option("--verbose", is_flag=True, help="Show the server's own log.")
 @common.as_json

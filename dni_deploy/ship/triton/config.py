@@ -8,6 +8,7 @@ from dni_runtime import format_alpha
 
 from .contract import Port, contract
 from .options import ShipOptions
+from .tiny_request import FIXED_SIZE
 from .warmup import Warmup, warmups
 
 # As in dni_runtime.providers, for the same reasons: HEURISTIC is cuDNN's quick search, TF32 costs float32 the parity
@@ -90,6 +91,9 @@ def _file_name(data: bytes) -> str:
 def _parameters(model: ModelFile, options: ShipOptions) -> dict[str, str]:
     """What the Python model reads, and, under "dni", the metadata: clients get it by asking for the configuration."""
     parameters = {"dni": model.metadata.to_json()}
+    height, width = model.signature.shape[2:]
+    if height and width:
+        parameters[FIXED_SIZE] = f"{height}x{width}"
     if options.backend == "python":
         parameters |= {"max_pixels": str(options.max_pixels), "max_input_pixels": str(options.max_input_pixels)}
         if options.threads is not None:

@@ -167,10 +167,11 @@ class Front:
                 )
 
 
-def haproxy_config(front: Front, limit_bytes: int, requests: Mapping[str, str | None]) -> str:
+def haproxy_config(front: Front, limit_bytes: int, requests: Mapping[str, str | None], interval_s: int = 1) -> str:
     """The text of haproxy.cfg; larger requests over HTTP than `limit_bytes` are refused.
 
-    requests: tiny ones that the models have to answer, by the models' names; None for one that only has to be ready.
+    requests: tiny ones that the models have to answer, by the models' names, one after the other, with `interval_s`
+    between two rounds; None for a model that only has to be ready.
     """
     names = {f"triton{number}": server for number, server in enumerate(front.servers, start=1)}
     http = [f"    server {name} {server}" for name, server in names.items()]
@@ -197,7 +198,7 @@ def haproxy_config(front: Front, limit_bytes: int, requests: Mapping[str, str | 
         limit=limit_bytes,
         answering="\n".join(answering),
         checks="\n".join(_check(name, request) for name, request in requests.items()),
-        interval_s=len(requests),
+        interval_s=interval_s,
         http_servers="\n".join(http),
         grpc_servers="\n".join(grpc),
     )

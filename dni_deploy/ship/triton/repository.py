@@ -22,7 +22,7 @@ from .lint import check_model, model_folders
 from .model_folder import WARMUP, write_model_folder
 from .needs import read_needs
 from .options import ShipOptions
-from .tiny_request import tiny_request
+from .tiny_request import pause_s, tiny_request
 
 CLIENT = "client.py"
 _OURS = (CLIENT, HAPROXY_CFG, INDEX)
@@ -191,8 +191,11 @@ def _write_haproxy(
     """Into `staged`, checked; the notes. Raises OutputError where `repository` has one that says something else."""
     kept = [folder for folder in model_folders(repository) if folder.name not in named]
     folders = [*kept, *(staged / name for name in named)]
-    requests = {folder.name: tiny_request(read_config(folder)) for folder in sorted(folders, key=lambda f: f.name)}
-    text, target = haproxy_config(front, read_needs(folders).largest_request_bytes, requests), repository / HAPROXY_CFG
+    configs = {folder.name: read_config(folder) for folder in sorted(folders, key=lambda folder: folder.name)}
+    requests = {name: tiny_request(config) for name, config in configs.items()}
+    interval_s = sum(map(pause_s, configs.values()))
+    text = haproxy_config(front, read_needs(folders).largest_request_bytes, requests, interval_s)
+    target = repository / HAPROXY_CFG
     if os.path.lexists(target) and not force and not _says(target, text):
         raise OutputError(
             f"{target} is there and says something else, which is kept; move it away first, and compare the two"

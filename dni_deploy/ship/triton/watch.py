@@ -8,14 +8,15 @@ import http.client
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 
 from .running import Addresses
 
 # Not more than a twentieth of a model's time, but where it is busy: how long the question waited is in its duration.
 _PAUSE_S, _LONGEST_PAUSE_S, _SHARE = 1.0, 10.0, 20
-# Memory may be short while others have it; a process that has ended does not come back.
-_FAILURES, _FAILURES_PAUSE_S = 2, 0.5
+# Memory may be short for once. Of several instances of a model one may have ended, which is not asked every time.
+_FAILURES, _ANSWERS, _FAILURE_PAUSE_S = 2, 10, 0.5
 # It waits for its turn, as requests do, behind whole photographs.
 _TIMEOUT_S = 600.0
 
@@ -42,16 +43,16 @@ class Watch:
         self._ended.set()
 
     def _watch(self, name: str, request: str) -> None:
-        failures, pause_s = 0, _PAUSE_S
+        failed, pause_s = deque([False], maxlen=_ANSWERS), _PAUSE_S
         while not self._ended.wait(pause_s):
             started = time.monotonic()
             error = _ask(self._addresses, name, request)
-            failures = 0 if error is None else failures + 1
-            if error is not None and failures == _FAILURES:
+            failed.append(error is not None)
+            if error is not None and sum(failed) == _FAILURES:
                 self.lost = f"{name} does not answer: {error.rstrip('.')}"
                 return
             took_s = time.monotonic() - started
-            pause_s = _FAILURES_PAUSE_S if failures else min(max(_PAUSE_S, _SHARE * took_s), _LONGEST_PAUSE_S)
+            pause_s = _FAILURE_PAUSE_S if error else min(max(_PAUSE_S, _SHARE * took_s), _LONGEST_PAUSE_S)
 
 
 def _ask(addresses: Addresses, name: str, request: str) -> str | None:
