@@ -145,6 +145,7 @@ def test_bench_says_that_it_needs_the_onnx_file(folder: Path):
 
 
 def test_metadata_of_another_format_is_refused(folder: Path, tmp_path: Path):
-    for arguments in (("inspect",), ("run", "-o", tmp_path / "out.png", folder / "none.png", "--alpha", "0.5")):
+    photo = save_image(tmp_path / "photo.png", picture(8, 8, 3))
+    for arguments in (("inspect",), ("run", "-o", tmp_path / "out.png", photo, "--alpha", "0.5")):
         name, *rest = arguments
         dni(name, ort(folder, "newer"), *rest).assert_error("metadata has format 9")
