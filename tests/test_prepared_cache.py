@@ -302,7 +302,8 @@ def test_nobody_else_may_look_into_the_folder(cache: Path, path: Path):
 def aged(folder: Path, name: str, size: int, age_s: int) -> Path:
     """An entry of `size` bytes that was used `age_s` seconds ago."""
     entry = folder / name
-    entry.mkdir(parents=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    entry.mkdir(mode=0o700)
     (entry / "endpoints").write_bytes(bytes(size))
     used = (folder / "..").stat().st_mtime - age_s
     os.utime(entry, (used, used))
