@@ -132,14 +132,20 @@ def test_wrong_usage_is_answered_with_how_to_call_it(arguments: list[object], me
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["export", WEAK, "none.pth", "--alpha-input", "-o", "m.onnx"], "none.pth cannot be read"),
+        (
+            ["export", WEAK, "none.pth", "--alpha-input", "-o", "m.onnx"],
+            "none.pth does not exist; expected a checkpoint",
+        ),
         (["export", WEAK, "--alpha-input", "-o", "m.onnx"], "at least two checkpoints"),
         (["export", WEAK, STRONG, "--alpha", "1.2", "-o", "m.onnx"], "alpha 1.2 is out of range"),
         (["export", WEAK, STRONG, "--alpha", "nan", "-o", "m.onnx"], "alpha nan is out of range"),
         (["export", WEAK, STRONG, "--alpha-input", "--arch", "Nothing", "-o", "m.onnx"], "expected auto, one of"),
-        (["blend", WEAK, "none.pth", "--alpha", "0.5", "-o", "c.pth"], "none.pth cannot be read"),
-        (["inspect", WEAK, "none.pth"], "none.pth cannot be read"),
-        (["inspect", "none.onnx"], "none.onnx cannot be read: No such file"),
+        (
+            ["blend", WEAK, "none.pth", "--alpha", "0.5", "-o", "c.pth"],
+            "none.pth does not exist; expected a checkpoint",
+        ),
+        (["inspect", WEAK, "none.pth"], "none.pth does not exist; expected a checkpoint"),
+        (["inspect", "none.onnx"], "none.onnx does not exist; expected an .onnx file"),
         (["run", "none.onnx", WEAK, "-o", "x.png"], "none.onnx does not exist; expected an .onnx file"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
@@ -154,5 +160,5 @@ def test_an_error_is_one_message_and_leaves_nothing(
 
 def test_an_error_of_a_real_process_is_one_line_on_stderr(tmp_path: Path):
     result = command("dni-export", WEAK, "none.pth", "--alpha-input", "-o", tmp_path / "m.onnx")
-    result.assert_error("none.pth cannot be read: No such file or directory")
-    assert result.err == "Error: none.pth cannot be read: No such file or directory\n"
+    result.assert_error("none.pth does not exist; expected a checkpoint")
+    assert result.err.count("\n") == 1
