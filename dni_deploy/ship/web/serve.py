@@ -74,8 +74,8 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _StopError(Exception):
-    """A signal asks the server to stop."""
+class _StopError(BaseException):
+    """A signal asks the server to stop; no Exception, which the server would take for a visitor's."""
 
 
 @contextmanager
