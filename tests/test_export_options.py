@@ -131,7 +131,7 @@ def test_endpoints_that_cannot_be_blended_are_refused(tmp_path: Path):
     assert "they differ in 1 place(s):\n  more: missing in endpoint 1" in message
     assert "a blend needs at least two checkpoints" in refusal(tmp_path, EndpointError, endpoints=[a])
     assert "a blend needs at least two checkpoints" in refusal(tmp_path, EndpointError, endpoints=[])
-    assert "cannot be read" in refusal(tmp_path, CheckpointError, endpoints=[a, "/nowhere/b.pth"])
+    assert "does not exist" in refusal(tmp_path, CheckpointError, endpoints=[a, "/nowhere/b.pth"])
 
 
 def test_a_network_that_fits_not_or_takes_no_image_is_refused(tmp_path: Path):
