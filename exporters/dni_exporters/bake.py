@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-import onnx
 import onnx_ir as ir
 
 from dni_runtime import Alpha, pin
+from dni_runtime.external_data import external_files, follow_links
+from dni_runtime.onnx_file import read_model
 
 from .fold import fold_constants
 
@@ -15,7 +16,10 @@ def bake(alpha_input: Path, alpha: Alpha) -> ir.Model:
 
     The result holds one set of weights, no node of the blend, and no BatchNorm after a convolution.
     """
-    model = ir.from_proto(pin(onnx.load(alpha_input, load_external_data=False), alpha))
-    ir.external_data.set_base_dir(model.graph, alpha_input.parent)
+    source = read_model(alpha_input)
+    external_files(source, alpha_input)
+    follow_links(source, alpha_input)
+    model = ir.from_proto(pin(source, alpha))
+    ir.external_data.set_base_dir(model.graph, alpha_input.resolve().parent)
     fold_constants(model)
     return ir.external_data.load_to_model(model)

@@ -37,7 +37,8 @@ def first_line(error: Exception) -> str:
 def strip(error: Exception) -> str:
     """ONNX Runtime's own words, as one line, without codes and places in its source."""
     text = re.split(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", str(error))[-1]
-    first, *parts = _SOURCE.split(" ".join(text.split()))
+    text = re.sub("^Load model from .*? failed:", "", " ".join(text.split()))
+    first, *parts = _SOURCE.split(text)
     kept = (part[found.end() :] if (found := _FUNCTION.match(part)) else part for part in parts)
     words = [first.strip(), *(part.strip() for part in kept)]
     return " ".join(filter(None, words)) or type(error).__name__

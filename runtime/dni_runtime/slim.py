@@ -19,7 +19,7 @@ _INLINE_LIMIT_BYTES = 1024
 # What is no large weight is read whole. Graphs have some megabytes; more where a tool keeps weights as constant nodes,
 # or as lists of numbers. Every field takes a microsecond.
 _BYTES_LIMIT = 512 * 2**20
-_FIELDS_LIMIT = 4_000_000
+_FIELDS_LIMIT = 1_000_000
 
 # Field numbers of onnx.proto.
 _MODEL_GRAPH = 7
