@@ -132,6 +132,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = [save(make(), folder / f"{name}.onnx") for name, (make, _) in NETWORKS.items()]
     made.append(save(network([helper.make_node("Identity", ["input"], ["output"])]), folder / "integers.onnx"))
     made.append(save(endless(), folder / "endless.onnx"))
+    made.append(save(conv_stack(scale=2), folder / "twice.onnx"))
     made.append(save(conv_stack(), folder / f"{GOOD}.onnx"))
     made.append(save(conv_stack(seed=1), folder / "half a file.onnx"))
     made.append(save(conv_stack(seed=2), folder / "a page.onnx"))
@@ -193,6 +194,19 @@ def test_a_network_that_never_ends_can_be_left(visit: Visit):
     visit.ready().page.wait_for_timeout(500)
     assert visit.text("#status") == "Computing"
     expect(visit.page.get_by_role("alert")).to_be_hidden()
+    assert_still_works(visit)
+
+
+def test_a_result_that_no_canvas_holds(visit: Visit, tmp_path: Path):
+    """Browsers make canvases of that size without a word, and draw nothing into them."""
+    choose(visit, "twice")
+    visit.ready().open_photo(save_image(tmp_path / "long.png", np.zeros((64, 16384, 3), np.uint8)))
+    expect(visit.page.get_by_role("alert")).to_have_text(
+        f"{NO_PICTURE}the result has 32768 \N{MULTIPLICATION SIGN} 128 pixels; a page holds at most 256 million, "
+        "32767 along a side: choose a smaller picture",
+        timeout=30_000,
+    )
+    visit.open_photo(save_image(tmp_path / "photo.png", PHOTO)).shown("0.5")
     assert_still_works(visit)
 
 
