@@ -51,8 +51,8 @@ def contact_sheet(
     pictures = [_shrink(_to_picture(image), widest, max_width_px) for image in images]
     natural = max(picture.width for picture in pictures)
     cell = min(widest, natural * -(-_SMALLEST_CELL_PX // natural))
-    pictures = [_enlarge(picture, cell, max_width_px) for picture in pictures]
-    cell_height = max(picture.height for picture in pictures)
+    factors = [min(cell // picture.width, max_width_px // picture.height) for picture in pictures]
+    cell_height = max(picture.height * factor for picture, factor in zip(pictures, factors, strict=True))
 
     rows = -(-len(pictures) // columns)
     row_height = cell_height + _GAP_PX // 2 + _LABEL_PX + _GAP_PX * 3 // 2
@@ -65,7 +65,9 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     if title:
         _write(draw, title, (width / 2, _MARGIN_PX), _TITLE_PX, width - 2 * _MARGIN_PX)
-    for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+    for index, (small, factor, label) in enumerate(zip(pictures, factors, labels, strict=True)):
+        # Nearest, because smoothing would hide the very differences that the sheet is there to show.
+        picture = small.resize((small.width * factor, small.height * factor), Image.Resampling.NEAREST)
         left = _MARGIN_PX + index % columns * (cell + _GAP_PX)
         upper = top + index // columns * row_height
         sheet.paste(picture, (left + (cell - picture.width) // 2, upper + (cell_height - picture.height) // 2))
@@ -125,9 +127,3 @@ def _shrink(picture: Image.Image, width: int, height: int) -> Image.Image:
         return picture
     size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
     return picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def _enlarge(picture: Image.Image, width: int, height: int) -> Image.Image:
-    factor = min(width // picture.width, height // picture.height)
-    # Nearest, because smoothing would hide the very differences that the sheet is there to show.
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)

@@ -23,6 +23,7 @@ _SAME = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA", "LA": "RG
 _SAME |= {"CMYK": "RGB", "YCbCr": "RGB"}
 # Pillow decodes them in Python, a pixel at a time.
 _MOST_RUN_LENGTH_PIXELS = 20_000_000
+_WHITE_IS_ZERO, _YCBCR = 0, 6  # how a TIFF means its values
 # libtiff has memory for a whole tile, however small the image is; 256 x 256 is usual.
 _LARGEST_TILE_PIXELS = 2**24
 
@@ -117,10 +118,17 @@ def _read_tiff(path: Path, image: TiffImagePlugin.TiffImageFile) -> npt.NDArray[
         raise InputError(f"{path} has {kind} values; expected unsigned ones, 8 or 16 bits a channel")
     if bits > 8 and not image.mode.startswith("I;16"):
         raise InputError(f"{path} is a TIFF with {bits} bits a channel; save it as a 16-bit PNG")
+    photometric = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0)
+    compression, subsampling = (
+        tags.get(TiffImagePlugin.COMPRESSION, 1),
+        tags.get(TiffImagePlugin.YCBCRSUBSAMPLING, (2, 2)),
+    )
+    if photometric == _YCBCR and compression == 1 and subsampling != (1, 1):  # which Pillow takes for (1, 1)
+        raise InputError(f"{path} is an uncompressed TIFF of subsampled YCbCr; save it as PNG")
     tile_pixels = tags.get(TiffImagePlugin.TILEWIDTH, 0) * tags.get(TiffImagePlugin.TILELENGTH, 0)
     if tile_pixels > max(_LARGEST_TILE_PIXELS, image.width * image.height):
         raise ValueError("its tiles are larger than it is")
-    inverted = bits > 8 and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == 0
+    inverted = bits > 8 and photometric == _WHITE_IS_ZERO
     if not _covered(image):
         raise ValueError("parts of its pixels are missing")
     pixels = _copy(path, image)

@@ -68,6 +68,27 @@ def test_a_long_label_stays_in_its_cell():
     assert (sheet[:, 24 + 200 + 1 :] == 255).all()
 
 
+@pytest.mark.parametrize("label", ["x" * 255, "one\ntwo", "\x1b[31mred", "\udcff.png", "\u202egnp", "\0", "日本語"])
+def test_any_label_is_one_line_in_its_cell(label):
+    image = np.full((200, 200, 3), 255, np.uint8)
+    sheet = contact_sheet([image] * 2, [label, " "])
+    assert (sheet < 200).any()
+    assert (sheet[:, 24 + 200 + 1 :] == 255).all()
+    assert sheet.shape == contact_sheet([image] * 2, [" ", " "]).shape
+
+
+@pytest.mark.parametrize("shape", [(200_000, 1), (1, 200_000), (100_000, 3)])
+def test_images_that_are_nearly_lines(shape):
+    sheet = contact_sheet([picture(*shape, 3), picture(20, 30, 3)], labels(2))
+    assert sheet.shape[1] <= 2400
+    assert sheet.shape[0] < 2400 + 100
+
+
+def test_a_sheet_that_nobody_could_open():
+    with pytest.raises(InputError, match=r"a sheet of 200 images would have 248x488830 pixels; give fewer images"):
+        contact_sheet([np.zeros((1200, 100, 3), np.uint8)] * 200, labels(200), columns=1)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (4,)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_every_kind_of_image(shape, dtype):

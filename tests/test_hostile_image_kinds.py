@@ -129,6 +129,18 @@ def test_more_bits_than_come_out_are_refused(tmp_path: Path, bits: tuple[int, ..
     assert_refused(tmp_path / "image.tif", content, f"is a TIFF with {bits[0]} bits a channel; save it as a 16-bit PNG")
 
 
+@pytest.mark.parametrize("tags", [{}, {530: [2, 1]}])
+def test_subsampled_colours_that_are_not_compressed(tmp_path: Path, tags: dict[int, list[int]]):
+    content = tiff([bytes(6 * 8 * 3)], (6, 8), bits=(8, 8, 8), photometric=6, tags=tags)
+    assert_refused(tmp_path / "image.tif", content, "is an uncompressed TIFF of subsampled YCbCr; save it as PNG")
+
+
+def test_colours_that_are_not_subsampled(tmp_path: Path):
+    grey = np.dstack([picture(6, 8), np.full((6, 8, 2), 128, np.uint8)])
+    content = tiff([grey.tobytes()], (6, 8), bits=(8, 8, 8), photometric=6, tags={530: [1, 1]})
+    np.testing.assert_array_equal(read(tmp_path / "image.tif", content), np.repeat(grey[:, :, :1], 3, axis=2))
+
+
 def test_opacity_and_what_is_none(tmp_path: Path):
     samples = picture(6, 9, 4)
     for kind, expected in ((0, samples[:, :, :3]), (2, samples)):
