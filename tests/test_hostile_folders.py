@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import command, dni, names, process, save_image
+from commands import dni, names, process, save_image
 from onnx_models import conv_stack, picture, save
 from PIL import Image
 from png_files import png
@@ -165,7 +165,7 @@ def test_any_name_in_report_sheet_and_lines(model: Path, tmp_path: Path, name: s
     np.testing.assert_array_equal(read_image(tmp_path / "out" / text).shape, (12, 16, 3))
     assert read_image(tmp_path / "sheet.png").ndim == 3
     assert "\x1b" not in err
-    printed = command("dni", "run", model, source, "--alpha", "0.5", "-o", tmp_path / "out2").assert_ok().out
+    printed = dni("run", model, source, "--alpha", "0.5", "-o", tmp_path / "out2").assert_ok().out
     assert len(printed.splitlines()) == 1
 
 
