@@ -133,8 +133,8 @@ def test_names_of_tensors_are_text_wherever_they_are_written(tmp_path: Path):
     config = text_format.Parse((repos[0] / "stack" / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
     assert [value.name for value in (*config.input, *config.output)] == [EVIL, "alpha", f"{EVIL}2"]
     lines = [(repo / "haproxy.cfg").read_text().splitlines() for repo in repos]
-    assert [line.split("body")[0] for line in lines[0]] == [line.split("body")[0] for line in lines[1]]
-    (sent,) = [line for line in lines[0] if " body " in line]
+    assert [line.split("body-lf")[0] for line in lines[0]] == [line.split("body-lf")[0] for line in lines[1]]
+    (sent,) = [line for line in lines[0] if " body-lf " in line]
     assert json.loads(shlex.split(sent)[-1]) == json.loads(tiny_request(config) or "")
     assert not Path("/tmp/pwned").exists()
 

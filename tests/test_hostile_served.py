@@ -113,7 +113,8 @@ def test_a_deadly_request_costs_a_start_and_no_more(served: Served, wanted: NDAr
 
 
 def test_one_instance_of_several_is_missed(path: Path, wanted: NDArray[Any]):
-    with serving(path, "--instances", 2, "--threads", 1) as served:
+    """Also where a cache could answer a question that has been asked before."""
+    with serving(path, "--instances", 2, "--threads", 1, "--response-cache") as served:
         server = server_of(served)
         next(p for p in descendants(served.process) if p.name().startswith("triton_python")).kill()
         wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, timeout_s=60)

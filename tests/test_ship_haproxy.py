@@ -62,6 +62,12 @@ def test_both_protocols_of_every_server(model: Path, repo: Path):
     ]
 
 
+def test_no_two_questions_are_the_same(model: Path, repo: Path):
+    """For one that is equal is answered from Triton's cache, where that is on, whatever has become of the model."""
+    ship(model, "-o", repo, "--backend", "python", "--haproxy", "10.0.0.1:8000").assert_ok()
+    assert '"data":[%[rand(256)],%[rand(256)],%[rand(256)]]}' in (repo / "haproxy.cfg").read_text()
+
+
 def test_the_command_says_what_it_wrote(model: Path, repo: Path):
     result = ship(model, "-o", repo, "--haproxy", "10.0.0.1:8000").assert_ok()
     assert f"haproxy -W -f {repo / 'haproxy.cfg'}" in result.out
@@ -98,7 +104,7 @@ def test_models_of_tensors_are_asked_for_what_they_take(tmp_path: Path, repo: Pa
         assert "http-check send meth GET uri /v2/models/stack/ready ver" in text
         return
     assert request is not None
-    assert f"hdr Content-Type application/json body '{request}'\n" in text
+    assert f"hdr Content-Type application/json body-lf '{request}'\n" in text
     inputs = {i["name"]: np.array(i["data"], np.float32).reshape(i["shape"]) for i in json.loads(request)["inputs"]}
     (y,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(["output"], inputs)
     assert y.shape == inputs["input"].shape

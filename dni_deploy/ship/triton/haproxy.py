@@ -1,5 +1,6 @@
 """haproxy.cfg: several Triton servers behind one HAProxy, for HTTP and gRPC."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -8,6 +9,8 @@ from dni_runtime import InputError
 
 from .server_address import GRPC, METRICS, ServerAddress
 
+# What `requests` have for a pixel of any colour.
+ANY_PIXEL = ["?red", "?green", "?blue"]
 HAPROXY_CFG = "haproxy.cfg"
 DEFAULT_LISTEN = ServerAddress("127.0.0.1", 9000)
 
@@ -205,10 +208,17 @@ def haproxy_config(front: Front, limit_bytes: int, requests: Mapping[str, str | 
 
 
 def _check(name: str, request: str | None) -> str:
-    """Names are a stranger's: of the model in percent encoding, in the request as JSON, which has \\u0027 for '."""
+    """Names are a stranger's: of the model in percent encoding, in the request as JSON, which has \\u0027 for '.
+
+    No two requests are the same: one that is could be answered from Triton's cache, whatever has become of the model.
+    """
     uri = f"/v2/models/{quote(name, safe='')}"
     send = f"meth GET uri {uri}/ready ver HTTP/1.1 hdr Host triton"
     if request is not None:
-        body = request.replace("'", "\\u0027")
-        send = f"meth POST uri {uri}/infer ver HTTP/1.1 hdr Host triton hdr Content-Type application/json body '{body}'"
+        for special in "% '":
+            request = request.replace(special, f"\\u{ord(special):04x}")
+        body = request.replace(json.dumps(ANY_PIXEL, separators=(",", ":")), "[%[rand(256)],%[rand(256)],%[rand(256)]]")
+        send = (
+            f"meth POST uri {uri}/infer ver HTTP/1.1 hdr Host triton hdr Content-Type application/json body-lf '{body}'"
+        )
     return f"    http-check connect\n    http-check send {send}\n    http-check expect status 200"

@@ -15,7 +15,7 @@ from dni_runtime.unfinished import staging
 
 from .client_example import client_example
 from .config_file import CONFIG, read_config
-from .haproxy import HAPROXY_CFG, Front, haproxy_config
+from .haproxy import ANY_PIXEL, HAPROXY_CFG, Front, haproxy_config
 from .haproxy_check import check_haproxy
 from .index import INDEX, Index
 from .lint import check_model, model_folders
@@ -192,7 +192,7 @@ def _write_haproxy(
     kept = [folder for folder in model_folders(repository) if folder.name not in named]
     folders = [*kept, *(staged / name for name in named)]
     configs = {folder.name: read_config(folder) for folder in sorted(folders, key=lambda folder: folder.name)}
-    requests = {name: tiny_request(config) for name, config in configs.items()}
+    requests = {name: tiny_request(config, ANY_PIXEL) for name, config in configs.items()}
     interval_s = sum(map(pause_s, configs.values()))
     text = haproxy_config(front, read_needs(folders).largest_request_bytes, requests, interval_s)
     target = repository / HAPROXY_CFG

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from dni_deploy import terminal
 from dni_runtime import DniError
@@ -17,7 +18,6 @@ from .options import ShipOptions
 from .repository import ship_triton
 from .running import Addresses, Running, choose_addresses
 from .telling import as_data, as_lines
-from .tiny_request import tiny_request
 from .tritonserver import Tritonserver, find_tritonserver, python_backends, supports
 from .watch import Watch
 
@@ -69,23 +69,23 @@ def serve_model(
             told = as_data(folders, needs, running)
             terminal.say_json(told) if as_json else terminal.say(*as_lines(told, shipped=not model.is_dir()))
 
-        requests = {folder.name: request for folder in folders if (request := tiny_request(read_config(folder)))}
+        models = {folder.name: read_config(folder) for folder in folders}
         log = None if verbose else folder / "server.log"
         while not stop():
             with Running(installed, arguments, addresses, log) as running:
-                _run(running, requests, stop, tell)
+                _run(running, models, stop, tell)
             tell = _say_nothing
         raise _StopError
 
 
-def _run(running: Running, requests: Mapping[str, str], stop: "_Stop", tell: Callable[[Running], None]) -> None:
+def _run(running: Running, models: Mapping[str, Any], stop: "_Stop", tell: Callable[[Running], None]) -> None:
     """Until `stop`, or until the server has ended or one of its models does not answer any more."""
     with terminal.status("starting tritonserver, which loads the models"):
         ready = running.wait_until_ready(stop)
     if not ready:
         return
     tell(running)
-    with Watch(running.addresses, requests) as watch:
+    with Watch(running.addresses, models) as watch:
         running.wait(lambda: stop() or watch.lost is not None)
     if not stop():
         terminal.remark([], [f"{watch.lost or running.how_it_ended()}; the server is started again"])

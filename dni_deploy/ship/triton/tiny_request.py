@@ -1,6 +1,7 @@
 """The smallest request that a model answers: a server that says it is ready may have lost what runs the model."""
 
 import json
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -12,22 +13,25 @@ from .contract import ALPHA, IMAGE
 
 # The parameter that says so, "512x512".
 FIXED_SIZE = "fixed_size"
-_GREY, _FLOAT32 = 128, "TYPE_FP32"
+_GREY, _FLOAT32 = (128, 128, 128), "TYPE_FP32"
 # HAProxy sends it out of one buffer, of 16 KiB, with the head of the request.
 _LARGEST_BYTES = 12 * 2**10
 
 
-def tiny_request(config: Any) -> str | None:
+def tiny_request(config: Any, pixel: Sequence[object] = _GREY) -> str | None:
     """A body of the HTTP protocol for the model of a configuration, in the middle of alpha's range: ASCII, one line.
 
-    One grey pixel for the python backend, and as few black ones as the network takes for the onnxruntime backend; None
+    One pixel for the python backend, grey unless `pixel` says red, green and blue (the same request again could be
+    answered from a cache), and as few black ones as the network takes for the onnxruntime backend; None
     where those are many, or are float16, which JSON does not have, or where it is no configuration of ours.
     """
     metadata, batched = _metadata(config), config.backend == "python"
     inputs = {value.name: value for value in config.input}
     alpha = inputs.pop(ALPHA, None)
     if batched:
-        tensors = [_tensor(IMAGE, "UINT8", [1, 1, 1, 3], _GREY)]
+        tensors: list[dict[str, Any]] = [
+            {"name": IMAGE, "shape": [1, 1, 1, 3], "datatype": "UINT8", "data": list(pixel)}
+        ]
     else:
         size = round_up(metadata.size_minimum, metadata.size_multiple)
         image, *others = inputs.values()
@@ -37,7 +41,7 @@ def tiny_request(config: Any) -> str | None:
         shape = [given if given > 0 else least for given, least in zip(dims, free, strict=True)]
         if prod(shape) > _LARGEST_BYTES or data_type(image) != _FLOAT32:
             return None
-        tensors = [_tensor(image.name, "FP32", shape, 0)]
+        tensors = [{"name": image.name, "shape": shape, "datatype": "FP32", "data": [0] * prod(shape)}]
     if alpha is not None:
         if data_type(alpha) != _FLOAT32:
             return None
@@ -66,7 +70,3 @@ def middle_alpha(config: Any) -> list[float] | None:
 
 def _metadata(config: Any) -> Metadata:
     return Metadata.from_json(config.parameters["dni"].string_value) if "dni" in config.parameters else Metadata()
-
-
-def _tensor(name: str, kind: str, shape: list[int], value: float) -> dict[str, Any]:
-    return {"name": name, "shape": shape, "datatype": kind, "data": [value] * prod(shape)}

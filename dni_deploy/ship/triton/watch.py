@@ -6,12 +6,15 @@ for it is then answered with an error, for ever. Only a model that answers is th
 
 import http.client
 import json
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 from .running import Addresses
+from .tiny_request import tiny_request
 
 # Not more than a twentieth of a model's time, but where it is busy: how long the question waited is in its duration.
 _PAUSE_S, _LONGEST_PAUSE_S, _SHARE = 1.0, 10.0, 20
@@ -22,17 +25,17 @@ _TIMEOUT_S = 600.0
 
 
 class Watch:
-    """A context manager: inside its block each of `requests`, a model's name and a tiny request, is sent now and then.
+    """A context manager: inside its block each of `models`, configurations by name, is asked now and then.
 
     lost: what does not answer any more, and what the server says instead; None while all do.
     """
 
-    def __init__(self, addresses: Addresses, requests: Mapping[str, str]) -> None:
+    def __init__(self, addresses: Addresses, models: Mapping[str, Any]) -> None:
         self.lost: str | None = None
         self._addresses = addresses
         self._ended = threading.Event()
         # A question that waits for its turn is given up with the process.
-        self._threads = [threading.Thread(target=self._watch, args=pair, daemon=True) for pair in requests.items()]
+        self._threads = [threading.Thread(target=self._watch, args=pair, daemon=True) for pair in models.items()]
 
     def __enter__(self) -> "Watch":
         for thread in self._threads:
@@ -42,11 +45,12 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
 
-    def _watch(self, name: str, request: str) -> None:
+    def _watch(self, name: str, config: Any) -> None:
         failed, pause_s = deque([False], maxlen=_ANSWERS), _PAUSE_S
         while not self._ended.wait(pause_s):
             started = time.monotonic()
-            error = _ask(self._addresses, name, request)
+            request = tiny_request(config, list(secrets.token_bytes(3)))
+            error = None if request is None else _ask(self._addresses, name, request)
             failed.append(error is not None)
             if error is not None and sum(failed) == _FAILURES:
                 self.lost = f"{name} does not answer: {error.rstrip('.')}"
