@@ -103,6 +103,22 @@ def test_what_is_kept_of_an_error(words: str, expected: str):
     assert strip(Exception(words)) == expected
 
 
+@pytest.mark.parametrize(("value", "wanted"), [(3e37, 255), (-3e37, 0), (3e38, None)])
+def test_values_beyond_all_numbers_are_clipped_without_a_warning(value: float, wanted: int | None, tmp_path: Path):
+    proto = conv_stack()
+    for tensor in proto.graph.initializer:
+        if tensor.name.startswith("second.bias."):
+            tensor.CopyFrom(numpy_helper.from_array(np.full(tensor.dims, value, np.float32), tensor.name))
+        elif tensor.name.startswith("first.weight.") and wanted is None:
+            tensor.CopyFrom(numpy_helper.from_array(np.full(tensor.dims, np.inf, np.float32), tensor.name))
+    with load(save(proto, tmp_path / "model.onnx"), "cpu") as loaded:
+        if wanted is None:
+            with pytest.raises(ModelError, match="the network's output holds NaN"):
+                loaded.enhance(picture(8, 8, 3), 0.5)
+        else:
+            assert (loaded.enhance(picture(8, 8, 3), 0.5) == wanted).all()
+
+
 def test_a_good_model_is_read_as_before(tmp_path: Path):
     path = save(conv_stack(features=24), tmp_path / "model.onnx")
     assert {weight.name for weight in inspect_model(path).weights} >= {"first.weight.A", "one"}

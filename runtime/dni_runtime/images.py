@@ -87,7 +87,8 @@ def write_integers(values: npt.NDArray[np.float32], out: IntegerImage, value_ran
     largest = np.iinfo(out.dtype).max
     if low:
         values -= np.float32(low)
-    values *= np.float32(largest / (high - low))
+    with np.errstate(over="ignore"):  # what is beyond float32 is clipped as well
+        values *= np.float32(largest / (high - low))
     np.rint(values, out=values)
     np.clip(values, 0, largest, out=values)
     copy_pixels(values, out)

@@ -79,6 +79,7 @@ class LaidOut:
             binding.bind_ortvalue_input(name, value)
         return binding
 
+    @np.errstate(all="ignore")  # as ONNX Runtime, which divides by zero without a word
     def _blend(self, alpha: Key, flat: FloatArray) -> None:
         prepared = self._prepared
         blended = prepared.endpoints.shape[1]

@@ -295,7 +295,9 @@ class Model:
         return pinned
 
     def _run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
-        y = self._run_typed(x.astype(self._signature.dtype, copy=False), alpha)
+        with np.errstate(over="ignore"):  # float16 ends at 65504
+            x = x.astype(self._signature.dtype, copy=False)
+        y = self._run_typed(x, alpha)
         return y.astype(np.float32, copy=False)
 
     def _run_typed(self, x: npt.NDArray[Any], alpha: Key | None) -> npt.NDArray[Any]:
