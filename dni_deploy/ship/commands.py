@@ -185,7 +185,7 @@ def check(repository: Path, as_json: bool) -> None:
     """Find what Triton would load and answer wrongly, or not load at all.
 
     Looks at every model of REPO: tensors and batching against the ONNX file, above all that requests of different
-    alphas never run as one.
+    alphas never run as one; and whether it brings code that the server would run.
     """
     from .triton.lint import check_repository
 
@@ -238,7 +238,8 @@ def serve(
 ) -> None:
     """Serve MODEL on a real Triton Inference Server until Ctrl-C; on this machine only, unless --host says more.
 
-    REPO (dni ship triton writes it) is served as it is.
+    REPO (dni ship triton writes it) is served as it is, unless it brings code of its own. A server that ends, or of
+    which a model does not answer any more, is started again.
 
     \b
     Examples:
