@@ -28,9 +28,11 @@ def killed(folder: Path, *arguments: object, **environment: str) -> Path:
     path = os.pathsep.join(path for path in sys.path if path)
     environment = {**os.environ, "PYTHONPATH": path, **environment}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    deadline = time.monotonic() + 120
     try:
         while not (found := list(folder.glob(".dni-*"))):
             assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "nothing unfinished was ever there"
             time.sleep(0.001)
     finally:
         process.send_signal(signal.SIGKILL)
