@@ -123,6 +123,16 @@ def test_operators_with_other_numbers_of_inputs(kind: str, inputs: list[str], tm
         load(save(with_head([helper.make_node(kind, inputs, ["w"])]), tmp_path), "cpu")
 
 
+@pytest.mark.parametrize("inputs", [[], ["input"], ["input", ""]])
+def test_openvino_is_given_no_convolution_without_a_weight(inputs: list[str], tmp_path: Path):
+    """It ends the process."""
+    pytest.importorskip("openvino")
+    model = with_head([helper.make_node("Mul", ["A", "alpha"], ["w"])])
+    model.graph.node[-1].CopyFrom(helper.make_node("Conv", inputs, ["output"]))
+    with pytest.raises(ModelError, match=r"is damaged: a Conv has the inputs .*expected at least 2 and at most 3"):
+        load(save(model, tmp_path), "openvino")
+
+
 def test_a_graph_in_a_circle(tmp_path: Path):
     circle = [
         helper.make_node("Add", ["A", "q"], ["p"]),
@@ -131,8 +141,12 @@ def test_a_graph_in_a_circle(tmp_path: Path):
     ]
     model = with_head(circle)
     assert dependents(model.graph, ["alpha"]) == {"alpha", "p", "q", "w", "output"}
+    path = save(model, tmp_path)
     with pytest.raises(ModelError, match=r"model\.onnx cannot be loaded: .*acyclic"):
-        load(save(model, tmp_path), "cpu")
+        load(path, "cpu")
+    pytest.importorskip("openvino")  # which takes all memory there is
+    with pytest.raises(ModelError, match="is damaged: its node '' needs its own result"):
+        load(path, "openvino")
 
 
 def test_values_that_two_nodes_make(tmp_path: Path):

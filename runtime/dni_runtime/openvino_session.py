@@ -5,16 +5,18 @@ The rest of the runtime cannot tell them apart: runners, pins and signatures wor
 
 import functools
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy.typing as npt
 import onnx
+import onnx.defs
 from onnx.helper import make_tensor_value_info
 
 from .errors import InputError, ModelError, ProviderError
-from .external_data import Weights, external_files, follow_links, locations, read_tensor
+from .external_data import Weights, external_files, follow_links, levels, locations, read_tensor
 from .onnx_file import read_model
 from .ort_format import ORT_SUFFIX
 from .signature import Declared
@@ -54,6 +56,7 @@ class OpenVinoSession:
             settings["INFERENCE_NUM_THREADS"] = threads
         model, folder = _read(source, weights)
         declared = Declared(model)
+        _check_nodes(model, name)
         _require_alpha(model)
         arrays = _take_weights(model, folder, {} if weights is None else weights.values)
         if elsewhere := sorted(locations(model)):
@@ -122,6 +125,31 @@ def _read(source: str | bytes, weights: Weights | None) -> tuple[onnx.ModelProto
     external_files(model, path)
     follow_links(model, path)
     return model, path.resolve().parent
+
+
+def _check_nodes(model: onnx.ModelProto, name: str) -> None:
+    """Raise ModelError for nodes in a circle, which OpenVINO follows for ever, and for others than ONNX has.
+
+    With fewer inputs than an operator has, OpenVINO ends the process.
+    """
+    nodes = model.graph.node
+    makers = {value: index for index, node in enumerate(nodes) for value in node.output if value}
+    try:
+        TopologicalSorter({i: [makers[v] for v in n.input if v in makers] for i, n in enumerate(nodes)}).prepare()
+    except CycleError as error:
+        raise ModelError(f"{name} is damaged: its node {nodes[error.args[1][0]].name!r} needs its own result") from None
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    for node in (node for _, nodes in levels(model) for node in nodes if node.domain in ("", "ai.onnx")):
+        try:
+            schema = onnx.defs.get_schema(node.op_type, opset)
+        except onnx.defs.SchemaError:  # OpenVINO says that it does not know it
+            continue
+        least, most = schema.min_input, schema.max_input
+        if not least <= len(node.input) <= most or not all(node.input[:least]):
+            raise ModelError(
+                f"{name} is damaged: a {node.op_type} has the inputs {[*node.input]}; expected at least {least} and at "
+                f"most {most}. Export it again"
+            )
 
 
 def _require_alpha(model: onnx.ModelProto) -> None:
