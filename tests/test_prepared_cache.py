@@ -15,13 +15,14 @@ import numpy as np
 import onnx
 import platformdirs
 import pytest
+from cached_models import cache, prepared
 from onnx_models import conv_stack, noise, save
 from policies import assert_same, reference
 
-import dni_runtime.opening
 from dni_runtime import load, prepared_cache
 from dni_runtime.laid_out import LaidOut
-from dni_runtime.prepare import Prepared, prepare
+
+__all__ = ["cache", "prepared"]  # fixtures
 
 PATIENCE_S = 120.0
 X = noise(1, 3, 16, 24)
@@ -30,27 +31,8 @@ WANTED = {alpha: reference(PROTO, alpha, X) for alpha in (0.31, 1.0)}
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DNI_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return save(PROTO, tmp_path / "model.onnx")
-
-
-@pytest.fixture
-def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The folders of the models that were prepared and not found in the cache, in order."""
-    folders: list[Path] = []
-
-    def count(slim: onnx.ModelProto, folder: Path) -> Prepared:
-        folders.append(folder)
-        return prepare(slim, folder)
-
-    monkeypatch.setattr(dni_runtime.opening, "prepare", count)
-    return folders
 
 
 def assert_right(path: Path, wanted: dict[float, Any] = WANTED) -> None:
