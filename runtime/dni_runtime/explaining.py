@@ -9,6 +9,8 @@ from .ort_format import ORT_SUFFIX, damaged
 
 # A model is one message of Protocol Buffers, which have no more.
 _MESSAGE_LIMIT_BYTES = 2**31
+# The names in a message are a stranger's, and what searches it takes time by the square of its length.
+_LIMIT_CHARACTERS = 4000
 # ".../onnxruntime/core/graph/graph.cc:1507 void onnxruntime::Graph::F(const T&) [with T = int] what happened": where
 # in its source it happened is of use to nobody here, and is a path on a machine that built it.
 _SOURCE = re.compile(r"\S*/\S+\.(?:cc|cpp|cu|h|hpp|cuh):\d+ ?")
@@ -36,7 +38,7 @@ def first_line(error: Exception) -> str:
 
 def strip(error: Exception) -> str:
     """ONNX Runtime's own words, as one line, without codes and places in its source."""
-    text = re.split(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", str(error))[-1]
+    text = re.split(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", str(error)[:_LIMIT_CHARACTERS])[-1]
     text = re.sub("^Load model from .*? failed:", "", " ".join(text.split()))
     first, *parts = _SOURCE.split(text)
     kept = (part[found.end() :] if (found := _FUNCTION.match(part)) else part for part in parts)
