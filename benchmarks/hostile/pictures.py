@@ -2,7 +2,7 @@
 
 import io
 import os
-import socket
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
@@ -181,12 +181,7 @@ def _no_file(place: Place, what: str) -> Path:
     elif what == "folder":
         target.mkdir()
     elif what == "socket":
-        here = Path.cwd()
-        os.chdir(place.inputs)  # the path of a socket has to be short
-        try:
-            socket.socket(socket.AF_UNIX).bind(target.name)
-        finally:
-            os.chdir(here)
+        os.mknod(target, stat.S_IFSOCK | 0o600)
     else:
         target.write_bytes(b"")
         target.chmod(0 if what == "no permission" else 0o600)

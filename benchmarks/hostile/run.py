@@ -47,7 +47,7 @@ KINDS = ("image", "model", "checkpoint")
 OTHERS = ("kill", HTTP, GRPC, "outside")
 SEED = 20261126
 # Of random mutations of each base, of kills, of requests.
-_IMAGES, _MODELS, _CHECKPOINTS, _KILLS, _REQUESTS = 60, 200, 160, 74, 345
+_IMAGES, _MODELS, _CHECKPOINTS, _KILLS, _REQUESTS = 60, 200, 160, 80, 345
 _COMMANDS = 16
 _QUICK = 25
 _SAY_S = 30.0
