@@ -109,8 +109,8 @@ def _faults(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _before(before: Sequence[Mapping[str, Any]], head: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"What the same benchmark finds in files, one of {head['every']}, in revision {head['revision']}, before these holes "
-        "were looked for:",
+        f"What the same benchmark finds in files, one of {head['every']}, in revision {head['revision']}, before these "
+        "holes were looked for:",
         "",
         "| fault | kind | way | inputs | one of them | what happened |",
         "|---|---|---|---:|---|---|",
