@@ -37,7 +37,7 @@ def page(report: Report, bounds: Sequence[Bound], overhead_ms: Spread) -> str:
         "![Latency against how often alpha changes](alpha_is_free_change_rate.png)\n",
         "![Size on disk against the number of strengths](alpha_is_free_disk.png)\n",
         "## All times\n",
-        LEGEND,
+        *LEGEND,
     ]
     for case in report.cases:
         if case.rounds.held:

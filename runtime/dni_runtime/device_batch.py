@@ -84,12 +84,14 @@ class Batches:
 
     def _read(self, node: onnx.NodeProto) -> None:
         """Number the expression that `node` is, if no other is the same."""
-        inputs = tuple(self._expression(name) for name in node.input)
-        depth = 1 + max((self._depths.get(name, 0) for name in node.input), default=0)
+        reshapes = node.op_type in RESHAPES
+        sources = node.input[:1] if reshapes else node.input  # not the shape that it is given
+        inputs = tuple(self._expression(name) for name in sources)
+        depth = 1 + max((self._depths.get(name, 0) for name in sources), default=0)
         if len(node.output) != 1 or None in inputs or depth > _DEPTH_LIMIT:
             return
         self._depths[node.output[0]] = depth
-        if node.op_type in RESHAPES and inputs:
+        if reshapes and inputs:
             self._numbers[node.output[0]] = inputs[0]
         elif node.op_type in _ELEMENTWISE:
             whole = (node.op_type, repr(_attributes(node)), inputs)
