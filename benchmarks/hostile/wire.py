@@ -3,33 +3,24 @@
 import contextlib
 import http.client
 import json
-import os
-import select
-import signal
 import socket
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import networks
 import numpy as np
-import psutil
 from case import Place
 from outcome import HANG, MEMORY, READ, REFUSED, RIGHT, TRACEBACK, WRITTEN, WRONG, Outcome
+from served import ENVIRONMENT, Peak, Server, serving
 from watch import Bait
 
-ENVIRONMENT = Path(os.environ.get("DNI_TRITON_ENV") or Path(__file__).resolve().parents[2] / ".venv-triton")
 HTTP, GRPC = "http", "grpc"
 LIMIT_S = 20.0
 # Resident memory of the server, its Python backend and its helpers together, beyond what they have when they start.
 _LIMIT_MORE_MB = 1500.0
-_START_S = 120
-_LOOK_S = 0.02
 _SIDE = 16
 MODEL = "good"
 _NOT_IMPLEMENTED = 501
@@ -56,43 +47,6 @@ class Answered:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Its addresses, and the process of `dni serve`, which starts everything else, and starts it again."""
-
-    http: str
-    grpc: str
-    pid: int
-
-    def resident_mb(self) -> float:
-        total = 0.0
-        with contextlib.suppress(psutil.Error):
-            server = psutil.Process(self.pid)
-            for process in (server, *server.children(recursive=True)):
-                total += process.memory_info().rss / 2**20
-        return total
-
-
-class Peak:
-    """The highest resident memory of a server while the block runs; what it takes may be gone when it answers."""
-
-    def __init__(self, server: Server) -> None:
-        self._server, self._done, self.mb = server, threading.Event(), 0.0
-
-    def __enter__(self) -> "Peak":
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(_LOOK_S):
-            self.mb = max(self.mb, self._server.resident_mb())
-
-
 def try_requests(protocol: str, folder: Path, seed: int, count: int) -> list[Outcome]:
     """As many requests; a server that a request has ended is started again for the next one."""
     if not (ENVIRONMENT / "bin" / "dni").exists():
@@ -112,7 +66,7 @@ def try_requests(protocol: str, folder: Path, seed: int, count: int) -> list[Out
     more = True
     while more:
         bait, before = Bait(place.baits), place.snapshot()
-        with _serving(model, place) as server:
+        with serving(model, place) as server:
             more = _ask(protocol, server, requests, lambda s: _good(s, image, expected), send, found)
         opened, after = bait.opened(), place.snapshot()
         bait.close()
@@ -187,29 +141,6 @@ def _expected(model: Path, image: np.ndarray) -> np.ndarray:
     x = (image.astype(np.float32) / 255).transpose(0, 3, 1, 2)
     y = session.run(None, {"input": x, "alpha": np.array([0.5], np.float32)})[0]
     return np.rint(y.transpose(0, 2, 3, 1).clip(0, 1) * 255).astype(int)
-
-
-@contextmanager
-def _serving(model: Path, place: Place) -> Iterator[Server]:
-    command = [str(ENVIRONMENT / "bin" / "dni"), "serve", str(model), "--port", "0", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place.outputs,
-                               env=os.environ | {"TMPDIR": str(place.temporary),
-                                   "HOME": str(place.temporary)})  # fmt: skip
-    assert process.stdout is not None
-    try:
-        readable, _, _ = select.select([process.stdout], [], [], _START_S)
-        line = process.stdout.readline() if readable else ""
-        if not line:
-            process.kill()
-            raise RuntimeError(f"the server did not start: {process.communicate()[1]}")
-        told = json.loads(line)
-        yield Server(told["http"], told["grpc"], process.pid)
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 def judge_status(status: int, text: str) -> Answered:
