@@ -1,6 +1,7 @@
 """Good checkpoints: what is read is what `torch.load` reads, in every form that PyTorch and zip programs write."""
 
 import collections
+import hashlib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,12 @@ def test_a_compressed_pair_blends_as_the_pair_does(tmp_path: Path):
     assert all(torch.equal(plain[name], compressed[name]) for name in plain)
     a, b = (torch.load(path)["params"]["conv3.weight"] for path in pair)
     assert torch.allclose(compressed["conv3.weight"], 0.25 * a + 0.75 * b, atol=1e-6)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("count", [3, 20_000, 2_000_000])
+def test_the_digest_is_that_of_the_whole_file(tmp_path: Path, count: int, zipped: bool):
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.rand(count), "b": torch.rand(7)}, path, _use_new_zipfile_serialization=zipped)
+    (read,), _ = read_endpoints([path])
+    assert read.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,7 +8,7 @@ import io
 import struct
 import sys
 import zipfile
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 from torch.serialization import MAGIC_NUMBER
@@ -47,7 +47,7 @@ class ZipFile:
     """Since PyTorch 1.6: `NAME/data.pkl`, and each storage as a file of its own, `NAME/data/KEY`."""
 
     def __init__(self, file: BinaryIO, path: object) -> None:
-        self._archive = zipfile.ZipFile(_Bounded(file, path))
+        self._archive = zipfile.ZipFile(cast(BinaryIO, _Bounded(file, path)))
         members = self._archive.infolist()
         self._members = {member.filename: member for member in members}
         if len(self._members) < len(members):
@@ -148,17 +148,20 @@ class LegacyFile:
         return data
 
 
-class _Bounded(io.BufferedReader):
-    """A file for `zipfile`, which reads an archive's directory at once, however long it says to be."""
+class _Bounded:
+    """A file for `zipfile`, which reads an archive's directory at once, however long it says to be.
+
+    The same file, not another one of its descriptor: two would move each other's place in it.
+    """
 
     def __init__(self, file: BinaryIO, path: object) -> None:
-        super().__init__(io.FileIO(file.fileno(), closefd=False))
-        self._path = path
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._file, self._path = file, path
 
     def read(self, size: int | None = -1) -> bytes:
         if size is not None and size > STRUCTURE_LIMIT_BYTES:
             raise too_long(self._path)
-        return super().read(size)
+        return self._file.read(-1 if size is None else size)
 
 
 def too_long(path: object) -> CheckpointError:
