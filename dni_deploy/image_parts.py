@@ -5,6 +5,7 @@ look at. Here parts are only counted.
 """
 
 import os
+import re
 import struct
 from typing import IO
 
@@ -12,6 +13,8 @@ _MOST_PARTS = 10_000
 _USUAL_BYTES = 512  # encoders write 4 to 64 kB of pixels in a PNG chunk
 _PIECE_BYTES = 2**20
 _START_OF_SCAN = b"\xff\xda"
+# A segment of a JPEG with its length, or the end of the image; what libjpeg passes over is none.
+_SEGMENT = re.compile(rb"\xff(?:([\xc0-\xcf\xda-\xfe])(..)|\xd9)", re.DOTALL)
 _ALONE = bytes([0x00, 0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)])  # JPEG markers that nothing belongs to
 # Ten or so are usual; of empty ones at the limit of 89 million pixels a decoder does three a second.
 _MOST_SCANNED_PIXELS = 30 * 89_000_000
@@ -34,16 +37,37 @@ def check_parts(file: IO[bytes], size_bytes: int) -> None:
     file.seek(0)
 
 
-def check_scans(file: IO[bytes], pixels: int) -> None:
-    """Raise ValueError for a JPEG file, or one with JPEG parts of `pixels` each, with scans enough to take minutes."""
+def check_scans(file: IO[bytes], pixels: int, *, in_tiff: bool = False) -> None:
+    """Raise ValueError for a JPEG file, or a TIFF with JPEG parts of `pixels` each, with scans enough to take minutes."""
+    count = _count_everywhere(file) if in_tiff else _count_scans(file)
+    if count * pixels > _MOST_SCANNED_PIXELS:
+        raise ValueError(f"it has {count} scans; expected at most {_MOST_SCANNED_PIXELS // pixels}")
+
+
+def _count_everywhere(file: IO[bytes]) -> int:
     file.seek(0)
     count, last = 0, b""
     while piece := file.read(_PIECE_BYTES):
-        # More than there are: thumbnails have some, too.
         count += piece.count(_START_OF_SCAN) + (last + piece[:1] == _START_OF_SCAN)
         last = piece[-1:]
-    if count * pixels > _MOST_SCANNED_PIXELS:
-        raise ValueError(f"it has {count} scans; expected at most {_MOST_SCANNED_PIXELS // pixels}")
+    return count
+
+
+def _count_scans(file: IO[bytes]) -> int:
+    """Those up to the end of the image, as libjpeg walks over them: phones append films, whose bytes look like any."""
+    count, place = 0, 2
+    while True:
+        file.seek(place)
+        piece, position = file.read(_PIECE_BYTES), 0
+        while found := _SEGMENT.search(piece, position):
+            marker, length = found.groups()
+            if marker is None:
+                return count
+            count += marker == _START_OF_SCAN[1:]
+            position = found.end() + max(0, int.from_bytes(length, "big") - 2)
+        if len(piece) < _PIECE_BYTES:
+            return count
+        place += max(position, len(piece) - 3)  # a segment may begin in the last three bytes
 
 
 def _count_chunks(file: IO[bytes], most: int) -> int:

@@ -38,7 +38,7 @@ def read_samples(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt
     pixels = image.width * image.height
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         if image.tag_v2.get(TiffImagePlugin.COMPRESSION) in (6, 7):  # JPEG, in as many parts as there are strips
-            check_scans(file, pixels // max(1, _strip_count(image)))
+            check_scans(file, pixels // max(1, _strip_count(image)), in_tiff=True)
         return _read_tiff(path, image)
     if image.format in ("JPEG", "MPO"):
         check_scans(file, pixels)

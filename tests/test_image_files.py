@@ -28,6 +28,19 @@ def test_round_trip_8_bit(tmp_path, suffix, shape):
         assert abs(result.astype(int) - image.reshape(result.shape)).mean() < 8
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "MPO"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_photographs_with_a_film_behind_them(tmp_path, kind, progressive):
+    """As phones write them; in 40 MB of a film are some 600 bytes that might begin a scan."""
+    path = tmp_path / "photo.jpg"
+    photo = Image.new("RGB", (3000, 2000), (90, 40, 200))
+    photo.save(path, kind, progressive=progressive, exif=b"Exif\0\0" + b"\xff\xd9\xff\xda" * 100)
+    with path.open("ab") as file:
+        file.write(np.random.default_rng(0).bytes(40_000_000))
+    assert path.read_bytes().count(b"\xff\xda") > 500
+    np.testing.assert_allclose(read_image(path)[::500, ::500].reshape(-1, 3), [[90, 40, 200]] * 24, atol=2)
+
+
 @pytest.mark.parametrize(("suffix", "exact"), [(".png", True), (".tif", True), (".webp", False)])
 def test_opacity(tmp_path, suffix, exact):
     image = np.kron(picture(3, 4, 4), np.ones((8, 8, 1), np.uint8))
