@@ -22,6 +22,8 @@ ENDPOINTS, BLENDS, OTHERS, FACTORS = "dni@endpoints", "dni@blends", "dni@others"
 
 _FLOAT = onnx.TensorProto.FLOAT
 _ONE = np.float32(1)
+# Before, Split has its sizes as an attribute.
+_SPLIT_BY_INPUT = 13
 
 
 class Picked:
@@ -115,9 +117,8 @@ def build_head(
                 endpoints[rows[share], start : start + size] += stored[constant].ravel()
             start += size
             parts.append(name if len(shapes[name]) == 1 else f"dni@small@{name}")
-        sizes = np.array([math.prod(shapes[name]) for name in small], np.int64)
-        graph.initializer.extend([from_array(endpoints, "dni@small_endpoints"), from_array(sizes, "dni@small_sizes")])
-        graph.node.append(helper.make_node("Split", ["dni@small", "dni@small_sizes"], parts, axis=0))
+        graph.initializer.append(from_array(endpoints, "dni@small_endpoints"))
+        _append_split(graph, parts, [math.prod(shapes[name]) for name in small], _opset(model))
         for part, name in zip(parts, small, strict=True):
             if part != name:
                 graph.initializer.append(from_array(np.array(shapes[name], np.int64), f"dni@shape@{name}"))
@@ -136,6 +137,19 @@ def _append_product(graph: onnx.GraphProto, rows: int, endpoints: str, output: s
     graph.initializer.append(from_array(np.array([1, -1], np.int64), f"{row}@shape"))
     graph.node.append(helper.make_node("Reshape", [f"{row}@flat", f"{row}@shape"], [row]))
     graph.node.append(helper.make_node("MatMul", [row, endpoints], [output]))
+
+
+def _append_split(graph: onnx.GraphProto, parts: list[str], sizes: list[int], opset: int) -> None:
+    """Cut dni@small, a vector, into `parts`."""
+    if opset < _SPLIT_BY_INPUT:
+        graph.node.append(helper.make_node("Split", ["dni@small"], parts, axis=0, split=sizes))
+        return
+    graph.initializer.append(from_array(np.array(sizes, np.int64), "dni@small_sizes"))
+    graph.node.append(helper.make_node("Split", ["dni@small", "dni@small_sizes"], parts, axis=0))
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), default=1)
 
 
 def _walk(halves: Split, recipes: Recipes, wanted: list[str]) -> tuple[set[str], dict[str, Terms]]:
