@@ -38,7 +38,7 @@ def check_parts(file: IO[bytes], size_bytes: int) -> None:
 
 
 def check_scans(file: IO[bytes], pixels: int, *, in_tiff: bool = False) -> None:
-    """Raise ValueError for a JPEG file, or a TIFF of JPEG parts of `pixels` each, with scans that would take minutes."""
+    """Raise ValueError for a JPEG file, or a TIFF of JPEG parts of `pixels` each, whose scans would take minutes."""
     count = _count_everywhere(file) if in_tiff else _count_scans(file)
     if count * pixels > _MOST_SCANNED_PIXELS:
         raise ValueError(f"it has {count} scans; expected at most {_MOST_SCANNED_PIXELS // pixels}")
