@@ -65,9 +65,8 @@ def fake() -> torch.Tensor:
 ODD: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
     "float8": (lambda: W.to(torch.float8_e4m3fn), "of the type float8_e4m3fn"),
     "float4": (lambda: torch.zeros(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2), "of the type float4_e2m1fn_x2"),
-    "complex": (lambda: W.to(torch.complex64), "of the type complex64"),
-    "conjugate": (lambda: W.to(torch.complex64).conj(), "pending signs|of the type complex64"),
-    "uint16": (lambda: torch.zeros(3, dtype=torch.uint16), "of the type uint16"),
+    "complex": (lambda: W.to(torch.complex128), "of the type complex128"),
+    "conjugate": (lambda: W.to(torch.complex128).conj(), "pending signs|of the type complex128"),
     "coordinates": (W.to_sparse, "a sparse tensor"),
     "rows": (W.to_sparse_csr, "a sparse tensor"),
     "meta": (lambda: W.to("meta"), r"a tensor without values \(on the device meta\)"),
@@ -103,9 +102,10 @@ def test_such_tensors_beside_the_weights_do_not_matter(tmp_path: Path):
 
 def test_signs_and_gradients_in_python_are_resolved():
     negative = W.to(torch.complex64).conj().imag
-    tensors = read_endpoints([{"a": negative, "b": W.clone().requires_grad_(), "c": nn.Parameter(W)}])[0][0].tensors
+    given = {"a": negative, "b": W.clone().requires_grad_(), "c": nn.Parameter(W), "d": W.to(torch.complex64).conj()}
+    tensors = read_endpoints([given])[0][0].tensors
     assert torch.equal(tensors["a"], torch.zeros(4, 4))
-    assert not any(t.requires_grad or t.is_neg() for t in tensors.values())
+    assert not any(t.requires_grad or t.is_neg() or t.is_conj() for t in tensors.values())
 
 
 @pytest.mark.parametrize("name", ["", "x" * 1001, "a\nb", "\ud800", "\x1b[2J", "a\u202eb"])

@@ -16,7 +16,8 @@ from torch_files import archive, rezipped, tensor, weights, whole
 
 from dni_exporters import read_endpoints
 
-DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
+DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64")
+TABLES = ("uint16", "uint32", "uint64", "complex64")
 
 
 def trained() -> dict[str, Any]:
@@ -114,6 +115,26 @@ def test_bytes_of_either_order(tmp_path: Path, order: str):
     path = archive(tmp_path / "a.pth", pickled, {"0": data}, byteorder=order)
     assert_reads_as_torch(path)
     assert read_endpoints([path])[0][0].tensors["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_both_halves_of_a_complex_number_keep_their_places(tmp_path: Path):
+    pickled = whole(weights(w=tensor(0, (2,), (1,), 2, kind="ComplexFloat")))
+    data = np.array([1 + 2j, 3 - 4j], np.complex64).view("<f4").astype(">f4").tobytes()
+    path = archive(tmp_path / "a.pth", pickled, {"0": data}, byteorder="big")
+    assert_reads_as_torch(path)
+    assert read_endpoints([path])[0][0].tensors["w"].tolist() == [1 + 2j, 3 - 4j]
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_tables_that_are_no_floating_point_numbers_stay_as_they_are(tmp_path: Path, suffix: str):
+    for name, value in (("a.pth", 1.0), ("b.pth", 3.0)):
+        torch.save(
+            {"w": torch.full((3,), value), **{t: torch.ones(2).to(getattr(torch, t)) for t in TABLES}}, tmp_path / name
+        )
+    dni("blend", tmp_path / "a.pth", tmp_path / "b.pth", "--alpha", 0.25, "-o", tmp_path / f"c{suffix}").assert_ok()
+    made = read_endpoints([tmp_path / f"c{suffix}"])[0][0].tensors
+    assert made["w"].tolist() == [2.5] * 3
+    assert [(made[t].dtype, made[t].tolist()) for t in TABLES] == [(getattr(torch, t), [1, 1]) for t in TABLES]
 
 
 def test_tied_weights_share_their_memory(tmp_path: Path):

@@ -57,9 +57,12 @@ def whole(value: bytes) -> bytes:
     return START + value + b"."
 
 
-def tensor(offset: int, shape: tuple[int, ...], stride: tuple[int, ...], count: int, *, key: str = "0") -> bytes:
-    """A float32 tensor of a storage of `count` elements."""
-    storage = b"(" + text("storage") + named("torch", "FloatStorage") + text(key) + text("cpu") + number(count) + b"tQ"
+def tensor(
+    offset: int, shape: tuple[int, ...], stride: tuple[int, ...], count: int, *, key: str = "0", kind: str = "Float"
+) -> bytes:
+    """A tensor of a storage of `count` elements, float32 unless `kind` is another."""
+    stored = named("torch", f"{kind}Storage")
+    storage = b"(" + text("storage") + stored + text(key) + text("cpu") + number(count) + b"tQ"
     numbers = [b"(" + b"".join(map(number, values)) + b"t" for values in (shape, stride)]
     return called("torch._utils", "_rebuild_tensor_v2", storage, number(offset), *numbers, b"\x89", b"}")
 

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from dni_runtime import CheckpointError
 
-# What networks compute in, or index and count with. The eight and four bits of float8 and float4 are for storing
-# weights, beside scales that only the code of their network knows.
+# What networks compute in, or index and count with, or keep as tables (complex64: rotary embeddings). The eight and four
+# bits of float8 and float4 are for storing weights, beside scales that only the code of their network knows.
 DTYPES = (
     *(torch.float32, torch.float16, torch.bfloat16, torch.float64),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+    *(torch.uint64, torch.uint32, torch.uint16, torch.complex64),
 )
 # Tied weights are twice what is stored of them, moving averages once more; masks of attention are expanded from a row.
 MOST_TIMES = 4
@@ -86,7 +87,7 @@ def check_tensors(owner: str, tensors: Mapping[str, AnyTensor], held_bytes: int 
         if kind := _oddity(tensor):
             raise CheckpointError(
                 f"{owner}: {name} is {kind}, which cannot be blended; expected dense tensors of float32, float16, "
-                "bfloat16, float64, whole numbers or bool: convert it in PyTorch and save it again"
+                "bfloat16, float64, complex64, whole numbers or bool: convert it in PyTorch and save it again"
             )
     claimed = sum(_nbytes(tensor) for tensor in tensors.values())
     if held_bytes is None:
@@ -113,7 +114,7 @@ def size_text(size_bytes: int) -> str:
 
 def plain(tensor: Tensor) -> Tensor:
     """A checked tensor without what PyTorch may attach to one: gradients, a device, pending signs."""
-    return tensor.detach().cpu().resolve_neg()
+    return tensor.detach().cpu().resolve_conj().resolve_neg()
 
 
 def _oddity(tensor: AnyTensor) -> str:

@@ -85,7 +85,8 @@ class ZipFile:
             raise ValueError(f"{member.filename} of {member.file_size} bytes, {storage.nbytes} expected")
         data = self._read(member)
         if self._swapped:
-            np.frombuffer(data, f"u{storage.dtype.itemsize}", storage.count).byteswap(inplace=True)
+            width = storage.dtype.itemsize // (2 if storage.dtype.is_complex else 1)
+            np.frombuffer(data, f"u{width}", storage.nbytes // width).byteswap(inplace=True)
         return data
 
     def _small(self, name: str, default: str = "") -> str:
