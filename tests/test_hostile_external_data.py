@@ -225,3 +225,15 @@ def test_the_length_of_a_tensor_is_read_and_not_the_file(folder: Path):
     path = written(alpha_input(elsewhere("large.bin")), folder)
     (tensor,) = (t for t in read_model(path).graph.initializer if t.name == "first.weight.A")
     assert read_tensor(tensor, folder).shape == SHAPE
+
+
+def test_that_a_link_leads_to_another_folder_is_said(folder: Path):
+    (folder / "store").mkdir()
+    real = save(conv_stack(), folder / "store" / "model.onnx", external=True)
+    (folder / "linked.onnx").symlink_to(real)
+    (folder / "model.onnx.data").write_bytes((folder / "store" / "model.onnx.data").read_bytes())
+    with pytest.raises(ModelError) as caught:
+        load(folder / "linked.onnx", "cpu")
+    assert f"'model.onnx.data', which is outside of its folder (a link leads to {real.resolve().parent}), and" in str(
+        caught.value
+    )

@@ -107,12 +107,13 @@ def external_file(location: str, path: Path) -> Path:
     if PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor or not location:
         raise _refused(path, location, "which is not relative to its folder")
     try:
-        real = (path.parent / location).resolve()
-        inside, there = real.is_relative_to(path.resolve().parent), real.exists()
+        folder, real = path.resolve().parent, (path.parent / location).resolve()
+        inside, there = real.is_relative_to(folder), real.exists()
     except (OSError, RuntimeError, ValueError):  # a link to itself, a zero byte, too long a name
         raise _refused(path, location, "which is no path") from None
     if not inside:
-        raise _refused(path, location, "which is outside of its folder")
+        linked = folder != path.parent.resolve()
+        raise _refused(path, location, f"which is outside of its folder{f' (a link leads to {folder})' * linked}")
     if there and (reason := why_no_file(real)):
         raise _refused(path, location, f"which {reason}")
     return real
