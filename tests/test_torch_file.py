@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from commands import dni
 from torch import nn
-from torch_files import archive, rezipped, tensor, weights, whole
+from torch_files import archive, refusal, rezipped, tensor, weights, whole
 
 from dni_exporters import read_endpoints
 
@@ -164,3 +164,16 @@ def test_the_digest_is_that_of_the_whole_file(tmp_path: Path, count: int, zipped
     torch.save({"a": torch.rand(count), "b": torch.rand(7)}, path, _use_new_zipfile_serialization=zipped)
     (read,), _ = read_endpoints([path])
     assert read.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # PyTorch's, of 3
+def test_pickle_protocols(tmp_path: Path, protocol: int, zipped: bool):
+    path = tmp_path / "a.pth"
+    torch.save(checkpoint("views"), path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+    if protocol <= 3:
+        assert_reads_as_torch(path)
+    else:
+        message = f"{path} was saved with pickle_protocol={protocol}; expected up to 3: load it in PyTorch and save it"
+        assert refusal(path) == f"{message} again without that argument"

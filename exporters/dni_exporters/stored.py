@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from dni_runtime import CheckpointError
 
-# What networks compute in, or index and count with, or keep as tables (complex64: rotary embeddings). The eight and four
-# bits of float8 and float4 are for storing weights, beside scales that only the code of their network knows.
+# What networks compute in, or index and count with, or keep as tables (complex64: rotary embeddings). The eight and
+# four bits of float8 and float4 are for storing weights, beside scales that only the code of their network knows.
 DTYPES = (
     *(torch.float32, torch.float16, torch.bfloat16, torch.float64),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),

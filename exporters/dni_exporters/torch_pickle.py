@@ -18,6 +18,8 @@ from .torch_names import DENSE, DTYPES, OTHERS, STORAGES, is_known
 # A tensor takes about 200 bytes, most of them its name; the largest networks have a few thousand, and optimizers three
 # times as many. Of this size a pickle of the worst kind takes 0.6 GB and 6 s.
 STRUCTURE_LIMIT_BYTES = 2**23
+# torch.save takes 2 unless it is told otherwise; 4 has operations that PyTorch's reader for strangers' files has not.
+_NEWEST_PROTOCOL = 3
 
 
 class Name(NamedTuple):
@@ -59,6 +61,7 @@ class WeightsUnpickler(pickle._Unpickler):
         {code: pickle._Unpickler.dispatch[code] for code in _kept}
     )
     stack: list[Any]
+    read: Callable[[int], bytes]
     pop_mark: Callable[[], list[Any]]
 
     def __init__(self, file: BinaryIO, path: object) -> None:
@@ -76,8 +79,13 @@ class WeightsUnpickler(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> Storage | Other:
         kind, storage_type, key, _, count, *view = pid
-        if kind != "storage" or any(part is not None for part in view):
+        if kind != "storage":
             _damaged(f"{kind} where a storage was expected")
+        if any(part is not None for part in view):
+            raise CheckpointError(
+                f"{self._path} keeps a part of a storage by itself, as PyTorch did before 1.0; load it in PyTorch and "
+                "save it again"
+            )
         dtype = STORAGES.get(storage_type.name)
         if dtype is None:
             return Other(storage_type.name)
@@ -86,6 +94,16 @@ class WeightsUnpickler(pickle._Unpickler):
         storage = Storage(key, dtype, count)
         self.storages.setdefault(key, storage)
         return storage
+
+    def load_proto(self) -> None:
+        protocol = self.read(1)[0]
+        if protocol > _NEWEST_PROTOCOL:
+            raise CheckpointError(
+                f"{self._path} was saved with pickle_protocol={protocol}; expected up to {_NEWEST_PROTOCOL}: load it "
+                "in PyTorch and save it again without that argument"
+            )
+
+    dispatch[pickle.PROTO[0]] = load_proto
 
     def load_reduce(self) -> None:
         arguments = self.stack.pop()
