@@ -79,7 +79,6 @@ class LaidOut:
             binding.bind_ortvalue_input(name, value)
         return binding
 
-    @np.errstate(all="ignore")  # as ONNX Runtime, which divides by zero without a word
     def _blend(self, alpha: Key, flat: FloatArray) -> None:
         prepared = self._prepared
         blended = prepared.endpoints.shape[1]
@@ -99,11 +98,13 @@ class LaidOut:
         if not prepared.scalings:
             return
         factors = binding.get_outputs()[self._made.index(FACTORS)].numpy()
-        for s in prepared.scalings:
-            part = flat[s.start : s.start + s.count].reshape(s.outer, -1, s.inner * s.repeats)
-            factor = factors[s.factor_start : s.factor_start + s.outer * s.inner].reshape(s.outer, 1, s.inner)
-            factor = factor.repeat(s.repeats, axis=1).reshape(s.outer, 1, -1)
-            (np.divide if s.divides else np.multiply)(part, factor, out=part)
+        # As ONNX Runtime, which divides by zero without a word. No decorator: with NumPy 1 threads would share it.
+        with np.errstate(all="ignore"):
+            for s in prepared.scalings:
+                part = flat[s.start : s.start + s.count].reshape(s.outer, -1, s.inner * s.repeats)
+                factor = factors[s.factor_start : s.factor_start + s.outer * s.inner].reshape(s.outer, 1, s.inner)
+                factor = factor.repeat(s.repeats, axis=1).reshape(s.outer, 1, -1)
+                (np.divide if s.divides else np.multiply)(part, factor, out=part)
 
 
 def _session(model: bytes, threads: int | None) -> Any:

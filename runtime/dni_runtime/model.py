@@ -73,7 +73,8 @@ def load(
     if str(file) != str(file).encode(errors="replace").decode():
         raise ModelError(f"{file} has a name that is not UTF-8, which ONNX Runtime cannot open; rename it")
     try:
-        opened = open_model(file, provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
+        with np.errstate(all="ignore"):  # whatever a stranger's weights make is compared with what the file computes
+            opened = open_model(file, provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception

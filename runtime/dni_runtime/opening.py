@@ -43,7 +43,6 @@ class Opened:
     device_id: int = 0
 
 
-@np.errstate(all="ignore")  # whatever a stranger's weights make here is compared with what the file computes
 def open_model(
     file: Path,
     provider: str,
