@@ -262,3 +262,11 @@ def test_what_is_no_repository(tmp_path: Path):
     with pytest.raises(InputError, match="holds no model"):
         check_repository(tmp_path)
     dni("ship", "check", tmp_path).assert_error("holds no model")
+
+
+@pytest.mark.parametrize("name", ["stack.onnx.data", "model.onnx_data", "a.safetensors"])
+def test_weights_called_as_exporters_call_them_are_no_code(tmp_path: Path, name: str):
+    repository = ship(save(conv_stack(), tmp_path / "stack.onnx"), tmp_path / "repository", "onnxruntime")
+    version = repository / "stack" / "1"
+    onnx.save(conv_stack(), version / "model.onnx", save_as_external_data=True, location=name, size_threshold=64)
+    assert check_repository(repository).problems == ()

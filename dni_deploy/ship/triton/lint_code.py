@@ -16,8 +16,8 @@ from .config_file import CONFIG
 from .model_folder import MODEL_CODE, NO_CACHE, WARMUP
 from .python_model import MODEL_FILE, MODEL_PY
 
-# A model could name a program as its weights.
-_WEIGHTS = re.compile(r"weights\.[0-9]+|[^/]+\.(data|bin|weights)")
+# A model could name a program as its weights. Beside our names, those of exporters: earlier versions kept them.
+_WEIGHTS = re.compile(r"weights\.[0-9]+|[^/]+\.(data|bin|weights|onnx_data|safetensors)")
 _RUN = ("runtime", "model_operations", "model_repository_agents")
 _ENVIRONMENT = "EXECUTION_ENV_PATH"
 
