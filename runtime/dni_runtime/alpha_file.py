@@ -40,6 +40,8 @@ class AlphaFile:
         self._pinned: bytes | None = None
         # Sessions use this memory, and do not hold it.
         self._unblended: dict[str, Any] = {}
+        # Once: the model is read in other threads as well, and a walk through all its nodes takes a while.
+        self._files = sorted({self.path.name, *locations(slim)})
         self._state = self._read_state()
         for name, state in self._state:
             if state is None:
@@ -123,7 +125,7 @@ class AlphaFile:
 
     def _read_state(self) -> list[tuple[str, tuple[int, int, int] | None]]:
         states: list[tuple[str, tuple[int, int, int] | None]] = []
-        for name in sorted({self.path.name, *locations(self.slim)}):
+        for name in self._files:
             try:
                 found = (self.path.parent / name).stat()
             except OSError:
