@@ -8,13 +8,14 @@ import pytest
 from commands import dni, save_image
 from hostile_models import image, model, result, written
 from onnx import TensorProto, helper, numpy_helper
-from onnx_models import conv_stack, picture, save
+from onnx_models import conv_stack, noise, picture, save
 
 from dni_deploy.model_report import inspect_model
 from dni_deploy.ship.model_file import read_model_file
 from dni_runtime import ModelError, load
 from dni_runtime.explaining import strip
 
+X = noise(1, 3, 16, 16)
 TENSOR = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
 SEQUENCE = helper.make_sequence_type_proto(TENSOR)
 NO_IMAGE: dict[str, tuple[onnx.ModelProto, str]] = {
@@ -123,3 +124,13 @@ def test_a_good_model_is_read_as_before(tmp_path: Path):
     path = save(conv_stack(features=24), tmp_path / "model.onnx")
     assert {weight.name for weight in inspect_model(path).weights} >= {"first.weight.A", "one"}
     dni("inspect", path).assert_ok()
+
+
+@pytest.mark.parametrize("provider", ["cpu", "openvino"])
+def test_an_output_that_leaves_its_type_to_be_inferred_is_an_image(tmp_path: Path, provider: str):
+    proto = conv_stack()
+    with load(save(proto, tmp_path / "typed.onnx"), provider) as loaded:
+        expected = loaded(X, 0.3)
+    proto.graph.output[0].ClearField("type")
+    with load(save(proto, tmp_path / "model.onnx"), provider) as loaded:
+        np.testing.assert_array_equal(loaded(X, 0.3), expected)

@@ -99,7 +99,7 @@ class Declared:
         inputs = [_declared(value) for value in model.graph.input]
         self._inputs = [value for value in inputs if value.name not in stored]
         self._optional = [value for value in inputs if value.name in stored]
-        self._outputs = [_declared(value) for value in model.graph.output]
+        self._outputs = [_declared(value) for value in _typed(model).graph.output]
 
     def get_inputs(self) -> list[DeclaredValue]:
         return self._inputs
@@ -109,6 +109,16 @@ class Declared:
 
     def get_outputs(self) -> list[DeclaredValue]:
         return self._outputs
+
+
+def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model`, with types of outputs that say none, as ONNX Runtime infers them."""
+    if all(value.HasField("type") for value in model.graph.output):
+        return model
+    try:
+        return onnx.shape_inference.infer_shapes(model)
+    except Exception:  # of onnx, in C++: the session says what is wrong
+        return model
 
 
 def _declared(value: onnx.ValueInfoProto) -> DeclaredValue:
