@@ -35,6 +35,13 @@ class Other(NamedTuple):
     kind: str
 
 
+class Part(NamedTuple):
+    """A storage from its element `start` on, which PyTorch kept by itself before 1.0."""
+
+    storage: Storage
+    start: int
+
+
 _KEPT = (dict, StoredTensor, OtherTensor, str, int, float, bool)
 
 
@@ -77,15 +84,10 @@ class WeightsUnpickler(pickle._Unpickler):
             )
         return Name(module, name)
 
-    def persistent_load(self, pid: Any) -> Storage | Other:
+    def persistent_load(self, pid: Any) -> Storage | Part | Other:
         kind, storage_type, key, _, count, *view = pid
         if kind != "storage":
             _damaged(f"{kind} where a storage was expected")
-        if any(part is not None for part in view):
-            raise CheckpointError(
-                f"{self._path} keeps a part of a storage by itself, as PyTorch did before 1.0; load it in PyTorch and "
-                "save it again"
-            )
         dtype = STORAGES.get(storage_type.name)
         if dtype is None:
             return Other(storage_type.name)
@@ -93,6 +95,9 @@ class WeightsUnpickler(pickle._Unpickler):
             _damaged("a storage without a name or a size")
         storage = Storage(key, dtype, count)
         self.storages.setdefault(key, storage)
+        if any(part is not None for part in view):
+            ((_, start, _),) = view
+            return Part(storage, start)
         return storage
 
     def load_proto(self) -> None:
@@ -151,15 +156,18 @@ def _dense(name: str, arguments: tuple[Any, ...]) -> StoredTensor | OtherTensor:
     storage, offset, shape, stride = arguments[:4]
     if type(storage) is Other:
         return OtherTensor(f"a tensor of a {storage.kind}")
+    start = 0
+    if type(storage) is Part:
+        storage, start = storage
     if any(arguments[DENSE[name] :]):
         return OtherTensor("a tensor with pending signs (conj or neg)")
     dtype = storage.dtype
     if name == "_rebuild_tensor_v3":
         dtype = DTYPES[arguments[6].name]
-    numbers = (offset, *shape, *stride)
+    numbers = (offset, start, *shape, *stride)
     if any(type(number) is not int or not 0 <= number < 2**63 for number in numbers) or len(shape) != len(stride):
         _damaged("a tensor of an impossible shape")
-    return StoredTensor(storage, dtype, offset, tuple(shape), tuple(stride))
+    return StoredTensor(storage, dtype, offset + start, tuple(shape), tuple(stride))
 
 
 def _update(target: Any, items: list[Any]) -> None:
