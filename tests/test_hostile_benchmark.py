@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,7 @@ def reads_outside_in_c(place: Any, file: Path) -> Any:
 
 
 def lets_it_out(place: Any, file: Path) -> Any:
-    import case
-
-    (place.outputs / "leak").write_text(f"x {case.SECRET} y")
+    (place.outputs / "leak").write_text(f"x {import_module('case').SECRET} y")
     return answers_right(place, file)
 
 
@@ -87,11 +86,9 @@ def removes_in_c(place: Any, file: Path) -> Any:
 
 
 def answers_right(place: Any, file: Path) -> Any:
-    import attempt
-
     (place.outputs / "result").write_text("x")
     assert file.read_bytes() == b"good"
-    return attempt.Answer("right")
+    return import_module("attempt").Answer("right")
 
 
 OFFENDERS = {
