@@ -139,7 +139,7 @@ def status(step: str) -> contextlib.AbstractContextManager[Step]:
 
 def _stream(err: bool = False) -> TextIO:
     """Stdout or stderr; what its encoding lacks is escaped, as Python itself does on stderr only."""
-    stream = sys.stderr if err else sys.stdout
+    stream = (sys.stderr if err else sys.stdout) or io.StringIO()  # Python has none where it was closed
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return stream
@@ -147,6 +147,8 @@ def _stream(err: bool = False) -> TextIO:
 
 def _own_stderr() -> TextIO:
     """Stderr, by a file descriptor that stays when Ray's own one is silenced; in tests it may have none."""
+    if sys.stderr is None:
+        return io.StringIO()
     try:
         return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
     except (OSError, ValueError):  # io.UnsupportedOperation is both

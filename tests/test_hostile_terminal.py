@@ -234,3 +234,13 @@ def test_nothing_prints_past_the_terminal():
         # To the process that started it.
         "dni_deploy/bench/footprint.py: print(json.dumps(footprint._answer(pickle.load(sys.stdin.buffer))))"
     ]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_without_a_stream_the_work_is_done_all_the_same(model: Path, tmp_path: Path, closed: str):
+    save_image(tmp_path / "a.png", noisy_crop())
+    program = [sys.executable, "-m", "dni_deploy.cli"]
+    for words in (["inspect", model], ["run", model, tmp_path / "a.png", "--alpha", "0.3", "-o", tmp_path / "b.png"]):
+        command = ["sh", "-c", f'exec "$@" {closed}', "sh", *program, *map(str, words)]
+        assert subprocess.run(command, capture_output=True, timeout=100).returncode == 0
+    assert (tmp_path / "b.png").exists()
