@@ -155,6 +155,15 @@ def test_values_that_two_nodes_make(tmp_path: Path):
         load(save(with_head([node, node]), tmp_path), "cpu")
 
 
+def test_a_list_of_values_without_a_name(tmp_path: Path):
+    """ONNX Runtime 1.31 crashes as it runs it; an optional output may be left out."""
+    split = helper.make_node("Split", ["A"], ["", "w"], axis=0, num_outputs=2)
+    with pytest.raises(ModelError, match="is damaged: a node Split makes a value without a name, at which"):
+        read_model(save(with_head([split]), tmp_path))
+    dropout = helper.make_node("Dropout", ["A"], ["w", ""])
+    assert read_model(save(with_head([dropout]), tmp_path)).graph.node[0].op_type == "Dropout"
+
+
 def test_nodes_out_of_order_depend_on_what_they_read():
     model = conv_stack(alpha=0.5)
     nodes = list(model.graph.node)

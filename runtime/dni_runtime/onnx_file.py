@@ -1,7 +1,7 @@
 """Read an ONNX file that a stranger made: once, in one place, so that nobody after it has to doubt what it says."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -60,6 +60,23 @@ def _check_makers(model: onnx.ModelProto, path: Path) -> None:
     if len(set(made)) != len(made):
         (name, count), *_ = Counter(made).most_common(1)
         raise ModelError(f"{path} is damaged: {count} of its nodes make {name!r}, expected is one; export it again")
+    versions = {opset.domain: opset.version for opset in model.opset_import}
+    for _, nodes in levels(model):
+        for node in nodes:
+            if "" in node.output and _makes_a_list(node, versions):
+                raise ModelError(
+                    f"{path} is damaged: a node {node.op_type} makes a value without a name, at which ONNX Runtime "
+                    "crashes; export it again"
+                )
+
+
+def _makes_a_list(node: onnx.NodeProto, versions: Mapping[str, int]) -> bool:
+    """Whether its last output stands for any number of them, none of which may be left out."""
+    try:
+        schema = onnx.defs.get_schema(node.op_type, versions.get(node.domain, 1), node.domain)
+    except onnx.defs.SchemaError:  # an operator of somebody else's
+        return False
+    return bool(schema.outputs) and schema.outputs[-1].option == onnx.defs.OpSchema.FormalParameterOption.Variadic
 
 
 def _check_tensors(model: onnx.ModelProto, path: Path) -> None:
