@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import platformdirs
 import pytest
-from cached_models import cache, prepared
+from cached_models import assert_made_again, cache, prepared
 from onnx_models import conv_stack, noise, save
 from policies import assert_same, reference
 
@@ -124,15 +124,9 @@ def test_the_folder_is_the_platforms_unless_chosen(tmp_path: Path, monkeypatch: 
 FILES = ("head", "body", "endpoints", "fixed", "probe", "plan.json")
 
 
-def assert_made_again(cache: Path, path: Path, prepared: list[Path], damage: Callable[[Path], None]) -> None:
-    assert_right(path)
+def assert_whole_again(cache: Path, path: Path, prepared: list[Path], damage: Callable[[Path], None]) -> None:
+    assert_made_again(cache, path, prepared, damage)
     (entry,) = entries(cache)
-    damage(entry)
-    assert_right(path)
-    assert len(prepared) == 2
-    assert_right(path)
-    assert len(prepared) == 2  # the entry is whole again
-    assert entries(cache) == [entry]
     assert sorted(file.name for file in entry.iterdir()) == sorted(FILES)
 
 
@@ -155,7 +149,7 @@ def test_damaged_files(file: str, how: str, cache: Path, path: Path, prepared: l
             case "folder":
                 (entry / file).mkdir()
 
-    assert_made_again(cache, path, prepared, damage)
+    assert_whole_again(cache, path, prepared, damage)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +167,7 @@ def test_damaged_files(file: str, how: str, cache: Path, path: Path, prepared: l
     ],
 )
 def test_json_of_somebody_else(text: str, cache: Path, path: Path, prepared: list[Path]):
-    assert_made_again(cache, path, prepared, lambda entry: (entry / "plan.json").write_text(text) and None)
+    assert_whole_again(cache, path, prepared, lambda entry: (entry / "plan.json").write_text(text) and None)
 
 
 def rewrite(entry: Path, **changes: Any) -> None:
@@ -197,7 +191,7 @@ def rewrite(entry: Path, **changes: Any) -> None:
     [("endpoints", np.float64), ("endpoints", np.float16), ("fixed", np.int32)],
 )
 def test_arrays_of_another_type(name: str, dtype: type, cache: Path, path: Path, prepared: list[Path]):
-    assert_made_again(
+    assert_whole_again(
         cache, path, prepared, lambda entry: rewrite(entry, **{name: np.load(entry / name).astype(dtype)})
     )
 
@@ -208,7 +202,7 @@ def test_arrays_of_another_type(name: str, dtype: type, cache: Path, path: Path,
     ids=str,
 )
 def test_plans_of_another_version(changes: dict[str, Any], cache: Path, path: Path, prepared: list[Path]):
-    assert_made_again(cache, path, prepared, lambda entry: rewrite(entry, **changes))
+    assert_whole_again(cache, path, prepared, lambda entry: rewrite(entry, **changes))
 
 
 def test_an_entry_that_is_a_file(cache: Path, path: Path, prepared: list[Path]):
@@ -216,7 +210,7 @@ def test_an_entry_that_is_a_file(cache: Path, path: Path, prepared: list[Path]):
         shutil.rmtree(entry)
         entry.touch()
 
-    assert_made_again(cache, path, prepared, damage)
+    assert_whole_again(cache, path, prepared, damage)
 
 
 # --- folders that cannot be written ---

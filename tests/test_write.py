@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dni_exporters.write import publish, refuse_existing, staging
+from dni_exporters.write import publish, refuse_existing
 from dni_runtime import OutputError
+from dni_runtime.unfinished import staging
 
 
 def names(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from dni_runtime import Alpha, ExportError, Metadata
 from dni_runtime.metadata import KEY
+from dni_runtime.unfinished import staging
 
 from . import write
 from .architecture import build, load_endpoints
@@ -140,7 +141,7 @@ def export(
             judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
             reference = Reference(architecture.network, states, judged, static)
         make = Maker(job, skeleton.layers, reference, weights, clock, collect)
-        with write.staging(outputs[0].parent) as folder:
+        with staging(outputs[0].parent) as folder:
             if job.alphas:
                 files = make.baked(model, folder, outputs)
             else:

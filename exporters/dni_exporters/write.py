@@ -8,7 +8,6 @@ import onnx
 import onnx_ir as ir
 
 from dni_runtime import OutputError
-from dni_runtime.unfinished import staging as staging
 
 # Protocol Buffers refuse messages of 2 GiB; the graph itself needs room too.
 EMBED_LIMIT_BYTES = 2**31 - 2**26
