@@ -135,6 +135,36 @@ def test_a_server_that_ends_is_started_again(model: Path, temporary: Path):
     assert list(temporary.glob("*dni*")) == []  # ONNX Runtime itself leaves a file .ses
 
 
+def test_a_server_that_ends_in_its_start_is_started_again(model: Path, tmp_path: Path):
+    """Once it was ready: a stranger's request may come, and end it, before it has said so again."""
+    repository, away = tmp_path / "repository", tmp_path / "away.onnx"
+    ship_triton([model], repository, ShipOptions(backend="python"))
+    (shipped,) = repository.rglob("*.onnx")
+    with serving(repository) as served:
+        shipped.rename(away)
+        server_of(served.process).kill()
+        wait_for_word(served.process, "; it is started again in 1 s")
+        away.rename(shipped)
+        wait_until(lambda: answers(served))
+        shipped.rename(away)
+        server_of(served.process).kill()
+        wait_for_word(served.process, "; it is started again in 8 s")
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 6
+    assert served.process.returncode == 0
+
+
+def wait_for_word(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stderr is not None
+    while word not in (said := process.stderr.readline()):
+        assert said
+
+
+def server_of(process: subprocess.Popen[str]) -> psutil.Process:
+    (server,) = [p for p in descendants(process) if p.name() == "tritonserver"]
+    return server
+
+
 def answers(served: Served) -> bool:
     try:
         with served.client("http") as client:

@@ -1,6 +1,7 @@
 """`dni serve`: a repository on a real tritonserver; that of one model lasts as long as the server."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from .watch import Watch
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # For what other models and instances work on; a model that has lost its process would keep the server from ending.
 _PATIENCE_S = 3.0
+# Between starts of a server that ends before it is ready, each time twice as long.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 _CACHE_BYTES = 256 * 2**20
 
 
@@ -71,11 +74,31 @@ def serve_model(
 
         models = {folder.name: read_config(folder) for folder in folders}
         log = None if verbose else folder / "server.log"
-        while not stop():
-            with Running(installed, arguments, addresses, log) as running:
-                _run(running, models, stop, tell)
-            tell = _say_nothing
+        _keep_running(lambda: Running(installed, arguments, addresses, log), models, stop, tell)
         raise _StopError
+
+
+def _keep_running(
+    start: Callable[[], Running], models: Mapping[str, Any], stop: "_Stop", tell: Callable[[Running], None]
+) -> None:
+    """Until `stop`; `tell` where the server is once it is ready.
+
+    Raises DniError where it ends before it was ready once. Later it may be a request that ends it in its start: it
+    answers before it has said that it is ready.
+    """
+    pause_s = 0.0
+    while not stop():
+        with start() as running:
+            try:
+                _run(running, models, stop, tell)
+                pause_s = 0.0
+            except DniError as error:
+                if tell is not _say_nothing:
+                    raise
+                pause_s = min(2 * pause_s or _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+                terminal.remark([], [f"{' '.join(map(str, error.args))}; it is started again in {pause_s:g} s"])
+        tell = _say_nothing
+        stop.wait(pause_s)
 
 
 def _run(running: Running, models: Mapping[str, Any], stop: "_Stop", tell: Callable[[Running], None]) -> None:
@@ -115,6 +138,12 @@ class _Stop:
 
     def __call__(self) -> bool:
         return self._asked
+
+    def wait(self, pause_s: float) -> None:
+        """For `pause_s`, or until a signal comes."""
+        end = time.monotonic() + pause_s
+        while not self._asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
 
     def ask(self, number: int, frame: FrameType | None) -> None:
         """The signals' handler."""
