@@ -95,7 +95,7 @@ def server_of(served: Served) -> psutil.Process:
 
 def shared_memory(server: psutil.Process) -> list[Path]:
     """Of the Python backend."""
-    return [Path(found.path) for found in server.memory_maps() if "/triton_python_backend_shm" in found.path]
+    return [Path(found.path) for found in server.memory_maps() if found.path.startswith("/dev/shm/dni_")]
 
 
 @pytest.mark.parametrize("case", DEADLY)

@@ -41,7 +41,7 @@ def temporary(tmp_path: Path) -> Path:
 def shared_memory(family: list[psutil.Process]) -> list[Path]:
     """What these processes share, and no other server on this machine."""
     maps = [memory.path for process in family for memory in process.memory_maps()]
-    return [Path(path) for path in maps if path.startswith("/dev/shm/triton")]
+    return [Path(path) for path in maps if path.startswith("/dev/shm/dni_")]
 
 
 def running_family(process: subprocess.Popen[str]) -> list[psutil.Process]:

@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -67,12 +68,17 @@ class Running:
     def __init__(self, server: Tritonserver, arguments: Sequence[str], addresses: Addresses, log: Path | None) -> None:
         self.addresses = addresses
         self._log = log
-        self._memory: set[Path] = set()
+        # Of the Python backend's shared memory, which a server that is killed leaves: as large as its largest images.
+        self._prefix = f"dni_{secrets.token_hex(8)}_"
         output: Any = None if log is None else log.open("wb")
         try:
             # A session of its own: Ctrl-C in the terminal is ours, and everything in it can be ended together.
             self._process = subprocess.Popen(
-                [str(server.program), *arguments],
+                [
+                    str(server.program),
+                    *arguments,
+                    f"--backend-config=python,shm-region-prefix-name={self._prefix}",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output if log is not None else sys.stderr.fileno(),
                 stderr=subprocess.STDOUT,
@@ -93,7 +99,6 @@ class Running:
         """Return True once all models are ready, False once `stop` does. Raises DniError where the server ends."""
         while not stop():
             if self._ready():
-                self._memory |= self._shared_memory()
                 return True
             self.check()
             time.sleep(_POLL_S)
@@ -120,7 +125,6 @@ class Running:
 
     def stop(self, patience_s: float = _STOP_S) -> None:
         """Let running requests finish, then end the server and whatever it has started."""
-        self._memory |= self._shared_memory()
         try:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
@@ -131,7 +135,7 @@ class Running:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            for region in self._memory:
+            for region in Path("/dev/shm").glob(f"{self._prefix}*"):
                 region.unlink(missing_ok=True)
 
     def __enter__(self) -> "Running":
@@ -139,14 +143,6 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _shared_memory(self) -> set[Path]:
-        """Of the Python backend, which a server that is killed leaves: as large as its largest photographs."""
-        try:
-            mapped = Path(f"/proc/{self._process.pid}/maps").read_text()
-        except OSError:
-            return set()
-        return {Path(path) for path in re.findall(r"(/dev/shm/triton_python_backend_shm_region_\S+)$", mapped, re.M)}
 
     def _ready(self) -> bool:
         connection = http.client.HTTPConnection(self.addresses.reachable, self.addresses.http, timeout=5)
