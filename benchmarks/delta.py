@@ -34,10 +34,10 @@ from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
 from torch import nn
 
 import dni_runtime
-from dni_deploy.bench.hardware import hardware
-from dni_deploy.bench.race import Effort, race
+from dni_deploy.bench.measuring.hardware import hardware
+from dni_deploy.bench.measuring.race import Effort, race
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_exporters import blend_tensors, export
 
 RESULTS = Path(__file__).parent / "results"

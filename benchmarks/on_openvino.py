@@ -16,10 +16,10 @@ from pathlib import Path
 import click
 
 from dni_deploy.bench import Case, Report, line_up, plan, run_case
-from dni_deploy.bench.hardware import hardware
-from dni_deploy.bench.lineup import BAKED, NAIVE, OPENVINO, OURS
-from dni_deploy.bench.ours import Runtime
-from dni_deploy.bench.sessions import PlainSession
+from dni_deploy.bench.approaches.lineup import BAKED, NAIVE, OPENVINO, OURS
+from dni_deploy.bench.approaches.ours import Runtime
+from dni_deploy.bench.approaches.sessions import PlainSession
+from dni_deploy.bench.measuring.hardware import hardware
 from dni_deploy.bench.table import case_title, machine, remarks
 from dni_runtime import DniError
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import dni_runtime
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 
 # Sums in another order, by another version of ONNX Runtime.
 _TOLERANCE = 1e-4

@@ -9,10 +9,10 @@ The models run with `dni_runtime`. PyTorch is imported by the first use of `blen
 
 from typing import TYPE_CHECKING, Any
 
-from .contact_sheet import contact_sheet
-from .enhance_files import EnhancedFile, enhance_files
 from .extras import import_exporters
-from .image_files import read_image, write_image
+from .image_files.read_write import read_image, write_image
+from .photographs.contact_sheet import contact_sheet
+from .photographs.enhance_files import EnhancedFile, enhance_files
 
 if TYPE_CHECKING:
     from dni_exporters import blend, export, write_blend

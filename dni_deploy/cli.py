@@ -246,7 +246,7 @@ def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: tuple[list[
       on OpenVINO          dni run model.onnx photo.png --alpha 0.7 -o out.png --provider openvino
       an alpha per frame   dni run model.onnx frames/ --alpha-from alphas.csv -o results/
     """
-    from .run import run_model
+    from .photographs.run import run_model
 
     values = [alpha for group in alphas for alpha in group]
     options["provider_options"] = dict(options["provider_options"])

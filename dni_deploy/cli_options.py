@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dni_runtime import PROVIDERS, DniError, InputError
-from dni_runtime.printable import printable
+from dni_runtime.files.printable import printable
 
 from .alphas import parse_alphas
 

@@ -10,13 +10,13 @@ import onnx
 from onnx.external_data_helper import uses_external_data
 
 from dni_runtime import Metadata, read_metadata
-from dni_runtime.explaining import strip
-from dni_runtime.external_data import external_file, locations
 from dni_runtime.metadata import KEY
-from dni_runtime.onnx_file import read_model, require_file
-from dni_runtime.ort_format import ORT_SUFFIX, damaged
-from dni_runtime.providers import open_session
-from dni_runtime.tensors import Extent, size_bytes, type_name
+from dni_runtime.onnx_files.explaining import strip
+from dni_runtime.onnx_files.external_data import external_file, locations
+from dni_runtime.onnx_files.ort_format import ORT_SUFFIX, damaged
+from dni_runtime.onnx_files.reading import read_model, require_file
+from dni_runtime.onnx_files.tensors import Extent, size_bytes, type_name
+from dni_runtime.providers.providers import open_session
 
 # Names that NumPy has others for.
 _NAMES = {"float": "float32", "double": "float64"}

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from dni_runtime.printable import printable
+from dni_runtime.files.printable import printable
 
 Step = Callable[[str], None]
 """Called with what is being done now."""

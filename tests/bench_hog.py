@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dni_deploy.bench.approach import Approach, FloatArray, Running, Strength
+from dni_deploy.bench.approaches.approach import Approach, FloatArray, Running, Strength
 
 # Longer than it takes a busy machine to find the memory.
 LOAD_S = 1.0

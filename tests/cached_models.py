@@ -14,8 +14,8 @@ from policies import assert_same, reference
 
 import dni_runtime.opening
 from dni_runtime import load
-from dni_runtime.laid_out import LaidOut
-from dni_runtime.prepare import Prepared, prepare
+from dni_runtime.prepared.laid_out import LaidOut
+from dni_runtime.prepared.prepare import Prepared, prepare
 
 X = noise(1, 3, 16, 24)
 SEEDS = (0, 1)

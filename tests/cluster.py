@@ -21,8 +21,8 @@ from traffic import Traffic, wait_until
 from triton_server import Served, assert_gone, descendants, first_line, start
 
 from dni_deploy.ship.triton import Front, ServerAddress, ShipOptions, ship_triton
-from dni_deploy.ship.triton.haproxy import HAPROXY_CFG
-from dni_deploy.ship.triton.running import choose_addresses
+from dni_deploy.ship.triton.balancer.haproxy import HAPROXY_CFG
+from dni_deploy.ship.triton.server.running import choose_addresses
 from dni_runtime import InputError
 
 HOST = "127.0.0.1"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dni_deploy.cli import main
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
-from dni_deploy.image_files import read_image, write_image
+from dni_deploy.image_files.read_write import read_image, write_image
 
 
 @dataclass(frozen=True)

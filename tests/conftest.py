@@ -17,7 +17,7 @@ import pytest
 from onnx_models import conv_stack, noise, save
 
 from dni_runtime import DniError, load
-from dni_runtime.nvidia import gpu_count
+from dni_runtime.providers.nvidia import gpu_count
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)

@@ -11,7 +11,7 @@ from commands import Result, dni, save_image
 from onnx_models import conv_stack, picture, save
 
 from dni_deploy.frames.finished import FOLDER
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import load
 
 

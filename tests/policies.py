@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 from onnx_models import METADATA, FloatArray, GraphBuilder, conv_stack, finish, noise, tinted
 
-from dni_runtime.alpha_file import AlphaFile
 from dni_runtime.opening import ALPHA_POLICIES
-from dni_runtime.providers import Place
+from dni_runtime.providers.providers import Place
+from dni_runtime.weights.alpha_file import AlphaFile
 
 # Long enough for the busiest machine; it passes only where a test fails.
 PATIENCE_S = 60.0

@@ -13,7 +13,7 @@ from onnx_models import conv_stack, save, tinted, unet
 from policies import MODELS, PATIENCE_S, Gate, X, assert_same, each_model, each_policy, gate, reference
 
 from dni_runtime import ModelError, load
-from dni_runtime.alpha_file import AlphaFile, read_onnx_file
+from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
 
 __all__ = ["gate"]
 

@@ -9,11 +9,11 @@ import pytest
 from benchmark_scripts import scripts
 
 from dni_deploy.bench import Case, Report, line_up, plan, run_case
-from dni_deploy.bench.footprint import Footprint
-from dni_deploy.bench.hardware import hardware
-from dni_deploy.bench.lineup import BAKED, NAIVE, OURS
+from dni_deploy.bench.approaches.lineup import BAKED, NAIVE, OURS
+from dni_deploy.bench.measuring.footprint import Footprint
+from dni_deploy.bench.measuring.hardware import hardware
+from dni_deploy.bench.measuring.spread import spread
 from dni_deploy.bench.report import ModelFacts, Rounds, make_row
-from dni_deploy.bench.spread import spread
 
 MODULES = ("bounds", "four_networks", "page", "plots", "pytorch")
 

@@ -7,7 +7,7 @@ from networks import Weights
 from torch import nn
 
 from dni_exporters import read_endpoints
-from dni_exporters.architecture import Architecture, build
+from dni_exporters.networks.architecture import Architecture, build
 from dni_runtime import ArchitectureError
 
 NETWORK_FILE = """

@@ -6,10 +6,10 @@ import pytest
 from exporting import assert_close, blended, expected, photo, run
 from networks import pair
 
-from dni_exporters.bake import bake
-from dni_exporters.blend import attach_blend
-from dni_exporters.fold import fold_batch_norm
-from dni_exporters.skeleton import trace
+from dni_exporters.graphs.bake import bake
+from dni_exporters.graphs.blend import attach_blend
+from dni_exporters.graphs.fold import fold_batch_norm
+from dni_exporters.networks.skeleton import trace
 from dni_runtime import AlphaError, Metadata
 
 IMAGE = photo(2, 3, 24, 28)

@@ -11,9 +11,9 @@ from onnx_models import conv_stack, noise, save
 
 import dni_deploy
 from dni_deploy.bench import line_up, plan, run_case
-from dni_deploy.bench.approach import Strength
-from dni_deploy.bench.baked import write_baked
-from dni_deploy.bench.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS, Lineup
+from dni_deploy.bench.approaches.approach import Strength
+from dni_deploy.bench.approaches.baked import write_baked
+from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS, Lineup
 from dni_runtime import AlphaError, ModelError
 
 SHAPE = (1, 3, 16, 20)

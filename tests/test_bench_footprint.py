@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from bench_hog import CACHE_BYTES, CALL_BYTES, LOAD_BYTES, LOAD_S, Failing, Hog
 
-from dni_deploy.bench.footprint import measure_footprint
+from dni_deploy.bench.measuring.footprint import measure_footprint
 from dni_runtime import DniError
 
 SHAPE = (1, 3, 8, 8)

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from dni_deploy.bench.race import Effort, race
-from dni_deploy.bench.runner import draw_alpha
-from dni_deploy.bench.spread import paired_ratios, spread, values_of
+from dni_deploy.bench.measuring.race import Effort, race
+from dni_deploy.bench.measuring.runner import draw_alpha
+from dni_deploy.bench.measuring.spread import paired_ratios, spread, values_of
 
 
 def test_the_order_changes_and_nobody_is_left_out():

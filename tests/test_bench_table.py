@@ -3,8 +3,8 @@
 import pytest
 
 from dni_deploy.bench import Case, Report, print_report
-from dni_deploy.bench.footprint import Footprint
-from dni_deploy.bench.hardware import hardware
+from dni_deploy.bench.measuring.footprint import Footprint
+from dni_deploy.bench.measuring.hardware import hardware
 from dni_deploy.bench.report import ModelFacts, Rounds, make_row
 
 ROUNDS = Rounds(

@@ -11,8 +11,8 @@ from networks import Weights, pair
 from torch import nn
 
 from dni_exporters import blend_tensors
-from dni_exporters.blend import attach_blend
-from dni_exporters.skeleton import trace
+from dni_exporters.graphs.blend import attach_blend
+from dni_exporters.networks.skeleton import trace
 
 # Elementwise arithmetic on each tensor; what DESIGN.md forbids (MatMul, Split, If, Loop) is not among it.
 BLEND_OPERATORS = {"Mul", "Add", "Sub", "Gather", "ReduceSum", "Squeeze", "Cast"}

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from dni_exporters import export
-from dni_runtime.channels_last import channels_last, channels_last_share
-from dni_runtime.split import split, subgraph
+from dni_runtime.cuda.channels_last.rewrite import channels_last, channels_last_share
+from dni_runtime.weights.split import split, subgraph
 
 # Multiples of 4, as some of the networks need.
 IMAGES = [photo(1, 3, 28, 12), photo(2, 3, 16, 36)]

@@ -14,8 +14,8 @@ from onnx_models import baked, conv_stack, save
 from safetensors.torch import load_file
 
 from dni_deploy.demo import STRONG, WEAK
-from dni_deploy.image_files import read_image
-from dni_deploy.run import run_model
+from dni_deploy.image_files.read_write import read_image
+from dni_deploy.photographs.run import run_model
 
 __all__ = ["denoiser", "photo"]
 
@@ -141,7 +141,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path):
 
 def test_the_remedy_is_printed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     remedy = 'pip install "dni-deploy[cuda]"'  # [cuda] would be markup
-    monkeypatch.setattr("dni_runtime.providers.why_not", lambda name: None if name == "cpu" else remedy)
+    monkeypatch.setattr("dni_runtime.providers.providers.why_not", lambda name: None if name == "cpu" else remedy)
     source = save_image(tmp_path / "photo.png", noisy_crop(20, 20))
     assert run_model(save(baked(0.5), tmp_path / "m.onnx"), [source], tmp_path / "out.png", []) == 0
     assert remedy in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 from commands import command, dni, names, noisy_crop, photo, save_image
 from onnx_models import conv_stack, save
 
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 
 __all__ = ["photo"]
 

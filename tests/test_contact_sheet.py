@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from onnx_models import picture
 
-from dni_deploy.contact_sheet import contact_sheet
+from dni_deploy.photographs.contact_sheet import contact_sheet
 from dni_runtime import InputError
 
 

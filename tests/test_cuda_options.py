@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 
 from dni_runtime import InputError
-from dni_runtime.cuda_options import file_options, why_no_graphs, without_fused_bias
+from dni_runtime.providers.cuda_options import file_options, why_no_graphs, without_fused_bias
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dni_runtime.cuda_turns import in_turn
+from dni_runtime.providers.cuda_turns import in_turn
 
 
 def run_program(program: str) -> "subprocess.CompletedProcess[str]":

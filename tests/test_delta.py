@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 import dni_runtime
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_exporters import export
-from dni_exporters.delta import DELTAS, quantise
-from dni_exporters.verify import tolerance_of
+from dni_exporters.checking.verify import tolerance_of
+from dni_exporters.graphs.delta import DELTAS, quantise
 from dni_runtime import ExportError, ParityError
 
 IMAGE = photo(2, 3, 28, 12)

@@ -12,19 +12,19 @@ from networks import NETWORKS, pair
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import METADATA, GraphBuilder, finish, save
 
-from dni_deploy.bench.baked import write_baked
+from dni_deploy.bench.approaches.baked import write_baked
 from dni_exporters import export
-from dni_exporters.delta import DELTAS
+from dni_exporters.graphs.delta import DELTAS
 from dni_runtime import load, pin
-from dni_runtime.alpha_file import read_alpha_file
-from dni_runtime.laid_out import LaidOut
-from dni_runtime.on_device import OnDevice
-from dni_runtime.prepare import prepare
-from dni_runtime.providers import Place
-from dni_runtime.recipe import ONE, Recipe, Recipes
+from dni_runtime.cuda.on_device import OnDevice
+from dni_runtime.prepared.laid_out import LaidOut
+from dni_runtime.prepared.prepare import prepare
+from dni_runtime.providers.providers import Place
 from dni_runtime.signature import Declared, read_signature
-from dni_runtime.split import CannotPrepareError, split
-from dni_runtime.stored import Stored
+from dni_runtime.weights.alpha_file import read_alpha_file
+from dni_runtime.weights.recipe import ONE, Recipe, Recipes
+from dni_runtime.weights.split import CannotPrepareError, split
+from dni_runtime.weights.stored import Stored
 
 IMAGE = photo(2, 3, 28, 12)
 ALPHAS = (0.0, 0.31, 0.5, 0.77, 1.0)

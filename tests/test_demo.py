@@ -9,7 +9,7 @@ from commands import Result, command, dni, names
 
 from dni_deploy.demo import EXPORTED, PHOTOGRAPH, PHOTOGRAPH_NOISY
 from dni_deploy.demo.show import ALPHAS, psnr_db
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import load
 
 FILES = ["denoise.onnx", *(f"photograph_noisy_alpha{alpha:.2f}.png" for alpha in sorted(ALPHAS)), "sheet.png"]

@@ -12,7 +12,7 @@ from test_on_device import nhwc_on_cpu, on_cpu
 from torch import nn
 
 from dni_exporters import export
-from dni_runtime.device_plan import plan_device
+from dni_runtime.cuda.device_plan.plan import plan_device
 
 __all__ = ["nhwc_on_cpu"]  # a fixture
 

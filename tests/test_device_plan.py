@@ -11,12 +11,12 @@ from exporting import nasty_model, photo, run
 from networks import NETWORKS
 from onnx_models import GraphBuilder, conv_stack, finish, save, tinted
 
-from dni_runtime import device_buffer
-from dni_runtime.alpha_file import AlphaFile, read_onnx_file
-from dni_runtime.device_buffer import KINDS
-from dni_runtime.device_plan import DevicePlan, plan_device
-from dni_runtime.providers import Place
-from dni_runtime.split import CannotPrepareError
+from dni_runtime.cuda.device_plan import buffer as device_buffer
+from dni_runtime.cuda.device_plan.buffer import KINDS
+from dni_runtime.cuda.device_plan.plan import DevicePlan, plan_device
+from dni_runtime.providers.providers import Place
+from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
+from dni_runtime.weights.split import CannotPrepareError
 
 IMAGE = photo(1, 3, 12, 16)
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from dni_runtime.dlpack_view import view
+from dni_runtime.cuda.dlpack_view import view
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
 
 from dni_runtime import AlphaError, InputError, load, write_metadata
-from dni_runtime.enhance import enhance_images
+from dni_runtime.images.enhance import enhance_images
 
 ALPHA = 0.4
 

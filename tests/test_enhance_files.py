@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from onnx_models import baked, conv_stack, picture, save
 
-from dni_deploy.enhance_files import enhance_files
-from dni_deploy.image_files import read_image, write_image
+from dni_deploy.image_files.read_write import read_image, write_image
+from dni_deploy.photographs.enhance_files import enhance_files
 from dni_runtime import AlphaError, InputError, OutputError, load
 
 

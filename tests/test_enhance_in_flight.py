@@ -9,7 +9,7 @@ import pytest
 from onnx_models import METADATA, conv_stack, picture, save
 
 from dni_runtime import ModelError, load
-from dni_runtime.enhance import enhance_images
+from dni_runtime.images.enhance import enhance_images
 
 ALPHA = 0.4
 

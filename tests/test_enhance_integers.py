@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from onnx_models import METADATA, conv_stack, picture, unet
 
 from dni_runtime import InputError, ModelError
-from dni_runtime.enhance import enhance_images
-from dni_runtime.images import to_float, write_integers
-from dni_runtime.integer_images import NAN_OUTPUT, with_integer_images
+from dni_runtime.cuda.integer_images import NAN_OUTPUT, with_integer_images
+from dni_runtime.images.conversion import to_float, write_integers
+from dni_runtime.images.enhance import enhance_images
 
 DTYPES = (np.uint8, np.uint16)
 SIGNED = replace(METADATA, value_range=(-1.0, 1.0))

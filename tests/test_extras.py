@@ -102,7 +102,7 @@ def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
         "dni_deploy",
         "dni_deploy.bench",
         "dni_deploy.cli",
-        "dni_deploy.run",
+        "dni_deploy.photographs.run",
         "dni_deploy.demo.show",
         "dni_deploy.frames",
         "dni_deploy.ship.commands",

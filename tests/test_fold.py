@@ -10,9 +10,9 @@ from exporting import assert_close, blended, expected, photo, run
 from networks import Weights, conv, pair
 from torch import Tensor, nn
 
-from dni_exporters.blend import attach_blend
-from dni_exporters.fold import fold_batch_norm, fold_constants
-from dni_exporters.skeleton import trace
+from dni_exporters.graphs.blend import attach_blend
+from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
+from dni_exporters.networks.skeleton import trace
 
 IMAGE = photo(2, 3, 24, 28)
 

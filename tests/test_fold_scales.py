@@ -13,9 +13,9 @@ from networks import conv
 from torch import nn
 
 from dni_exporters import export
-from dni_runtime.fold_scales import fold_scales
-from dni_runtime.slim import read_slim
-from dni_runtime.split import split, subgraph
+from dni_runtime.cuda.device_plan.fold_scales import fold_scales
+from dni_runtime.onnx_files.slim import read_slim
+from dni_runtime.weights.split import split, subgraph
 
 
 def parsed(text: str) -> onnx.ModelProto:

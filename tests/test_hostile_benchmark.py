@@ -187,7 +187,7 @@ def test_a_run_fails_on_a_fault(tmp_path: Path, broken: bool):
     for package in ("dni_deploy", "exporters/dni_exporters", "runtime/dni_runtime"):
         shutil.copytree(root / package, tmp_path / "code" / Path(package).name)
     if broken:
-        with (tmp_path / "code" / "dni_deploy" / "image_files.py").open("a") as file:
+        with (tmp_path / "code" / "dni_deploy" / "image_files" / "read_write.py").open("a") as file:
             file.write("\n\ndef read_image(path: Path) -> Any:\n    raise IndexError(path)\n")
     command = [sys.executable, BENCHMARKS / "hostile" / "run.py", "--no-fetch", "--cache", tmp_path, "--only", "image",
                "--family", "rows of a PNG", "--name", "8 bits, type 0, 17 of 16", "-o",

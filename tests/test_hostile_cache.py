@@ -25,7 +25,7 @@ from onnx_models import conv_stack, noise, save
 from policies import assert_same
 
 from dni_runtime import load
-from dni_runtime.laid_out import LaidOut
+from dni_runtime.prepared.laid_out import LaidOut
 
 __all__ = ["cache", "paths", "prepared"]  # fixtures
 

@@ -11,7 +11,10 @@ import pytest
 from cached_models import assert_made_again, assert_right, cache, entries, other_array, paths, prepared
 
 from dni_deploy.ship.web.onnxruntime_web import VERSION, copy_onnxruntime_web
-from dni_runtime import DniError, prepared_cache, providers, unfinished
+from dni_runtime import DniError
+from dni_runtime.files import unfinished
+from dni_runtime.prepared import cache as prepared_cache
+from dni_runtime.providers import providers
 
 __all__ = ["cache", "paths", "prepared"]  # fixtures
 

@@ -17,7 +17,8 @@ import torch
 from commands import dni, names
 from torch_files import archive, legacy_parts, refusal, rezipped, tensor, weights, whole
 
-from dni_exporters import checkpoint_file, read_endpoints
+from dni_exporters import read_endpoints
+from dni_exporters.checkpoints import checkpoint_file
 from dni_runtime import CheckpointError
 
 W = {"w": torch.arange(600.0), "v": torch.arange(600.0) + 1000}

@@ -14,14 +14,14 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import conv_stack, noise, save
 
 from dni_deploy.bench import bench_model
-from dni_deploy.bench.baked import write_baked
+from dni_deploy.bench.approaches.baked import write_baked
 from dni_deploy.frames import model_digest
 from dni_deploy.model_report import inspect_model
 from dni_deploy.ship.model_file import read_model_file
-from dni_exporters.bake import bake
+from dni_exporters.graphs.bake import bake
 from dni_runtime import ModelError, load
-from dni_runtime.external_data import external_files, read_tensor
-from dni_runtime.onnx_file import read_model
+from dni_runtime.onnx_files.external_data import external_files, read_tensor
+from dni_runtime.onnx_files.reading import read_model
 
 READERS: dict[str, Callable[[Path], object]] = {
     "load": lambda path: load(path, "cpu"),

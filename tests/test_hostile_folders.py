@@ -14,8 +14,8 @@ from onnx_models import conv_stack, picture, save
 from PIL import Image
 from png_files import png
 
-from dni_deploy.enhance_files import enhance_files
-from dni_deploy.image_files import read_image, write_image
+from dni_deploy.image_files.read_write import read_image, write_image
+from dni_deploy.photographs.enhance_files import enhance_files
 from dni_runtime import load
 
 LONG = "n" * 251 + ".png"

@@ -12,12 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import conv_stack, noise
 
 from dni_runtime import ModelError, load
-from dni_runtime.alpha_file import read_onnx_file
-from dni_runtime.device_plan import plan_device
-from dni_runtime.onnx_file import read_model
-from dni_runtime.prepare import prepare
-from dni_runtime.recipe import ONE, Recipes
-from dni_runtime.split import CannotPrepareError, dependents, split
+from dni_runtime.cuda.device_plan.plan import plan_device
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.prepared.prepare import prepare
+from dni_runtime.weights.alpha_file import read_onnx_file
+from dni_runtime.weights.recipe import ONE, Recipes
+from dni_runtime.weights.split import CannotPrepareError, dependents, split
 
 WEIGHT = np.random.default_rng(0).random((3, 3, 1, 1)).astype(np.float32)
 X = noise(1, 3, 8, 8)

@@ -14,7 +14,7 @@ from onnx_models import picture
 from PIL import Image
 from png_files import chunk, png
 
-from dni_deploy.image_files import IMAGE_SUFFIXES, read_image, write_image
+from dni_deploy.image_files.read_write import IMAGE_SUFFIXES, read_image, write_image
 from dni_runtime import InputError
 
 WIDE = picture(25, 30, 3, dtype=np.uint16)

@@ -11,7 +11,7 @@ from PIL import Image
 from png_files import chunk, png
 from tiff_files import BLACK_IS_ZERO, CMYK, EXTRA, FORMAT, PLANAR, RGB, WHITE_IS_ZERO, tiff
 
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import InputError
 
 DEEP = picture(6, 9, dtype=np.uint16)

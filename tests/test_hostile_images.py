@@ -16,7 +16,7 @@ from PIL import Image, _imaging
 from png_files import chunk, filtered, png
 from tiff_files import COMPRESSION, PLANAR, RGB, tiff
 
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import InputError
 
 WIDE = picture(25, 30, 3, dtype=np.uint16)

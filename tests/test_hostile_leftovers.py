@@ -14,8 +14,8 @@ from commands import dni, noisy_crop, save_image
 from onnx_models import conv_stack, save
 
 from dni_deploy.demo import STRONG, WEAK
-from dni_runtime import unfinished
-from dni_runtime.unfinished import unfinished_folder
+from dni_runtime.files import unfinished
+from dni_runtime.files.unfinished import unfinished_folder
 
 ORT = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 # Larger than what is written before anybody could look.

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import METADATA, picture, save
 
 from dni_runtime import DniError, InputError, Metadata, ModelError, load
-from dni_runtime.enhance import enhance_images
+from dni_runtime.images.enhance import enhance_images
 
 Run = Callable[[Any], Any]
 ANY = ("N", 3, "H", "W")

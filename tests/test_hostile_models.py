@@ -15,7 +15,7 @@ from dni_deploy.frames import model_digest
 from dni_deploy.model_report import inspect_model
 from dni_deploy.ship.model_file import read_model_file
 from dni_runtime import ModelError, load
-from dni_runtime.onnx_file import read_model
+from dni_runtime.onnx_files.reading import read_model
 
 READERS: dict[str, Callable[[Path], object]] = {
     "load": lambda path: load(path, "cpu"),

@@ -9,7 +9,7 @@ from spandrel.architectures.Compact import Compact
 from spandrel.architectures.ESRGAN import ESRGAN
 
 from dni_exporters import read_endpoints
-from dni_exporters.architecture import build
+from dni_exporters.networks.architecture import build
 from dni_runtime import ArchitectureError
 
 Weights = dict[str, torch.Tensor]

@@ -19,8 +19,8 @@ from tritonclient.grpc import model_config_pb2
 
 import dni_runtime
 from dni_deploy.ship.triton import ShipOptions, check_repository, ship_triton
+from dni_deploy.ship.triton.model_folder.tiny_request import tiny_request
 from dni_deploy.ship.triton.python_model import MODEL_PY
-from dni_deploy.ship.triton.tiny_request import tiny_request
 
 EVIL = 'x"); import os; os.system("touch /tmp/pwned"); ("\n\u202e\'{0}%[env(HOME)] # $HOME'
 

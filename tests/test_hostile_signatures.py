@@ -13,7 +13,7 @@ from onnx_models import conv_stack, noise, picture, save
 from dni_deploy.model_report import inspect_model
 from dni_deploy.ship.model_file import read_model_file
 from dni_runtime import ModelError, load
-from dni_runtime.explaining import strip
+from dni_runtime.onnx_files.explaining import strip
 
 X = noise(1, 3, 16, 16)
 TENSOR = helper.make_tensor_type_proto(TensorProto.FLOAT, None)

@@ -229,10 +229,13 @@ def test_nothing_prints_past_the_terminal():
                 text = ast.unparse(node) if isinstance(node, ast.Call | ast.Import | ast.ImportFrom) else ""
                 if text.startswith(("print(", "click.echo(", "click.secho(", "from rich", "import rich")):
                     found.append(f"{file.relative_to(package.parent)}: {text}")
-    assert {line.partition(":")[0] for line in found} == {"dni_deploy/terminal.py", "dni_deploy/bench/footprint.py"}
+    assert {line.partition(":")[0] for line in found} == {
+        "dni_deploy/terminal.py",
+        "dni_deploy/bench/measuring/footprint.py",
+    }
     assert [line for line in found if "footprint" in line] == [
         # To the process that started it.
-        "dni_deploy/bench/footprint.py: print(json.dumps(footprint._answer(pickle.load(sys.stdin.buffer))))"
+        "dni_deploy/bench/measuring/footprint.py: print(json.dumps(footprint._answer(pickle.load(sys.stdin.buffer))))"
     ]
 
 

@@ -6,7 +6,7 @@ from onnx_models import picture
 from PIL import Image, ImageOps
 from png_files import png, read_png
 
-from dni_deploy.image_files import IMAGE_SUFFIXES, read_image, write_image
+from dni_deploy.image_files.read_write import IMAGE_SUFFIXES, read_image, write_image
 from dni_runtime import InputError, OutputError
 
 LOSSLESS = [".png", ".tif", ".tiff", ".bmp"]

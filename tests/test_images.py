@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from onnx_models import noise, picture
 
 from dni_runtime import InputError, ModelError
-from dni_runtime.images import copy_pixels, from_batch, split_opacity, to_batch, to_float, write_integers
+from dni_runtime.images.conversion import copy_pixels, from_batch, split_opacity, to_batch, to_float, write_integers
 
 
 def to_integers(values, dtype, value_range):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dni_runtime.in_flight import Background, run_in_flight
+from dni_runtime.images.in_flight import Background, run_in_flight
 
 TIMEOUT_S = 20
 

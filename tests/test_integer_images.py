@@ -5,8 +5,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import conv_stack, picture, unet
 
-from dni_runtime.images import from_batch, to_batch, to_float, write_integers
-from dni_runtime.integer_images import NAN_OUTPUT, with_integer_images
+from dni_runtime.cuda.integer_images import NAN_OUTPUT, with_integer_images
+from dni_runtime.images.conversion import from_batch, to_batch, to_float, write_integers
 
 DTYPES = (np.uint8, np.uint16)
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.3, 1.7))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dni_exporters import export
 from dni_runtime import load
-from dni_runtime.laid_out import LaidOut
+from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.runners import Plain
 
 LAID_OUT = "weights are blended in ONNX Runtime's own layout when alpha changes"

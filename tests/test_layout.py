@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from onnx_models import METADATA, GraphBuilder, conv_stack, finish, noise, save
 from policies import assert_same, reference
 
-import dni_runtime.layout
-from dni_runtime import load, prepared_cache
-from dni_runtime.laid_out import LaidOut
-from dni_runtime.layout import Layout, Placement, _Numbered, _place, learn_layout
-from dni_runtime.prepare import _compress
-from dni_runtime.split import CannotPrepareError, split
+import dni_runtime.prepared.layout
+from dni_runtime import load
+from dni_runtime.prepared import cache as prepared_cache
+from dni_runtime.prepared.laid_out import LaidOut
+from dni_runtime.prepared.layout import Layout, Placement, _Numbered, _place, learn_layout
+from dni_runtime.prepared.prepare import _compress
+from dni_runtime.weights.split import CannotPrepareError, split
 
 X = noise(2, 3, 16, 24)
 
@@ -171,7 +172,7 @@ def test_weights_of_other_kinds_are_refused(make: Callable[[], onnx.ModelProto],
 
 def test_a_weight_of_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("DNI_CACHE_DIR", "")
-    monkeypatch.setattr(dni_runtime.layout, "_NUMBERS_LIMIT", 200)
+    monkeypatch.setattr(dni_runtime.prepared.layout, "_NUMBERS_LIMIT", 200)
     assert_refused(conv_stack(), "a weight of 216 elements is too large")
     assert_runs(conv_stack(), tmp_path, laid_out=False)
 

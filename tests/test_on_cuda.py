@@ -12,7 +12,7 @@ from onnx_models import baked, conv_stack, noise, picture, save
 
 from dni_exporters import export
 from dni_runtime import InputError, load
-from dni_runtime.on_device import OnDevice
+from dni_runtime.cuda.on_device import OnDevice
 
 pytestmark = pytest.mark.gpu
 

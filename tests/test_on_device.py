@@ -17,15 +17,17 @@ from networks import NETWORKS, pair
 from onnx_models import baked, conv_stack, noise, picture, save
 
 from dni_exporters import export
-from dni_runtime import AlphaError, InputError, ModelError, device_plan, graph_session, load
-from dni_runtime.alpha_file import read_onnx_file
-from dni_runtime.channels_last import channels_last
-from dni_runtime.graph_session import GRAPH_LIMIT
+from dni_runtime import AlphaError, InputError, ModelError, load
+from dni_runtime.cuda import graph_session
+from dni_runtime.cuda.channels_last.rewrite import channels_last
+from dni_runtime.cuda.device_plan import plan as device_plan
+from dni_runtime.cuda.graph_session import GRAPH_LIMIT
+from dni_runtime.cuda.on_device import OnDevice
 from dni_runtime.metadata import Metadata
-from dni_runtime.on_device import OnDevice
-from dni_runtime.providers import Place
+from dni_runtime.providers.providers import Place
 from dni_runtime.signature import Declared, read_signature
-from dni_runtime.split import CannotPrepareError
+from dni_runtime.weights.alpha_file import read_onnx_file
+from dni_runtime.weights.split import CannotPrepareError
 
 IMAGE = photo(2, 3, 28, 12)
 ALPHAS = (0.31, 0.31, 0.77, 0.31, 1.0, 0.0)

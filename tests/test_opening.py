@@ -15,9 +15,9 @@ from onnx_models import METADATA, conv_stack, save, unet
 import dni_runtime.opening
 from dni_exporters import export
 from dni_runtime import ProviderError, load, opening
-from dni_runtime.laid_out import LaidOut
-from dni_runtime.prepare import Prepared, prepare
-from dni_runtime.providers import OpenedSession
+from dni_runtime.prepared.laid_out import LaidOut
+from dni_runtime.prepared.prepare import Prepared, prepare
+from dni_runtime.providers.providers import OpenedSession
 
 X = photo(2, 3, 28, 12)
 Corrupt = Callable[[Prepared], Prepared]

@@ -29,10 +29,10 @@ from policies import (
 )
 
 from dni_deploy.bench import line_up, plan, run_case
-from dni_deploy.bench.lineup import BAKED, CACHE, MIXING, NAIVE, OURS
-from dni_deploy.image_files import read_image
+from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OURS
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import InputError, Model, ModelError, ProviderError, load
-from dni_runtime.openvino_session import OpenVinoSession
+from dni_runtime.providers.openvino_session import OpenVinoSession
 
 __all__ = ["gate"]
 

@@ -10,7 +10,7 @@ from commands import dni, save_image
 from onnx_models import baked, conv_stack, noise, picture, save, unet
 from policies import ALPHAS, assert_same, each_policy
 
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import AlphaError, ModelError, load
 
 SHAPES = ((1, 3, 8, 8), (2, 3, 32, 20))

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx_models import picture
 
-from dni_runtime.images import to_batch, to_float
-from dni_runtime.picture import Picture
+from dni_runtime.images.conversion import to_batch, to_float
+from dni_runtime.images.picture import Picture
 
 UNIT = (0.0, 1.0)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from policies import PATIENCE_S, in_thread, waited_for
 
-from dni_runtime.alpha_file import Key
-from dni_runtime.pins import Pins
+from dni_runtime.weights.alpha_file import Key
+from dni_runtime.weights.pins import Pins
 
 ONE, TWO, THREE = (0.1,), (0.2,), (0.3,)
 

@@ -19,8 +19,9 @@ from cached_models import assert_made_again, cache, prepared
 from onnx_models import conv_stack, noise, save
 from policies import assert_same, reference
 
-from dni_runtime import load, prepared_cache
-from dni_runtime.laid_out import LaidOut
+from dni_runtime import load
+from dni_runtime.prepared import cache as prepared_cache
+from dni_runtime.prepared.laid_out import LaidOut
 
 __all__ = ["cache", "prepared"]  # fixtures
 
@@ -338,7 +339,7 @@ import dni_runtime.laid_out
 print("ready", flush=True)
 sys.stdin.readline()
 model = dni_runtime.load(sys.argv[1], "cpu", alpha_policy="dynamic")
-assert isinstance(model._runner, dni_runtime.laid_out.LaidOut), model.alpha_note
+assert isinstance(model._runner, dni_runtime.prepared.laid_out.LaidOut), model.alpha_note
 np.save(sys.argv[2], model(np.load(sys.argv[3]), 0.31))
 """
 

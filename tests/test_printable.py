@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from dni_runtime.printable import printable
+from dni_runtime.files.printable import printable
 
 
 @pytest.mark.parametrize(

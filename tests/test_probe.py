@@ -7,8 +7,8 @@ from networks import UNet, conv, pair
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dni_exporters.architecture import Architecture
-from dni_exporters.probe import ImageContract, probe, quiet_inference
+from dni_exporters.networks.architecture import Architecture
+from dni_exporters.networks.probe import ImageContract, probe, quiet_inference
 from dni_runtime import ArchitectureError
 
 

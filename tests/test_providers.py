@@ -8,8 +8,9 @@ import pytest
 from conftest import why_no_cuda
 from onnx_models import conv_stack, noise, save
 
-from dni_runtime import PROVIDERS, InputError, ProviderError, load, nvidia, providers
-from dni_runtime.providers import Place, open_session, why_not
+from dni_runtime import PROVIDERS, InputError, ProviderError, load
+from dni_runtime.providers import nvidia, providers
+from dni_runtime.providers.providers import Place, open_session, why_not
 
 
 @pytest.fixture(scope="module")

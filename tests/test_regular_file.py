@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dni_runtime.regular_file import open_file, why_no_file
+from dni_runtime.files.regular_file import open_file, why_no_file
 
 
 @pytest.fixture

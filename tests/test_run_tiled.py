@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from onnx_models import noise
 
 from dni_runtime import InputError
-from dni_runtime.run_tiled import run_tiled
-from dni_runtime.tiling import cut_axis, padded_size, round_up
+from dni_runtime.images.run_tiled import run_tiled
+from dni_runtime.images.tiling import cut_axis, padded_size, round_up
 
 SCALES = [Fraction(1), Fraction(2), Fraction(4), Fraction(1, 2), Fraction(3, 4), Fraction(3, 2)]
 

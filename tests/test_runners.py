@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from policies import PATIENCE_S
 
-from dni_runtime.alpha_file import Key
-from dni_runtime.pins import Pins
-from dni_runtime.providers import Place
+from dni_runtime.providers.providers import Place
 from dni_runtime.runners import AlwaysPinned, Pinning
 from dni_runtime.signature import Signature
+from dni_runtime.weights.alpha_file import Key
+from dni_runtime.weights.pins import Pins
 
 SIGNATURE = Signature(
     "image", "result", (None, 3, None, None), np.dtype(np.float32), "alpha", (1,), np.dtype(np.float32)

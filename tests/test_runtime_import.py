@@ -49,6 +49,13 @@ def test_the_check_above_can_fail(tmp_path, monkeypatch):
     assert seconds > LIMIT_S
 
 
-@pytest.mark.parametrize("module", ["dni_deploy.image_files", "dni_deploy.contact_sheet", "dni_deploy.enhance_files"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "dni_deploy.image_files.read_write",
+        "dni_deploy.photographs.contact_sheet",
+        "dni_deploy.photographs.enhance_files",
+    ],
+)
 def test_running_files_needs_no_torch(module):
     assert import_in_new_process(module)[1] == []

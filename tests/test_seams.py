@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx_models import noise
 
-from dni_runtime.seams import Seams
-from dni_runtime.tiling import cut_axis, padded_size, round_up, tile_weights
+from dni_runtime.images.seams import Seams
+from dni_runtime.images.tiling import cut_axis, padded_size, round_up, tile_weights
 
 
 def cut(size, kept, overlap, unit):

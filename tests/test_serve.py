@@ -19,9 +19,10 @@ from traffic import wait_until
 from triton_server import Served, alphas, assert_gone, descendants, first_line, infer, need_server, serving, start
 from tritonclient.utils import InferenceServerException
 
-from dni_deploy.ship.triton import ShipOptions, ship_triton, tritonserver
-from dni_deploy.ship.triton.running import choose_addresses
-from dni_deploy.ship.triton.tritonserver import find_tritonserver, python_backends, supports
+from dni_deploy.ship.triton import ShipOptions, ship_triton
+from dni_deploy.ship.triton.server import tritonserver
+from dni_deploy.ship.triton.server.running import choose_addresses
+from dni_deploy.ship.triton.server.tritonserver import find_tritonserver, python_backends, supports
 from dni_runtime import DniError, InputError
 
 

@@ -10,9 +10,9 @@ from benchmark_scripts import scripts
 from onnx_models import conv_stack, save
 from triton_server import need_server
 
-from dni_deploy.bench.hardware import hardware
-from dni_deploy.bench.race import Effort
-from dni_deploy.bench.spread import Spread
+from dni_deploy.bench.measuring.hardware import hardware
+from dni_deploy.bench.measuring.race import Effort
+from dni_deploy.bench.measuring.spread import Spread
 
 MODULES = ("server", "networks", "load", "batching", "overhead", "soak", "bounds", "plots", "page")
 

@@ -11,12 +11,13 @@ from cluster import need_haproxy
 from commands import Result, dni, names
 from onnx_models import conv_stack, save, unet
 
-from dni_deploy.ship.triton import Front, ServerAddress, haproxy
-from dni_deploy.ship.triton.config_file import read_config
-from dni_deploy.ship.triton.haproxy import haproxy_config
-from dni_deploy.ship.triton.haproxy_check import check_haproxy
-from dni_deploy.ship.triton.server_address import parse_servers
-from dni_deploy.ship.triton.tiny_request import tiny_request
+from dni_deploy.ship.triton import Front, ServerAddress
+from dni_deploy.ship.triton.balancer import haproxy
+from dni_deploy.ship.triton.balancer.haproxy import haproxy_config
+from dni_deploy.ship.triton.balancer.haproxy_check import check_haproxy
+from dni_deploy.ship.triton.balancer.server_address import parse_servers
+from dni_deploy.ship.triton.model_folder.config_file import read_config
+from dni_deploy.ship.triton.model_folder.tiny_request import tiny_request
 from dni_runtime import DniError, InputError
 
 REQUESTS = {"stack": '{"inputs":[]}', "large": None}

@@ -17,7 +17,8 @@ from tritonclient.grpc import model_config_pb2
 
 import dni_runtime
 from dni_deploy.cli import main
-from dni_deploy.ship.triton import ShipOptions, check_repository, model_folder, repository, ship_triton
+from dni_deploy.ship.triton import ShipOptions, check_repository, repository, ship_triton
+from dni_deploy.ship.triton.model_folder import folder as model_folder
 from dni_runtime import InputError, OutputError
 
 

@@ -21,7 +21,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 import dni_runtime
-from dni_deploy.image_files import read_image, write_image
+from dni_deploy.image_files.read_write import read_image, write_image
 
 SIZES = [(24, 32), (40, 40), (64, 48)]
 CLIENTS, REQUESTS = 64, 32

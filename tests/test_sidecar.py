@@ -7,7 +7,7 @@ import pytest
 from onnx_models import picture
 
 from dni_deploy.frames.sidecar import read_sidecar
-from dni_deploy.image_files import write_image
+from dni_deploy.image_files.read_write import write_image
 from dni_runtime import AlphaError, InputError, check_alpha
 
 NAMES = ("a.png", "b, c.png", "ü.png")

@@ -13,7 +13,7 @@ from one_input_tools import ChaiNNer, VsMlrt
 from torch import nn
 
 from dni_deploy.demo import STRONG, WEAK
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_exporters import export
 from dni_runtime import AlphaError, ExportError, InputError, ModelError, load, pin, read_metadata
 

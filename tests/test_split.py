@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx_models import METADATA, GraphBuilder, conv_stack, finish, unet
 
-from dni_runtime.recipe import Recipe, Recipes
-from dni_runtime.split import CannotPrepareError, Split, split, subgraph
+from dni_runtime.weights.recipe import Recipe, Recipes
+from dni_runtime.weights.split import CannotPrepareError, Split, split, subgraph
 
 
 def finished(graph: GraphBuilder, alpha_default: float | None = None) -> onnx.ModelProto:

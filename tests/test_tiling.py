@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dni_runtime import InputError
-from dni_runtime.tiling import cut_axis, padded_size, round_up, tile_shares, tile_weights
+from dni_runtime.images.tiling import cut_axis, padded_size, round_up, tile_shares, tile_weights
 
 SCALES = [Fraction(1), Fraction(2), Fraction(4), Fraction(1, 2), Fraction(3, 4), Fraction(3, 2)]
 

@@ -15,7 +15,7 @@ from onnx_models import conv_stack, picture, save
 from packaged import CONSTRAINTS, INSTALLED, wheel
 
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 
 __all__ = ["wheel"]
 

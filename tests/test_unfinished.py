@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from commands import names
 
-from dni_runtime import OutputError, unfinished
-from dni_runtime.unfinished import remove_unfinished, staging, sweep, unfinished_file, unfinished_folder
+from dni_runtime import OutputError
+from dni_runtime.files import unfinished
+from dni_runtime.files.unfinished import remove_unfinished, staging, sweep, unfinished_file, unfinished_folder
 
 NAME = ".dni-0123456789abcdef.tmp"
 PROGRAM = """

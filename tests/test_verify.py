@@ -12,11 +12,11 @@ from onnx import numpy_helper
 from torch import nn
 
 from dni_exporters import Parity
-from dni_exporters.blend import attach_blend
-from dni_exporters.probe import ImageContract
-from dni_exporters.reference import Reference, probe_alphas, probe_images
-from dni_exporters.skeleton import trace
-from dni_exporters.verify import check_parity
+from dni_exporters.checking.reference import Reference, probe_alphas, probe_images
+from dni_exporters.checking.verify import check_parity
+from dni_exporters.graphs.blend import attach_blend
+from dni_exporters.networks.probe import ImageContract
+from dni_exporters.networks.skeleton import trace
 from dni_runtime import Endpoint, Metadata, ParityError
 
 CONTRACT = ImageContract((2, 3, 16, 17), 1, 1, 3, 1.0, 2)

@@ -28,7 +28,7 @@ from web_browser import (
 
 import dni_runtime
 from dni_runtime import Metadata
-from dni_runtime.enhance import enhance_images
+from dni_runtime.images.enhance import enhance_images
 
 FLOAT_LIMIT = 1e-4
 GREY = (40, 50)

@@ -13,7 +13,7 @@ from web_browser import browser, chromium, infer, make_site, served, use_library
 from web_measures import chromium_mb, inference_ms, move_ms
 
 from dni_deploy.demo import PHOTOGRAPH_NOISY
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 
 COLD_START_LIMIT_S = 3.0
 RATIO_LIMIT = 1.3  # of one inference; the rest is reading, writing and drawing pixels

@@ -26,7 +26,7 @@ from web_browser import (
 )
 
 import dni_runtime
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import Endpoint
 
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -8,7 +8,7 @@ import pytest
 
 from dni_exporters.write import publish, refuse_existing
 from dni_runtime import OutputError
-from dni_runtime.unfinished import staging
+from dni_runtime.files.unfinished import staging
 
 
 def names(folder: Path) -> list[str]:

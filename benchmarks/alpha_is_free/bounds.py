@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pytorch import EAGER
 
-from dni_deploy.bench.lineup import BAKED, OURS
+from dni_deploy.bench.approaches.lineup import BAKED, OURS
+from dni_deploy.bench.measuring.spread import Spread, paired_ratios, spread
 from dni_deploy.bench.report import Case, ModelFacts
-from dni_deploy.bench.spread import Spread, paired_ratios, spread
 
 HELD, MOVING, FIRST = 1.02, 1.05, 1.6
 OVERHEAD_MS = 0.15

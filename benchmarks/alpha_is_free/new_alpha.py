@@ -21,13 +21,13 @@ import onnxruntime
 from four_networks import NETWORKS, write_files
 
 import dni_runtime
-from dni_deploy.bench.hardware import hardware
-from dni_deploy.bench.lineup import BAKED, line_up
-from dni_deploy.bench.race import Effort, race
-from dni_deploy.bench.runner import SPIN_S
-from dni_deploy.bench.spread import values_of
+from dni_deploy.bench.approaches.lineup import BAKED, line_up
+from dni_deploy.bench.measuring.hardware import hardware
+from dni_deploy.bench.measuring.race import Effort, race
+from dni_deploy.bench.measuring.runner import SPIN_S
+from dni_deploy.bench.measuring.spread import values_of
 from dni_deploy.bench.table import machine
-from dni_runtime.laid_out import LaidOut
+from dni_runtime.prepared.laid_out import LaidOut
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 THREADS = (2, 1)

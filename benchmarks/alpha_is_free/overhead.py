@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from four_networks import tiny, write_files
 
-from dni_deploy.bench.lineup import BAKED, OURS, line_up
-from dni_deploy.bench.spread import Spread, spread
+from dni_deploy.bench.approaches.lineup import BAKED, OURS, line_up
+from dni_deploy.bench.measuring.spread import Spread, spread
 
 _SIZE = 64
 _PAIRS = 2000

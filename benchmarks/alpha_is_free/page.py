@@ -5,8 +5,8 @@ from typing import Any
 
 from bounds import MEMORY_SLACK, Bound
 
+from dni_deploy.bench.measuring.spread import Spread
 from dni_deploy.bench.report import Report
-from dni_deploy.bench.spread import Spread
 from dni_deploy.bench.table import FOOTPRINTS, LEGEND, TIMES, case_title, machine, model_title, remarks
 
 _METHOD = f"""

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator
 from pytorch import COMPILED, EAGER, RELOADED
 
-from dni_deploy.bench.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS
+from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS
 from dni_deploy.bench.report import Case, ModelFacts
 
 # Ours stands out, its yardstick is black, the others keep a colour each through all pictures.

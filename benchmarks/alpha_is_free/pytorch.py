@@ -9,7 +9,7 @@ import torch
 from four_networks import NETWORKS
 from torch import Tensor
 
-from dni_deploy.bench.approach import Approach, FloatArray, Running, Strength
+from dni_deploy.bench.approaches.approach import Approach, FloatArray, Running, Strength
 
 EAGER = "PyTorch eager"
 COMPILED = "torch.compile"

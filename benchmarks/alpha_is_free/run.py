@@ -23,10 +23,10 @@ from plots import plot_change_rate, plot_disk, plot_side_by_side
 from pytorch import COMPILED, EAGER, RELOADED, PyTorch
 
 from dni_deploy.bench import Approach, Case, Lineup, Plan, Report, line_up, plan, run_case
-from dni_deploy.bench.footprint import measure_footprint
-from dni_deploy.bench.hardware import hardware
-from dni_deploy.bench.lineup import BAKED, OURS
-from dni_deploy.bench.race import Effort
+from dni_deploy.bench.approaches.lineup import BAKED, OURS
+from dni_deploy.bench.measuring.footprint import measure_footprint
+from dni_deploy.bench.measuring.hardware import hardware
+from dni_deploy.bench.measuring.race import Effort
 from dni_deploy.bench.report import ModelFacts
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"

@@ -9,7 +9,7 @@ import names
 from jobs import LARGE
 from reading import Case, Results
 
-from dni_deploy.bench.spread import Spread, spread
+from dni_deploy.bench.measuring.spread import Spread, spread
 
 HELD, MOVING, CHANGE, PEER, HALF, ERROR, ENHANCE = 1.02, 1.05, 2.0, 1.0, 0.35, 1e-5, 1.25
 

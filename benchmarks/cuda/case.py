@@ -13,7 +13,7 @@ from ort_ways import BareSession
 from torch_ways import Blended
 from way import ALPHA, Device, FloatArray, Way, new_alphas
 
-from dni_deploy.bench.race import Effort, race
+from dni_deploy.bench.measuring.race import Effort, race
 from dni_runtime import pin
 
 # A difference, divided by the larger of 1 and the largest value: between approaches on the device, and to PyTorch on a

@@ -30,7 +30,7 @@ def write_files(source: Path, target: Path, name: str, dtype: str, a: State, b: 
     try:
         import onnx_ir as ir
 
-        from dni_exporters.bake import bake
+        from dni_exporters.graphs.bake import bake
 
         ir.save(bake(files.model, ALPHA), files.baked)
     except Exception as error:  # an exporter that does not run there must not end the measurement

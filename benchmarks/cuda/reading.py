@@ -9,7 +9,7 @@ from typing import Any
 
 import names
 
-from dni_deploy.bench.spread import Spread, paired_ratios, spread, values_of
+from dni_deploy.bench.measuring.spread import Spread, paired_ratios, spread, values_of
 
 Record = dict[str, Any]
 

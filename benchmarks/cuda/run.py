@@ -27,7 +27,7 @@ from export import ABOUT
 from jobs import Job, compile_parts, fits, plan
 from worker import Setup, Worker
 
-from dni_deploy.bench.hardware import hardware
+from dni_deploy.bench.measuring.hardware import hardware
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "cuda"
 _STARTS = 2  # of processes that died

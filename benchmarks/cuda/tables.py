@@ -7,7 +7,7 @@ import names
 from bounds import Bound, unmeasured
 from reading import Case, Record, Results
 
-from dni_deploy.bench.spread import Spread
+from dni_deploy.bench.measuring.spread import Spread
 
 _MIB = 2**20
 

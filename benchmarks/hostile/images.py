@@ -30,7 +30,7 @@ class Kit:
 
     def read(self, place: Place, file: Path) -> Answer:
         """`read_image`, twice, each time in memory that held something else: the same, and the reference's."""
-        from dni_deploy.image_files import read_image
+        from dni_deploy.image_files.read_write import read_image
 
         read = []
         for filled_with in (0x55, 0xAA):

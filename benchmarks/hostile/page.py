@@ -5,7 +5,7 @@ from typing import Any
 
 from outcome import EXPLAINED, FAULTS, REFUSED, RIGHT
 
-from dni_deploy.bench.hardware import Hardware
+from dni_deploy.bench.measuring.hardware import Hardware
 from dni_deploy.bench.table import machine
 
 _METHOD = """

@@ -40,7 +40,7 @@ from sources import SOURCES, fetch
 from wire import GRPC, HTTP, STARTED_AGAIN, try_requests
 from worker import try_all
 
-from dni_deploy.bench.hardware import hardware
+from dni_deploy.bench.measuring.hardware import hardware
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 KINDS = ("image", "model", "checkpoint")

@@ -14,7 +14,7 @@ from load import Throughput, different_alphas, equal_alphas, pictures, throughpu
 from server import GRPC, Server, make_inputs, one_alpha, serving
 
 import dni_runtime
-from dni_deploy.bench.spread import Spread, spread
+from dni_deploy.bench.measuring.spread import Spread, spread
 
 MAX_BATCH = 8
 EQUAL, DIFFERENT = "equal", "all different"

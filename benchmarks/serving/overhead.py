@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from server import GRPC, HTTP, Server, make_inputs, serving
 from tritonclient.utils import shared_memory
 
-from dni_deploy.bench.lineup import BAKED, line_up
-from dni_deploy.bench.race import SPIN_S, Effort, Round, race
-from dni_deploy.bench.spread import values_of
+from dni_deploy.bench.approaches.lineup import BAKED, line_up
+from dni_deploy.bench.measuring.race import SPIN_S, Effort, Round, race
+from dni_deploy.bench.measuring.spread import values_of
 
 SHARED = "gRPC, shared memory"
 WAYS = (HTTP, GRPC, SHARED)

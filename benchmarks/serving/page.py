@@ -8,7 +8,7 @@ from networks import DESCRIBED
 from overhead import Overhead
 from soak import Soak
 
-from dni_deploy.bench.hardware import Hardware
+from dni_deploy.bench.measuring.hardware import Hardware
 from dni_deploy.bench.table import machine
 
 _METHOD = f"""

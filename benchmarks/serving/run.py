@@ -24,8 +24,8 @@ from plots import plot
 from server import serving
 from soak import soak
 
-from dni_deploy.bench import race
-from dni_deploy.bench.hardware import hardware
+from dni_deploy.bench.measuring import race
+from dni_deploy.bench.measuring.hardware import hardware
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PACKAGES = ("dni-deploy", "numpy", "onnxruntime-gpu", "onnxruntime", "tritonclient", "grpcio")

@@ -26,7 +26,7 @@ from web_measures import chromium_mb, inference_ms, move_ms  # noqa: E402
 
 import dni_runtime  # noqa: E402
 from dni_deploy import export, read_image, write_image  # noqa: E402
-from dni_deploy.bench.hardware import hardware  # noqa: E402
+from dni_deploy.bench.measuring.hardware import hardware  # noqa: E402
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"

@@ -3,10 +3,10 @@
 Every comparison runs in one process, interleaved, on the same images, and only after the results were equal.
 """
 
-from .approach import Approach, Running
+from .approaches.approach import Approach, Running
+from .approaches.lineup import Lineup, line_up
 from .bench import bench_model
 from .case import Plan, plan, run_case
-from .lineup import Lineup, line_up
 from .report import Case, Report
 from .table import print_report
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from dni_runtime import Alpha, load
-from dni_runtime.unfinished import unfinished_folder
+from dni_runtime.files.unfinished import unfinished_folder
 
+from .approaches.lineup import Lineup, Shape, line_up
 from .case import Progress, plan, run_case
-from .footprint import measure_footprint
-from .hardware import hardware
-from .lineup import Lineup, Shape, line_up
+from .measuring.footprint import measure_footprint
+from .measuring.hardware import hardware
 from .report import ModelFacts, Report
 
 _USUAL_PIXELS = 64

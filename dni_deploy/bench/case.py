@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from .agreement import TOLERANCES, check_agreement
-from .approach import Approach
-from .change_rate import EVERY, latency_by_change_rate
-from .lineup import BAKED, NAIVE, OURS, Lineup, Shape
-from .phases import Contest, changed, drawn, held, moving
-from .race import Effort
+from .approaches.approach import Approach
+from .approaches.lineup import BAKED, NAIVE, OURS, Lineup, Shape
+from .measuring.agreement import TOLERANCES, check_agreement
+from .measuring.change_rate import EVERY, latency_by_change_rate
+from .measuring.phases import Contest, changed, drawn, held, moving
+from .measuring.race import Effort
+from .measuring.runner import Runner, draw_alpha
 from .report import Case, Rounds, make_row
-from .runner import Runner, draw_alpha
 
 Progress = Callable[[str], None]
 

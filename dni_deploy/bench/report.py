@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .approach import Strength
-from .footprint import Footprint
-from .hardware import Hardware
-from .race import Round
-from .spread import Spread, paired_ratios, spread, values_of
+from .approaches.approach import Strength
+from .measuring.footprint import Footprint
+from .measuring.hardware import Hardware
+from .measuring.race import Round
+from .measuring.spread import Spread, paired_ratios, spread, values_of
 
 _MS = 1e3
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from dni_deploy import terminal
 
-from .footprint import Footprint
-from .hardware import Hardware
-from .lineup import BAKED
+from .approaches.lineup import BAKED
+from .measuring.footprint import Footprint
+from .measuring.hardware import Hardware
+from .measuring.spread import Spread
 from .report import Case, ModelFacts, Report, Row
-from .spread import Spread
 
 LEGEND = (
     "Medians in milliseconds; x is the median ratio to the baked file's call in the same round.",

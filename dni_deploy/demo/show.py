@@ -11,14 +11,15 @@ import onnx
 
 import dni_runtime
 from dni_deploy import terminal
-from dni_deploy.contact_sheet import contact_sheet
-from dni_deploy.demo import EXPORTED, PHOTOGRAPH, PHOTOGRAPH_NOISY, STRONG, WEAK
-from dni_deploy.enhance_files import enhance_files
 from dni_deploy.extras import import_exporters
-from dni_deploy.image_files import read_image, write_image
+from dni_deploy.image_files.read_write import read_image, write_image
+from dni_deploy.photographs.contact_sheet import contact_sheet
+from dni_deploy.photographs.enhance_files import enhance_files
 from dni_runtime import DniError, OutputError
-from dni_runtime.external_data import read_tensor
-from dni_runtime.unfinished import unfinished_file
+from dni_runtime.files.unfinished import unfinished_file
+from dni_runtime.onnx_files.external_data import read_tensor
+
+from . import EXPORTED, PHOTOGRAPH, PHOTOGRAPH_NOISY, STRONG, WEAK
 
 ALPHAS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dni_deploy.enhance_files import EnhancedFile, Planned, Progress
-from dni_deploy.places import find_existing, find_images, make_folder, place_results
+from dni_deploy.photographs.enhance_files import EnhancedFile, Planned, Progress
+from dni_deploy.photographs.places import find_existing, find_images, make_folder, place_results
 from dni_runtime import InputError, Model, OutputError
-from dni_runtime.unfinished import remove_unfinished
+from dni_runtime.files.unfinished import remove_unfinished
 
 from .finished import FOLDER, Finished, Job, Writer
 from .make import make_frame

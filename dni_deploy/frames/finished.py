@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from dni_deploy.enhance_files import Planned
+from dni_deploy.photographs.enhance_files import Planned
 from dni_runtime import Model, ModelError, load
-from dni_runtime.external_data import external_files
-from dni_runtime.onnx_file import read_model
-from dni_runtime.ort_format import ORT_SUFFIX
-from dni_runtime.regular_file import open_file
+from dni_runtime.files.regular_file import open_file
+from dni_runtime.onnx_files.external_data import external_files
+from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
+from dni_runtime.onnx_files.reading import read_model
 
 FOLDER = ".dni-run"
 

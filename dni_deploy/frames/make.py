@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dni_deploy.enhance_files import EnhancedFile, Planned, enhance_file
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
+from dni_deploy.photographs.enhance_files import EnhancedFile, Planned, enhance_file
 from dni_runtime import InputError, Model
 
 from .finished import Job, Writer

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dni_deploy.enhance_files import Planned
+from dni_deploy.photographs.enhance_files import Planned
 from dni_runtime import DniError
 
 from .cluster import first_line
@@ -121,7 +121,7 @@ def _by_value() -> Any:
             return f"has no dni-deploy; install {expected} for {sys.executable} there"
         if found != expected:
             return f"has dni-deploy {found}, and this machine {expected}; install the same version on both"
-        from dni_deploy.frames.nodes import check_here
+        from .nodes import check_here
 
         return check_here(*pickle.loads(arguments))
 

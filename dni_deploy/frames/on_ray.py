@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dni_deploy.enhance_files import EnhancedFile, Planned
+from dni_deploy.photographs.enhance_files import EnhancedFile, Planned
 from dni_runtime import DniError, ModelError
 
 from .cluster import LOCAL, connected, import_ray_for

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dni_runtime import AlphaError, InputError
-from dni_runtime.regular_file import open_file
+from dni_runtime.files.regular_file import open_file
 
 Key = tuple[float, ...]
 

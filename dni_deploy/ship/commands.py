@@ -11,10 +11,10 @@ from dni_deploy import cli_options as common
 from dni_deploy import terminal
 from dni_runtime import InputError
 
+from .triton.balancer.haproxy import DEFAULT_LISTEN, Front
+from .triton.balancer.server_address import ServerAddress, parse_address, parse_servers
 from .triton.contract import BACKENDS
-from .triton.haproxy import DEFAULT_LISTEN, Front
 from .triton.options import ACCELERATORS, DEVICES, ShipOptions
-from .triton.server_address import ServerAddress, parse_address, parse_servers
 from .web.command import web
 
 _DEFAULTS = ShipOptions()
@@ -187,7 +187,7 @@ def check(repository: Path, as_json: bool) -> None:
     Looks at every model of REPO: tensors and batching against the ONNX file, above all that requests of different
     alphas never run as one; and whether it brings code that the server would run.
     """
-    from .triton.lint import check_repository
+    from .triton.lint.lint import check_repository
 
     report = check_repository(repository)
     if as_json:
@@ -248,7 +248,7 @@ def serve(
 
     Needs a tritonserver: NVIDIA's container has one, and so has pip install nvidia-pytriton "numpy<2".
     """
-    from .triton.serve import serve_model
+    from .triton.server.serve import serve_model
 
     chosen = None if model.is_dir() else _ship_options(options, _SERVE_WARMUP)
     if chosen is None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import onnx
 
 from dni_runtime import InputError, Metadata, ModelError, read_metadata
-from dni_runtime.external_data import external_files
-from dni_runtime.onnx_file import read_model
-from dni_runtime.ort_format import ORT_SUFFIX
-from dni_runtime.regular_file import why_no_file
+from dni_runtime.files.regular_file import why_no_file
+from dni_runtime.onnx_files.external_data import external_files
+from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.onnx_files.tensors import type_name
 from dni_runtime.signature import Declared, Signature, read_signature
-from dni_runtime.tensors import type_name
 
 _TRITON_TYPES = {"float": "TYPE_FP32", "float16": "TYPE_FP16"}
 

@@ -1,13 +1,13 @@
 """From PyTorch checkpoints to ONNX models whose effect strength is an input."""
 
-from .blend import blend_tensors
-from .checkpoint import Checkpoint, read_endpoints
-from .endpoints import Lineage, check_endpoints, differences, lineage
+from .checking.verify import Parity
+from .checkpoints.checkpoint import Checkpoint, read_endpoints
+from .checkpoints.endpoints import Lineage, check_endpoints, differences, lineage
 from .export import export
+from .graphs.blend import blend_tensors
 from .inspection import EndpointsReport, inspect_endpoints
 from .interpolate import BlendReport, blend, write_blend
 from .report import ExportedFile, ExportReport
-from .verify import Parity
 
 __all__ = [
     "BlendReport",

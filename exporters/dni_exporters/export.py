@@ -10,26 +10,26 @@ import onnx_ir as ir
 from torch import nn
 
 from dni_runtime import Alpha, ExportError, Metadata
+from dni_runtime.files.unfinished import staging
 from dni_runtime.metadata import KEY
-from dni_runtime.unfinished import staging
 
 from . import write
-from .architecture import build, load_endpoints
-from .blend import attach_blend
-from .checkpoint import EndpointSource, read_endpoints
+from .checking.reference import Reference
+from .checkpoints.checkpoint import EndpointSource, read_endpoints
+from .checkpoints.endpoints import check_endpoints, lineage
 from .clock import Clock, Progress
 from .collecting import collecting_by_hand
-from .endpoints import check_endpoints, lineage
-from .fold import fold_batch_norm, fold_constants
+from .graphs.blend import attach_blend
+from .graphs.fold import fold_batch_norm, fold_constants
+from .graphs.nodes import FLOAT
+from .graphs.single_input import pack_alpha, set_ir_version
 from .job import check_job, tool_version
 from .make import Maker
-from .nodes import FLOAT
-from .probe import probe
-from .reference import Reference
+from .networks.architecture import build, load_endpoints
+from .networks.probe import probe
+from .networks.skeleton import trace
+from .networks.unfuse import unfuse
 from .report import ExportReport
-from .single_input import pack_alpha, set_ir_version
-from .skeleton import trace
-from .unfuse import unfuse
 
 
 def export(
@@ -60,7 +60,7 @@ def export(
     output:        the file to write; with several `alphas` the folder for `alpha-X.onnx` files.
     alpha_input:   one model with inputs `input` float32 (N,C,H,W) and `alpha` float32 (K-1), K endpoints.
     alphas:        instead: alpha of each baked model.
-    arch:          see `dni_exporters.architecture.build`; `arch_args` are its keyword arguments.
+    arch:          see `dni_exporters.networks.architecture.build`; `arch_args` are its keyword arguments.
     alpha_range:   the alphas that the model will accept; (0, 1) interpolates, wider ranges extrapolate.
     alpha_default: used by callers that give none. Some runtimes freeze or ignore an input with a default.
     input_shape:   (N,C,H,W) to trace with; found by itself for most networks.

@@ -9,12 +9,12 @@ from torch import nn
 
 from dni_runtime import ArchitectureError
 
-from .architecture import build, load_endpoints
-from .blend import blend_tensors
-from .checkpoint import EndpointSource, StateDict, read_endpoints
-from .endpoints import Lineage, differences, lineage
-from .probe import probe, quiet_inference
-from .reference import probe_images
+from .checking.reference import probe_images
+from .checkpoints.checkpoint import EndpointSource, StateDict, read_endpoints
+from .checkpoints.endpoints import Lineage, differences, lineage
+from .graphs.blend import blend_tensors
+from .networks.architecture import build, load_endpoints
+from .networks.probe import probe, quiet_inference
 
 
 @dataclass(frozen=True, slots=True)

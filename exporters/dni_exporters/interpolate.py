@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from dni_runtime import Alpha, OutputError, check_alpha
-from dni_runtime.unfinished import staging
+from dni_runtime.files.unfinished import staging
 
-from .blend import blend_tensors
-from .checkpoint import Checkpoint, EndpointSource, read_endpoints
-from .endpoints import Lineage, check_endpoints, lineage
-from .nesting import state_dicts
+from .checkpoints.checkpoint import Checkpoint, EndpointSource, read_endpoints
+from .checkpoints.endpoints import Lineage, check_endpoints, lineage
+from .checkpoints.nesting import state_dicts
+from .graphs.blend import blend_tensors
 from .write import refuse_existing
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")

@@ -6,14 +6,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dni_runtime import Alpha, Endpoint, ExportError, Metadata, check_alpha
-from dni_runtime.fields import is_span
+from dni_runtime.files.fields import is_span
 from dni_runtime.metadata import LIMIT_VALUE
 
-from .checkpoint import Checkpoint
-from .delta import DELTAS
-from .probe import ImageContract
-from .single_input import SINGLE_INPUTS, SINGLE_OPSET
-from .verify import tolerance_of
+from .checking.verify import tolerance_of
+from .checkpoints.checkpoint import Checkpoint
+from .graphs.delta import DELTAS
+from .graphs.single_input import SINGLE_INPUTS, SINGLE_OPSET
+from .networks.probe import ImageContract
 
 DTYPES = ("float32", "float16")
 WEIGHTS = ("embed", "external", "link")

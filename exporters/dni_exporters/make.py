@@ -8,16 +8,16 @@ from pathlib import Path
 import onnx_ir as ir
 
 from . import write
-from .bake import bake
-from .blend import Stored
-from .checkpoint import Checkpoint
+from .checking.reference import Reference, probe_alphas
+from .checking.verify import Parity, check_parity
+from .checkpoints.checkpoint import Checkpoint
 from .clock import Clock
+from .graphs.bake import bake
+from .graphs.blend import Stored
+from .graphs.link import link_weights
+from .graphs.single_input import check_single_input
 from .job import Job
-from .link import link_weights
-from .reference import Reference, probe_alphas
 from .report import ExportedFile
-from .single_input import check_single_input
-from .verify import Parity, check_parity
 
 
 @dataclass(frozen=True, slots=True)

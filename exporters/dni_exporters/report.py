@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from dni_runtime import format_alpha
-from dni_runtime.printable import printable
+from dni_runtime.files.printable import printable
 
-from .endpoints import Lineage
-from .verify import Parity
+from .checking.verify import Parity
+from .checkpoints.endpoints import Lineage
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from .metadata import Endpoint, Metadata, read_metadata, write_metadata
 from .model import Model, load
 from .opening import ALPHA_POLICIES
 from .pin import pin
-from .providers import PROVIDERS
+from .providers.providers import PROVIDERS
 
 __all__ = [
     "ALPHA_POLICIES",

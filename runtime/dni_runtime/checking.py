@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .alpha_file import Key
-from .explaining import first_line
 from .metadata import Metadata
-from .nvidia import CUDA_REMEDY
+from .onnx_files.explaining import first_line
+from .providers.nvidia import CUDA_REMEDY
 from .runners import Runner
 from .signature import Signature
-from .split import CannotPrepareError
+from .weights.alpha_file import Key
+from .weights.split import CannotPrepareError
 
 # As for the exporter's own check against PyTorch: float32 rounding through a deep network.
 _TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2

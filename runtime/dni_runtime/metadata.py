@@ -9,7 +9,7 @@ import onnx
 
 from .alpha import Alpha, check_alpha, expected_alpha
 from .errors import AlphaError, ModelError
-from .fields import FieldError, Fields
+from .files.fields import FieldError, Fields
 
 KEY = "dni"
 FORMAT = 1

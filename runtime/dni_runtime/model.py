@@ -11,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from .alpha import Alpha, check_alpha, format_alpha
-from .alpha_file import Key
-from .dlpack import copy_to_gpu, gpu_of, import_tensor, is_on_gpu, write
-from .enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_images
+from .cuda.dlpack import copy_to_gpu, gpu_of, import_tensor, is_on_gpu, write
+from .cuda.on_device import OnDevice, check_result
 from .errors import AlphaError, DniError, InputError, ModelError
-from .explaining import explain, strip
-from .images import IntegerImage
+from .images.conversion import IntegerImage
+from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_images
 from .metadata import LIMIT_SCALE, Metadata
-from .on_device import OnDevice, check_result
-from .onnx_file import require_file
+from .onnx_files.explaining import explain, strip
+from .onnx_files.reading import require_file
 from .opening import Opened, open_model
 from .runners import Runner
 from .signature import Signature
+from .weights.alpha_file import Key
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")

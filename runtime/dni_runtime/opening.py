@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from .alpha_file import AlphaFile, read_onnx_file
-from .cache_folder import why_no_cache
 from .checking import check_equal, run_small, why_not_at_run_time
-from .cuda_options import PREFER_NHWC, file_options, why_no_graphs, without_fused_bias
+from .cuda.on_device import OnDevice
 from .errors import InputError, ProviderError
-from .explaining import first_line
-from .laid_out import LaidOut
+from .files.cache_folder import why_no_cache
 from .metadata import KEY, Metadata
-from .on_device import OnDevice
-from .pins import Pins
-from .prepare import Prepared, prepare
-from .prepared_cache import prepared_once
-from .prepared_entry import FloatArray
-from .providers import Place, check_threads, open_session, resolve
+from .onnx_files.explaining import first_line
+from .prepared.cache import prepared_once
+from .prepared.entry import FloatArray
+from .prepared.laid_out import LaidOut
+from .prepared.prepare import Prepared, prepare
+from .providers.cuda_options import PREFER_NHWC, file_options, why_no_graphs, without_fused_bias
+from .providers.providers import Place, check_threads, open_session, resolve
 from .runners import AlwaysPinned, Pinning, Plain, Runner
 from .signature import Declared, Signature, read_signature
+from .weights.alpha_file import AlphaFile, read_onnx_file
+from .weights.pins import Pins
 
 ALPHA_POLICIES = ("auto", "dynamic", "pinned")
 """How alpha is applied, see `load`."""

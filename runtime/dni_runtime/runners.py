@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .alpha import append_planes
-from .alpha_file import Key
-from .pins import Pins
-from .providers import Place
+from .providers.providers import Place
 from .signature import Signature
+from .weights.alpha_file import Key
+from .weights.pins import Pins
 
 Tensor = npt.NDArray[Any]
 

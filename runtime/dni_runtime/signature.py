@@ -11,7 +11,7 @@ import onnx
 
 from .errors import InputError, ModelError
 from .metadata import LIMIT_ENDPOINTS, Metadata
-from .tensors import type_name
+from .onnx_files.tensors import type_name
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),

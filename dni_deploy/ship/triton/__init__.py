@@ -3,12 +3,12 @@
 ship_triton([Path("denoise.onnx")], Path("repo"))   # then: tritonserver --model-repository repo
 """
 
+from .balancer.haproxy import Front
+from .balancer.server_address import ServerAddress
 from .contract import BACKENDS
-from .haproxy import Front
-from .lint import CheckReport, Problem, check_repository
+from .lint.lint import CheckReport, Problem, check_repository
 from .options import ShipOptions
 from .repository import ShipReport, ship_triton
-from .server_address import ServerAddress
 
 __all__ = [
     "BACKENDS",

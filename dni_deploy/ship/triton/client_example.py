@@ -3,7 +3,7 @@
 Names of tensors are a stranger's, and become Python literals by `ascii`; that of the model is letters, digits and ._-
 """
 
-from dni_deploy.image_files import IMAGE_FORMATS
+from dni_deploy.image_files.read_write import IMAGE_FORMATS
 from dni_deploy.ship.model_file import ModelFile
 
 _HEAD = '''"""Send a picture to {name}: python client.py PHOTO{alpha_argument} RESULT [HOST:PORT]

@@ -9,7 +9,7 @@ from typing import Any
 
 from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import InputError, OutputError, format_alpha
-from dni_runtime.regular_file import open_file, why_no_file
+from dni_runtime.files.regular_file import open_file, why_no_file
 
 INDEX = "index.json"
 _FORMAT = 1

@@ -10,19 +10,19 @@ from typing import Any
 from dni_deploy.extras import import_model_config
 from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, ModelError, OutputError
-from dni_runtime.regular_file import open_file
-from dni_runtime.unfinished import staging
+from dni_runtime.files.regular_file import open_file
+from dni_runtime.files.unfinished import staging
 
+from .balancer.haproxy import ANY_PIXEL, HAPROXY_CFG, Front, haproxy_config
+from .balancer.haproxy_check import check_haproxy
 from .client_example import client_example
-from .config_file import CONFIG, read_config
-from .haproxy import ANY_PIXEL, HAPROXY_CFG, Front, haproxy_config
-from .haproxy_check import check_haproxy
 from .index import INDEX, Index
-from .lint import check_model, model_folders
-from .model_folder import WARMUP, write_model_folder
-from .needs import read_needs
+from .lint.lint import check_model, model_folders
+from .model_folder.config_file import CONFIG, read_config
+from .model_folder.folder import WARMUP, write_model_folder
+from .model_folder.needs import read_needs
+from .model_folder.tiny_request import pause_s, tiny_request
 from .options import ShipOptions
-from .tiny_request import pause_s, tiny_request
 
 CLIENT = "client.py"
 _OURS = (CLIENT, HAPROXY_CFG, INDEX)

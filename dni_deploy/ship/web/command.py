@@ -9,7 +9,7 @@ import click
 
 from dni_deploy import cli_options as common
 from dni_deploy import terminal
-from dni_runtime.unfinished import unfinished_folder
+from dni_runtime.files.unfinished import unfinished_folder
 
 
 @click.command(cls=common.Command)

@@ -10,10 +10,10 @@ from onnx.numpy_helper import from_array
 
 from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import ModelError
-from dni_runtime.external_data import every_tensor, read_tensor
 from dni_runtime.metadata import LIMIT_SIDE_PIXELS
-from dni_runtime.onnx_file import read_model
-from dni_runtime.tensors import size_bytes
+from dni_runtime.onnx_files.external_data import every_tensor, read_tensor
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.onnx_files.tensors import size_bytes
 
 from .names import check_name
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dni_runtime.regular_file import why_no_file
+from dni_runtime.files.regular_file import why_no_file
 
 from .headers import headers_of
 

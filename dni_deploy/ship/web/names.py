@@ -4,9 +4,9 @@ from pathlib import Path, PureWindowsPath
 
 from PIL import Image, UnidentifiedImageError
 
-from dni_deploy.image_files import read_image
+from dni_deploy.image_files.read_write import read_image
 from dni_runtime import InputError
-from dni_runtime.printable import printable
+from dni_runtime.files.printable import printable
 
 # What Windows refuses in names, and what means something in addresses.
 _FORBIDDEN = frozenset('<>:"/\\|?*#%')

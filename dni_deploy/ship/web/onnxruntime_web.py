@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dni_runtime import DniError, InputError
-from dni_runtime.cache_folder import cache_folder
-from dni_runtime.regular_file import open_file
-from dni_runtime.unfinished import unfinished_folder
+from dni_runtime.files.cache_folder import cache_folder
+from dni_runtime.files.regular_file import open_file
+from dni_runtime.files.unfinished import unfinished_folder
 
 VERSION = "1.30.0"
 """The one that the page is tested with."""

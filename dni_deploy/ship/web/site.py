@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from dni_deploy.ship.model_file import ModelFile, find_models, read_model_file
 from dni_runtime import InputError, OutputError
-from dni_runtime.regular_file import open_file
-from dni_runtime.unfinished import staging
+from dni_runtime.files.regular_file import open_file
+from dni_runtime.files.unfinished import staging
 
 from .describe import FORMAT, describe, model_bytes
 from .headers import headers_file

@@ -1,5 +1,5 @@
 // An image of 8 bits on its way through a network: tiles read as floats, results written as RGBA.
-// As dni_runtime/images.py and picture.py.
+// As dni_runtime/images/conversion.py and picture.py.
 
 const OPAQUE = 255;
 

@@ -1,5 +1,5 @@
 // Tiles joined while they come in: what two of them share fades, and is kept only until the last one is there.
-// As dni_runtime/seams.py.
+// As dni_runtime/images/seams.py.
 
 import { tileShares } from "./tiling.js";
 

@@ -1,0 +1,1 @@
+"""What is compared: ways to run a network whose effect strength changes, each opened and called alike."""

@@ -1,0 +1,128 @@
+"""The approaches that need nothing but an alpha-input file, and the files that they run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from dni_deploy.model_report import inspect_model
+from dni_runtime import AlphaError, Metadata, ModelError, check_alpha
+from dni_runtime.onnx_files.external_data import external_files
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.providers.providers import why_not
+from dni_runtime.signature import Declared, Signature, read_signature
+
+from .approach import Approach, Strength
+from .baked import write_baked
+from .ours import Runtime
+from .sessions import OutputMixing, PlainSession, SessionCache
+
+BAKED = "baked file"
+NAIVE = "naive alpha-input"
+OURS = "dni-runtime"
+CACHE = "session cache"
+MIXING = "output mixing"
+OPENVINO = "OpenVINO"
+
+Shape = tuple[int, int, int, int]
+"""(N, C, H, W)"""
+
+# Six strengths a product may offer; three sessions kept, as a server has memory for some of them, not for all.
+STRENGTHS = 6
+_CACHED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """An alpha-input model, its approaches, and the alphas that they share.
+
+    alpha:             the one that is held.
+    strengths:         those that there is a baked file for, alpha first.
+    one_weights_bytes: of one baked file.
+    """
+
+    model: Path
+    metadata: Metadata
+    signature: Signature
+    approaches: tuple[Approach, ...]
+    alpha: Strength
+    strengths: tuple[Strength, ...]
+    weights_bytes: int
+    one_weights_bytes: int
+
+    def approach(self, name: str) -> Approach:
+        return next(approach for approach in self.approaches if approach.name == name)
+
+
+def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) -> Lineup:
+    """Check that `model` takes alpha, write its baked files into `folder`, and list what runs them.
+
+    `alpha`: None for one near the middle of the model's range.
+
+    Raises ModelError if the file cannot be read or takes no alpha, AlphaError for an alpha that it refuses.
+    """
+    facts = inspect_model(model)
+    if facts.format == "ort":
+        raise ModelError(
+            f"{model} is an .ort file, which cannot be baked; measure the .onnx file that it was made from"
+        )
+    metadata = facts.metadata or Metadata()
+    if "alpha" not in facts.inputs:
+        why = "" if metadata.alpha_pinned is None else ", it is baked for one"
+        raise ModelError(
+            f"{model} has no input alpha{why}: there is no change of alpha to measure. "
+            "Export one with dni-export A B --alpha-input"
+        )
+    low, high = metadata.alpha_range
+    count = metadata.alpha_count
+    held = (low + 0.3 * (high - low) / count,) * count if alpha is None else alpha
+    held = check_alpha(held, metadata.alpha_range, count)
+    others = [_along(metadata, step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
+    strengths = (held, *(strength for strength in others if strength != held))
+    baked = [write_baked(model, s, folder / f"baked{number}.onnx") for number, s in enumerate(strengths)]
+    graph = read_model(model)
+    files = tuple(dict.fromkeys([model.resolve(), *external_files(graph, model).values()]))
+    approaches: list[Approach] = [
+        PlainSession(name=BAKED, files=(baked[0],), strengths=(held,), provider=provider),
+        Runtime(name=OURS, files=files, provider=provider),
+        PlainSession(name=NAIVE, files=files, provider=provider),
+        SessionCache(name=CACHE, files=tuple(baked), strengths=strengths, provider=provider, capacity=_CACHED),
+    ]
+    if (ends := _ends(model, metadata, folder)) is not None:
+        approaches.append(OutputMixing(name=MIXING, files=ends, provider=provider))
+    if provider == "cpu" and why_not("openvino") is None:
+        approaches.append(PlainSession(name=OPENVINO, files=files, provider="openvino"))
+    return Lineup(
+        model=model,
+        metadata=metadata,
+        signature=read_signature(Declared(graph), metadata),
+        approaches=tuple(approaches),
+        alpha=held,
+        strengths=strengths,
+        weights_bytes=sum(weight.bytes for weight in facts.weights),
+        one_weights_bytes=_weights_bytes(baked[0]),
+    )
+
+
+def _along(metadata: Metadata, part: float) -> Strength:
+    """A strength `part` of the way through the range, the shares of several endpoints alike."""
+    (low, high), count = metadata.alpha_range, metadata.alpha_count
+    least = low if count == 1 else max(low, 0.0)
+    return (least + part * (high / count - least),) * count
+
+
+def _ends(model: Path, metadata: Metadata, folder: Path) -> tuple[Path, ...] | None:
+    """One baked file for each endpoint alone; None where the range leaves one out."""
+    count = metadata.alpha_count
+    ends = [tuple(float(i == j) for j in range(count)) for i in range(count + 1)]
+    try:
+        return tuple(write_baked(model, end, folder / f"end{number}.onnx") for number, end in enumerate(ends))
+    except AlphaError:
+        return None
+
+
+def _weights_bytes(file: Path) -> int:
+    return sum(
+        len(tensor.raw_data) or onnx.numpy_helper.to_array(tensor).nbytes
+        for tensor in onnx.load(file).graph.initializer
+    )

@@ -1,0 +1,1 @@
+"""How it is measured: agreement first, then interleaved rounds, medians, memory, disk, and on what machine."""

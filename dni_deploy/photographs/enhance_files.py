@@ -1,0 +1,137 @@
+"""Image files and folders through a model, at one alpha or several: the library behind `dni run`."""
+
+import functools
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from dni_deploy.image_files.read_write import check_writable, read_image, why, write_image
+from dni_runtime import Alpha, DniError, Model, OutputError
+
+from .places import find_existing, find_images, label_alphas, make_folder, place_results
+
+Progress = Callable[[float, int, Path], None]
+"""Called with (results done, in fractions while tiles are run; results in all; the input in work)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A result to be made. `alpha`: as the model uses it, None where it has none."""
+
+    input: Path
+    output: Path
+    alpha: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnhancedFile:
+    """One result.
+
+    alpha:    as the model used it, None where the model has none.
+    seconds:  in the network, padding and tiling; without reading and writing the files.
+    error:    None where `output` was written, else why it was not.
+    kept:     `output` was there already, finished by an earlier run of the same job.
+    """
+
+    input: Path
+    output: Path
+    alpha: tuple[float, ...] | None
+    seconds: float
+    error: str | None = None
+    kept: bool = False
+
+
+def enhance_files(
+    model: Model,
+    inputs: Sequence[Path],
+    output: Path,
+    alphas: Sequence[Alpha] = (),
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[EnhancedFile]:
+    """Enhance every image of `inputs` at every alpha; `model.enhance` tells what happens to each.
+
+    `inputs`: image files, and folders whose image files (not those of their subfolders) are taken. `output`:
+    a file for one result, else a folder, made where it does not exist. Results keep the names of their
+    inputs; with several alphas `photo.png` becomes `photo_alpha0.30.png` and so on. `alphas`: none for the
+    model's default, or for a baked model.
+
+    An image that fails, in whatever way, does not stop the others: its EnhancedFile carries the error.
+
+    Raises, before anything runs, AlphaError for an alpha that the model does not take, InputError for an
+    input that is not there, OutputError for results that exist already (unless `overwrite`), share a name or can have
+    none.
+    """
+    planned = plan_results(model, inputs, output, alphas)
+    existing = find_existing(result.output for result in planned)
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
+        raise OutputError(
+            f"{existing[0]}{more} already; choose another output, or replace with --force (overwrite=True)"
+        )
+    make_folder(planned[0].output.parent)
+
+    results: list[EnhancedFile] = []
+    for file, plans in groupby(planned, attrgetter("input")):
+        read = functools.cache(functools.partial(read_image, file))
+        for plan in plans:
+
+            def report(tiles: int, of: int, done: int = len(results), file: Path = file) -> None:
+                if progress is not None:
+                    progress(done + tiles / of, len(planned), file)
+
+            results.append(enhance_file(model, plan, read, tile=tile, overlap=overlap, progress=report))
+            report(1, 1)
+    return results
+
+
+def plan_results(model: Model, inputs: Sequence[Path], output: Path, alphas: Sequence[Alpha]) -> list[Planned]:
+    """What `enhance_files` makes, an input's results one after another. Raises as it does."""
+    values = [model.check_alpha(alpha) for alpha in alphas] or [model.check_alpha(None)]
+    files = find_images(inputs)
+    targets = place_results(files, output, label_alphas(values))
+    return [
+        Planned(file, target, alpha)
+        for file, row in zip(files, targets, strict=True)
+        for target, alpha in zip(row, values, strict=True)
+    ]
+
+
+def enhance_file(
+    model: Model,
+    planned: Planned,
+    read: Callable[[], npt.NDArray[Any]],
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    before_naming: Callable[[Path], None] | None = None,
+) -> EnhancedFile:
+    """Make one result. Whatever goes wrong with it is told by what is returned, never raised.
+
+    `read`: gives the image of `planned.input`. `before_naming`: see `write_image`.
+    """
+    seconds, problem = 0.0, None
+    try:
+        image = read()
+        if (scale := model.metadata.scale) is not None:  # else enhance says so
+            check_writable(planned.output, tuple(math.ceil(side * scale) for side in image.shape[:2]), image)
+        start = time.perf_counter()
+        result = model.enhance(image, planned.alpha, tile=tile, overlap=overlap, progress=progress)
+        seconds = time.perf_counter() - start
+        write_image(planned.output, result, before_naming=before_naming)
+    except DniError as error:
+        problem = str(error)
+    except Exception as error:  # an error of a library, on one image: no reason to give up all others
+        problem = f"failed ({type(error).__name__}: {why(error)})"
+    return EnhancedFile(planned.input, planned.output, planned.alpha, seconds, problem)

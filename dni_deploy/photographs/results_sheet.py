@@ -1,0 +1,66 @@
+"""The contact sheet of a run: `dni run --sheet`."""
+
+import os
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+from dni_deploy.image_files.read_write import IMAGE_SUFFIXES, read_image, why, write_image
+from dni_runtime import DniError, OutputError, format_alpha
+
+from .contact_sheet import balanced_columns, cell_width, contact_sheet, for_sheet
+from .enhance_files import EnhancedFile, Planned
+from .places import check_folder, check_name, make_folder
+
+_MOST_IMAGES = 200
+
+
+def check_sheet(sheet: Path, planned: Sequence[Planned], *, force: bool) -> None:
+    """Raise a DniError, before anything runs, where the sheet could not be made or would destroy something."""
+    if sheet.suffix.lower() not in IMAGE_SUFFIXES:
+        raise OutputError(f"the sheet {sheet} has an unknown suffix; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
+    taken = [path for plan in planned for path in (plan.input, plan.output)]
+    if os.path.realpath(sheet) in {os.path.realpath(path) for path in taken}:
+        raise OutputError(f"{sheet} is an input or the output and would be overwritten; choose another --sheet")
+    if os.path.lexists(sheet) and not force:
+        raise OutputError(f"{sheet} exists already and is kept; replace it with --force")
+    check_name(sheet)
+    check_folder(sheet.parent)
+    rows = [len(list(row)) + 1 for _, row in groupby(planned, attrgetter("input"))]
+    if sum(rows) > _MOST_IMAGES:
+        raise OutputError(
+            f"a sheet would show {sum(rows)} images; expected at most {_MOST_IMAGES}: leave --sheet out, or give fewer "
+            "images or alphas"
+        )
+    cell_width(_columns(rows))
+
+
+def write_sheet(sheet: Path, results: Sequence[EnhancedFile]) -> None:
+    """Write a row for each input: the input itself, then its results by alpha. Raises DniError."""
+    rows = [(file, list(row)) for file, row in groupby(results, attrgetter("input"))]
+    columns = _columns([len(row) + 1 for _, row in rows])
+    images, labels = [], []
+    try:
+        for file, row in rows:
+            images.append(for_sheet(read_image(file), columns))
+            labels.append(f"{file.name} (input)")
+            for result in row:
+                images.append(for_sheet(read_image(result.output), columns))
+                labels.append(label(result) or result.output.name)
+        make_folder(sheet.parent)
+        write_image(sheet, contact_sheet(images, labels, columns=columns))
+    except DniError:
+        raise
+    except Exception as error:  # of a library: the results are there all the same
+        raise OutputError(f"the sheet {sheet} cannot be made ({type(error).__name__}: {why(error)})") from None
+
+
+def label(result: EnhancedFile) -> str:
+    """What a result was made with, in words; "" where there is nothing to say."""
+    return "" if result.alpha is None else f"alpha {format_alpha(result.alpha)}"
+
+
+def _columns(rows: Sequence[int]) -> int:
+    """A single row of many strengths is wrapped; several inputs keep a row each."""
+    return max(rows) if len(rows) > 1 else balanced_columns(rows[0])

@@ -1,0 +1,70 @@
+"""Requests that Triton runs before it calls a model ready: the sizes and alphas that will come."""
+
+import struct
+from dataclasses import dataclass
+from math import prod
+
+from dni_deploy.ship.model_file import ModelFile
+from dni_deploy.ship.triton.contract import ALPHA, IMAGE
+from dni_deploy.ship.triton.options import ShipOptions
+from dni_runtime.images.tiling import round_up
+
+_MIDDLE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupInput:
+    """data is None for zeros; dims are without Triton's batch axis."""
+
+    name: str
+    data_type: str
+    dims: tuple[int, ...]
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Warmup:
+    """One request; `name` is for the server's log."""
+
+    name: str
+    inputs: tuple[WarmupInput, ...]
+
+
+def warmups(model: ModelFile, options: ShipOptions) -> list[Warmup]:
+    """A request for each size, at both ends of alpha's range and in its middle; without alpha one for each size."""
+    requests = []
+    sizes = dict.fromkeys(_fit(model, *size) for size in options.warmup)
+    for height, width in (size for size in sizes if options.backend != "python" or prod(size) <= options.max_pixels):
+        image = _image(model, options.backend, height, width)
+        if model.alpha is None:
+            requests.append(Warmup(f"{height}x{width}", (image,)))
+            continue
+        low, high = model.metadata.alpha_range
+        for share in (0.0, _MIDDLE, 1.0):
+            value = (low + share * (high - low)) / model.alpha_count
+            requests.append(Warmup(f"{height}x{width} at alpha {value:g}", (image, _alpha(model, options, value))))
+    return requests
+
+
+def _fit(model: ModelFile, height: int, width: int) -> tuple[int, int]:
+    """The nearest size that the network takes without padding."""
+    metadata, (_, _, fixed_height, fixed_width) = model.metadata, model.signature.shape
+    smallest, unit = metadata.size_minimum, metadata.size_multiple
+    return (
+        fixed_height or round_up(max(height, smallest), unit),
+        fixed_width or round_up(max(width, smallest), unit),
+    )
+
+
+def _image(model: ModelFile, backend: str, height: int, width: int) -> WarmupInput:
+    batch, channels, *_ = model.signature.shape
+    if backend == "python":
+        return WarmupInput(IMAGE, "TYPE_UINT8", (height, width, 1 if channels == 1 else 3))
+    return WarmupInput(model.image.name, model.image.data_type, (batch or 1, channels or 3, height, width))
+
+
+def _alpha(model: ModelFile, options: ShipOptions, value: float) -> WarmupInput:
+    count = model.alpha_count
+    half = options.backend == "onnxruntime" and model.alpha is not None and model.alpha.data_type == "TYPE_FP16"
+    data = struct.pack("<" + ("e" if half else "f") * count, *[value] * count)
+    return WarmupInput(ALPHA, "TYPE_FP16" if half else "TYPE_FP32", (count,), data)

@@ -1,0 +1,1 @@
+"""What PyTorch computes, and whether a written file computes the same."""

@@ -1,0 +1,99 @@
+"""What PyTorch computes, at any alpha, on small images: the judge of everything that is written."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dni_exporters.checkpoints.checkpoint import StateDict
+from dni_exporters.graphs.blend import blend_tensors
+from dni_exporters.networks.probe import ImageContract, quiet_inference
+
+Array = NDArray[np.float32]
+
+
+class Reference:
+    """PyTorch as the judge: the network with blended weights loaded into it, on two small images.
+
+    Threads may share it: the network is one, so hold `lock` from `load` on for as long as its weights matter.
+    """
+
+    def __init__(
+        self, network: nn.Module, endpoints: Sequence[StateDict], contract: ImageContract, static: bool
+    ) -> None:
+        self.network = network
+        self.endpoints = endpoints
+        self.images = probe_images(contract, static=static)
+        self.lock = threading.RLock()
+        self._outputs: dict[tuple[float, ...], list[Array]] = {}
+
+    def load(self, alpha: Sequence[float]) -> None:
+        """Load theta(alpha) into the network."""
+        self.network.load_state_dict(blend_tensors(self.endpoints, alpha), strict=True)
+
+    def outputs(self, alpha: Sequence[float]) -> list[Array]:
+        """The network's output at `alpha` for every probe image, float32 (N,C,H,W); computed once."""
+        with self.lock:
+            if tuple(alpha) not in self._outputs:
+                self._outputs[tuple(alpha)] = self._run(alpha)
+            return self._outputs[tuple(alpha)]
+
+    def _run(self, alpha: Sequence[float]) -> list[Array]:
+        self.load(alpha)
+        with quiet_inference():
+            return [self.network(torch.from_numpy(image)).float().numpy() for image in self.images]
+
+    def first_beyond(self, limit: float, alpha: Sequence[float]) -> str | None:
+        """The first module whose output has an element above `limit`, in the order of computation."""
+        found: list[str] = []
+
+        def look(name: str, output: Any) -> None:
+            if isinstance(output, torch.Tensor) and not bool((output.abs() <= limit).all()):
+                found.append(name or type(self.network).__name__)
+
+        with self.lock:
+            hooks = [
+                module.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
+                for name, module in self.network.named_modules()
+            ]
+            try:
+                self._run(alpha)
+            finally:
+                for hook in hooks:
+                    hook.remove()
+        return found[0] if found else None
+
+
+def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array]:
+    """Images of two sizes, float32 (N,C,H,W) in 0..1, with slopes, edges and noise; one where sizes are fixed."""
+    batch, channels, height, width = contract.input_shape
+    shapes = [(batch, channels, height, width)]
+    if not static:
+        # The second size: smaller and wider, odd multiples where the network takes them.
+        step = contract.size_multiple
+        side = -(-max(contract.size_minimum, 8) // step) * step
+        shapes = [(1, channels, height, width), (batch, channels, side + step, side + 3 * step)]
+    rng = np.random.default_rng(0)
+    images = []
+    for n, c, h, w in shapes:
+        y, x = np.mgrid[0:h, 0:w] / max(h, w)
+        picture = 0.25 + 0.4 * x + 0.3 * (np.hypot(x - 0.4, y - 0.5) < 0.25)
+        noisy = picture + 0.1 * rng.standard_normal((n, c, h, w)) + np.linspace(-0.1, 0.1, c)[:, None, None]
+        images.append(noisy.clip(0, 1).astype(np.float32))
+    return images
+
+
+def probe_alphas(endpoint_count: int, alpha_range: tuple[float, float]) -> list[tuple[float, ...]]:
+    """Every endpoint alone, their even mixture, and one uneven one; the range's ends where it is wider than 0..1."""
+    count = endpoint_count - 1
+    corners = [tuple(float(i == k) for i in range(count)) for k in range(endpoint_count)]
+    alphas = [*corners, (1 / endpoint_count,) * count, tuple(0.3 / (i + 1) for i in range(count))]
+    low, high = alpha_range
+    if count == 1:
+        alphas += [(low,), (high,)]
+        alphas = [a for a in alphas if low <= a[0] <= high]
+    return list(dict.fromkeys(alphas))

@@ -1,0 +1,142 @@
+"""A checkpoint as a file from a stranger: what it is, and what is in it. Nothing in it is called.
+
+Its tensors are read when they are asked for: optimizers' states are often twice as large as the weights. Reading takes
+about as much memory as the weights in the file (`stored.check_size` has the limit).
+"""
+
+import hashlib
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import safetensors.torch
+from torch import Tensor
+
+from dni_runtime import CheckpointError
+from dni_runtime.files.regular_file import open_file
+
+from .stored import AnyTensor, StoredTensor, check_size, check_tensors
+from .torch_file import TorchFile, open_torch_file, too_long
+from .torch_pickle import STRUCTURE_LIMIT_BYTES
+
+SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+
+
+class CheckpointFile:
+    """An open checkpoint; a context manager.
+
+    container: all that it holds. Of a PyTorch file only what has a name, with a StoredTensor for each tensor.
+
+    Raises CheckpointError, one sentence, for anything that is not a file with named tensors.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._torch_file: TorchFile | None = None
+        try:
+            self._file = open_file(path)
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} {error.strerror}; expected a checkpoint, one of {', '.join(SUFFIXES)}"
+            ) from None
+        try:
+            self._state = self._look()
+            self.container = self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def read(self, tensors: Mapping[str, AnyTensor]) -> dict[str, Tensor]:
+        """Read what `container` says of some tensors. Raises CheckpointError where they cannot be blended."""
+        owner = str(self.path)
+        check_tensors(owner, tensors, self._state[0])
+        if self._torch_file is None:
+            return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
+        stored = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, StoredTensor)}
+        storages = {tensor.storage for tensor in stored.values()}
+        check_size(owner, sum(storage.nbytes for storage in storages), self._state[0])
+        try:
+            data = {storage: self._torch_file.read(storage) for storage in storages}
+            return {name: tensor.rebuild(data[tensor.storage]) for name, tensor in stored.items()}
+        except Exception as error:  # damaged bytes fail as anything
+            raise self._damaged(error) from None
+
+    def sha256(self) -> str:
+        """Of the whole file, which is the end of reading it. Raises CheckpointError where it changed meanwhile."""
+        self._file.seek(0)
+        digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+        if self._look() != self._state:
+            raise self._damaged(EOFError())
+        return digest
+
+    def _look(self) -> tuple[int, int]:
+        """Size in bytes, and when it was written."""
+        status = os.fstat(self._file.fileno())
+        return status.st_size, status.st_mtime_ns
+
+    def _open(self) -> Mapping[str, Any]:
+        self._refuse_other_downloads(self._file.read(512))
+        self._file.seek(0)
+        try:
+            if self.path.suffix.lower() == ".safetensors":
+                return self._open_safetensors()
+            self._torch_file = open_torch_file(self._file, self.path)
+            container = self._torch_file.container
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise self._damaged(error) from None
+        if not isinstance(container, Mapping):
+            kind = "Tensor" if isinstance(container, StoredTensor) else type(container).__name__
+            kind = getattr(container, "kind", kind).removeprefix("a ")
+            raise CheckpointError(
+                f"{self.path} holds a {kind}, not a state dict; save the network's state_dict() instead"
+            )
+        return container
+
+    def _open_safetensors(self) -> Mapping[str, Tensor]:
+        start = self._file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if STRUCTURE_LIMIT_BYTES < length < self._state[0]:
+            raise too_long(self.path)
+        return safetensors.torch.load_file(self.path)
+
+    def _refuse_other_downloads(self, head: bytes) -> None:
+        """Say what came in the place of a checkpoint."""
+        if not head:
+            raise CheckpointError(f"{self.path} is empty; download or save it again")
+        if head.lstrip()[:1] == b"<" and b"\0" not in head:  # the length of a safetensors' header may begin so
+            raise CheckpointError(
+                f"{self.path} is a web page, not a checkpoint: the download saved the site's answer; "
+                "download the file itself"
+            )
+        if head.startswith(b"version https://git-lfs"):
+            raise CheckpointError(
+                f"{self.path} is a Git LFS pointer, not a checkpoint; fetch the file itself (git lfs pull)"
+            )
+        if head[257:262] == b"ustar":
+            raise CheckpointError(
+                f"{self.path} is a tar archive, PyTorch's format of 2016; load it in PyTorch and save it again"
+            )
+
+    def _damaged(self, error: Exception) -> CheckpointError:
+        if self._look() != self._state:
+            return CheckpointError(f"{self.path} changed while it was read; wait until it is complete")
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        if self._torch_file is None and self.path.suffix.lower() == ".safetensors":
+            return CheckpointError(f"{self.path} is damaged or not a .safetensors file ({why}); download it again")
+        return CheckpointError(
+            f"{self.path} is damaged or not a PyTorch checkpoint ({why}); expected one of {', '.join(SUFFIXES)}, "
+            "whole; download it again"
+        )

@@ -1,0 +1,1 @@
+"""Graphs rewritten: the blend added, BatchNorm folded, weights made smaller, linked or baked."""

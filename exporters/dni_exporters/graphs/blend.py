@@ -1,0 +1,163 @@
+"""The formula of Deep Network Interpolation (Wang et al., arXiv 1811.10515), for tensors and for graphs.
+
+theta(alpha) = alpha * theta_A + (1 - alpha) * theta_B; with more endpoints alpha holds the shares of
+all but the last, which takes the rest.
+"""
+
+from collections.abc import Sequence
+from string import ascii_uppercase
+from typing import TypeAlias
+
+import onnx_ir as ir
+import torch
+from onnx_ir import tensor_adapters
+from torch import Tensor
+
+from dni_exporters.checkpoints.checkpoint import StateDict
+
+from .delta import store_difference, store_once
+from .nodes import FLOAT, Nodes
+
+
+def blend_tensors(endpoints: Sequence[StateDict], alpha: Sequence[float]) -> dict[str, Tensor]:
+    """theta(alpha) over state dicts of the same names, shapes and dtypes.
+
+    Computed in float32 (float64 for float64 tensors) and returned in each tensor's own dtype. Integer
+    tensors are those of the first endpoint: blending would truncate them.
+    """
+    shares = [*alpha, 1.0 - sum(alpha)]
+    blended: dict[str, Tensor] = {}
+    for name, first in endpoints[0].items():
+        if not first.is_floating_point():
+            blended[name] = first.detach().clone()
+            continue
+        wide = torch.promote_types(first.dtype, torch.float32)
+        total = first.detach().to(wide) * shares[0]
+        for share, endpoint in zip(shares[1:], endpoints[1:], strict=True):
+            total += endpoint[name].detach().to(wide) * share
+        blended[name] = total.to(first.dtype)
+    return blended
+
+
+Stored: TypeAlias = dict[str, tuple[int, str]]
+"""Name of an initializer -> the number of its endpoint and the name of its tensor there."""
+
+
+def attach_blend(model: ir.Model, endpoints: Sequence[StateDict], delta: str | None = None) -> Stored:
+    """Put the weights of all endpoints into a skeleton's graph, and the input `alpha` that blends them.
+
+    alpha is float32 of shape [len(endpoints) - 1]. The blend is elementwise and per tensor, so it is
+    exact where a share is 1. A tensor that is equal in all endpoints is stored once and not blended;
+    what the network does not use is not stored. Returns what became of the tensors.
+
+    delta: store differences from the last endpoint instead (see `delta.py`), which is smaller and less exact;
+    returns nothing then.
+    """
+    graph = model.graph
+    lifted = list(graph.inputs[1:])
+    del graph.inputs[1:]
+    alpha = ir.Value(name="alpha", type=ir.TensorType(FLOAT), shape=ir.Shape([len(endpoints) - 1]))
+    graph.inputs.append(alpha)
+    nodes = Nodes(graph)
+    shares = _Shares(nodes, alpha, len(endpoints), with_last=delta is None)
+    stored: Stored = {}
+    for value in lifted:
+        if value.uses():
+            tensors = [endpoint[value.name or ""] for endpoint in endpoints]
+            if delta is None:
+                stored |= _attach(nodes, shares, value, tensors)
+            else:
+                _attach_difference(nodes, shares, value, tensors, delta)
+    nodes.insert_before(graph[0])
+    return stored
+
+
+def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
+    """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead."""
+    assert value.name is not None and value.dtype is not None
+    tensor_name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
+    name = _free_name(value)
+    if _all_equal(tensors):
+        total = nodes.constant(name, _adapt(tensors[0], dtype))
+        names = [name]
+    else:
+        terms, names = [], []
+        for letter, tensor, share in zip(ascii_uppercase, tensors, shares.of(dtype, len(shape)), strict=False):
+            stored = nodes.constant(f"{name}@{letter}", _adapt(tensor, dtype))
+            names.append(f"{name}@{letter}")
+            terms.append(nodes.add("Mul", [stored, share], f"{name}@{letter}*share", dtype, shape))
+        total = terms[0]
+        for letter, term in zip(ascii_uppercase[1:], terms[1:], strict=False):
+            label = name if term is terms[-1] else f"{name}@..{letter}"
+            total = nodes.add("Add", [total, term], label, dtype, shape)
+    ir.convenience.replace_all_uses_with(value, total)
+    return {stored: (number, tensor_name) for number, stored in enumerate(names)}
+
+
+def _attach_difference(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor], kind: str) -> None:
+    """As `_attach`, with differences from the last endpoint."""
+    assert value.dtype is not None
+    transposed = any(node.op_type == "ConvTranspose" for node in value.consumers())
+    name = _free_name(value)
+    if _all_equal(tensors):
+        total = store_once(nodes, name, tensors[0], value.dtype)
+    else:
+        # Output channels are axis 1 of a ConvTranspose's weight, axis 0 of every other.
+        given = shares.of(FLOAT, tensors[0].dim())
+        total = store_difference(nodes, name, tensors, given, int(transposed), kind, value.dtype)
+    ir.convenience.replace_all_uses_with(value, total)
+
+
+def _free_name(value: ir.Value) -> str:
+    """Take its name from `value`, for the one that takes its place."""
+    assert value.name is not None
+    # A network may have a parameter of its own called alpha.
+    name = value.name if value.name != "alpha" else "alpha@weight"
+    value.name = None
+    return name
+
+
+def _all_equal(tensors: Sequence[Tensor]) -> bool:
+    return all(tensor.equal(tensors[0]) for tensor in tensors[1:])
+
+
+class _Shares:
+    """Every endpoint's share of the blend as a value in the graph, made once per dtype and rank.
+
+    with_last: whether the last endpoint has one, too, or stands for what the others are blended into.
+    """
+
+    def __init__(self, nodes: Nodes, alpha: ir.Value, endpoint_count: int, *, with_last: bool = True) -> None:
+        self._nodes = nodes
+        one_element = ir.Shape([1])
+        given, rest = [alpha], alpha
+        if endpoint_count > 2:
+            given = []
+            for number, letter in zip(range(endpoint_count - 1), ascii_uppercase, strict=False):
+                index = nodes.constant(f"alpha@index_{letter}", ir.tensor([number], dtype=ir.DataType.INT64))
+                given.append(nodes.add("Gather", [alpha, index], f"alpha@share_{letter}", FLOAT, one_element))
+        self._made = {(FLOAT, False): given}
+        if with_last:
+            if endpoint_count > 2:
+                rest = nodes.add("ReduceSum", [alpha], "alpha@sum", FLOAT, one_element, {"keepdims": 1})
+            one = nodes.constant("alpha@one", ir.tensor([1.0], dtype=FLOAT))
+            self._made[FLOAT, False] = [*given, nodes.add("Sub", [one, rest], "alpha@share_last", FLOAT, one_element)]
+
+    def of(self, dtype: ir.DataType, rank: int) -> list[ir.Value]:
+        """The shares for weights of `dtype`: shape [1], which broadcasts; rank 0 for weights of rank 0."""
+        if (dtype, False) not in self._made:
+            self._made[dtype, False] = [
+                self._nodes.cast(share, f"{share.name}_{dtype.name}", dtype) for share in self._made[FLOAT, False]
+            ]
+        if rank == 0 and (dtype, True) not in self._made:
+            self._made[dtype, True] = [
+                self._nodes.add("Squeeze", [share], f"{share.name}_scalar", dtype, ir.Shape([]))
+                for share in self._made[dtype, False]
+            ]
+        return self._made[dtype, rank == 0]
+
+
+def _adapt(tensor: Tensor, dtype: ir.DataType) -> ir.TensorProtocol:
+    """`tensor` as an ONNX tensor of `dtype`, without a copy where it has that dtype already."""
+    wanted = tensor_adapters.to_torch_dtype(dtype)
+    return tensor_adapters.TorchTensor(tensor.detach().to(wanted).contiguous())

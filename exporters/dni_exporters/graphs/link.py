@@ -1,0 +1,73 @@
+"""Weights that stay where they are: an ONNX file of graph alone that reads the endpoints' .safetensors."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_runtime import ExportError
+
+from .blend import Stored
+
+
+def link_weights(model: ir.Model, stored: Stored, endpoints: Sequence[Checkpoint], folder: Path) -> None:
+    """Let the `stored` weights of the model be read from the endpoints' own .safetensors files.
+
+    The files have to lie in `folder` (where the model will be) or below, because ONNX Runtime refuses
+    paths that lead out of it; every weight has to be stored as the model needs it.
+
+    Raises ExportError where one of this does not hold.
+    """
+    files = [_Header(endpoint, folder) for endpoint in endpoints]
+    for value in model.graph.initializers.values():
+        if value.name in stored:  # else a constant of the graph
+            number, tensor = stored[value.name]
+            value.const_value = files[number].external(tensor, value)
+
+
+class _Header:
+    """Where each tensor lies in a .safetensors file (the format: 8 bytes of length, JSON, then bytes)."""
+
+    def __init__(self, endpoint: Checkpoint, folder: Path) -> None:
+        if endpoint.path is None or endpoint.path.suffix.lower() != ".safetensors":
+            raise ExportError(
+                f"--weights link needs .safetensors endpoints, {endpoint.name} is none; "
+                "convert it first (dni blend A A --alpha 1 -o A.safetensors) or use --weights external"
+            )
+        path = endpoint.path.resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise ExportError(
+                f"--weights link: {endpoint.path} does not lie in the model's folder {folder} or below, "
+                "and ONNX Runtime follows no link out of it; write the model beside its endpoints"
+            )
+        self._endpoint = endpoint
+        self._location = path.relative_to(folder.resolve()).as_posix()
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            self._entries: Mapping[str, dict[str, Any]] = json.loads(file.read(length))
+        self._start = 8 + length
+
+    def external(self, name: str, value: ir.Value) -> ir.ExternalTensor:
+        tensor = value.const_value
+        assert tensor is not None and value.name is not None
+        stored = self._entries.get(self._endpoint.prefix + name)
+        dtypes = {"F32": ir.DataType.FLOAT, "F16": ir.DataType.FLOAT16, "F64": ir.DataType.DOUBLE}
+        if stored is None or dtypes.get(str(stored["dtype"])) != tensor.dtype:
+            held = "nothing" if stored is None else stored["dtype"]
+            raise ExportError(
+                f"--weights link: {self._endpoint.name} holds {held} under {name!r}, the model needs "
+                f"{tensor.dtype.name}; use --weights external"
+            )
+        begin, end = stored["data_offsets"]
+        return ir.ExternalTensor(
+            self._location,
+            self._start + int(begin),
+            int(end) - int(begin),
+            tensor.dtype,
+            shape=ir.Shape(stored["shape"]),
+            name=value.name,
+            base_dir="",
+        )

@@ -1,0 +1,1 @@
+"""Convolutions in channels-last order, with as few transposed bytes as can be."""

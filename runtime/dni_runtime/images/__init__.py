@@ -1,0 +1,1 @@
+"""Images through a network: converted, padded, cut into tiles, run, joined."""

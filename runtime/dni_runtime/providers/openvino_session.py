@@ -1,0 +1,208 @@
+"""A model in OpenVINO, as a session with those methods of ONNX Runtime's that this package uses.
+
+The rest of the runtime cannot tell them apart: runners, pins and signatures work on both.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy.typing as npt
+import onnx
+import onnx.defs
+from onnx.helper import make_tensor_value_info
+
+from dni_runtime.errors import InputError, ModelError, ProviderError
+from dni_runtime.onnx_files.external_data import Weights, external_files, follow_links, levels, locations, read_tensor
+from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.signature import Declared
+
+Tensor = npt.NDArray[Any]
+
+_DEFAULTS = {
+    "device": "CPU",
+    # Its own choice is bfloat16 or float16 where the processor has it: errors of 1e-2.
+    "INFERENCE_PRECISION_HINT": "f32",
+    "PERFORMANCE_HINT": "LATENCY",
+}
+
+
+class OpenVinoSession:
+    """A compiled model. Threads may share it: each call has an infer request of its own.
+
+    device: what it runs on in OpenVINO's words, CPU, GPU.0 or the like.
+    """
+
+    def __init__(
+        self, source: str | bytes, threads: int | None, options: Mapping[str, str], weights: Weights | None
+    ) -> None:
+        """Compile an ONNX file (path), or a model's bytes and the weights beside it.
+
+        `options`: "device" (CPU, GPU, GPU.1, NPU, AUTO), the rest are OpenVINO's properties. `threads`: for all
+        operators together, None for OpenVINO's own choice.
+
+        Raises ModelError for a model that OpenVINO cannot load, InputError for options that it does not know,
+        ProviderError for a device that is not there.
+        """
+        name = source if isinstance(source, str) else "the model"
+        settings: dict[str, Any] = {**_DEFAULTS, **options}
+        device = settings.pop("device")
+        _check_device(device)
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = threads
+        model, folder = _read(source, weights)
+        declared = Declared(model)
+        _check_nodes(model, name)
+        _require_alpha(model)
+        arrays = _take_weights(model, folder, {} if weights is None else weights.values)
+        if elsewhere := sorted(locations(model)):
+            raise ModelError(
+                f"{name} keeps values that are no weights in {elsewhere[0]!r}, where OpenVINO would look for them in "
+                "the working folder; save the model in one file"
+            )
+        try:
+            self._compiled = _core().compile_model(_network(model, arrays), device, settings)
+        except RuntimeError as error:
+            if reason := _refusal(device, settings):
+                raise InputError(f"provider_options are {dict(options)}; OpenVINO refuses them: {reason}") from None
+            raise ModelError(f"{name} cannot be loaded by OpenVINO: {_reason(error)}") from error
+        self.device: str = ", ".join(self._compiled.get_property("EXECUTION_DEVICES"))
+        self.get_inputs = declared.get_inputs
+        self.get_outputs = declared.get_outputs
+        self.get_overridable_initializers = declared.get_overridable_initializers
+        self._properties = {entry.key: entry.value for entry in model.metadata_props}
+        self._requests: list[Any] = []
+
+    def get_modelmeta(self) -> Any:
+        """What the file says about itself, under `custom_metadata_map`."""
+        return SimpleNamespace(custom_metadata_map=self._properties)
+
+    def run(self, outputs: Sequence[str], feed: Mapping[str, Tensor]) -> list[Tensor]:
+        """The values of `outputs`, arrays of their own. Raises RuntimeError where OpenVINO fails."""
+        # A request belongs to one call at a time; list.pop and list.append are atomic.
+        try:
+            request = self._requests.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        try:
+            values = request.infer(feed)
+        except RuntimeError as error:
+            raise RuntimeError(_reason(error)) from error
+        self._requests.append(request)
+        return [values[name] for name in outputs]
+
+
+@functools.cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+def _check_device(device: str) -> None:
+    """Raise ProviderError unless `device` is there; what AUTO takes is told by EXECUTION_DEVICES."""
+    there: list[str] = _core().available_devices
+    family = device.partition(":")[0]
+    if family not in {"AUTO", *there, *(name.partition(".")[0] for name in there)}:
+        raise ProviderError(
+            f"openvino has no device {device!r} here; it has {', '.join(there)} (and AUTO). "
+            "GPU and NPU need Intel's drivers"
+        )
+
+
+def _read(source: str | bytes, weights: Weights | None) -> tuple[onnx.ModelProto, Path]:
+    """The model without its large weights, and the folder in which they are found."""
+    if isinstance(source, bytes):
+        return onnx.ModelProto.FromString(source), Path() if weights is None else weights.folder
+    path = Path(source)
+    if path.suffix == ORT_SUFFIX:
+        raise ModelError(f"{path} is in ONNX Runtime's own format; openvino reads .onnx files only")
+    model = read_model(path)
+    external_files(model, path)
+    follow_links(model, path)
+    return model, path.resolve().parent
+
+
+def _check_nodes(model: onnx.ModelProto, name: str) -> None:
+    """Raise ModelError for nodes in a circle, which OpenVINO follows for ever, and for others than ONNX has.
+
+    With fewer inputs than an operator has, OpenVINO ends the process.
+    """
+    nodes = model.graph.node
+    makers = {value: index for index, node in enumerate(nodes) for value in node.output if value}
+    try:
+        TopologicalSorter({i: [makers[v] for v in n.input if v in makers] for i, n in enumerate(nodes)}).prepare()
+    except CycleError as error:
+        raise ModelError(f"{name} is damaged: its node {nodes[error.args[1][0]].name!r} needs its own result") from None
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    for node in (node for _, nodes in levels(model) for node in nodes if node.domain in ("", "ai.onnx")):
+        try:
+            schema = onnx.defs.get_schema(node.op_type, opset)
+        except onnx.defs.SchemaError:  # OpenVINO says that it does not know it
+            continue
+        least, most = schema.min_input, schema.max_input
+        if not least <= len(node.input) <= most or not all(node.input[:least]):
+            raise ModelError(
+                f"{name} is damaged: a {node.op_type} has the inputs {[*node.input]}; expected at least {least} and at "
+                f"most {most}. Export it again"
+            )
+
+
+def _require_alpha(model: onnx.ModelProto) -> None:
+    """Take away alpha's default, which OpenVINO would make a constant; the runtime gives alpha with every call."""
+    if any(value.name == "alpha" for value in model.graph.input):
+        for default in [tensor for tensor in model.graph.initializer if tensor.name == "alpha"]:
+            model.graph.initializer.remove(default)
+
+
+def _take_weights(model: onnx.ModelProto, folder: Path, given: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Make inputs of the weights that are not in `model` itself, and return their values by name."""
+    arrays: dict[str, Tensor] = {}
+    inputs = {value.name for value in model.graph.input}
+    for tensor in [tensor for tensor in model.graph.initializer if tensor.external_data]:
+        if tensor.name not in inputs:  # old files list weights there too
+            model.graph.input.append(make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+        value = given.get(tensor.name)
+        arrays[tensor.name] = read_tensor(tensor, folder) if value is None else value.numpy()
+        model.graph.initializer.remove(tensor)
+    return arrays
+
+
+def _network(model: onnx.ModelProto, arrays: Mapping[str, Tensor]) -> Any:
+    """OpenVINO's graph of `model`, with `arrays` as constants in place of those inputs.
+
+    OpenVINO would read files by itself, but for a model that is given as bytes only below the working directory;
+    and it maps them, so that weights would change, or be gone, with the file.
+    """
+    from openvino import opset13
+
+    network = _core().read_model(model.SerializeToString(), b"")
+    for parameter in network.get_parameters():
+        if (array := arrays.get(parameter.get_friendly_name())) is not None:
+            parameter.output(0).replace(opset13.constant(array).output(0))
+            network.remove_parameter(parameter)
+    network.validate_nodes_and_infer_types()
+    return network
+
+
+def _refusal(device: str, settings: Mapping[str, Any]) -> str | None:
+    """Why `settings` fit no model at all, None where they do: OpenVINO's errors do not tell which is at fault."""
+    from openvino import Model, opset13
+
+    x = opset13.parameter([1])
+    try:
+        _core().compile_model(Model([opset13.relu(x)], [x]), device, settings)
+    except RuntimeError as error:
+        return _reason(error)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """OpenVINO's own words as one line, without the places in its source."""
+    lines = (line.strip() for line in str(error).splitlines())
+    kept = (line for line in lines if line and not line.startswith(("Exception from", "Check '")))
+    return " ".join(kept)
