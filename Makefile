@@ -14,6 +14,7 @@ lint: .venv/.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/.done .venv-triton/.done
 	status=0; for script in export_cost.py alpha_is_free/run.py serving/run.py; do \
@@ -23,7 +24,7 @@ bench: .venv/.done .venv-triton/.done
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev,openvino,ray,triton]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev,docs,openvino,ray,triton]'
 	touch $@
 
 # A real tritonserver for the tests, in an environment without PyTorch. Its Python backend was built for NumPy 1;

@@ -1,0 +1,70 @@
+"""What is made of the documentation on its way to the site. That the site is whole, `make lint` checks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import griffe
+import pytest
+from mkdocs.config import load_config
+
+from dni_deploy.cli import main
+
+ROOT = Path(__file__).parents[1]
+FOLDER = "docs/site"
+
+
+@pytest.fixture(scope="module")
+def hooks() -> dict[str, ModuleType]:
+    return dict(load_config(str(ROOT / "mkdocs.yml")).hooks)
+
+
+@pytest.mark.parametrize(
+    ("source", "page", "written", "expected"),
+    [
+        ("SECURITY.md", "security.md", "[a](docs/index.md)", "[a](index.md)"),
+        ("SECURITY.md", "security.md", "[a\nb](benchmarks/results/cuda/cuda.md#x)", "[a\nb](results/cuda/cuda.md#x)"),
+        ("docs/a/b.md", "a/b.md", "![p](../../benchmarks/results/demo_pair.png)", "![p](../results/demo_pair.png)"),
+        ("docs/a/b.md", "a/b.md", "[a](../index.md)", "[a](../index.md)"),
+        (
+            "benchmarks/results/delta.md",
+            "results/delta.md",
+            "see [how](../delta.py).",
+            "see how (`benchmarks/delta.py`).",
+        ),
+        ("docs/a.md", "a.md", "[a](https://b.org/c) [d](#e) [f](gone.md)", "[a](https://b.org/c) [d](#e) [f](gone.md)"),
+    ],
+)
+def test_links_of_the_repository_become_those_of_the_site(
+    hooks: dict[str, ModuleType], source: str, page: str, written: str, expected: str
+):
+    assert hooks[f"{FOLDER}/repository.py"].with_site_links(written, source, page) == expected
+
+
+def test_the_reference_has_every_command_and_option(hooks: dict[str, ModuleType]):
+    text = "\n".join(hooks[f"{FOLDER}/command_line.py"].commands())
+    for path, command in walk("dni", main):
+        section = text.split(f"## {path}\n")[1].split("\n## ")[0]
+        assert f"\n{path} [OPTIONS] " in section or f"\n{path} [OPTIONS]\n" in section
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert f"`{', '.join(parameter.opts)}" in section, (path, parameter.name)
+
+
+def walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from walk(f"{path} {name}", inner)
+
+
+def test_lists_of_arguments_become_lists():
+    extensions = griffe.load_extensions(ROOT / FOLDER / "docstrings.py")
+    package = griffe.load("dni_runtime", search_paths=[ROOT / "runtime"], extensions=extensions, allow_inspection=False)
+    metadata = package["Metadata"].docstring.value
+    assert "\n`scale`\n:   output height / input height, None where no such number exists.\n" in metadata
+    assert (
+        "\n`overlap`\n:   distance in input pixels over which an output pixel depends on the input, rounded up\n    to"
+        in (metadata)
+    )
+    assert package["check_alpha"].docstring.value.startswith("Return alpha as `count` floats")
