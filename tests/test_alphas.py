@@ -2,7 +2,7 @@
 
 import pytest
 
-from dni_deploy.alphas import LIMIT, parse_alphas
+from dni_deploy.cli.parsers import LIMIT, parse_alphas
 from dni_runtime import InputError
 
 

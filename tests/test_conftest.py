@@ -48,8 +48,10 @@ def test_what_a_package_imports_in_a_function_is_an_extra():
 
 
 def test_relative_imports_are_followed():
-    (cli,) = (file for file in modules("dni_deploy.cli") if file.stem == "cli")
-    assert {"dni_deploy.cli_options", "dni_deploy.ship.commands.serve"} <= imported(cli)
+    (dni,) = (file for file in modules("dni_deploy.cli.dni") if file.stem == "dni")
+    assert {"dni_deploy.cli.options.HELP", "dni_deploy.cli.ship.serve"} <= imported(dni)
+    (run,) = (file for file in modules("dni_deploy.cli.run") if file.stem == "run")
+    assert "dni_deploy.cli.options" in imported(run)
 
 
 def test_without_pytorch_the_runtimes_tests_remain(monkeypatch: pytest.MonkeyPatch):

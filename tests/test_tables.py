@@ -9,8 +9,8 @@ import click
 import pytest
 from onnx_models import METADATA
 
+from dni_deploy.cli.tables import print_endpoints, print_model
 from dni_deploy.model_report import ModelReport, Weight
-from dni_deploy.tables import print_endpoints, print_model
 from dni_exporters import EndpointsReport, Lineage
 
 LONG = "model.sub.23.RDB3.conv5.relative_position_bias_table.and_more_of_it.weight"

@@ -1,4 +1,4 @@
-"""`dni ship web` on the command line."""
+"""`dni ship web`: a page that runs models in the browser."""
 
 import shlex
 from contextlib import ExitStack
@@ -7,36 +7,26 @@ from typing import Any
 
 import click
 
-from dni_deploy import cli_options as common
 from dni_deploy import terminal
+from dni_deploy.cli import options
+from dni_deploy.cli.errors import Command
 from dni_runtime.files.unfinished import unfinished_folder
 
 
-@click.command(cls=common.Command)
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="MODEL...")
-@click.option(
-    "-o",
-    "--output",
-    "site",
-    type=click.Path(path_type=Path),
-    metavar="SITE",
-    help="The folder to write; with --serve it may be left out.",
-)
+@click.command(cls=Command)
+@click.argument("models", nargs=-1, type=options.PATH, metavar="MODEL...")
+@options.output("The folder to write; with --serve it may be left out.", "site", metavar="SITE", required=False)
 @click.option("--serve", is_flag=True, help="Serve the site until Ctrl-C; without MODEL, one that is there.")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="The address to serve on; 0.0.0.0 for all. Browsers want HTTPS for threads and WebGPU elsewhere.",
-)
-@click.option(
-    "--port", type=click.IntRange(min=0, max=65535), default=8080, show_default=True, help="Of HTTP; 0 for a free one."
+@options.listen(
+    8080,
+    host_help="The address to serve on; 0.0.0.0 for all. Browsers want HTTPS for threads and WebGPU elsewhere.",
+    port_help="Of HTTP; 0 for a free one.",
 )
 @click.option("--title", metavar="TEXT", help="The page's heading.  [default: Choose the strength]")
-@click.option("--example", type=click.Path(path_type=Path), metavar="IMAGE", help="A picture that visitors can try.")
+@click.option("--example", type=options.PATH, metavar="IMAGE", help="A picture that visitors can try.")
 @click.option(
     "--ort",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     metavar="DIR",
     help="A folder with the npm package onnxruntime-web.  [default: found, or fetched by npm]",
 )
@@ -46,8 +36,8 @@ from dni_runtime.files.unfinished import unfinished_folder
     show_default=True,
     help="Run on graphics processors too; 27 MB that only browsers with WebGPU load.",
 )
-@common.force
-@common.as_json
+@options.force
+@options.as_json
 def web(
     models: tuple[Path, ...],
     site: Path | None,
@@ -56,7 +46,7 @@ def web(
     port: int,
     title: str | None,
     as_json: bool,
-    **options: Any,
+    **settings: Any,
 ) -> None:
     """Write a static page that runs models in the browser, with a slider for the strength.
 
@@ -76,7 +66,7 @@ def web(
     with ExitStack() as stack:
         if site is None:
             site = stack.enter_context(unfinished_folder()) / "site"
-        told = _write(models, site, {"title": title, **options}) if models else {"site": str(site)}
+        told = _write(models, site, {"title": title, **settings}) if models else {"site": str(site)}
         if serve:
             _serve(site, host, port, told, as_json)
         else:
@@ -84,7 +74,7 @@ def web(
 
 
 def _write(models: tuple[Path, ...], site: Path, options: dict[str, Any]) -> dict[str, Any]:
-    from .site import ship_web
+    from dni_deploy.ship import ship_web
 
     chosen = {name: value for name, value in options.items() if value is not None}
     with terminal.status("starting") as step:
@@ -92,7 +82,7 @@ def _write(models: tuple[Path, ...], site: Path, options: dict[str, Any]) -> dic
 
 
 def _serve(site: Path, host: str, port: int, told: dict[str, Any], as_json: bool) -> None:
-    from .serve import serve_site
+    from dni_deploy.ship import serve_site
 
     serve_site(site, host=host, port=port, ready=lambda url: _tell({**told, "url": url}, as_json))
     terminal.say("stopped", err=True)

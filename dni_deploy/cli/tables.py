@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dni_deploy import terminal
+from dni_deploy.model_report import ModelReport
 from dni_runtime import Metadata, format_alpha
-
-from . import terminal
-from .model_report import ModelReport
 
 if TYPE_CHECKING:
     from dni_exporters import EndpointsReport

@@ -1,0 +1,5 @@
+"""`python -m dni_deploy.cli`: the same as `dni`."""
+
+from . import main
+
+main()

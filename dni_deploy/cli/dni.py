@@ -1,0 +1,34 @@
+"""`dni`, the group of all commands, and `dni-export`."""
+
+import click
+
+from .bench import bench
+from .demo import demo
+from .errors import Group
+from .export import blend, export
+from .inspect import inspect
+from .options import HELP
+from .run import run
+from .ship import serve, ship
+
+
+@click.group(cls=Group, context_settings=HELP)
+@click.version_option(package_name="dni-deploy", message="dni-deploy %(version)s")
+def main() -> None:
+    """Deep Network Interpolation: blend two networks, export them with the strength as an input, run them.
+
+    \b
+    Start here:
+      dni demo                                                  everything below, on a bundled pair
+      dni-export A.pth B.pth --alpha-input -o model.onnx        one file, alpha at run time
+      dni run model.onnx photo.png --alpha 0.7 -o out.png       alpha is the share of A
+    """
+
+
+for command in (bench, blend, demo, export, inspect, run, serve, ship):
+    main.add_command(command)
+
+
+def export_main() -> None:
+    """The command `dni-export`."""
+    export.main(prog_name="dni-export", **HELP)

@@ -1,0 +1,115 @@
+"""`dni export` and `dni blend`: from checkpoints to a model, or to a checkpoint between them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dni_deploy import terminal
+from dni_deploy.extras import import_exporters
+
+from . import options
+from .errors import Command, parsed
+from .parsers import parse_shape
+
+
+@click.command(cls=Command)
+@options.endpoint_files
+@options.output("MODEL.onnx, or a folder for several alphas.")
+@click.option("--alpha-input", is_flag=True, help="One model that takes alpha at run time.")
+@options.alphas("A baked model for this alpha; repeatable.")
+@options.alpha_range
+@options.one_alpha("Used by callers that give no alpha.", "--alpha-default")
+@options.arch
+@options.arch_args
+@click.option(
+    "--input-shape",
+    type=parsed(parse_shape),
+    metavar="N,C,H,W",
+    help="Trace with this shape, not the one found.",
+)
+@click.option("--static", is_flag=True, help="Keep that shape as the only one.")
+@click.option("--opset", type=int, help="ONNX operator set, asserted on what was written.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Of weights and computation (with --delta: of computation); input and output are float32.",
+)
+@click.option(
+    "--delta",
+    type=click.Choice(["int8", "float16"]),
+    help="A smaller file, with --alpha-input: the last endpoint stored as float16, the difference of each other one "
+    "from it as int8 (3 bytes a weight for two endpoints) or float16 (4 bytes).",
+)
+@click.option(
+    "--single-input",
+    type=click.Choice(["baked", "plane"]),
+    help="For tools that feed one input (vs-mlrt, chaiNNer): check that they take what --alpha X makes, or, with "
+    "--alpha-input, read alpha from a constant fourth channel of the image.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["embed", "external", "link"]),
+    default="embed",
+    show_default=True,
+    help="In the file, in OUT.data, or read from the endpoints' .safetensors.",
+)
+@click.option(
+    "--atol",
+    type=float,
+    metavar="X",
+    help="Allowed difference from PyTorch, relative to max(1, largest output).  [default: 1e-5; --dtype float16 2e-2; "
+    "--delta float16 2e-3; --delta int8 2/255]",
+)
+@click.option("--no-verify", is_flag=True, help="Do not compare with PyTorch.")
+@options.force
+@options.as_json
+def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: bool, **settings: Any) -> None:
+    """Export checkpoints A B to ONNX; alpha is the share of A (1: A alone, 0: B alone).
+
+    \b
+    Examples:
+      one file, strength at run time     dni-export A.pth B.pth --alpha-input -o model.onnx
+      one file for one strength          dni-export A.pth B.pth --alpha 0.7 -o model.onnx
+      eleven files, 0.0 to 1.0           dni-export A.pth B.pth --alpha 0:1:0.1 -o models/
+      a network of your own              dni-export A.pth B.pth --alpha-input -o model.onnx \\
+                                           --arch net.py:Net --arch-arg features=64
+      half precision, for GPUs           dni-export A.pth B.pth --alpha-input -o model.onnx --dtype float16
+      smallest, for browser and phone    dni-export A.pth B.pth --alpha-input -o model.onnx --delta int8
+      for VapourSynth, chaiNNer          dni-export A.pth B.pth --alpha-input -o model.onnx --single-input plane
+
+    Every file is compared with PyTorch before it gets its name; nothing else is ever written there.
+    """
+    if settings["alpha_input"] == bool(settings["alphas"]):
+        raise click.UsageError("give either --alpha-input (alpha at run time) or --alpha X (baked), not both or none")
+    with terminal.status("loading PyTorch") as step:
+        report = import_exporters().export(endpoints, output, verify=not no_verify, progress=step, **settings)
+    terminal.remark(report.notes, report.warnings)
+    terminal.say_json(report.to_dict()) if as_json else terminal.say(*report.summary().split("\n"))
+
+
+@click.command(cls=Command)
+@options.endpoint_files
+@options.one_alpha("The share of A.", required=True)
+@options.output("A .safetensors, or a .pth with the nesting of A.")
+@options.alpha_range
+@options.force
+@options.as_json
+def blend(endpoints: tuple[Path, ...], alpha: Any, output: Path, as_json: bool, **settings: Any) -> None:
+    """Write the PyTorch checkpoint alpha * A + (1 - alpha) * B.
+
+    \b
+    Example:
+      dni blend A.pth B.pth --alpha 0.3 -o C.safetensors
+    """
+    with terminal.status("blending"):
+        report = import_exporters().write_blend(endpoints, output, alpha, **settings)
+    terminal.remark(report.notes, [report.lineage.warning])
+    if as_json:
+        terminal.say_json(report.to_dict())
+    else:
+        terminal.say(
+            f"{report.path}  {report.bytes / 1e6:.2f} MB  {report.blended} of {report.tensors} tensors blended"
+        )

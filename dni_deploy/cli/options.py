@@ -1,0 +1,111 @@
+"""The arguments and options that commands share. Each is a decorator, or makes one of what differs between commands."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import click
+
+from dni_runtime import PROVIDERS
+
+from .errors import parsed
+from .parsers import parse_alphas, parse_argument, parse_setting, parse_size
+
+Decorator: TypeAlias = Callable[[Any], Any]
+
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+PATH: Any = click.Path(path_type=Path)
+
+
+def _one_alpha(context: click.Context, option: click.Parameter, alphas: Sequence[Any] | None) -> Any:
+    if alphas is not None and len(alphas) != 1:
+        raise click.UsageError(f"{option.opts[0]} takes one alpha, {len(alphas)} were given")
+    return alphas[0] if alphas else None
+
+
+def _all_alphas(context: click.Context, option: click.Parameter, groups: Sequence[Sequence[Any]]) -> list[Any]:
+    return [alpha for group in groups for alpha in group]
+
+
+def _as_dict(context: click.Context, option: click.Parameter, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(pairs)
+
+
+endpoint_files = click.argument("endpoints", nargs=-1, required=True, type=PATH, metavar="A B [C ...]")
+model_file = click.argument("model", type=PATH)
+
+
+def output(
+    help: str, name: str = "output", *, metavar: str | None = "OUT", required: bool = True, **settings: Any
+) -> Decorator:
+    """-o: where results go. `name`: of the parameter."""
+    return click.option(
+        "-o", "--output", name, type=PATH, metavar=metavar, required=required, help=help, **settings
+    )  # fmt: skip
+
+
+def alphas(help: str) -> Decorator:
+    """--alpha, which may be repeated and stand for several; the parameter `alphas` is the list of all."""
+    return click.option(
+        "--alpha", "alphas", multiple=True, type=parsed(parse_alphas), callback=_all_alphas, metavar="X|LO:HI:STEP",
+        help=help,
+    )  # fmt: skip
+
+
+def one_alpha(help: str, name: str = "--alpha", *, required: bool = False) -> Decorator:
+    """An option for one alpha, or none."""
+    return click.option(
+        name, required=required, type=parsed(parse_alphas), callback=_one_alpha, metavar="X", help=help
+    )  # fmt: skip
+
+
+alpha_range = click.option(
+    "--alpha-range", type=float, nargs=2, default=(0.0, 1.0), metavar="LO HI", show_default=True,
+    help="Smallest and largest alpha that will be accepted; beyond 0..1 the blend extrapolates.",
+)  # fmt: skip
+arch = click.option(
+    "--arch", default="auto", show_default=True, metavar="auto|NAME|CODE",
+    help="The network: found by spandrel, a name that spandrel knows, or module:callable, path.py:callable.",
+)  # fmt: skip
+arch_args = click.option(
+    "--arch-arg", "arch_args", multiple=True, type=parsed(parse_argument), callback=_as_dict, metavar="KEY=VALUE",
+    help="An argument for the callable of --arch; repeatable.",
+)  # fmt: skip
+provider = click.option(
+    "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
+    help="Where to run; nothing falls back silently.",
+)  # fmt: skip
+provider_options = click.option(
+    "--provider-option", "provider_options", multiple=True, type=parsed(parse_setting), callback=_as_dict,
+    metavar="KEY=VALUE",
+    help="For ONNX Runtime's provider, or for OpenVINO (device=GPU, or one of its properties); repeatable.",
+)  # fmt: skip
+
+
+def threads(help: str, *, multiple: bool = False) -> Decorator:
+    """--threads: of the CPU."""
+    return click.option("--threads", type=click.IntRange(min=1), multiple=multiple, metavar="N", help=help)
+
+
+def sizes(name: str, help: str, parameter: str) -> Decorator:
+    """Sizes of images; the option may be repeated."""
+    return click.option(name, parameter, multiple=True, type=parsed(parse_size), metavar="HxW", help=help)
+
+
+def listen(port: int, *, ports: int = 1, host_help: str, port_help: str) -> Decorator:
+    """--host and --port. `ports`: how many are taken, one after another."""
+
+    def decorate(command: Any) -> Any:
+        for option in (
+            click.option("--port", type=click.IntRange(0, 65536 - ports), default=port, show_default=True,
+                         help=port_help),
+            click.option("--host", default="127.0.0.1", show_default=True, help=host_help),
+        ):  # fmt: skip
+            command = option(command)
+        return command
+
+    return decorate
+
+
+force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

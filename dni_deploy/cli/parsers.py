@@ -1,0 +1,68 @@
+"""The values that options take, from text: alphas, shapes, sizes, KEY=VALUE. Raises InputError for any other text."""
+
+import json
+import math
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from dni_runtime import InputError
+
+LIMIT = 1000
+SHAPE_LENGTH = 4
+
+
+def parse_alphas(text: str) -> list[float | tuple[float, ...]]:
+    """The alphas that `text` stands for: `0.3`, `0:1:0.1`, or `0.2,0.5` for three endpoints.
+
+    LO:HI:STEP includes HI where a step lands on it.
+    """
+    try:
+        if ":" not in text:
+            values = tuple(float(Decimal(part)) for part in text.split(","))
+            return [values[0] if len(values) == 1 else values]
+        low, high, step = (Decimal(part) for part in text.split(":"))
+        # Decimals: 0.1 added up ten times is 1, so that the last file is that of endpoint A.
+        count = math.floor((high - low) / step) + 1
+    except (InvalidOperation, ValueError, ZeroDivisionError, OverflowError):
+        raise InputError(
+            f"{text!r} is no alpha; expected a number (0.3), LO:HI:STEP (0:1:0.1), or for three endpoints two "
+            "numbers (0.2,0.5)"
+        ) from None
+    if not 1 <= count <= LIMIT:
+        raise InputError(f"{text!r} stands for {max(count, 0)} alphas; expected LO <= HI and at most {LIMIT}")
+    return [float(low + index * step) for index in range(count)]
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """`1,3,64,64`: batch, channels, height, width."""
+    parts = text.split(",")
+    if len(parts) != SHAPE_LENGTH or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise InputError(f"{text!r} is no shape; expected four whole numbers such as 1,3,64,64")
+    return tuple(int(part) for part in parts)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`64x48`: height and width."""
+    height, _, width = text.lower().partition("x")
+    if not all(part.isdecimal() and int(part) for part in (height, width)):
+        raise InputError(f"{text!r} is no size; expected height and width such as 64x64")
+    return int(height), int(width)
+
+
+def parse_argument(text: str) -> tuple[str, Any]:
+    """`features=64`: the name of a parameter in Python, and a number, true, false, null, a list or else a text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise InputError(f"{text!r} is no KEY=VALUE; expected something like features=64")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def parse_setting(text: str) -> tuple[str, str]:
+    """`device=GPU`: any name, and a text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"{text!r} is no KEY=VALUE; expected something like device=GPU")
+    return key, value
