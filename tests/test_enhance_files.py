@@ -30,6 +30,14 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_paths_may_be_text(model, photos, tmp_path):
+    image = picture(12, 16, 3)
+    write_image(str(photos / "text.png"), image)
+    (result,) = enhance_files(model, [str(photos / "text.png")], str(tmp_path / "out.png"), [0.3])
+    assert (result.output, result.error) == (tmp_path / "out.png", None)
+    np.testing.assert_array_equal(read_image(str(result.output)), model.enhance(image, 0.3))
+
+
 def test_one_file_at_one_alpha(model, photos, tmp_path):
     (result,) = enhance_files(model, [photos / "a.png"], tmp_path / "out.png", [0.3])
     assert (result.input, result.output) == (photos / "a.png", tmp_path / "out.png")

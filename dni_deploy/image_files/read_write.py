@@ -50,7 +50,7 @@ _LARGEST_BYTES = {"BMP": 2**32, "TIFF": 2**32}
 _FILE_LIMIT_BYTES = 2**30
 
 
-def read_image(path: Path) -> npt.NDArray[Any]:
+def read_image(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     """Read a BMP, JPEG, PNG, TIFF or WebP file, told by its content; the first frame, turned upright (EXIF).
 
     Returns uint8, or uint16 for 16-bit PNG and for grey TIFF of 12 or 16 bits (12 are spread over 16): (H, W) grey,
@@ -60,6 +60,7 @@ def read_image(path: Path) -> npt.NDArray[Any]:
 
     Raises InputError if the file is missing, no file, no image of these kinds, damaged, or would lose precision.
     """
+    path = Path(path)
     try:
         file = open_file(path)
     except OSError as error:
@@ -123,7 +124,9 @@ def check_writable(path: Path, size: tuple[int, ...], like: npt.NDArray[Any]) ->
         raise OutputError(f"{path} cannot be written: {width}x{height} pixels are too many for {name}; write .png")
 
 
-def write_image(path: Path, image: npt.NDArray[Any], *, before_naming: Callable[[Path], None] | None = None) -> None:
+def write_image(
+    path: str | os.PathLike[str], image: npt.NDArray[Any], *, before_naming: Callable[[Path], None] | None = None
+) -> None:
     """Write an image as `read_image` returns it; the suffix of `path` says which format.
 
     The file appears whole or not at all, and replaces one that is there. JPEG and WebP are written at quality
@@ -132,6 +135,7 @@ def write_image(path: Path, image: npt.NDArray[Any], *, before_naming: Callable[
     Raises OutputError for an unknown suffix, for opacity, 16 bits or a size in a format that does not have it, and if
     the file cannot be written.
     """
+    path = Path(path)
     image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
     check_writable(path, image.shape[:2], image)
     name, options = _FORMATS[path.suffix.lower()]

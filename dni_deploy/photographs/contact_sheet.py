@@ -33,10 +33,14 @@ def contact_sheet(
 ) -> npt.NDArray[np.uint8]:
     """Lay `images` out in a grid of equal cells, row by row, each over its label.
 
-    `images`: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), of any sizes; opacity is shown on
-    white. `columns`: None for up to 5, with rows as equal as possible. Images are made smaller where the
-    sheet would be wider than `max_width_px` or a cell higher, small ones larger by whole factors. Of labels one line
-    is drawn, control characters escaped. Returns RGB uint8 (H, W, 3).
+    images:       uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), of any sizes; opacity is shown on white.
+    labels:       one for each image, of which one line is drawn, control characters escaped.
+    title:        a line above the grid; none where it is empty.
+    columns:      1 or more; None for up to 5, with rows as equal as possible.
+    max_width_px: images are made smaller where the sheet would be wider, or a cell higher; small ones are made larger
+                  by whole factors.
+
+    Returns RGB uint8 (H, W, 3).
 
     Raises InputError if there is no image, labels and images differ in number, or the sheet would be enormous.
     """

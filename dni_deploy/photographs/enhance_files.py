@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Planned:
 class EnhancedFile:
     """One result.
 
+    input:    the image file that it was made of.
+    output:   where it is.
     alpha:    as the model used it, None where the model has none.
     seconds:  in the network, padding and tiling; without reading and writing the files.
     error:    None where `output` was written, else why it was not.
@@ -50,8 +53,8 @@ class EnhancedFile:
 
 def enhance_files(
     model: Model,
-    inputs: Sequence[Path],
-    output: Path,
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
     alphas: Sequence[Alpha] = (),
     *,
     tile: int | None = None,
@@ -61,10 +64,13 @@ def enhance_files(
 ) -> list[EnhancedFile]:
     """Enhance every image of `inputs` at every alpha; `model.enhance` tells what happens to each.
 
-    `inputs`: image files, and folders whose image files (not those of their subfolders) are taken. `output`:
-    a file for one result, else a folder, made where it does not exist. Results keep the names of their
-    inputs; with several alphas `photo.png` becomes `photo_alpha0.30.png` and so on. `alphas`: none for the
-    model's default, or for a baked model.
+    inputs:    image files, and folders whose image files (not those of their subfolders) are taken.
+    output:    a file for one result, else a folder, made where it does not exist. Results keep the names of their
+               inputs; with several alphas `photo.png` becomes `photo_alpha0.30.png` and so on.
+    alphas:    none for the model's default, or for a baked model.
+    tile, overlap: as for `model.enhance`.
+    overwrite: replace results that exist.
+    progress:  called with (results done, in fractions while tiles are run; results in all; the input in work).
 
     An image that fails, in whatever way, does not stop the others: its EnhancedFile carries the error.
 
@@ -72,7 +78,7 @@ def enhance_files(
     input that is not there, OutputError for results that exist already (unless `overwrite`), share a name or can have
     none.
     """
-    planned = plan_results(model, inputs, output, alphas)
+    planned = plan_results(model, [Path(file) for file in inputs], Path(output), alphas)
     existing = find_existing(result.output for result in planned)
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"

@@ -5,7 +5,8 @@ from typing import Any
 
 from griffe import Extension, Object
 
-_FIELD = re.compile(r"(?P<names>[a-z_]\w*(, [a-z_]\w*)*): +(?P<text>\S.*)")
+_NAME = "(?:[a-z_][a-z0-9_]*|[A-Z_]+)"
+_FIELD = re.compile(rf"(?P<names>{_NAME}(, {_NAME})*): +(?P<text>\S.*)")
 
 
 class Fields(Extension):

@@ -20,9 +20,11 @@ _ROUNDING = 1e-6
 def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) -> tuple[float, ...]:
     """Return alpha as `count` floats that lie in `alpha_range`.
 
-    `alpha` is one number (a Python or NumPy scalar, an array of one element) or `count` of them:
-    the shares of all endpoints but the last, which takes the rest. Their sum has to lie in the
-    range too, so that the last endpoint's share stays as near to 0..1 as the others'.
+    alpha:       one number (a Python or NumPy scalar, an array of one element) or `count` of them: the shares of all
+                 endpoints but the last, which takes the rest. Their sum has to lie in the range too, so that the
+                 last endpoint's share stays as near to 0..1 as the others'.
+    alpha_range: smallest and largest alpha.
+    count:       how many numbers; one fewer than there are endpoints.
 
     Raises AlphaError for anything else.
     """

@@ -1,16 +1,16 @@
 """Every error that dni-deploy raises on purpose.
 
-DniError
-├── AlphaError          alpha is missing, not finite, or outside the model's range (also a ValueError)
-├── InputError          an image, tensor or argument of the wrong shape, dtype or range (also a ValueError)
-├── ModelError          the ONNX file cannot be read or run
-├── ProviderError       the execution provider that was asked for is not there
-├── CheckpointError     a checkpoint cannot be read safely, or holds no weights
-├── ArchitectureError   no network fits the checkpoint
-├── EndpointError       the endpoints cannot be blended with each other
-├── ExportError         the network cannot be written as the ONNX model that was asked for
-│   └── ParityError     the ONNX model does not compute what PyTorch computes
-└── OutputError         the output exists already or cannot be written
+    DniError
+    ├── AlphaError          alpha is missing, not finite, or outside the model's range (also a ValueError)
+    ├── InputError          an image, tensor or argument of the wrong shape, dtype or range (also a ValueError)
+    ├── ModelError          the ONNX file cannot be read or run
+    ├── ProviderError       the execution provider that was asked for is not there
+    ├── CheckpointError     a checkpoint cannot be read safely, or holds no weights
+    ├── ArchitectureError   no network fits the checkpoint
+    ├── EndpointError       the endpoints cannot be blended with each other
+    ├── ExportError         the network cannot be written as the ONNX model that was asked for
+    │   └── ParityError     the ONNX model does not compute what PyTorch computes
+    └── OutputError         the output exists already or cannot be written
 
 A message says what failed, what was found, what was expected and what to do about it.
 """

@@ -30,7 +30,11 @@ _DTYPES = ("float32", "float16")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A checkpoint that the model was made from: its file name (no folder) and the file's SHA-256 in hex."""
+    """A checkpoint that the model was made from.
+
+    file:   the file's name, without its folder.
+    sha256: of the file, in hex.
+    """
 
     file: str
     sha256: str
@@ -50,8 +54,12 @@ class Metadata:
     size_minimum:   smallest input height and width in pixels.
     overlap:        distance in input pixels over which an output pixel depends on the input, rounded up
                     to size_multiple; None where it was too large to measure, or unbounded.
+    architecture:   the network's name, for people.
     color:          channel order, "RGB" or "L" (or "" for other channel counts).
     value_range:    of input and output.
+    dtype:          of weights and computation, "float32" or "float16"; a Model takes and gives float32 either way.
+    opset:          the ONNX operator set, 0 where the file does not say.
+    tool:           what wrote the file.
     """
 
     endpoints: tuple[Endpoint, ...] = ()
@@ -89,6 +97,7 @@ class Metadata:
         return replace(self, alpha_pinned=values, alpha_default=None)
 
     def to_json(self) -> str:
+        """The text of the entry "dni" in a model's `metadata_props`."""
         return json.dumps(
             {
                 "format": FORMAT,

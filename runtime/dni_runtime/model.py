@@ -42,24 +42,34 @@ def load(
 ) -> "Model":
     """Load an ONNX file that dni-deploy wrote, or any other that takes one image.
 
-    `path`: the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to
-    lie in its folder or below. An .ort file (ONNX Runtime's own format) runs as it is: its weights are blended with
-    every call. `provider`: auto, cpu, cuda, tensorrt or openvino; auto takes cuda where it works,
-    else cpu, and `Model.provider_note` says why. `threads`: threads for one operator on the CPU, None for
-    ONNX Runtime's or OpenVINO's own choice. `provider_options`: ONNX Runtime's for cuda or tensorrt, such as
-    {"device_id": "1"}, {"use_tf32": "1"} (float32 at up to four times the speed, with errors of 1e-3; off by default)
-    or, for float16, {"fuse_conv_bias": "1"} (up to a third faster, but the first call with an image shape compiles
-    kernels: 2 to 20 s); for openvino "device" (CPU is the default; GPU,
-    NPU and AUTO are unchecked) and OpenVINO's properties, such as {"CACHE_DIR": "..."} or
-    {"INFERENCE_PRECISION_HINT": "bf16"} (faster on some processors, with errors of 1e-2; f32 is our default).
+    path:             the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to lie
+                      in its folder or below. An .ort file (ONNX Runtime's own format) runs as it is: its weights are
+                      blended with every call.
+    provider:         "auto", "cpu", "cuda", "tensorrt" or "openvino"; auto takes cuda where it works, else cpu, and
+                      `Model.provider_note` says why.
+    threads:          threads for one operator on the CPU, 1 or more; None for ONNX Runtime's or OpenVINO's own choice.
+    provider_options: ONNX Runtime's for cuda or tensorrt, OpenVINO's for openvino; see below. None on the CPU.
+    alpha_policy:     how alpha gets into the weights: "auto", "dynamic" or "pinned"; see below.
+    pin_cache_mib:    memory for the weights of alphas that were used before, in MiB, 0 or more; those of the last
+                      alpha are kept whatever it says.
 
-    `alpha_policy`: how alpha gets into the weights. auto: at full speed when alpha holds, at nearly that
-    when it moves; no call waits, and recently used weights are kept. dynamic: the same, but nothing runs
-    in the background and only the last weights are kept. pinned: a session for each alpha, and the first
-    call with one waits for it; for work through a few alphas. It reads the file again for each, which therefore
-    has to stay as it is (a ModelError else). `Model.alpha_note` says what came of it.
-    `pin_cache_mib`: memory for the weights of alphas that were used before, in MiB; those of the last
-    alpha are kept whatever it says.
+    `alpha_policy`, of which `Model.alpha_note` says what came of it:
+
+    auto:    full speed when alpha holds, nearly that when it moves; no call waits, and recently used weights are kept.
+    dynamic: the same, but nothing runs in the background and only the last weights are kept.
+    pinned:  a session for each alpha, and the first call with one waits for it; for work through a few alphas. It
+             reads the file again for each, which therefore has to stay as it is (a ModelError else).
+
+    `provider_options` that are worth a thought:
+
+    device_id:                for cuda and tensorrt: which GPU, such as "1".
+    use_tf32:                 for cuda: "1" computes float32 up to four times as fast, with errors of 1e-3.
+    fuse_conv_bias:           for cuda: "1" makes float16 up to a third faster, but the first call with an image shape
+                              compiles kernels (2 to 20 s).
+    device:                   for openvino: "CPU", the default; "GPU", "NPU" and "AUTO" are unchecked.
+    CACHE_DIR:                for openvino: a folder for what it compiled. This and the next are its own properties.
+    INFERENCE_PRECISION_HINT: for openvino: "bf16" is faster on some processors, with errors of 1e-2; our default is
+                              "f32".
 
     On the CPU the first load of an alpha-input model takes longer than those after it: what it finds out is
     kept on disk, in the platform's cache folder or that of the environment variable DNI_CACHE_DIR (empty: none). A
@@ -85,8 +95,8 @@ def load(
 class Model:
     """A loaded model; made by `load`. Threads may share it; close it, or use it as a context manager.
 
-    metadata:       what the file says about itself; the defaults where it says nothing.
-    provider:       where it runs: cpu, cuda, tensorrt or openvino.
+    metadata:       what the file says about itself, a Metadata; the defaults where it says nothing.
+    provider:       where it runs: "cpu", "cuda", "tensorrt" or "openvino".
     provider_note:  why there, one sentence.
     alpha_note:     how alpha gets into the weights, one sentence.
     """
@@ -103,11 +113,14 @@ class Model:
         self._runner: Runner | None = opened.runner
 
     def __call__(self, x: FloatArray, alpha: Alpha | None = None) -> FloatArray:
-        """Run the network on a batch.
+        """Run the network on a batch: `model(x, alpha)`.
 
-        `x`: float32 (N, C, H, W), channels in the order and values in the range that `metadata` names (RGB,
-        0..1). `alpha`: the share of endpoint A, see `check_alpha`; None for the model's default, and for
-        a baked model. Returns float32 (N, C', sH, sW), not clipped.
+        x:     float32 (N, C, H, W), channels in the order and values in the range that `metadata` names (RGB, 0..1);
+               height and width at least `metadata.size_minimum` and multiples of `metadata.size_multiple`.
+        alpha: the share of endpoint A, one for the whole batch, a number in `metadata.alpha_range`; K - 1 numbers for
+               K endpoints. None for the model's default, and for a baked model.
+
+        Returns float32 (N, C', sH, sW), not clipped.
 
         Raises InputError or AlphaError before anything runs, ModelError if the model fails or is closed.
         """
@@ -117,9 +130,12 @@ class Model:
     def run_on_device(self, x: Any, alpha: Alpha | None = None) -> Any:
         """Run the network on a tensor of another library where it lies, without a copy through the host.
 
-        `x`: as for a call, but of any library that speaks DLPack (PyTorch, CuPy, JAX, NumPy) and of the dtype in
-        `metadata`; on the GPU for a model there. Returns an object that speaks DLPack too, on the same device:
-        `torch.from_dlpack(model.run_on_device(x, 0.3))`. Raises as a call does.
+        x:     as for a call, but of any library that speaks DLPack (PyTorch, CuPy, JAX, NumPy) and of the dtype in
+               `metadata`; on the GPU for a model there.
+        alpha: as for a call.
+
+        Returns an object that speaks DLPack too, on the same device: `torch.from_dlpack(model.run_on_device(x, 0.3))`.
+        Raises as a call does.
 
         On the CPU nothing is copied, but by OpenVINO. On a GPU `x` may still be being computed, on the stream that is
         current for its library; the result is complete, and no later call writes to it.
@@ -136,11 +152,12 @@ class Model:
     def bind(self, x: Any, out: Any) -> Callable[..., None]:
         """A call for one image and one result that stay where they are: `call = model.bind(x, out)`, `call(alpha)`.
 
-        `x`: as for `run_on_device`; `out`: likewise, of the result's shape and the model's dtype, contiguous, on the
-        same device, in other memory. A call reads what is in `x` then, and has written `out` when it returns. On a
-        GPU nothing is copied or allocated, so it costs what replaying a CUDA graph of a baked model does; it waits for
-        all that other streams of the device still do. `alpha`: as for a call of the model; may change from call to
-        call.
+        x:   as for `run_on_device`.
+        out: likewise, of the result's shape and the model's dtype, contiguous, on the same device, in other memory.
+
+        `call` takes alpha as a call of the model does; it may change from call to call. It reads what is in `x` then,
+        and has written `out` when it returns. On a GPU nothing is copied or allocated, so it costs what replaying a
+        CUDA graph of a baked model does; it waits for all that other streams of the device still do.
 
         Raises InputError if the network makes another shape than `out` has or both share memory, and as a call does.
         """
@@ -174,19 +191,22 @@ class Model:
     ) -> npt.NDArray[Any]:
         """Run the network on one image of any size; pads, tiles and joins the tiles without visible seams.
 
-        `image`: uint8 or uint16, (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGB and opacity, values
-        over the whole range of the dtype. Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes
-        rounded up where s is a fraction; rounded to nearest, clipped.
+        image:    uint8 or uint16, (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGB and opacity, values over
+                  the whole range of the dtype.
+        alpha:    as for a call.
+        tile:     height and width of the tiles in input pixels; None tiles images of more than 1024 x 1024 pixels
+                  (512 x 512 on a GPU, where every new size costs time) by 512, 0 never tiles. A model of fixed size
+                  has tiles of that size.
+        overlap:  input pixels on each inner side of a tile that are computed and thrown away; None takes the
+                  network's reach, at most 64.
+        progress: called with (tiles done, tiles in all).
+
+        Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes rounded up where s is a fraction; rounded to
+        nearest, clipped.
 
         Grey on a network of 3 channels is copied to all three, and the mean of the three results taken (1/3
         each: it undoes the copying and averages errors); RGB on a network of 1 channel is three grey images.
         Opacity is kept at scale 1, else the network enlarges it as a grey image, unless it is constant.
-
-        `alpha`: as for a call. `tile`: height and width of the tiles in input pixels; None tiles images of
-        more than 1024 x 1024 pixels (512 x 512 on a GPU, where every new size costs time) by 512, 0 never tiles.
-        `overlap`: input pixels on each inner side of a tile that are computed and thrown away; None takes the
-        network's reach, at most 64. A model of fixed size has tiles of that size. `progress`: called with (tiles
-        done, tiles in all).
 
         Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
         written while the network runs. On a GPU it converts and rounds images of the network's own channels itself;
@@ -247,7 +267,7 @@ class Model:
     def settle(self, timeout_s: float | None = None) -> bool:
         """Wait until the alpha of the last call runs at full speed; for benchmarks and tests.
 
-        False if that has not come about after `timeout_s` seconds (None: no limit), or cannot.
+        Returns False if that has not come about after `timeout_s` seconds (None: no limit), or cannot.
         """
         return self._open_runner().settle(timeout_s)
 

@@ -12,7 +12,7 @@ from .metadata import Metadata, read_metadata, write_metadata
 
 
 def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
-    """Return a copy of an alpha-input `model` whose alpha is the constant `alpha`.
+    """Return a copy of an alpha-input `model` whose alpha is the constant `alpha`, which its metadata records.
 
     The blend stays in the graph, computed from constants alone: whoever loads the model next (ONNX
     Runtime, or the exporter's `fold`) computes it once. Weights are copied, so give a model loaded
