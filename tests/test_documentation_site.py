@@ -6,10 +6,13 @@ from types import ModuleType
 
 import click
 import griffe
+import onnx
 import pytest
 from mkdocs.config import load_config
 
 from dni_deploy.cli import main
+from dni_deploy.demo import EXPORTED
+from dni_runtime import Metadata, read_metadata
 
 ROOT = Path(__file__).parents[1]
 FOLDER = "docs/site"
@@ -68,3 +71,9 @@ def test_lists_of_arguments_become_lists():
         in (metadata)
     )
     assert package["check_alpha"].docstring.value.startswith("Return alpha as `count` floats")
+
+
+def test_the_example_of_metadata_is_that_of_a_file():
+    page = (ROOT / "docs" / "reference" / "file-format.md").read_text(encoding="utf-8")
+    example = page.split("```json\n")[1].split("```")[0]
+    assert Metadata.from_json(example) == read_metadata(onnx.load(EXPORTED, load_external_data=False))

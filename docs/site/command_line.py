@@ -38,8 +38,8 @@ def _command(context: click.Context) -> Iterator[str]:
     usage = " ".join(command.collect_usage_pieces(context))
     yield from ["```text", f"{context.command_path} {usage}", "```", ""]
     for parameter in command.params:
-        if record := parameter.get_help_record(context):
-            names, meaning = record
+        names, meaning = parameter.get_help_record(context) or ("", "")
+        if meaning:  # arguments have none, they stand in the usage
             yield from [f"`{names}`", f":   {_escaped(meaning)}", ""]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):

@@ -48,7 +48,7 @@ def load(
     provider:         "auto", "cpu", "cuda", "tensorrt" or "openvino"; auto takes cuda where it works, else cpu, and
                       `Model.provider_note` says why.
     threads:          threads for one operator on the CPU, 1 or more; None for ONNX Runtime's or OpenVINO's own choice.
-    provider_options: ONNX Runtime's for cuda or tensorrt, OpenVINO's for openvino; see below. None on the CPU.
+    provider_options: ONNX Runtime's for cuda or tensorrt, OpenVINO's for openvino; see below. The CPU takes none.
     alpha_policy:     how alpha gets into the weights: "auto", "dynamic" or "pinned"; see below.
     pin_cache_mib:    memory for the weights of alphas that were used before, in MiB, 0 or more; those of the last
                       alpha are kept whatever it says.
