@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 
 from dni_deploy.demo import STRONG, WEAK
 from dni_deploy.image_files.read_write import read_image
-from dni_deploy.photographs.run import run_model
 
 __all__ = ["denoiser", "photo"]
 
@@ -139,9 +138,10 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path):
     assert result.out.startswith(str(tmp_path / "out[dim].png"))
 
 
-def test_the_remedy_is_printed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+def test_why_there_is_no_gpu_is_told_whole_to_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     remedy = 'pip install "dni-deploy[cuda]"'  # [cuda] would be markup
     monkeypatch.setattr("dni_runtime.providers.providers.why_not", lambda name: None if name == "cpu" else remedy)
     source = save_image(tmp_path / "photo.png", noisy_crop(20, 20))
-    assert run_model(save(baked(0.5), tmp_path / "m.onnx"), [source], tmp_path / "out.png", []) == 0
-    assert remedy in capsys.readouterr().err
+    arguments = ("run", save(baked(0.5), tmp_path / "m.onnx"), source, "-o", tmp_path / "out.png")
+    assert dni(*arguments).assert_ok().err == "running on cpu (cuda cannot be used; --provider cuda tells why)\n"
+    dni(*arguments, "--force", "--provider", "cuda").assert_error(f"Error: cuda is not available: {remedy}\n")

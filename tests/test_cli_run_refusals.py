@@ -72,6 +72,33 @@ def test_existing_results_are_kept_without_force(model: Path, photo: Path, tmp_p
     assert read_image(output).shape == noisy_crop().shape
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "out.png", "--alpha", "0.5"], "out.png exists already"),
+        (["-o", "out", "--alpha", "0:1:1"], "photo_alpha0.00.png and 1 more results exist already"),
+        (["-o", "new.png", "--alpha", "0:1:1"], "new.png names one image, but there are 2 results"),
+        (["-o", "new", "--alpha", "0.5", "--alpha", "0.50"], "alpha 0.5 was given more than once"),
+        (["-o", "new.png", "--sheet", "out.png"], "out.png exists already and is kept"),
+        (["-o", "new.png", "--sheet", "sheet.txt"], "sheet.txt has an unknown suffix"),
+        (["-o", "photo.png", "--force"], "photo.png is an input and would be overwritten"),
+        (["-o", "new", "--alpha-from", "table.csv"], "a table of alphas is for the images of one folder"),
+    ],
+)
+def test_no_model_is_loaded_for_what_is_refused_without_it(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+):
+    """A model that no run could load."""
+    monkeypatch.chdir(tmp_path)
+    for file in ("model.onnx", "out.png", "out/photo_alpha0.00.png", "out/photo_alpha1.00.png", "table.csv"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("precious")
+    result = dni("run", "model.onnx", photo.name, *options)
+    result.assert_error(message)
+    assert len(result.err.splitlines()) == 1
+    dni("run", "model.onnx", photo.name, "-o", "new.png").assert_error("model.onnx is not an ONNX file")
+
+
 def test_an_existing_sheet_is_kept_and_nothing_runs(model: Path, photo: Path, tmp_path: Path):
     sheet = tmp_path / "sheet.png"
     sheet.write_text("precious")

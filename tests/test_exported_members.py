@@ -7,6 +7,7 @@ import pytest
 
 PACKAGES = [
     "dni_deploy.frames",
+    "dni_deploy.runs",
     "dni_deploy.ship",
     "dni_deploy.ship.triton",
     "dni_deploy.ship.web",

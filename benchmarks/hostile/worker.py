@@ -59,7 +59,7 @@ def import_all(kinds: Iterable[str]) -> None:
     import PIL.Image
 
     import dni_deploy.cli
-    import dni_deploy.photographs.run
+    import dni_deploy.runs
 
     PIL.Image.init()
     if "model" in kinds:

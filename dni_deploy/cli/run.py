@@ -1,9 +1,12 @@
 """`dni run`: a model on image files and folders."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from dni_deploy import EnhancedFile, terminal
+from dni_runtime import InputError
 
 from . import options
 from .errors import Command
@@ -48,7 +51,7 @@ from .errors import Command
 )
 @options.force
 @options.as_json
-def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: list[Any], **settings: Any) -> None:
+def run(as_json: bool, **settings: Any) -> None:
     """Run MODEL, an .onnx or .ort file, on image files and folders.
 
     \b
@@ -59,10 +62,31 @@ def run(model: Path, inputs: tuple[Path, ...], output: Path, alphas: list[Any], 
       on OpenVINO          dni run model.onnx photo.png --alpha 0.7 -o out.png --provider openvino
       an alpha per frame   dni run model.onnx frames/ --alpha-from alphas.csv -o results/
     """
-    from dni_deploy.photographs.run import run_model
+    from dni_deploy.runs import RunJob, write_sheet
+    from dni_deploy.runs import run as run_job
 
-    if alphas and settings["alpha_from"]:
-        raise click.UsageError("give either --alpha (for all images) or --alpha-from (one for each), not both")
-    failed = run_model(model, list(inputs), output, alphas, **settings)
-    if failed:
+    try:
+        job = RunJob(**settings)
+    except InputError as error:
+        raise click.UsageError(str(error)) from None
+    results = run_job(job, terminal.Terminal())
+    _tell(results, as_json)
+    made = [result for result in results if result.error is None]
+    if job.sheet is not None and made:
+        write_sheet(job.sheet, made)
+    if len(made) < len(results):
         raise click.exceptions.Exit(1)
+
+
+def _tell(results: Sequence[EnhancedFile], as_json: bool) -> None:
+    for result in results:
+        if result.error is not None:
+            named = "" if result.error.startswith(str(result.input)) else f"{result.input}: "
+            terminal.say(f"failed: {named}{result.error}", err=True, color="red")
+    if as_json:
+        terminal.say_json([result.to_dict() for result in results])
+        return
+    for result in results:
+        if result.error is None:
+            done = "finished before" if result.kept else f"{result.seconds:.2f} s"
+            terminal.say("  ".join(filter(None, (str(result.output), result.strength, done))))

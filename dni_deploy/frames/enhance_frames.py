@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-from dni_deploy.photographs.enhance_files import EnhancedFile, Planned, Progress
-from dni_deploy.photographs.places import find_existing, find_images, make_folder, place_results
-from dni_runtime import InputError, Model, OutputError
+from dni_deploy.photographs.enhance_files import EnhancedFile, Planned, Progress, plan_results
+from dni_deploy.photographs.places import check_free, make_folder
+from dni_runtime import InputError, Model
 from dni_runtime.files.unfinished import remove_unfinished
 
 from .finished import FOLDER, Finished, Job, Writer
@@ -26,13 +27,18 @@ def plan_frames(model: Model, inputs: Sequence[Path], output: Path, sidecar: Pat
     Raises InputError or AlphaError for a table that does not fit the folder and the model (`read_sidecar`),
     OutputError for an output that cannot take the results.
     """
+    planned = place_frames(inputs, output)
+    files = [frame.input for frame in planned]
+    alphas = read_sidecar(sidecar, inputs[0], files, model.check_alpha, model.metadata.alpha_count)
+    return [replace(frame, alpha=alpha) for frame, alpha in zip(planned, alphas, strict=True)]
+
+
+def place_frames(inputs: Sequence[Path], output: Path) -> list[Planned]:
+    """`plan_frames` before anybody knows the alphas. Raises InputError and OutputError as it does."""
     if len(inputs) != 1 or not os.path.isdir(inputs[0]):
         given = f"{inputs[0]} is none" if len(inputs) == 1 else f"{len(inputs)} inputs were given"
         raise InputError(f"a table of alphas is for the images of one folder, but {given}")
-    files = find_images(inputs)
-    alphas = read_sidecar(sidecar, inputs[0], files, model.check_alpha, model.metadata.alpha_count)
-    targets = place_results(files, output)
-    return [Planned(*frame) for frame in zip(files, (target for (target,) in targets), alphas, strict=True)]
+    return plan_results(inputs, output, [None])
 
 
 def enhance_frames(
@@ -51,13 +57,11 @@ def enhance_frames(
     Raises OutputError, before anything runs, for other files that are in the way, unless `overwrite`.
     """
     missing = [frame for frame in planned if frame not in finished]
-    existing = find_existing(frame.output for frame in missing)
-    if existing and not overwrite:
-        more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
-        raise OutputError(
-            f"{existing[0]}{more} already, and not just as this run would make it (input, alpha, model, options); "
-            "choose another output, or replace with --force (overwrite=True), which keeps finished results "
-            f"({len(finished)} here)"
+    if not overwrite:
+        check_free(
+            (frame.output for frame in missing),
+            ", and not just as this run would make it (input, alpha, model, options)",
+            f", which keeps finished results ({len(finished)} here)",
         )
     make_folder(planned[0].output.parent / FOLDER)
     results = {

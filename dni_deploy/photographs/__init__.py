@@ -1,1 +1,1 @@
-"""`dni run` on image files and folders: which files, where results go, the work, and its contact sheet."""
+"""Image files and folders through a model: which files, where results go, the work, and contact sheets."""

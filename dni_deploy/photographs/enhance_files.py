@@ -1,11 +1,11 @@
-"""Image files and folders through a model, at one alpha or several: the library behind `dni run`."""
+"""Image files and folders through a model, at one alpha or several."""
 
 import functools
 import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -14,9 +14,9 @@ from typing import Any
 import numpy.typing as npt
 
 from dni_deploy.image_files.read_write import check_writable, read_image, why, write_image
-from dni_runtime import Alpha, DniError, Model, OutputError
+from dni_runtime import Alpha, DniError, Model, format_alpha
 
-from .places import find_existing, find_images, label_alphas, make_folder, place_results
+from .places import check_free, find_images, label_alphas, make_folder, place_results
 
 Progress = Callable[[float, int, Path], None]
 """Called with (results done, in fractions while tiles are run; results in all; the input in work)."""
@@ -50,6 +50,15 @@ class EnhancedFile:
     error: str | None = None
     kept: bool = False
 
+    @property
+    def strength(self) -> str:
+        """What it was made with, in words; "" where there is nothing to say."""
+        return "" if self.alpha is None else f"alpha {format_alpha(self.alpha)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "input": str(self.input), "output": str(self.output)}
+
 
 def enhance_files(
     model: Model,
@@ -78,13 +87,37 @@ def enhance_files(
     input that is not there, OutputError for results that exist already (unless `overwrite`), share a name or can have
     none.
     """
-    planned = plan_results(model, [Path(file) for file in inputs], Path(output), alphas)
-    existing = find_existing(result.output for result in planned)
-    if existing and not overwrite:
-        more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
-        raise OutputError(
-            f"{existing[0]}{more} already; choose another output, or replace with --force (overwrite=True)"
-        )
+    values = [model.check_alpha(alpha) for alpha in alphas] or [model.check_alpha(None)]
+    planned = plan_results([Path(file) for file in inputs], Path(output), values)
+    return enhance_planned(model, planned, tile=tile, overlap=overlap, overwrite=overwrite, progress=progress)
+
+
+def plan_results(inputs: Sequence[Path], output: Path, alphas: Sequence[tuple[float, ...] | None]) -> list[Planned]:
+    """What `enhance_files` makes at `alphas`, an input's results one after another.
+
+    Raises InputError and OutputError as it does; that results exist is left to whoever makes them.
+    """
+    files = find_images(inputs)
+    targets = place_results(files, output, label_alphas(alphas))
+    return [
+        Planned(file, target, alpha)
+        for file, row in zip(files, targets, strict=True)
+        for target, alpha in zip(row, alphas, strict=True)
+    ]
+
+
+def enhance_planned(
+    model: Model,
+    planned: Sequence[Planned],
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[EnhancedFile]:
+    """Make what `plan_results` planned. Raises OutputError for results that exist already, unless `overwrite`."""
+    if not overwrite:
+        check_free(result.output for result in planned)
     make_folder(planned[0].output.parent)
 
     results: list[EnhancedFile] = []
@@ -99,18 +132,6 @@ def enhance_files(
             results.append(enhance_file(model, plan, read, tile=tile, overlap=overlap, progress=report))
             report(1, 1)
     return results
-
-
-def plan_results(model: Model, inputs: Sequence[Path], output: Path, alphas: Sequence[Alpha]) -> list[Planned]:
-    """What `enhance_files` makes, an input's results one after another. Raises as it does."""
-    values = [model.check_alpha(alpha) for alpha in alphas] or [model.check_alpha(None)]
-    files = find_images(inputs)
-    targets = place_results(files, output, label_alphas(values))
-    return [
-        Planned(file, target, alpha)
-        for file, row in zip(files, targets, strict=True)
-        for target, alpha in zip(row, values, strict=True)
-    ]
 
 
 def enhance_file(

@@ -78,9 +78,18 @@ def check_name(target: Path) -> None:
         raise OutputError(f"{target} is a folder; a result needs its name: move it, or choose another output")
 
 
-def find_existing(targets: Iterable[Path]) -> list[Path]:
-    """Those of `targets` that are there, be it as a link to nothing."""
-    return [target for target in targets if os.path.lexists(target)]
+def check_free(targets: Iterable[Path], difference: str = "", kept: str = "") -> None:
+    """Raise OutputError where one of `targets` is there, be it as a link to nothing.
+
+    For the message, `difference`: in what they are not as wanted; `kept`: what is kept when others are replaced.
+    """
+    existing = [target for target in targets if os.path.lexists(target)]
+    if existing:
+        more = f" and {len(existing) - 1} more results exist" if len(existing) > 1 else " exists"
+        raise OutputError(
+            f"{existing[0]}{more} already{difference}; choose another output, or replace with --force "
+            f"(overwrite=True){kept}"
+        )
 
 
 def check_folder(folder: Path) -> None:

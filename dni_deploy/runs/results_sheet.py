@@ -7,11 +7,10 @@ from operator import attrgetter
 from pathlib import Path
 
 from dni_deploy.image_files.read_write import IMAGE_SUFFIXES, read_image, why, write_image
-from dni_runtime import DniError, OutputError, format_alpha
-
-from .contact_sheet import balanced_columns, cell_width, contact_sheet, for_sheet
-from .enhance_files import EnhancedFile, Planned
-from .places import check_folder, check_name, make_folder
+from dni_deploy.photographs.contact_sheet import balanced_columns, cell_width, contact_sheet, for_sheet
+from dni_deploy.photographs.enhance_files import EnhancedFile, Planned
+from dni_deploy.photographs.places import check_folder, check_name, make_folder
+from dni_runtime import DniError, OutputError
 
 _MOST_IMAGES = 200
 
@@ -47,18 +46,13 @@ def write_sheet(sheet: Path, results: Sequence[EnhancedFile]) -> None:
             labels.append(f"{file.name} (input)")
             for result in row:
                 images.append(for_sheet(read_image(result.output), columns))
-                labels.append(label(result) or result.output.name)
+                labels.append(result.strength or result.output.name)
         make_folder(sheet.parent)
         write_image(sheet, contact_sheet(images, labels, columns=columns))
     except DniError:
         raise
     except Exception as error:  # of a library: the results are there all the same
         raise OutputError(f"the sheet {sheet} cannot be made ({type(error).__name__}: {why(error)})") from None
-
-
-def label(result: EnhancedFile) -> str:
-    """What a result was made with, in words; "" where there is nothing to say."""
-    return "" if result.alpha is None else f"alpha {format_alpha(result.alpha)}"
 
 
 def _columns(rows: Sequence[int]) -> int:
