@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("untimed")
 
 FOLDER = Path(__file__).parent
 # Where this project's own modules are, as for pytest's pythonpath.
-ROOTS = (FOLDER, FOLDER.parent, FOLDER.parent / "exporters", FOLDER.parent / "runtime")
+ROOTS = (FOLDER, FOLDER / "support", FOLDER.parent, FOLDER.parent / "exporters", FOLDER.parent / "runtime")
 # Files of tests that need a package without importing it: they call commands, or look at every package.
 CALLED = {
     "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
@@ -66,7 +66,7 @@ def imported(file: Path) -> frozenset[str]:
     except SyntaxError:
         return frozenset()  # whoever imports it says so
     names = set[str]()
-    for node in ast.walk(tree) if file.parent == FOLDER else tree.body:
+    for node in ast.walk(tree) if file.is_relative_to(FOLDER) else tree.body:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -92,7 +92,7 @@ def modules(name: str) -> tuple[Path, ...]:
 def left_out() -> dict[str, list[str]]:
     """Packages that are not installed, and the files of tests that need each, by name."""
     found: dict[str, list[str]] = {}
-    for file in sorted(FOLDER.glob("test_*.py")):
+    for file in sorted(FOLDER.rglob("test_*.py"), key=lambda file: file.stem):
         for package in missing(file):
             found.setdefault(package, []).append(file.stem)
     return dict(sorted(found.items()))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))  # the browser, servers and measures of the tests
+sys.path.insert(0, str(ROOT / "tests" / "support"))  # the browser, servers and measures of the tests
 
 from web_browser import Visit, chromium, infer, make_site, served, use_library, visiting  # noqa: E402
 from web_measures import chromium_mb, inference_ms, move_ms  # noqa: E402

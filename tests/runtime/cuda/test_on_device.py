@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from channels_last_on_cpu import emulated
+from device_plans import nhwc_on_cpu, on_cpu  # noqa: F401  (a fixture)
 from exporting import assert_close, nasty_model, photo, run
 from networks import NETWORKS, pair
 from onnx_models import baked, conv_stack, noise, picture, save
@@ -19,36 +19,11 @@ from onnx_models import baked, conv_stack, noise, picture, save
 from dni_exporters import export
 from dni_runtime import AlphaError, InputError, ModelError, load
 from dni_runtime.cuda import graph_session
-from dni_runtime.cuda.channels_last.rewrite import channels_last
-from dni_runtime.cuda.device_plan import plan as device_plan
 from dni_runtime.cuda.graph_session import GRAPH_LIMIT
-from dni_runtime.cuda.on_device import OnDevice
-from dni_runtime.metadata import Metadata
-from dni_runtime.providers.providers import Place
-from dni_runtime.signature import Declared, read_signature
-from dni_runtime.weights.alpha_file import read_onnx_file
 from dni_runtime.weights.split import CannotPrepareError
 
 IMAGE = photo(2, 3, 28, 12)
 ALPHAS = (0.31, 0.31, 0.77, 0.31, 1.0, 0.0)
-
-
-def on_cpu(path: Path, *, nhwc: bool = False, half: bool = False) -> OnDevice:
-    file = read_onnx_file(path)
-    assert file is not None
-    signature = read_signature(Declared(file.slim), file.metadata or Metadata())
-    return OnDevice(file, signature, Place("cpu", half=half), graphs=False, nhwc=nhwc)
-
-
-@pytest.fixture
-def nhwc_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Channels-last convolutions without a GPU."""
-
-    def rewrite(body: onnx.ModelProto) -> tuple[onnx.ModelProto, frozenset[str]]:
-        model, moved = channels_last(body)
-        return emulated(model), moved
-
-    monkeypatch.setattr(device_plan, "channels_last", rewrite)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 State = Mapping[str, torch.Tensor]
 
-DEMO = Path(__file__).parents[1] / "dni_deploy" / "demo"
+DEMO = Path(__file__).parents[2] / "dni_deploy" / "demo"
 WEAK, STRONG = DEMO / "weak.safetensors", DEMO / "strong.safetensors"
 ALPHAS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 CROP_PX = 256

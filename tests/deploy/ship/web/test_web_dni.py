@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import denoiser, noisy_crop  # noqa: F401  (a fixture)
+from exporting import three_endpoints
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
 from playwright.sync_api import Error, Page
 from web_browser import (
+    assert_same_pixels,
     browser,  # noqa: F401  (a fixture)
     chromium,
     from_rgba,
@@ -62,23 +64,6 @@ def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:  #
     return folder
 
 
-def three_endpoints(folder: Path) -> Path:
-    """A model of three endpoints, which takes two alphas; made once, in the folder of all tests."""
-    path = folder / "three" / "three.onnx"
-    if path.exists():
-        return path
-    import torch
-    from networks import conv
-
-    from dni_exporters import export
-
-    network = torch.nn.Sequential(conv(3, 8), torch.nn.ReLU(), conv(8, 3))
-    first = network.state_dict()
-    endpoints = [{k: v + 0.05 * torch.randn_like(v) for k, v in first.items()} for _ in range(3)]
-    export(endpoints, path, alpha_input=True, arch=network)
-    return path
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
     return make_site(tmp_path_factory.mktemp("dni"), models, webgpu=True)
@@ -94,15 +79,6 @@ def page(site: Path, browser: Any) -> Iterator[Page]:  # noqa: F811
 
 def in_python(models: Path, name: str) -> dni_runtime.Model:
     return dni_runtime.load(models / f"{name}.onnx", "cpu")
-
-
-def assert_same_pixels(result: Any, expected: Any) -> None:
-    """At most 1 of 255 apart, and seldom that: the last bit of a float decides at .5."""
-    reference = from_rgba(to_rgba(expected))
-    assert result.shape == reference.shape
-    difference = np.abs(result.astype(int) - reference.astype(int))
-    assert difference.max() <= 1
-    assert (difference > 0).mean() < 1e-3
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])

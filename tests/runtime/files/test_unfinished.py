@@ -20,7 +20,7 @@ NAME = ".dni-0123456789abcdef.tmp"
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from dni_runtime.unfinished import unfinished_file, unfinished_folder
+from dni_runtime.files.unfinished import unfinished_file, unfinished_folder
 
 kind, place, fork = sys.argv[1:]
 with (unfinished_file if kind == "file" else unfinished_folder)(Path(place)) as made:

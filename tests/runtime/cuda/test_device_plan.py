@@ -5,48 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from device_plans import blended, read
 from exporting import nasty_model, photo, run
 from networks import NETWORKS
 from onnx_models import GraphBuilder, conv_stack, finish, save, tinted
 
 from dni_runtime.cuda.device_plan import buffer as device_buffer
 from dni_runtime.cuda.device_plan.buffer import KINDS
-from dni_runtime.cuda.device_plan.plan import DevicePlan, plan_device
+from dni_runtime.cuda.device_plan.plan import plan_device
 from dni_runtime.providers.providers import Place
-from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
 from dni_runtime.weights.split import CannotPrepareError
 
 IMAGE = photo(1, 3, 12, 16)
-
-
-def read(path: Path) -> AlphaFile:
-    file = read_onnx_file(path)
-    assert file is not None
-    return file
-
-
-def blended(file: AlphaFile, plan: DevicePlan, alpha: float) -> dict[str, np.ndarray]:
-    """All weights of the body, computed by the head."""
-    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(v) for name, v in plan.endpoints.items()}
-    head = file.open_part(plan.head.SerializeToString(), Place("cpu"), values)
-    made = head.run([part.name for part in plan.made], {"alpha": np.array([alpha], np.float32)})
-    buffer = np.zeros(plan.total_bytes, np.uint8)
-    for part, y in zip(plan.made, made, strict=True):
-        assert (y.shape, y.dtype) == (part.shape, KINDS[part.kind])
-        buffer[part.start : part.start + y.nbytes] = y.ravel().view(np.uint8)
-    for part in plan.weights:
-        if part.name in plan.fixed:
-            buffer[part.start : part.start + plan.fixed[part.name].nbytes] = (
-                plan.fixed[part.name].ravel().view(np.uint8)
-            )
-    return {
-        part.name: buffer[part.start :][: int(np.prod(part.shape)) * KINDS[part.kind].itemsize]
-        .view(KINDS[part.kind])
-        .reshape(part.shape)
-        for part in plan.weights
-    }
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

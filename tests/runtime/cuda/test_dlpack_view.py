@@ -45,7 +45,7 @@ def test_a_view_lives_as_long_as_a_session_that_uses_it(end: str):
     program = f"""
 import numpy as np, onnx, onnxruntime
 from onnx import helper
-from dni_runtime.dlpack_view import view
+from dni_runtime.cuda.dlpack_view import view
 
 buffer = np.ones(64, np.float32)
 value = view(buffer.ctypes.data, (16,), np.float32, "cpu", 0)
@@ -62,6 +62,6 @@ assert set(session.run(None, {{}})[0].tolist()) == {{-3.0}}
 {end}
 print("ended")
 """
-    environment = os.environ | {"PYTHONMALLOC": "debug", "PYTHONPATH": str(Path(__file__).parents[1] / "runtime")}
+    environment = os.environ | {"PYTHONMALLOC": "debug", "PYTHONPATH": str(Path(__file__).parents[3] / "runtime")}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "ended\n"), run.stderr

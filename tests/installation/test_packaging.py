@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import python
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGES = {"dni_deploy": ROOT, "dni_exporters": ROOT / "exporters", "dni_runtime": ROOT / "runtime"}
 SITE = Path("dni_deploy", "ship", "web", "site")
 DEMO = {

@@ -1,4 +1,4 @@
-"""The process that tests/ray_cluster.py starts: the nodes of a Ray cluster, which end with it, however it ends.
+"""The process that ray_cluster.py starts: the nodes of a Ray cluster, which end with it, however it ends.
 
 Prints the address once two nodes are there. Then a line with a JSON object adds a node, with these variables in
 its environment; any other line removes it again. Both are answered with "done".

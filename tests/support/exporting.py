@@ -97,3 +97,15 @@ def small_pair(count: int = 2) -> tuple[nn.Module, list[Weights]]:
     first = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     others = [{k: t + 0.05 * torch.randn(t.shape) for k, t in first.items()} for _ in range(count - 1)]
     return network, [first, *others]
+
+
+def three_endpoints(folder: Path) -> Path:
+    """A model of three endpoints, which takes two alphas; made once, in the folder of all tests."""
+    path = folder / "three" / "three.onnx"
+    if path.exists():
+        return path
+    network = torch.nn.Sequential(conv(3, 8), torch.nn.ReLU(), conv(8, 3))
+    first = network.state_dict()
+    endpoints = [{k: v + 0.05 * torch.randn_like(v) for k, v in first.items()} for _ in range(3)]
+    export(endpoints, path, alpha_input=True, arch=network)
+    return path

@@ -335,7 +335,7 @@ WORK = """
 import sys
 import numpy as np
 import dni_runtime
-import dni_runtime.laid_out
+import dni_runtime.prepared.laid_out
 print("ready", flush=True)
 sys.stdin.readline()
 model = dni_runtime.load(sys.argv[1], "cpu", alpha_policy="dynamic")

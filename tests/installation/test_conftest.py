@@ -10,9 +10,14 @@ import conftest
 import pytest
 from conftest import imported, modules, needs, pytest_ignore_collect, pytest_report_header
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(conftest.__file__).parent
 # What a machine that is lent for its GPU lacks.
 RARE = ("matplotlib", "openvino", "playwright", "ray", "skimage", "spandrel", "tritonclient")
+
+
+def file_of(name: str) -> Path:
+    (file,) = FOLDER.rglob(name)
+    return file
 
 
 @pytest.mark.parametrize(
@@ -30,15 +35,15 @@ RARE = ("matplotlib", "openvino", "playwright", "ray", "skimage", "spandrel", "t
     ],
 )
 def test_files_are_known_by_what_they_import(name: str, extras: set[str]):
-    assert needs(FOLDER / name) & {"torch", *RARE} == extras
+    assert needs(file_of(name)) & {"torch", *RARE} == extras
 
 
 def test_our_own_packages_are_looked_through():
-    assert "PIL" in needs(FOLDER / "test_contact_sheet.py")  # through dni_deploy
-    assert "platformdirs" in needs(FOLDER / "test_model.py")  # through dni_runtime
-    assert "PIL" not in needs(FOLDER / "test_on_device.py")
+    assert "PIL" in needs(file_of("test_contact_sheet.py"))  # through dni_deploy
+    assert "platformdirs" in needs(file_of("test_model.py"))  # through dni_runtime
+    assert "PIL" not in needs(file_of("test_on_device.py"))
     known = {"dni_deploy", "dni_runtime", "dni_exporters", "conftest", "os", "sys", "pathlib"}
-    assert not known & needs(FOLDER / "test_cli_run.py")
+    assert not known & needs(file_of("test_cli_run.py"))
 
 
 def test_what_a_package_imports_in_a_function_is_an_extra():
@@ -56,7 +61,7 @@ def test_relative_imports_are_followed():
 
 def test_without_pytorch_the_runtimes_tests_remain(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conftest, "find_spec", lambda name: None if name == "torch" else object())
-    files = sorted(FOLDER.glob("test_*.py"))
+    files = sorted(FOLDER.rglob("test_*.py"))
     kept = {file.stem for file in files if not pytest_ignore_collect(file)}
     assert {"test_model", "test_providers", "test_enhance", "test_openvino", "test_ort_files"} <= kept
     assert not kept & {"test_export", "test_blend", "test_parity", "test_fold", "test_demo"}
@@ -68,7 +73,7 @@ def test_without_pytorch_the_runtimes_tests_remain(monkeypatch: pytest.MonkeyPat
 
 def test_with_everything_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conftest, "find_spec", lambda name: object())
-    assert not any(pytest_ignore_collect(file) for file in FOLDER.glob("*.py"))
+    assert not any(pytest_ignore_collect(file) for file in FOLDER.rglob("*.py"))
     assert pytest_report_header() == []
 
 
@@ -91,21 +96,22 @@ def test_gpu_tests_are_collected_without_what_the_others_need():
     assert run.returncode == 0, run.stdout + run.stderr
     assert "error" not in run.stdout
     assert "<Function test_auto_takes_cuda>" in run.stdout
-    assert "<Module test_on_cuda.py>" in run.stdout or conftest.missing(FOLDER / "test_on_cuda.py")
+    assert "<Module test_on_cuda.py>" in run.stdout or conftest.missing(file_of("test_on_cuda.py"))
     lines = [line for line in run.stdout.splitlines() if line.startswith("left out: ")]
     assert {line.split()[5].rstrip(",") for line in lines} >= {*RARE} - {"skimage"}  # no test needs that
     assert "test_web_page" in next(line for line in lines if "playwright" in line)
 
 
 # CUDA_VISIBLE_DEVICES hides the GPU where there is one: the driver then offers none, so nothing can run on it.
-GPU_TEST = "tests/test_providers.py::test_auto_takes_cuda"
+TESTS = "tests/runtime/providers/test_providers.py"
+GPU_TEST = f"{TESTS}::test_auto_takes_cuda"
 
 
 def test_a_gpu_test_is_skipped_where_there_is_no_gpu():
     run = inner(GPU_TEST, CUDA_VISIBLE_DEVICES="")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "1 skipped" in run.stdout
-    assert "SKIPPED [1] tests/test_providers.py" in run.stdout and "cuda is not available: " in run.stdout
+    assert f"SKIPPED [1] {TESTS}" in run.stdout and "cuda is not available: " in run.stdout
 
 
 def test_a_skipped_gpu_test_is_a_failure_where_there_is_a_gpu():
@@ -116,7 +122,7 @@ def test_a_skipped_gpu_test_is_a_failure_where_there_is_a_gpu():
                 import conftest
                 conftest.has_gpu = lambda: True
     """
-    run = inner(GPU_TEST, "tests/test_providers.py::test_names", program=pretend, CUDA_VISIBLE_DEVICES="")
+    run = inner(GPU_TEST, f"{TESTS}::test_names", program=pretend, CUDA_VISIBLE_DEVICES="")
     assert run.returncode == 1, run.stdout + run.stderr
     assert "1 passed, 1 error" in run.stdout
     assert "this machine has a GPU, but: cuda is not available: " in run.stdout

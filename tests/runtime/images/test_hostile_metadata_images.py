@@ -225,7 +225,7 @@ def test_a_result_that_does_not_fit_into_memory():
 import resource
 import numpy as np
 from dni_runtime import InputError, Metadata
-from dni_runtime.enhance import enhance_images
+from dni_runtime.images.enhance import enhance_images
 metadata = Metadata.from_json({json.dumps(replace(METADATA, scale=64).to_json())})
 image = np.zeros((600, 600, 3), np.uint8)
 resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, resource.RLIM_INFINITY))

@@ -155,7 +155,7 @@ def test_works_in_a_thread_that_outlives_the_main_one():
     """As concurrent.futures would not."""
     code = """
 import threading, time
-from dni_runtime.in_flight import run_in_flight
+from dni_runtime.images.in_flight import run_in_flight
 def work():
     threading.main_thread().join()
     run_in_flight(3, lambda step: step, lambda step, x: x, lambda step, y: print(y))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from commands import process
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
 
 # All that is installed, and who asks for it. One more is a choice that every small device pays for.

@@ -12,7 +12,7 @@ from dni_runtime.providers.cuda_turns import in_turn
 
 
 def run_program(program: str) -> "subprocess.CompletedProcess[str]":
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "runtime")}
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3] / "runtime")}
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
 
 
@@ -72,7 +72,7 @@ def test_the_first_thread_works_itself_and_one_that_takes_its_number_does_not():
     """The system gives the number of a thread that ended to the next one, whose CUDA context is another."""
     program = """
 import threading
-from dni_runtime.cuda_turns import in_turn
+from dni_runtime.providers.cuda_turns import in_turn
 
 seen = []
 def work():
@@ -90,7 +90,7 @@ print(seen)
 def test_a_thread_that_outlives_the_main_one_still_has_its_turns():
     program = """
 import threading, time
-from dni_runtime.cuda_turns import in_turn
+from dni_runtime.providers.cuda_turns import in_turn
 
 def work():
     while threading.main_thread().is_alive():

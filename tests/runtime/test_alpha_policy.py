@@ -197,7 +197,7 @@ EXIT = """
 import sys, threading
 import numpy as np
 import dni_runtime
-from dni_runtime.alpha_file import AlphaFile
+from dni_runtime.weights.alpha_file import AlphaFile
 
 original, begun = AlphaFile.open_pinned, threading.Event()
 

@@ -5,16 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from device_plans import blended, nhwc_on_cpu, on_cpu, read  # noqa: F401  (a fixture)
 from exporting import assert_close, photo, run
 from networks import conv
-from test_device_plan import blended, read
-from test_on_device import nhwc_on_cpu, on_cpu
 from torch import nn
 
 from dni_exporters import export
 from dni_runtime.cuda.device_plan.plan import plan_device
-
-__all__ = ["nhwc_on_cpu"]  # a fixture
 
 IMAGE = photo(1, 3, 12, 16)
 

@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import denoiser, noisy_crop, save_image  # noqa: F401  (a fixture)
+from exporting import three_endpoints
 from onnx_models import METADATA, baked, conv_stack, save
 from playwright.sync_api import Page, expect
-from test_web_dni import assert_same_pixels, from_rgba, three_endpoints, to_rgba
 from web_browser import (
     Visit,
+    assert_same_pixels,
     browser,  # noqa: F401  (a fixture)
+    from_rgba,
     make_site,
     npm_package,
     plain_host,
     served,
+    to_rgba,
     visiting,
 )
 

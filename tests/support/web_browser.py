@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from dni_deploy.ship import ship_web
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NPM = ROOT / ".npm" / "node_modules"
 FLAGS = (
     "--disable-gpu",
@@ -254,3 +254,12 @@ def infer(page: Page, url: str, x: NDArray[np.float32], alpha: Any, load: dict[s
         [url, base64.b64encode(x.tobytes()).decode(), list(x.shape), alpha, load or {}],
     )
     return np.frombuffer(base64.b64decode(answer[0]), np.float32).reshape(answer[1])
+
+
+def assert_same_pixels(result: Any, expected: Any) -> None:
+    """At most 1 of 255 apart, and seldom that: the last bit of a float decides at .5."""
+    reference = from_rgba(to_rgba(expected))
+    assert result.shape == reference.shape
+    difference = np.abs(result.astype(int) - reference.astype(int))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
