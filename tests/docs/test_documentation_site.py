@@ -14,7 +14,7 @@ from dni_deploy.cli import main
 from dni_deploy.demo import EXPORTED
 from dni_runtime import Metadata, read_metadata
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = "docs/site"
 
 
