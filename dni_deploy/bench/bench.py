@@ -1,5 +1,7 @@
 """`dni bench`: everything that can be measured from a model file alone."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

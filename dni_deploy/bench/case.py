@@ -1,5 +1,7 @@
 """One model on one image size: open everyone, see that they agree, time them."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack

@@ -1,5 +1,7 @@
 """The tables of a benchmark, for a terminal."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from dni_deploy import terminal

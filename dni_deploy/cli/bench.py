@@ -26,7 +26,7 @@ from .errors import Command
 )
 @options.as_json
 def bench(model: Path, threads: tuple[int, ...], as_json: bool, **settings: Any) -> None:
-    """Compare the ways to run MODEL, an alpha-input model, on random images.
+    """Compare the ways to run an alpha-input MODEL on random images.
 
     \b
     Examples:

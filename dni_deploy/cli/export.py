@@ -67,7 +67,7 @@ from .parsers import parse_shape
 @options.force
 @options.as_json
 def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: bool, **settings: Any) -> None:
-    """Export checkpoints A B to ONNX; alpha is the share of A (1: A alone, 0: B alone).
+    """Export checkpoints A B to ONNX. Alpha is the share of A: at 1 it is A alone, at 0 B alone.
 
     \b
     Examples:

@@ -1,5 +1,7 @@
 """Frames of a folder, each with an alpha of its own: planned, compared with what is there, and made."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor

@@ -12,6 +12,8 @@ file systems. The result itself holds no note, because not all formats can, and 
 that of any other run.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import hashlib

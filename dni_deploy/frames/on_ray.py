@@ -1,5 +1,7 @@
 """Frames over a Ray cluster: Ray Data hands out their numbers, workers that hold the model make them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any

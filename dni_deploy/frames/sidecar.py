@@ -10,6 +10,8 @@ ends are fine. Columns are separated by commas, semicolons or tabs; with the lat
 comma, as in the tables of many languages' spreadsheets.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import os

@@ -1,5 +1,7 @@
 """Image files as the arrays that `Model.enhance` takes, and back; nothing is lost silently on the way."""
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import functools

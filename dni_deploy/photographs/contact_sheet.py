@@ -1,5 +1,7 @@
 """A contact sheet: the same picture at several alphas side by side, each with its label."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Image files and folders through a model, at one alpha or several."""
 
+from __future__ import annotations
+
 import functools
 import math
 import os

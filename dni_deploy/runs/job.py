@@ -1,5 +1,7 @@
 """What a run is asked to be: its arguments in one object, checked once, before a model is loaded."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A run, from what it is asked to be to its results."""
 
+from __future__ import annotations
+
 import contextlib
 
 from dni_deploy.frames import enhance_frames, find_finished, make_here, make_on_ray

@@ -1,5 +1,7 @@
 """The one definition of a valid alpha, shared by export, runtime and command line."""
 
+from __future__ import annotations
+
 import math
 import reprlib
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,7 @@
 """What an ONNX file says about itself: `metadata_props["dni"]`, one JSON object, format 1."""
 
+from __future__ import annotations
+
 import json
 import sys
 from dataclasses import dataclass, replace
@@ -91,7 +93,7 @@ class Metadata:
         ratio = Fraction(self.scale).limit_denominator(_LIMIT_DENOMINATOR)
         return ratio if ratio > 0 and abs(ratio - self.scale) <= _ROUNDING else None
 
-    def pinned(self, alpha: Alpha) -> "Metadata":
+    def pinned(self, alpha: Alpha) -> Metadata:
         """The metadata of this model with alpha made a constant."""
         values = check_alpha(alpha, self.alpha_range, self.alpha_count)
         return replace(self, alpha_pinned=values, alpha_default=None)
@@ -121,7 +123,7 @@ class Metadata:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> "Metadata":
+    def from_json(cls, text: str) -> Metadata:
         """Parse `to_json`'s text, of whoever wrote it. Raises ModelError for anything that format 1 does not allow."""
         try:
             fields = Fields.parse(text, _LIMIT_CHARACTERS)

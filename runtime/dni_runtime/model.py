@@ -1,5 +1,7 @@
 """A model at run time: an ONNX file, the provider it runs on, and alpha checked on every call."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -39,7 +41,7 @@ def load(
     provider_options: Mapping[str, str] | None = None,
     alpha_policy: str = "auto",
     pin_cache_mib: int = 256,
-) -> "Model":
+) -> Model:
     """Load an ONNX file that dni-deploy wrote, or any other that takes one image.
 
     path:             the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to lie

@@ -3,6 +3,8 @@
 Ahead-of-time (baked) files, the runtime's fast path and the benchmarks all come from here.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import onnx
 

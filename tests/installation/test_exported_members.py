@@ -1,6 +1,7 @@
 """Every package says what it exports: `__all__` and what its `__init__` imports are the same."""
 
 import importlib
+import inspect
 import types
 
 import pytest
@@ -33,6 +34,19 @@ def test_all_is_sorted(name):
     exported = importlib.import_module(name).__all__
     kind = [0 if member.isupper() else 1 if member[0].isupper() else 2 for member in exported]
     assert [*zip(kind, exported, strict=True)] == sorted(zip(kind, exported, strict=True))
+
+
+@pytest.mark.parametrize("name", ["dni_deploy", "dni_deploy.bench", *PACKAGES])
+def test_signatures_name_what_they_take(name):
+    """What help() shows: `Alpha`, not what it is made of."""
+    package = importlib.import_module(name)
+    functions = [value for value in map(package.__dict__.get, package.__all__) if inspect.isfunction(value)]
+    if name == "dni_runtime":
+        functions += [method for _, method in inspect.getmembers(package.Model, inspect.isfunction)]
+    for function in functions:
+        for parameter in inspect.signature(function).parameters.values():
+            assert len(inspect.formatannotation(parameter.annotation)) < 80, (function, parameter)
+            assert "typing." not in str(parameter) and "numpy." not in str(parameter), (function, parameter)
 
 
 @pytest.mark.parametrize("name", PACKAGES)

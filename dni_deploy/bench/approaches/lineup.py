@@ -1,5 +1,7 @@
 """The approaches that need nothing but an alpha-input file, and the files that they run."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from dni_deploy.cli.errors import Command
 @click.argument("repository", type=options.PATH, metavar="REPO")
 @options.as_json
 def check(repository: Path, as_json: bool) -> None:
-    """Find what Triton would load and answer wrongly, or not load at all.
+    """Find what Triton would answer wrongly, or not load at all.
 
     Looks at every model of REPO: tensors and batching against the ONNX file, above all that requests of different
     alphas never run as one; and whether it brings code that the server would run.

@@ -11,7 +11,7 @@ from .web import web
 
 @click.group(cls=Group)
 def ship() -> None:
-    """Make models ready for where they run: an inference server, a browser."""
+    """Make models ready for an inference server or a browser."""
 
 
 for command in (check, triton, web):

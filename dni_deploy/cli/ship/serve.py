@@ -45,7 +45,9 @@ def serve(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Serve MODEL on a real Triton Inference Server until Ctrl-C; on this machine only, unless --host says more.
+    """Serve MODEL on a real Triton Inference Server until Ctrl-C.
+
+    It is reached from this machine only, unless --host says more.
 
     REPO (dni ship triton writes it) is served as it is, unless it brings code of its own. A server that ends, or of
     which a model does not answer any more, is started again.

@@ -61,7 +61,7 @@ def triton(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Write a repository for NVIDIA Triton Inference Server that loads as it is.
+    """Write a repository for NVIDIA Triton Inference Server. It loads as it is.
 
     \b
     Examples:

@@ -48,7 +48,7 @@ def web(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Write a static page that runs models in the browser, with a slider for the strength.
+    """Write a static page that runs models in the browser. It has a slider for the strength.
 
     \b
     Examples:

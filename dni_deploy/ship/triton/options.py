@@ -1,5 +1,7 @@
 """What an operator may choose about a model repository."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from dni_runtime import InputError

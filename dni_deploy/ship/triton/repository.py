@@ -1,5 +1,7 @@
 """A Triton model repository on disk: written whole, checked, then moved to its place."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """`dni ship web --serve`: a site on this machine, with the headers that give it threads."""
 
+from __future__ import annotations
+
 import signal
 import sys
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """A site on disk: page, models and ONNX Runtime, written whole, then moved to its place."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil

@@ -60,6 +60,12 @@ def test_help_names_every_command():
     assert listed == COMMANDS
 
 
+@pytest.mark.parametrize("group", [(), ("ship",)])
+def test_summaries_are_whole_in_a_terminal_of_80_columns(group: tuple[str, ...]):
+    listed = dni(*group, "--help").assert_ok().out.partition("Commands:\n")[2].splitlines()
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed if line)
+
+
 @pytest.mark.parametrize("name", ["blend", "export", "inspect", "run", "serve"])
 def test_help_teaches_by_examples(name: str):
     text = dni(name, "--help").assert_ok().out

@@ -1,5 +1,7 @@
 """What Triton would load and then answer wrongly, or not load at all: found before a server sees it."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
