@@ -1,0 +1,58 @@
+"""A run from Python: one object says what it is asked to be."""
+
+import sys
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import pytest
+from commands import names, noisy_crop, save_image
+from onnx_models import conv_stack, save
+
+from dni_deploy.runs import RunJob, run, write_sheet
+from dni_deploy.terminal import Terminal
+from dni_runtime import InputError, OutputError
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> RunJob:
+    photo = save_image(tmp_path / "photos" / "a.png", noisy_crop(20, 30))
+    model = save(conv_stack(), tmp_path / "model.onnx")
+    return RunJob(model=model, inputs=[photo], output=tmp_path / "out", alphas=[0.25, (0.5,)], provider="cpu")
+
+
+def test_what_is_asked_is_what_is_made(job: RunJob, tmp_path: Path):
+    results = run(job, Terminal(sys.stderr))
+    assert [(result.input.name, result.output.name, result.alpha, result.strength) for result in results] == [
+        ("a.png", "a_alpha0.25.png", (0.25,), "alpha 0.25"),
+        ("a.png", "a_alpha0.50.png", (0.5,), "alpha 0.5"),
+    ]
+    assert names(job.output) == ["a_alpha0.25.png", "a_alpha0.50.png"]
+    write_sheet(tmp_path / "sheet.png", results)
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_what_is_there_is_refused_until_it_is_forced(job: RunJob):
+    run(job, Terminal(sys.stderr))
+    with pytest.raises(OutputError, match=r"a_alpha0\.25\.png and 1 more results exist already"):
+        job.check()
+    again = replace(job, force=True)
+    again.check()
+    assert [result.error for result in run(again, Terminal(sys.stderr))] == [None, None]
+
+
+def test_a_table_takes_the_place_of_alphas(job: RunJob, tmp_path: Path):
+    with pytest.raises(InputError, match=r"either --alpha .* or --alpha-from .*, not both"):
+        replace(job, alpha_from=tmp_path / "table.csv")
+    table = replace(job, alphas=(), inputs=[tmp_path / "photos"], alpha_from=tmp_path / "table.csv")
+    with pytest.raises(InputError, match=r"table\.csv does not exist; expected a CSV file"):
+        table.check()
+    (tmp_path / "table.csv").write_text("file,alpha\na.png,0.75\n")
+    (made,) = run(table, Terminal(sys.stderr))
+    assert (made.alpha, made.kept) == ((0.75,), False)
+    (kept,) = run(table, Terminal(sys.stderr))
+    assert (kept.alpha, kept.kept) == ((0.75,), True)
+
+
+def test_it_stays_as_it_was_checked(job: RunJob):
+    with pytest.raises(FrozenInstanceError):
+        job.force = True  # type: ignore[misc]
