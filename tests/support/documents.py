@@ -36,7 +36,7 @@ class Block:
     why_not: str | None
 
     def __str__(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
+        return f"{self.page}:{self.line}"
 
     @property
     def runs(self) -> bool:
