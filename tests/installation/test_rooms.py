@@ -1,0 +1,63 @@
+"""The plan of the house: arrows between rooms go one way, no folder is crowded, and the page that draws it is right."""
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOTS = {"dni_deploy": ROOT, "dni_exporters": ROOT / "exporters", "dni_runtime": ROOT / "runtime"}
+FOLDERS = sorted(file.parent for name, root in ROOTS.items() for file in (root / name).rglob("__init__.py"))
+MOST_FILES = 12
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
+
+
+def name(folder: Path) -> str:
+    return ".".join(module(folder))
+
+
+def module(path: Path) -> tuple[str, ...]:
+    root = next(root for package, root in ROOTS.items() if path.is_relative_to(root / package))
+    return path.relative_to(root).with_suffix("").parts
+
+
+def imported(file: Path) -> Iterator[tuple[str, ...]]:
+    """The modules that `file` imports anywhere in it, with what is taken from them: that may be a module, too."""
+    here = module(file)
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((*alias.name.split("."), "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level] if node.level else ()
+            stem = (*base, *(node.module.split(".") if node.module else ()))
+            yield from ((*stem, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_arrows_between_what_is_in_a_folder_go_one_way(folder: Path):
+    """Rooms and modules of a folder import each other in no circle; what puts them together, its __init__, may all."""
+    here, depth = module(folder), len(module(folder))
+    inside = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    arrows: dict[str, set[str]] = {}
+    for child in inside - {"__init__"}:
+        files = [*(folder / child).rglob("*.py")] or [folder / f"{child}.py"]
+        targets = {target[depth] for file in files for target in imported(file) if target[:depth] == here}
+        arrows[child] = (targets & inside) - {child}
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle in {name(folder)}: {' <- '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_no_folder_is_crowded(folder: Path):
+    files = [path.name for path in folder.iterdir() if path.suffix == ".py" and path.name != "__init__.py"]
+    assert len(files) <= MOST_FILES, files
+
+
+def test_the_page_names_every_room_and_no_other():
+    drawing = PAGE.read_text(encoding="utf-8").split("## The way of a checkpoint")[1].split("```")[1]
+    assert set(re.findall(r"(\w+)/", drawing)) == {folder.name for folder in FOLDERS if len(module(folder)) == 2}
