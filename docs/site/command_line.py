@@ -49,4 +49,4 @@ def _command(context: click.Context) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Plain text for Markdown; what is in backquotes there is in backquotes here."""
-    return re.sub(r"(?<!`)([<>*_\[\]|\\])(?![^`]*`[^`]*$)", r"\\\1", text)
+    return re.sub(r"`[^`]*`|[&<*_\[\]\\]", lambda part: part[0] if len(part[0]) > 1 else f"&#{ord(part[0])};", text)

@@ -8,6 +8,7 @@ import click
 import griffe
 import onnx
 import pytest
+from markdown import Markdown
 from mkdocs.config import load_config
 
 from dni_deploy.cli import main
@@ -53,6 +54,13 @@ def test_the_reference_has_every_command_and_option(hooks: dict[str, ModuleType]
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert f"`{', '.join(parameter.opts)}" in section, (path, parameter.name)
+
+
+def test_help_is_plain_text_but_for_code(hooks: dict[str, ModuleType]):
+    escaped = hooks[f"{FOLDER}/command_line.py"]._escaped
+    assert Markdown().convert(escaped("0<=x<2 *a* [b] c_d_e, `f*` & \\g")) == (
+        "<p>0&#60;=x&#60;2 &#42;a&#42; &#91;b&#93; c&#95;d&#95;e, <code>f*</code> &#38; &#92;g</p>"
+    )
 
 
 def walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
