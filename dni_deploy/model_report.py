@@ -16,7 +16,7 @@ from dni_runtime.onnx_files.external_data import external_file, locations
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX, damaged
 from dni_runtime.onnx_files.reading import read_model, require_file
 from dni_runtime.onnx_files.tensors import Extent, size_bytes, type_name
-from dni_runtime.providers.providers import open_session
+from dni_runtime.providers.sessions import Place
 
 # Names that NumPy has others for.
 _NAMES = {"float": "float32", "double": "float64"}
@@ -108,7 +108,7 @@ def inspect_model(path: Path) -> ModelReport:
 def _inspect_ort(path: Path) -> ModelReport:
     require_file(path)
     try:
-        session = open_session(str(path), "cpu").session
+        session = Place("cpu").open(str(path))
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
         raise damaged(path, strip(error)) from None
     text = session.get_modelmeta().custom_metadata_map.get(KEY)

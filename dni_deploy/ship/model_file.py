@@ -8,11 +8,12 @@ import onnx
 
 from dni_runtime import InputError, Metadata, ModelError, read_metadata
 from dni_runtime.files.regular_file import why_no_file
+from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model
 from dni_runtime.onnx_files.tensors import type_name
-from dni_runtime.signature import Declared, Signature, read_signature
+from dni_runtime.signature import Signature, read_signature
 
 _TRITON_TYPES = {"float": "TYPE_FP32", "float16": "TYPE_FP16"}
 

@@ -18,11 +18,12 @@ from .errors import (
     ParityError,
     ProviderError,
 )
+from .loading import load
 from .metadata import Endpoint, Metadata, read_metadata, write_metadata
-from .model import Model, load
-from .opening import ALPHA_POLICIES
+from .model import Model
+from .opening.asked import ALPHA_POLICIES
 from .pin import pin
-from .providers.providers import PROVIDERS
+from .providers.choosing import PROVIDERS
 
 __all__ = [
     "ALPHA_POLICIES",

@@ -15,6 +15,9 @@ from .errors import AlphaError
 Alpha: TypeAlias = SupportsFloat | Sequence[SupportsFloat] | NDArray[Any]
 """The share of endpoint A; with K > 2 endpoints the shares of all but the last, K - 1 numbers."""
 
+Key: TypeAlias = tuple[float, ...]
+"""Alpha as the runtime passes it on: checked, one float for every endpoint but the last."""
+
 # A step such as 0:1:0.1 or a float32 round trip may overshoot an end of the range by rounding alone.
 _ROUNDING = 1e-6
 

@@ -23,7 +23,7 @@ from policies import (
 )
 
 from dni_runtime import InputError, Model, ModelError, load
-from dni_runtime.runners import Pinning
+from dni_runtime.opening.runners import Pinning
 
 __all__ = ["gate"]
 

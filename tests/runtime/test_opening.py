@@ -1,6 +1,6 @@
 """The check at load can fail: whatever is wrong with what was prepared, the model says so and answers right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import pytest
 from exporting import assert_close, nasty_model, photo, run, small_pair
 from onnx_models import METADATA, conv_stack, save, unet
 
-import dni_runtime.opening
 from dni_exporters import export
-from dni_runtime import ProviderError, load, opening
+from dni_runtime import ProviderError, load
+from dni_runtime.opening import open_model, ways
+from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
-from dni_runtime.prepared.prepare import Prepared, prepare
-from dni_runtime.providers.providers import OpenedSession
+from dni_runtime.prepared.prepare import prepare
+from dni_runtime.providers.sessions import OpenedSession, Place
 
 X = photo(2, 3, 28, 12)
 Corrupt = Callable[[Prepared], Prepared]
@@ -78,7 +79,7 @@ def break_body(prepared: Prepared) -> Prepared:
 
 
 def corrupted(monkeypatch: pytest.MonkeyPatch, corrupt: Corrupt) -> None:
-    monkeypatch.setattr(dni_runtime.opening, "prepare", lambda slim, folder: corrupt(prepare(slim, folder)))
+    monkeypatch.setattr(ways, "prepare", lambda slim, folder: corrupt(prepare(slim, folder)))
 
 
 def assert_falls_back(path: Path, reason: str, alphas: tuple[Any, ...] = (0.0, 0.31, 1.0)) -> None:
@@ -174,15 +175,15 @@ class FakeGpu:
     """CUDA as far as opening a file goes: sessions are the CPU's; those with the option `failing` on do not run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
-        self.opened: list[dict[str, str]] = []
+        self.opened: list[Mapping[str, str]] = []
         self.failing = failing
         known = {"auto": None}
-        monkeypatch.setattr(opening, "resolve", lambda provider: known.get(provider, (provider, "asked for")))
-        monkeypatch.setattr(opening, "open_session", self.open)
-        monkeypatch.setattr(opening, "why_not_at_run_time", self.why_not)
+        monkeypatch.setattr(open_model, "resolve", lambda provider: known.get(provider, (provider, "asked for")))
+        monkeypatch.setattr(open_model, "open_session", self.open)
+        monkeypatch.setattr(open_model, "why_not_at_run_time", self.why_not)
 
-    def open(self, source: str, provider: str, *, options: dict[str, str], **_: Any) -> OpenedSession:
-        self.opened.append(options)
+    def open(self, source: str, place: Place) -> OpenedSession:
+        self.opened.append(place.options)
         session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
         return OpenedSession(session, "cuda", "a GPU that is none")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from policies import PATIENCE_S
 
-from dni_runtime.providers.providers import Place
-from dni_runtime.runners import AlwaysPinned, Pinning
+from dni_runtime.alpha import Key
+from dni_runtime.opening.runners import AlwaysPinned, Pinning
+from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature
-from dni_runtime.weights.alpha_file import Key
 from dni_runtime.weights.pins import Pins
 
 SIGNATURE = Signature(

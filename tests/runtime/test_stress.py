@@ -12,10 +12,11 @@ import pytest
 from onnx_models import FloatArray, conv_stack, noise, save, tinted
 
 from dni_runtime import Model, load
+from dni_runtime.alpha import Key
+from dni_runtime.opening.runners import Pinning
 from dni_runtime.prepared.laid_out import LaidOut
-from dni_runtime.providers.providers import Place
-from dni_runtime.runners import Pinning
-from dni_runtime.weights.alpha_file import AlphaFile, Key
+from dni_runtime.providers.sessions import Place
+from dni_runtime.weights.alpha_file import AlphaFile
 
 THREADS = 8
 CALLS = 625  # of each thread, on each of two models

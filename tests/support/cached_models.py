@@ -12,10 +12,11 @@ import pytest
 from onnx_models import conv_stack, noise, save
 from policies import assert_same, reference
 
-import dni_runtime.opening
 from dni_runtime import load
+from dni_runtime.opening import ways
+from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
-from dni_runtime.prepared.prepare import Prepared, prepare
+from dni_runtime.prepared.prepare import prepare
 
 X = noise(1, 3, 16, 24)
 SEEDS = (0, 1)
@@ -43,7 +44,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         folders.append(folder)
         return prepare(slim, folder)
 
-    monkeypatch.setattr(dni_runtime.opening, "prepare", count)
+    monkeypatch.setattr(ways, "prepare", count)
     return folders
 
 

@@ -14,8 +14,9 @@ from dni_runtime.cuda.device_plan.buffer import KINDS
 from dni_runtime.cuda.device_plan.plan import DevicePlan
 from dni_runtime.cuda.on_device import OnDevice
 from dni_runtime.metadata import Metadata
-from dni_runtime.providers.providers import Place
-from dni_runtime.signature import Declared, read_signature
+from dni_runtime.onnx_files.declared import Declared
+from dni_runtime.providers.sessions import Place
+from dni_runtime.signature import read_signature
 from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
 
 

@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 from onnx_models import METADATA, FloatArray, GraphBuilder, conv_stack, finish, noise, tinted
 
-from dni_runtime.opening import ALPHA_POLICIES
-from dni_runtime.providers.providers import Place
+from dni_runtime import ALPHA_POLICIES
+from dni_runtime.providers.sessions import Place
 from dni_runtime.weights.alpha_file import AlphaFile
 
 # Long enough for the busiest machine; it passes only where a test fails.

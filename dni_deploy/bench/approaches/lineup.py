@@ -9,10 +9,11 @@ import onnx
 
 from dni_deploy.model_report import inspect_model
 from dni_runtime import AlphaError, Metadata, ModelError, check_alpha
+from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.reading import read_model
-from dni_runtime.providers.providers import why_not
-from dni_runtime.signature import Declared, Signature, read_signature
+from dni_runtime.providers.choosing import why_not
+from dni_runtime.signature import Signature, read_signature
 
 from .approach import Approach, Strength
 from .baked import write_baked

@@ -9,7 +9,7 @@ import numpy as np
 
 from dni_runtime import DniError, Metadata, ModelError
 from dni_runtime.onnx_files.explaining import explain, strip
-from dni_runtime.providers.providers import open_session
+from dni_runtime.providers.sessions import Place, open_session
 from dni_runtime.signature import read_signature
 from dni_runtime.weights.alpha_file import read_onnx_file
 
@@ -51,10 +51,10 @@ class Session:
 def _open(file: Path, provider: str, threads: int | None) -> Any:
     """A session at its best: on a GPU with the options that suit the file, as our runtime's own."""
     onnx_file = read_onnx_file(file) if provider == "cuda" else None
-    options = None if onnx_file is None else onnx_file.cuda_options({})
-    half = onnx_file is not None and onnx_file.half
+    options = {} if onnx_file is None else onnx_file.cuda_options({})
+    place = Place(provider, threads, options, half=onnx_file is not None and onnx_file.half)
     try:
-        return open_session(str(file), provider, threads=threads, options=options, half=half).session
+        return open_session(str(file), place).session
     except DniError:
         raise
     except Exception as error:  # as above

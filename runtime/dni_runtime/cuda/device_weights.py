@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from dni_runtime.providers.providers import Place
+from dni_runtime.alpha import Key
+from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature
-from dni_runtime.weights.alpha_file import AlphaFile, Key
+from dni_runtime.weights.alpha_file import AlphaFile
 
 from .device_plan.buffer import KINDS, Part
 from .device_plan.plan import DevicePlan

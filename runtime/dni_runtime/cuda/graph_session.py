@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnxruntime
 from onnx.helper import np_dtype_to_tensor_dtype
 
-from dni_runtime.providers.providers import Place
+from dni_runtime.providers.sessions import Place
 
 Tensor = npt.NDArray[Any]
 

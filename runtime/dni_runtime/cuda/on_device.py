@@ -20,17 +20,18 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from dni_runtime.alpha import Key
 from dni_runtime.errors import InputError, ModelError
 from dni_runtime.images.conversion import IntegerImage
 from dni_runtime.metadata import Metadata
-from dni_runtime.onnx_files.external_data import given_tensor
 from dni_runtime.providers.cuda_options import without_fused_bias
-from dni_runtime.providers.providers import Place
+from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature
-from dni_runtime.weights.alpha_file import AlphaFile, Key
+from dni_runtime.weights.alpha_file import AlphaFile
 
-from .device_plan.plan import DevicePlan, plan_device
+from .device_plan.plan import plan_device, with_initializers
 from .device_weights import DeviceWeights
+from .dlpack import check_result
 from .graph_session import GraphSession
 from .integer_images import NAN_OUTPUT, with_integer_images
 
@@ -65,7 +66,7 @@ class OnDevice:
             if nhwc:
                 self.note += ", channels-last"
             plan = plan_device(file.slim, file.path.parent, nhwc=nhwc)
-            self._model = _with_initializers(plan, file.path.name) if nhwc else plan.body
+            self._model = with_initializers(plan, file.path.name) if nhwc else plan.body
             self._weights = self._turn(lambda: DeviceWeights(file, plan, signature, place, graphs=graphs))
         self._floats: GraphSession = self._turn(lambda: self._open(self._model, [signature.output_name]))
 
@@ -185,12 +186,6 @@ class OnDevice:
         return copy
 
 
-def check_result(out: Any, shape: tuple[int, ...]) -> None:
-    """Raise InputError unless the OrtValue `out` takes a result of `shape`."""
-    if tuple(out.shape()) != shape:
-        raise InputError(f"out has shape {tuple(out.shape())}; the network makes {shape} of this image")
-
-
 def _element_type(value: Any) -> int:
     kind: int = value.element_type()
     return kind
@@ -198,16 +193,3 @@ def _element_type(value: Any) -> int:
 
 def _bind_nothing(binding: Any) -> None:
     """All weights are the session's own."""
-
-
-def _with_initializers(plan: DevicePlan, location: str) -> onnx.ModelProto:
-    """The body with its weights as initializers, whose values the session options give; `location`: as for these."""
-    model = onnx.ModelProto()
-    model.CopyFrom(plan.body)
-    names = {part.name for part in plan.weights}
-    images = [value for value in model.graph.input if value.name not in names]
-    del model.graph.input[:]
-    model.graph.input.extend(images)
-    given = (given_tensor(part.name, part.shape, part.kind, location) for part in plan.weights)
-    model.graph.initializer.extend(given)
-    return model

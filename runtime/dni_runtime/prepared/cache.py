@@ -25,7 +25,7 @@ from dni_runtime.files.unfinished import unfinished_folder
 from dni_runtime.onnx_files.external_data import locations
 
 from .entry import Entry, FloatArray, read_entry, write_entry
-from .prepare import Prepared
+from .flat_weights import Prepared
 
 T = TypeVar("T")
 

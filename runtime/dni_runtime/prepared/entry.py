@@ -21,7 +21,7 @@ from dni_runtime.files.cache_folder import why_not_ours
 from dni_runtime.files.regular_file import open_file
 from dni_runtime.weights.head import BLENDS, ENDPOINTS, FACTORS, OTHERS
 
-from .prepare import Prepared, Scaling, Slice, aligned
+from .flat_weights import Prepared, Scaling, Slice, aligned
 
 _PLAN = "plan.json"
 _ARRAYS = ("endpoints", "fixed", "probe")

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from dni_runtime.weights.alpha_file import Key
+from dni_runtime.alpha import Key
 from dni_runtime.weights.head import BLENDS, ENDPOINTS, FACTORS, OTHERS
 
-from .prepare import Prepared
+from .flat_weights import Prepared
 from .weight_sets import WeightSet, WeightSets
 
 FloatArray = npt.NDArray[np.float32]

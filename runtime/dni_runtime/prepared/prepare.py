@@ -18,10 +18,8 @@ from dni_runtime.weights.recipe import Recipe, Recipes
 from dni_runtime.weights.split import Split, split
 from dni_runtime.weights.stored import Stored
 
+from .flat_weights import Prepared, Scaling, Slice, aligned
 from .layout import Layout, Placement, learn_layout
-
-# Slices of the flat array start at multiples of this many elements: 64 bytes, a cache line.
-_ALIGNMENT = 16
 
 # Operators that arrange a constant weight for themselves when a session starts, with a gain worth a second session.
 # ConvTranspose does too: a U-Net at 64 x 64 is 3 % slower without, and takes 40 % more memory with.
@@ -29,58 +27,6 @@ _PACKED = frozenset({"Attention", "FusedGemm", "FusedMatMul", "GRU", "Gemm", "LS
 
 # A factor is repeated up to so many elements, for NumPy's loops to be long.
 _FACTOR_LIMIT = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """An input of the body: `shape` elements of the flat array (`fixed`: of the fixed weights) from `start` on."""
-
-    name: str
-    shape: tuple[int, ...]
-    start: int
-    fixed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """`count` elements of the flat array from `start` on are to be multiplied by factors, or divided.
-
-    Seen as (outer, count / outer / inner, inner), element (i, j, k) goes with element i * inner + k of the
-    factors from `factor_start` on. `repeats`: how many times in a row it pays to repeat the inner ones.
-    """
-
-    start: int
-    count: int
-    outer: int
-    inner: int
-    repeats: int
-    factor_start: int
-    divides: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A model in ONNX Runtime's layout.
-
-    head:       ONNX model: alpha and ENDPOINTS -> BLENDS [1, blended], OTHERS [total - blended] and FACTORS,
-                each there if it is not empty. BLENDS and OTHERS, in this order, are the flat array once the
-                scalings are done.
-    body:       ONNX model: image and slices -> output; already optimized.
-    endpoints:  float32 (shares, blended), what the shares are multiplied with.
-    fixed:      float32 (fixed,), weights that alpha does not move.
-    total:      elements of the flat array.
-    packed:     whether ONNX Runtime would pack a weight that moves once more if it were constant, as it starts
-                (MatMul): a pinned session is up to 5 % faster then.
-    """
-
-    head: bytes
-    body: bytes
-    endpoints: npt.NDArray[np.float32]
-    fixed: npt.NDArray[np.float32]
-    total: int
-    packed: bool
-    slices: tuple[Slice, ...]
-    scalings: tuple[Scaling, ...]
 
 
 def prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
@@ -196,8 +142,3 @@ def _compress(wanted: npt.NDArray[np.int64]) -> tuple[int, int, npt.NDArray[np.i
         if outer * inner < best[0] * best[1]:
             best = (outer, inner, rows[::middle].ravel())
     return best
-
-
-def aligned(count: int) -> int:
-    """How many elements of a flat array `count` take, so that the next ones start where they should."""
-    return -(-count // _ALIGNMENT) * _ALIGNMENT

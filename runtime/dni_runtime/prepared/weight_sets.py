@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from dni_runtime.weights.alpha_file import Key
+from dni_runtime.alpha import Key
 
-from .prepare import Slice
+from .flat_weights import Slice
 
 # Where a matrix product may start reading: the width of the widest vector registers, 64 bytes.
 _ALIGNMENT_BYTES = 64

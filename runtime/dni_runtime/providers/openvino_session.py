@@ -5,21 +5,16 @@ The rest of the runtime cannot tell them apart: runners, pins and signatures wor
 
 import functools
 from collections.abc import Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy.typing as npt
 import onnx
-import onnx.defs
-from onnx.helper import make_tensor_value_info
 
 from dni_runtime.errors import InputError, ModelError, ProviderError
-from dni_runtime.onnx_files.external_data import Weights, external_files, follow_links, levels, locations, read_tensor
-from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
-from dni_runtime.onnx_files.reading import read_model
-from dni_runtime.signature import Declared
+from dni_runtime.onnx_files.external_data import Weights
+
+from .openvino_model import separate
 
 Tensor = npt.NDArray[Any]
 
@@ -54,27 +49,18 @@ class OpenVinoSession:
         _check_device(device)
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
-        model, folder = _read(source, weights)
-        declared = Declared(model)
-        _check_nodes(model, name)
-        _require_alpha(model)
-        arrays = _take_weights(model, folder, {} if weights is None else weights.values)
-        if elsewhere := sorted(locations(model)):
-            raise ModelError(
-                f"{name} keeps values that are no weights in {elsewhere[0]!r}, where OpenVINO would look for them in "
-                "the working folder; save the model in one file"
-            )
+        separated = separate(source, weights, name)
         try:
-            self._compiled = _core().compile_model(_network(model, arrays), device, settings)
+            self._compiled = _core().compile_model(_network(separated.model, separated.arrays), device, settings)
         except RuntimeError as error:
             if reason := _refusal(device, settings):
                 raise InputError(f"provider_options are {dict(options)}; OpenVINO refuses them: {reason}") from None
             raise ModelError(f"{name} cannot be loaded by OpenVINO: {_reason(error)}") from error
         self.device: str = ", ".join(self._compiled.get_property("EXECUTION_DEVICES"))
-        self.get_inputs = declared.get_inputs
-        self.get_outputs = declared.get_outputs
-        self.get_overridable_initializers = declared.get_overridable_initializers
-        self._properties = {entry.key: entry.value for entry in model.metadata_props}
+        self.get_inputs = separated.declared.get_inputs
+        self.get_outputs = separated.declared.get_outputs
+        self.get_overridable_initializers = separated.declared.get_overridable_initializers
+        self._properties = {entry.key: entry.value for entry in separated.model.metadata_props}
         self._requests: list[Any] = []
 
     def get_modelmeta(self) -> Any:
@@ -112,64 +98,6 @@ def _check_device(device: str) -> None:
             f"openvino has no device {device!r} here; it has {', '.join(there)} (and AUTO). "
             "GPU and NPU need Intel's drivers"
         )
-
-
-def _read(source: str | bytes, weights: Weights | None) -> tuple[onnx.ModelProto, Path]:
-    """The model without its large weights, and the folder in which they are found."""
-    if isinstance(source, bytes):
-        return onnx.ModelProto.FromString(source), Path() if weights is None else weights.folder
-    path = Path(source)
-    if path.suffix == ORT_SUFFIX:
-        raise ModelError(f"{path} is in ONNX Runtime's own format; openvino reads .onnx files only")
-    model = read_model(path)
-    external_files(model, path)
-    follow_links(model, path)
-    return model, path.resolve().parent
-
-
-def _check_nodes(model: onnx.ModelProto, name: str) -> None:
-    """Raise ModelError for nodes in a circle, which OpenVINO follows for ever, and for others than ONNX has.
-
-    With fewer inputs than an operator has, OpenVINO ends the process.
-    """
-    nodes = model.graph.node
-    makers = {value: index for index, node in enumerate(nodes) for value in node.output if value}
-    try:
-        TopologicalSorter({i: [makers[v] for v in n.input if v in makers] for i, n in enumerate(nodes)}).prepare()
-    except CycleError as error:
-        raise ModelError(f"{name} is damaged: its node {nodes[error.args[1][0]].name!r} needs its own result") from None
-    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-    for node in (node for _, nodes in levels(model) for node in nodes if node.domain in ("", "ai.onnx")):
-        try:
-            schema = onnx.defs.get_schema(node.op_type, opset)
-        except onnx.defs.SchemaError:  # OpenVINO says that it does not know it
-            continue
-        least, most = schema.min_input, schema.max_input
-        if not least <= len(node.input) <= most or not all(node.input[:least]):
-            raise ModelError(
-                f"{name} is damaged: a {node.op_type} has the inputs {[*node.input]}; expected at least {least} and at "
-                f"most {most}. Export it again"
-            )
-
-
-def _require_alpha(model: onnx.ModelProto) -> None:
-    """Take away alpha's default, which OpenVINO would make a constant; the runtime gives alpha with every call."""
-    if any(value.name == "alpha" for value in model.graph.input):
-        for default in [tensor for tensor in model.graph.initializer if tensor.name == "alpha"]:
-            model.graph.initializer.remove(default)
-
-
-def _take_weights(model: onnx.ModelProto, folder: Path, given: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Make inputs of the weights that are not in `model` itself, and return their values by name."""
-    arrays: dict[str, Tensor] = {}
-    inputs = {value.name for value in model.graph.input}
-    for tensor in [tensor for tensor in model.graph.initializer if tensor.external_data]:
-        if tensor.name not in inputs:  # old files list weights there too
-            model.graph.input.append(make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-        value = given.get(tensor.name)
-        arrays[tensor.name] = read_tensor(tensor, folder) if value is None else value.numpy()
-        model.graph.initializer.remove(tensor)
-    return arrays
 
 
 def _network(model: onnx.ModelProto, arrays: Mapping[str, Tensor]) -> Any:

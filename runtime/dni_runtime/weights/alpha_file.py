@@ -10,18 +10,16 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from dni_runtime.alpha import Key
 from dni_runtime.errors import ModelError
 from dni_runtime.metadata import Metadata, read_metadata
 from dni_runtime.onnx_files.external_data import Weights, follow_links, given_tensor, locations, missing, read_tensor
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model
 from dni_runtime.providers.cuda_options import file_options
-from dni_runtime.providers.providers import Place
+from dni_runtime.providers.sessions import Place
 
 from .split import dependents
-
-Key = tuple[float, ...]
-"""Alpha as the runtime passes it on: checked, one float for every endpoint but the last."""
 
 
 class AlphaFile:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from .alpha_file import Key
+from dni_runtime.alpha import Key
 
 _log = logging.getLogger("dni_runtime")
 

@@ -140,7 +140,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path):
 
 def test_why_there_is_no_gpu_is_told_whole_to_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     remedy = 'pip install "dni-deploy[cuda]"'  # [cuda] would be markup
-    monkeypatch.setattr("dni_runtime.providers.providers.why_not", lambda name: None if name == "cpu" else remedy)
+    monkeypatch.setattr("dni_runtime.providers.choosing.why_not", lambda name: None if name == "cpu" else remedy)
     source = save_image(tmp_path / "photo.png", noisy_crop(20, 20))
     arguments = ("run", save(baked(0.5), tmp_path / "m.onnx"), source, "-o", tmp_path / "out.png")
     assert dni(*arguments).assert_ok().err == "running on cpu (cuda cannot be used; --provider cuda tells why)\n"

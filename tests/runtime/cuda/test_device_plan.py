@@ -14,7 +14,7 @@ from onnx_models import GraphBuilder, conv_stack, finish, save, tinted
 from dni_runtime.cuda.device_plan import buffer as device_buffer
 from dni_runtime.cuda.device_plan.buffer import KINDS
 from dni_runtime.cuda.device_plan.plan import plan_device
-from dni_runtime.providers.providers import Place
+from dni_runtime.providers.sessions import Place
 from dni_runtime.weights.split import CannotPrepareError
 
 IMAGE = photo(1, 3, 12, 16)

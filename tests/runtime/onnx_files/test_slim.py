@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 from onnx_models import baked, conv_stack, save, tinted, unet
 
 from dni_runtime import ModelError
+from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.slim import read_slim
-from dni_runtime.signature import Declared
 from dni_runtime.weights.alpha_file import read_alpha_file
 
 FEATURES = 24  # weights of more than the 1024 bytes that stay inline

@@ -14,7 +14,7 @@ from dni_deploy.ship.web.onnxruntime_web import VERSION, copy_onnxruntime_web
 from dni_runtime import DniError
 from dni_runtime.files import unfinished
 from dni_runtime.prepared import cache as prepared_cache
-from dni_runtime.providers import providers
+from dni_runtime.providers.chains import chain_of
 
 __all__ = ["cache", "paths", "prepared"]  # fixtures
 
@@ -85,11 +85,11 @@ def test_a_folder_of_others_is_not_used_and_that_is_said(
 
 def test_engines_of_others_are_not_used(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """TensorRT runs what it finds: in the cache that is ours, never in the current folder."""
-    options = providers._chain("tensorrt", {}, False)[0][1]
+    options = chain_of("tensorrt", {}, False)[0][1]
     assert options["trt_engine_cache_enable"] == "1"
     assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"] == str(cache / "tensorrt")
     cache.chmod(0o777)
-    options = providers._chain("tensorrt", {}, False)[0][1]
+    options = chain_of("tensorrt", {}, False)[0][1]
     assert options["trt_engine_cache_enable"] == options["trt_timing_cache_enable"] == "0"
     assert "trt_engine_cache_path" not in options
 

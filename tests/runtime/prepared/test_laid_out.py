@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from dni_exporters import export
 from dni_runtime import load
+from dni_runtime.opening.runners import Plain
 from dni_runtime.prepared.laid_out import LaidOut
-from dni_runtime.runners import Plain
 
 LAID_OUT = "weights are blended in ONNX Runtime's own layout when alpha changes"
 ALPHAS = (0.0, 0.31, 0.5, 0.77, 1.0)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from policies import PATIENCE_S
 
-from dni_runtime.prepared.prepare import Slice
+from dni_runtime.alpha import Key
+from dni_runtime.prepared.flat_weights import Slice
 from dni_runtime.prepared.weight_sets import WeightSet, WeightSets
-from dni_runtime.weights.alpha_file import Key
 
 SIZE = 48
 SLICES = (Slice("first", (2, 8), 0, False), Slice("second", (5,), 16, False), Slice("fixed", (3,), 0, True))

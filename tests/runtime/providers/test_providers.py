@@ -9,8 +9,10 @@ from conftest import why_no_cuda
 from onnx_models import conv_stack, noise, save
 
 from dni_runtime import PROVIDERS, InputError, ProviderError, load
-from dni_runtime.providers import nvidia, providers
-from dni_runtime.providers.providers import Place, open_session, why_not
+from dni_runtime.providers import choosing, nvidia
+from dni_runtime.providers.chains import CHAINS, chain_of
+from dni_runtime.providers.choosing import why_not
+from dni_runtime.providers.sessions import Place, open_session
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +35,18 @@ def test_unknown_provider_names_the_known_ones(model_path):
 
 
 def test_cpu_was_asked_for(model_path):
-    opened = open_session(str(model_path), "cpu")
+    opened = open_session(str(model_path), Place("cpu"))
     assert (opened.provider, opened.note) == ("cpu", "cpu was asked for")
     assert opened.session.get_providers() == ["CPUExecutionProvider"]
 
 
 def test_session_from_bytes():
-    assert open_session(conv_stack().SerializeToString(), "cpu").provider == "cpu"
+    assert open_session(conv_stack().SerializeToString(), Place("cpu")).provider == "cpu"
 
 
 @pytest.mark.parametrize("threads", [None, 1, 2])
 def test_threads_reach_the_session(model_path, threads):
-    session = open_session(str(model_path), "cpu", threads=threads).session
+    session = open_session(str(model_path), Place("cpu", threads)).session
     assert session.get_session_options().intra_op_num_threads == (threads or 0)
 
 
@@ -67,7 +69,7 @@ def test_a_session_that_fell_back_to_the_cpu_is_refused(model_path, monkeypatch)
     skip_where_cuda_works()
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has no CUDA build")
-    monkeypatch.setattr(providers, "why_not", lambda provider: None)
+    monkeypatch.setattr(choosing, "why_not", lambda provider: None)
     with pytest.raises(ProviderError, match=r"cuda is not available: ONNX Runtime could not load it"):
         load(model_path, "cuda")
     with pytest.raises(ProviderError, match="tensorrt is not available: the TensorRT libraries are missing"):
@@ -85,11 +87,11 @@ def test_a_build_without_cuda_is_named():
     # No second onnxruntime can be installed beside this one, so the provider is one that no wheel has.
     missing = "RknpuExecutionProvider"
     assert missing not in onnxruntime.get_available_providers()
-    providers._CHAINS["rknpu"] = [(missing, {})]
+    CHAINS["rknpu"] = [(missing, {})]
     try:
         assert "has no rknpu build; pip uninstall onnxruntime, then" in (why_not("rknpu") or "")
     finally:
-        del providers._CHAINS["rknpu"]
+        del CHAINS["rknpu"]
 
 
 def test_auto_keeps_the_terminal_clean(model_path):
@@ -120,21 +122,21 @@ def test_a_hidden_gpu_is_no_device(model_path):
 def test_tensor_cores_are_for_float16(provider: str):
     """What TensorRT leaves to CUDA as well."""
     for half, use_tf32 in ((False, "0"), (True, "1")):
-        options = dict(providers._chain(provider, {}, half))
+        options = dict(chain_of(provider, {}, half))
         assert options["CUDAExecutionProvider"] == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": use_tf32}
         assert options["CPUExecutionProvider"] == {}
-    assert "use_tf32" not in dict(providers._chain("tensorrt", {}, True))["TensorrtExecutionProvider"]
+    assert "use_tf32" not in dict(chain_of("tensorrt", {}, True))["TensorrtExecutionProvider"]
 
 
 @pytest.mark.parametrize("half", [False, True])
 def test_given_options_go_before_ours(half: bool):
     given = {"use_tf32": "0" if half else "1", "cudnn_conv_algo_search": "EXHAUSTIVE", "device_id": "1"}
-    assert providers._chain("cuda", given, half)[0] == ("CUDAExecutionProvider", given)
-    assert providers._chain("cuda", {}, False)[0][1]["use_tf32"] == "0"  # and do not stay
+    assert chain_of("cuda", given, half)[0] == ("CUDAExecutionProvider", given)
+    assert chain_of("cuda", {}, False)[0][1]["use_tf32"] == "0"  # and do not stay
 
 
 def test_tensorrt_and_what_it_leaves_to_cuda_are_on_one_gpu():
-    options = dict(providers._chain("tensorrt", {"device_id": "1", "trt_int8_enable": "0"}, False))
+    options = dict(chain_of("tensorrt", {"device_id": "1", "trt_int8_enable": "0"}, False))
     assert options["TensorrtExecutionProvider"]["device_id"] == options["CUDAExecutionProvider"]["device_id"] == "1"
     assert "trt_int8_enable" not in options["CUDAExecutionProvider"]
 
@@ -142,7 +144,7 @@ def test_tensorrt_and_what_it_leaves_to_cuda_are_on_one_gpu():
 def test_a_place_passes_on_what_its_model_computes_in(model_path, monkeypatch):
     """Seen where ONNX Runtime is called: without a GPU it would not take CUDA's options."""
     seen = []
-    monkeypatch.setattr(providers, "why_not", lambda provider: None)
+    monkeypatch.setattr(choosing, "why_not", lambda provider: None)
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **given: seen.append(given) or Session())
     Place("cuda", half=True).open(str(model_path))
     Place("cuda", half=True).with_cuda_graphs().open(str(model_path))
@@ -172,23 +174,23 @@ def test_a_device_id_that_is_no_number(model_path, text: str):
         _ = Place("cuda", options={"device_id": text}).device_id
     for provider in ("auto", "cuda", "tensorrt"):
         with pytest.raises(InputError, match=message):
-            open_session(str(model_path), provider, options={"device_id": text})
+            open_session(str(model_path), Place(provider, options={"device_id": text}))
 
 
-CHAINS = tuple(providers._CHAINS.values())
+BUILT = [chain[0][0] for chain in CHAINS.values()]
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, "1 GPU; expected 0"), (3, "3 GPUs; expected 0 to 2")])
 def test_a_device_id_beyond_the_last_gpu(model_path, monkeypatch, count: int, expected: str):
     """A machine with GPUs, as far as the driver tells."""
     monkeypatch.setattr(nvidia, "_driver", lambda: (count, None))
-    monkeypatch.setattr(providers, "missing_libraries", lambda: None)
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [chain[0][0] for chain in CHAINS])
+    monkeypatch.setattr(choosing, "missing_libraries", lambda: None)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: BUILT)
     for provider in ("cuda", "tensorrt"):
         message = f"^{provider} is not available: device_id is 3, but the driver offers {expected}$"
         with pytest.raises(ProviderError, match=message):
-            open_session(str(model_path), provider, options={"device_id": "3"})
-    opened = open_session(str(model_path), "auto", options={"device_id": "3"})
+            open_session(str(model_path), Place(provider, options={"device_id": "3"}))
+    opened = open_session(str(model_path), Place("auto", options={"device_id": "3"}))
     assert opened.provider == "cpu"
     assert opened.note == f"auto chose cpu: cuda is not available: device_id is 3, but the driver offers {expected}"
 
@@ -197,9 +199,9 @@ def test_a_missing_cudnn_is_noticed(model_path, monkeypatch):
     """ONNX Runtime itself says nothing until the first convolution. The name is one that no loader finds."""
     monkeypatch.setattr(nvidia, "_CUDNN", "libcudnn-that-is-nowhere.so.9")
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [chain[0][0] for chain in CHAINS])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: BUILT)
     monkeypatch.setattr(nvidia, "_driver", lambda: (1, None))
-    monkeypatch.setattr(providers, "missing_libraries", nvidia.missing_libraries.__wrapped__)
+    monkeypatch.setattr(choosing, "missing_libraries", nvidia.missing_libraries.__wrapped__)
     reason = why_not("cuda") or ""
     assert reason.startswith("cuDNN 9 could not be loaded (") and "libcudnn-that-is-nowhere.so.9" in reason
     assert reason.endswith('). CUDA and cuDNN come with pip install "dni-deploy[cuda]"')
@@ -246,7 +248,7 @@ def test_tf32_as_onnx_runtime_has_it(model_path, half):
 
 @pytest.mark.gpu
 def test_a_device_id_that_this_machine_does_not_have(model_path):
-    count = providers.gpu_count()
+    count = nvidia.gpu_count()
     for number in (count, 99):
         with pytest.raises(ProviderError, match=f"device_id is {number}, but the driver offers {count} GPU"):
             load(model_path, "cuda", provider_options={"device_id": str(number)})

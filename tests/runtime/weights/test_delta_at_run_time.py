@@ -17,10 +17,11 @@ from dni_exporters import export
 from dni_exporters.graphs.delta import DELTAS
 from dni_runtime import load, pin
 from dni_runtime.cuda.on_device import OnDevice
+from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
-from dni_runtime.providers.providers import Place
-from dni_runtime.signature import Declared, read_signature
+from dni_runtime.providers.sessions import Place
+from dni_runtime.signature import read_signature
 from dni_runtime.weights.alpha_file import read_alpha_file
 from dni_runtime.weights.recipe import ONE, Recipe, Recipes
 from dni_runtime.weights.split import CannotPrepareError, split

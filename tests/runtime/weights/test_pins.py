@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from policies import PATIENCE_S, in_thread, waited_for
 
-from dni_runtime.weights.alpha_file import Key
+from dni_runtime.alpha import Key
 from dni_runtime.weights.pins import Pins
 
 ONE, TWO, THREE = (0.1,), (0.2,), (0.3,)

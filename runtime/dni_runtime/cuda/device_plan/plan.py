@@ -10,7 +10,7 @@ import onnx
 from onnx import helper
 
 from dni_runtime.cuda.channels_last.rewrite import channels_last, channels_last_share
-from dni_runtime.onnx_files.external_data import read_tensor
+from dni_runtime.onnx_files.external_data import given_tensor, read_tensor
 from dni_runtime.weights.recipe import Recipes
 from dni_runtime.weights.split import CannotPrepareError, split, subgraph
 from dni_runtime.weights.stored import Stored
@@ -90,3 +90,16 @@ def plan_device(slim: onnx.ModelProto, folder: Path, *, nhwc: bool) -> DevicePla
     head.graph.initializer.extend(tensor for tensor in nodes.initializers if tensor.name in used)
     given = {name: values for name, values in nodes.given.items() if name in used}
     return DevicePlan(head, given, tuple(buffer.made), body, tuple(buffer.weights), buffer.fixed, buffer.end)
+
+
+def with_initializers(plan: DevicePlan, location: str) -> onnx.ModelProto:
+    """The body with its weights as initializers, whose values the session options give; `location`: as for these."""
+    model = onnx.ModelProto()
+    model.CopyFrom(plan.body)
+    names = {part.name for part in plan.weights}
+    images = [value for value in model.graph.input if value.name not in names]
+    del model.graph.input[:]
+    model.graph.input.extend(images)
+    given = (given_tensor(part.name, part.shape, part.kind, location) for part in plan.weights)
+    model.graph.initializer.extend(given)
+    return model

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .metadata import Metadata
-from .onnx_files.explaining import first_line
-from .providers.nvidia import CUDA_REMEDY
+from dni_runtime.alpha import Key
+from dni_runtime.metadata import Metadata
+from dni_runtime.onnx_files.explaining import first_line
+from dni_runtime.providers.nvidia import CUDA_REMEDY
+from dni_runtime.signature import Signature
+from dni_runtime.weights.split import CannotPrepareError
+
 from .runners import Runner
-from .signature import Signature
-from .weights.alpha_file import Key
-from .weights.split import CannotPrepareError
 
 # As for the exporter's own check against PyTorch: float32 rounding through a deep network.
 _TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2

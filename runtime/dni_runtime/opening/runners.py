@@ -8,11 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .alpha import append_planes
-from .providers.providers import Place
-from .signature import Signature
-from .weights.alpha_file import Key
-from .weights.pins import Pins
+from dni_runtime.alpha import Key, append_planes
+from dni_runtime.providers.sessions import Place
+from dni_runtime.signature import Signature
+from dni_runtime.weights.pins import Pins
 
 Tensor = npt.NDArray[Any]
 

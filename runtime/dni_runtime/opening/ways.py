@@ -1,0 +1,133 @@
+"""Which way of running a policy takes; a fast one only if it gives the answers of the file as it is."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dni_runtime.cuda.on_device import OnDevice
+from dni_runtime.files.cache_folder import why_no_cache
+from dni_runtime.metadata import Metadata
+from dni_runtime.onnx_files.explaining import first_line
+from dni_runtime.prepared.cache import prepared_once
+from dni_runtime.prepared.entry import FloatArray
+from dni_runtime.prepared.flat_weights import Prepared
+from dni_runtime.prepared.laid_out import LaidOut
+from dni_runtime.prepared.prepare import prepare
+from dni_runtime.providers.cuda_options import why_no_graphs, without_fused_bias
+from dni_runtime.providers.sessions import Place
+from dni_runtime.signature import Signature
+from dni_runtime.weights.alpha_file import AlphaFile
+from dni_runtime.weights.pins import Pins
+
+from .checking import check_equal, run_small
+from .runners import AlwaysPinned, Pinning, Plain, Runner
+
+BLENDS_ALWAYS = "the graph blends the weights with every call"
+
+# What a session costs besides weights: threads of its own, one for each core, and their stacks.
+_SESSION_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways to run `file` in `place`.
+
+    metadata:         the defaults where the file says nothing.
+    pin_cache_bytes:  for the weights of alphas that were used before.
+    """
+
+    file: AlphaFile
+    signature: Signature
+    metadata: Metadata
+    place: Place
+    pin_cache_bytes: int
+
+    def on_cpu(self, policy: str) -> Runner:
+        """An alpha-input model on the CPU, of which there is no session yet."""
+        if policy == "pinned":
+            return self._always_pinned()
+        try:
+            moving = self._laid_out(self.pin_cache_bytes if policy == "auto" else 0)
+        except Exception as error:  # of ONNX Runtime, the disk, a graph nobody thought of: speed is lost, no answer
+            plain = self._plain(f"{BLENDS_ALWAYS} ({first_line(error)})")
+            return Pinning(plain, self._pins(), self.signature, self.place) if policy == "auto" else plain
+        if policy == "auto" and moving.gains_from_pins:
+            return Pinning(moving, self._pins(), self.signature, self.place)
+        return moving
+
+    def elsewhere(self, plain: Plain, policy: str) -> Runner:
+        """An alpha-input model on another provider. `plain`: the graph as it is in the file, there."""
+        if policy == "pinned":
+            return self._always_pinned()
+        if self.place.provider == "tensorrt":
+            # Building an engine takes minutes, so nobody gets one in the background.
+            return plain
+        if self.place.provider == "cuda" and (runner := self.on_cuda(plain)):
+            return runner
+        return Pinning(plain, self._pins(), self.signature, self.place) if policy == "auto" else plain
+
+    def on_cuda(self, plain: Plain) -> OnDevice | None:
+        """The first way that gives the answers of `plain`, None where none does; the note of either says why."""
+        reasons = [] if (no_graphs := why_no_graphs()) is None else [no_graphs]
+        for nhwc in (True, False) if self.place.half and self.file.takes_alpha else (False,):
+            for graphs in (True, False) if no_graphs is None else (False,):
+                try:
+                    runner = OnDevice(self.file, self.signature, self.place, graphs=graphs, nhwc=nhwc)
+                    self._check(runner, plain)
+                except Exception as error:  # as above; not every graph can be captured
+                    way = ["channels-last"] * nhwc + ["with CUDA graphs" if graphs else "without CUDA graphs"]
+                    reasons.append(f"not {' '.join(way)}: {first_line(error)}")
+                else:
+                    runner.forget()
+                    runner.note += f" ({'; '.join(reasons)})" if reasons else ""
+                    return runner
+        plain.note = f"{plain.note} ({'; '.join(reasons)})"
+        return None
+
+    def _always_pinned(self) -> Runner:
+        return AlwaysPinned(self._pins(), self.signature, self.place, lambda: self._plain("alpha could not be pinned"))
+
+    @property
+    def _plain_place(self) -> Place:
+        """For sessions of the file's own graph, whose convolutions are channels first."""
+        return replace(self.place, options=without_fused_bias(self.place.options))
+
+    def _pins(self) -> Pins:
+        pin_bytes = self.place.weight_copies * self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
+        return Pins(
+            lambda alpha: self.file.open_pinned(alpha, self._plain_place),
+            self.pin_cache_bytes // (pin_bytes + _SESSION_BYTES),
+        )
+
+    def _plain(self, note: str) -> Plain:
+        self.file.check_unchanged()
+        session = self._plain_place.open(str(self.file.given))
+        self.file.check_unchanged()
+        return Plain(session, self.signature, self.place, note)
+
+    def _check(self, candidate: Runner, plain: Plain) -> None:
+        half = self.place.half or self.signature.dtype == np.float16
+        check_equal(candidate, plain, self.signature, self.metadata, half=half)
+
+    def _laid_out(self, limit_bytes: int) -> LaidOut:
+        def use(prepared: Prepared) -> LaidOut:
+            return LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes)
+
+        def make() -> tuple[Prepared, LaidOut]:
+            with ThreadPoolExecutor(1) as pool:  # a second core has nothing to do otherwise
+                plain = pool.submit(self._plain, "")
+                prepared = prepare(self.file.slim, self.file.path.parent)
+                made = use(prepared)
+                self._check(made, plain.result())
+            return prepared, made
+
+        def probe(runner: LaidOut) -> FloatArray:
+            # Only our own metadata says how small an image may be.
+            return run_small(runner, self.signature, self.metadata, tiny=self.file.metadata is not None)
+
+        runner = prepared_once(self.file.path, self.file.slim, make=make, use=use, probe=probe)
+        runner.forget()
+        if reason := why_no_cache():
+            runner.note = f"{runner.note} ({reason})"
+        return runner

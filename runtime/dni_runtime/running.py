@@ -1,0 +1,79 @@
+"""What runs behind a model, until it is closed; whatever fails meanwhile is a ModelError that names the model."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .alpha import Key
+from .cuda.on_device import OnDevice
+from .errors import DniError, ModelError
+from .images.conversion import IntegerImage
+from .onnx_files.explaining import strip
+from .opening.runners import Runner
+from .signature import Signature
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+"""An array of NumPy's, float32."""
+T = TypeVar("T")
+
+
+class Running:
+    """The runner of the model `name` on `provider`. Threads may share it. What it is given has been checked."""
+
+    def __init__(self, runner: Runner, signature: Signature, name: str, provider: str) -> None:
+        self._runner: Runner | None = runner
+        self._signature = signature
+        self._name, self._provider = name, provider
+
+    @property
+    def closed(self) -> bool:
+        return self._runner is None
+
+    def require_open(self) -> Runner:
+        """The runner. Raises ModelError where it is closed."""
+        if self._runner is None:
+            raise ModelError(f"{self._name} is closed; load it again")
+        return self._runner
+
+    def guarded(self, run: Callable[[], T]) -> T:
+        """What `run`, which uses the runner, returns. Raises DniError alone."""
+        try:
+            return run()
+        except DniError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+            if self._runner is None:  # closed by another thread before the session was taken
+                raise ModelError(f"{self._name} is closed; load it again") from None
+            raise ModelError(f"{self._name} failed on {self._provider}: {strip(error)}") from error
+
+    def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
+        """The network's output as float32, whatever it computes in."""
+        with np.errstate(over="ignore"):  # float16 ends at 65504
+            x = x.astype(self._signature.dtype, copy=False)
+        y = self.run_typed(x, alpha)
+        return y.astype(np.float32, copy=False)
+
+    def run_typed(self, x: npt.NDArray[Any], alpha: Key | None) -> npt.NDArray[Any]:
+        """The network's output for an array of its own dtype."""
+        runner, signature = self.require_open(), self._signature
+        y = self.guarded(lambda: runner.run(x, None if signature.alpha_name is None else alpha))
+        signature.check_result(x.shape, y.shape)
+        return y
+
+    def integers(
+        self, images: Sequence[IntegerImage], alpha: Key | None
+    ) -> Callable[[IntegerImage], IntegerImage] | None:
+        """What runs integer images where they are converted on the device, None where the host has to."""
+        runner = self.require_open()
+        dtypes = {image.dtype for image in images if isinstance(image, np.ndarray)}
+        if not isinstance(runner, OnDevice) or len(dtypes) != 1 or not runner.takes_integers(dtypes.pop()):
+            return None
+        return lambda images: self.guarded(lambda: runner.run_integers(images, alpha))
+
+    def close(self) -> None:
+        """Free it. Calls that are running finish."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
