@@ -1,13 +1,21 @@
-"""From PyTorch checkpoints to ONNX models whose effect strength is an input."""
+"""From PyTorch checkpoints to ONNX models whose effect strength is an input.
 
-from .checking.verify import Parity
-from .checkpoints.checkpoint import Checkpoint, read_endpoints
+PyTorch is imported by the first use of what needs it, not by importing this package or a module at its top.
+"""
+
+import importlib
+import typing
+
 from .checkpoints.endpoints import Lineage, check_endpoints, differences, lineage
 from .export import export
-from .graphs.blend import blend_tensors
+from .extra import require_extra
 from .inspection import EndpointsReport, inspect_endpoints
 from .interpolate import BlendReport, blend, write_blend
-from .report import ExportedFile, ExportReport
+from .report import ExportedFile, ExportReport, Parity
+
+if typing.TYPE_CHECKING:
+    from .checkpoints.checkpoint import Checkpoint, read_endpoints
+    from .graphs.blend import blend_tensors
 
 __all__ = [
     "BlendReport",
@@ -27,3 +35,16 @@ __all__ = [
     "read_endpoints",
     "write_blend",
 ]
+
+_LATE = {
+    "Checkpoint": ".checkpoints.checkpoint",
+    "blend_tensors": ".graphs.blend",
+    "read_endpoints": ".checkpoints.checkpoint",
+}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require_extra()
+    return globals().setdefault(name, getattr(importlib.import_module(_LATE[name], __name__), name))

@@ -1,35 +1,22 @@
-"""From checkpoints to verified ONNX files: the order of the steps, nothing else."""
+"""`export`: what it can be asked, and what is refused before PyTorch is imported."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import onnx_ir as ir
-from torch import nn
+from dni_runtime import Alpha
 
-from dni_runtime import Alpha, ExportError, Metadata
-from dni_runtime.files.unfinished import staging
-from dni_runtime.metadata import KEY
-
-from . import write
-from .checking.reference import Reference
-from .checkpoints.checkpoint import EndpointSource, read_endpoints
-from .checkpoints.endpoints import check_endpoints, lineage
-from .clock import Clock, Progress
-from .collecting import collecting_by_hand
-from .graphs.blend import attach_blend
-from .graphs.fold import fold_batch_norm, fold_constants
-from .graphs.nodes import FLOAT
-from .graphs.single_input import pack_alpha, set_ir_version
-from .job import check_job, tool_version
-from .make import Maker
-from .networks.architecture import build, load_endpoints
-from .networks.probe import probe
-from .networks.skeleton import trace
-from .networks.unfuse import unfuse
+from .clock import Progress
+from .extra import require_extra
+from .job import ExportJob
+from .outputs import refuse_existing
 from .report import ExportReport
+from .sources import EndpointSource, check_sources
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def export(
@@ -81,96 +68,10 @@ def export(
 
     Raises a DniError that says what is wrong; in that case no output was written or replaced.
     """
-    job = check_job(
-        Path(output),
-        len(endpoints),
-        alpha_input=alpha_input,
-        alphas=alphas,
-        alpha_range=alpha_range,
-        alpha_default=alpha_default,
-        static=static,
-        opset=opset,
-        dtype=dtype,
-        delta=delta,
-        single_input=single_input,
-        weights=weights,
-        atol=atol,
-        verify=verify,
-    )
-    outputs = job.outputs()
-    write.refuse_existing(outputs, force=force)
-    clock = Clock(progress)
-    with clock("read endpoints"):
-        checkpoints, notes = read_endpoints(endpoints)
-        check_endpoints(checkpoints)
-    with clock("build network"):
-        architecture = build(arch, checkpoints[0], arch_args)
-        states = load_endpoints(architecture, checkpoints)
-        checkpoints = [c.without_tensors() for c in checkpoints]
-    with clock("probe network"):
-        contract = probe(architecture, input_shape, static=static)
-        notes += unfuse(architecture.network, contract.input_shape)
-        related = min((lineage(states[0], b) for b in states[1:]), key=lambda found: found.overall_cosine)
-    with collecting_by_hand() as collect:
-        with clock("trace network"):
-            skeleton = trace(architecture.network, contract.input_shape, static=static, opset=job.opset, half=job.half)
-            collect()
-        model = skeleton.model
-        with clock("attach blend"):
-            metadata = job.describe(architecture.name, contract, checkpoints, model.opset_imports[""])
-            stored = attach_blend(model, states, delta)
-            fold_batch_norm(model)
-            if not job.alphas:
-                fold_constants(model, keep_small=delta is not None)
-            if job.plane:
-                pack_alpha(model, alpha_range)
-            if single_input:
-                set_ir_version(model)
-            _sign(model, metadata)
-        size = write.weight_bytes(model) // (len(states) if job.alphas else 1)
-        if weights == "embed" and size > write.EMBED_LIMIT_BYTES:
-            if single_input:
-                raise ExportError(
-                    f"the weights take {size / 1e9:.1f} GB, an ONNX file holds 2 GB, and tools with one input read one "
-                    "file; use --delta int8 or --dtype float16, or leave --single-input out"
-                )
-            weights = "external"
-            notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
-        reference = None
-        if verify:
-            judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
-            reference = Reference(architecture.network, states, judged, static)
-        make = Maker(job, skeleton.layers, reference, weights, clock, collect)
-        with staging(outputs[0].parent) as folder:
-            if job.alphas:
-                files = make.baked(model, folder, outputs)
-            else:
-                files = [make.alpha_input(model, stored, checkpoints, folder, outputs[0])]
-    return ExportReport(
-        files=tuple(files),
-        endpoints=tuple(c.name for c in checkpoints),
-        architecture=architecture.name,
-        parameters=sum(t.numel() for t in states[0].values() if t.is_floating_point()),
-        scale=contract.scale,
-        size_multiple=contract.size_multiple,
-        size_minimum=contract.size_minimum,
-        overlap=contract.overlap,
-        dtype=dtype,
-        delta=delta,
-        opset=metadata.opset,
-        lineage=related,
-        notes=(*notes, *skeleton.notes),
-        warnings=(related.warning,) if related.looks_unrelated else (),
-        seconds=clock.seconds,
-    )
+    job = ExportJob(**locals())  # the same names: what is asked has one list of them
+    refuse_existing(job.outputs, force=force)
+    check_sources(endpoints)
+    require_extra()
+    from .making.steps import make_models
 
-
-def _sign(model: ir.Model, metadata: Metadata) -> None:
-    """Write the metadata into the model, and the default of alpha as an initializer of the input's name."""
-    model.graph.name = metadata.architecture
-    model.producer_name, model.producer_version = "dni-deploy", tool_version()
-    model.metadata_props[KEY] = metadata.to_json()
-    if metadata.alpha_default is not None:
-        alpha = next(value for value in model.graph.inputs if value.name == "alpha")
-        alpha.const_value = ir.tensor(list(metadata.alpha_default), dtype=FLOAT, name="alpha")
-        model.graph.register_initializer(alpha)
+    return make_models(job)

@@ -1,20 +1,17 @@
-"""What can be told about endpoints before anything is exported."""
+"""`inspect_endpoints`: what can be told about endpoints before anything is exported."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+from .checkpoints.endpoints import Lineage
+from .extra import require_extra
+from .sources import EndpointSource, check_sources
 
-from dni_runtime import ArchitectureError
-
-from .checking.reference import probe_images
-from .checkpoints.checkpoint import EndpointSource, StateDict, read_endpoints
-from .checkpoints.endpoints import Lineage, differences, lineage
-from .graphs.blend import blend_tensors
-from .networks.architecture import build, load_endpoints
-from .networks.probe import probe, quiet_inference
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +61,8 @@ def inspect_endpoints(
     Raises CheckpointError where one cannot be read, ArchitectureError where `arch` was given and does not
     fit; a network that cannot be detected or run is only noted.
     """
-    checkpoints, notes = read_endpoints([first, second])
-    a, b = checkpoints
-    lines = differences(checkpoints)
-    name, scale = "", None
-    outputs: tuple[Statistics, ...] = ()
-    try:
-        architecture = build(arch, a, arch_args)
-        name = architecture.name
-        if not lines:
-            contract = probe(architecture)
-            scale = contract.scale
-            states = load_endpoints(architecture, checkpoints)
-            outputs = _run(architecture.network, states, probe_images(contract)[0])
-    except ArchitectureError as error:
-        if arch != "auto" and not name:
-            raise
-        notes.append(str(error))
-    return EndpointsReport(
-        endpoints=(a.name, b.name),
-        tensors=len(a.tensors),
-        parameters=sum(t.numel() for t in a.tensors.values() if t.is_floating_point()),
-        architecture=name,
-        scale=scale,
-        differences=tuple(lines),
-        lineage=None if lines else lineage(a.tensors, b.tensors),
-        outputs=outputs,
-        notes=tuple(notes),
-    )
+    check_sources([first, second])
+    require_extra()
+    from .checking.compare import compare
 
-
-def _run(network: nn.Module, states: Sequence[StateDict], image: Any) -> tuple[Statistics, ...]:
-    found = []
-    for alpha in (1.0, 0.5, 0.0):
-        network.load_state_dict(blend_tensors(states, [alpha]))
-        with quiet_inference():
-            output = network(torch.from_numpy(image)).float()
-        found.append(Statistics(alpha, float(output.mean()), float(output.std())))
-    return tuple(found)
+    return compare(first, second, arch, arch_args)

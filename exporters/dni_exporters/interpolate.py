@@ -1,26 +1,22 @@
-"""The paper's seven lines, done right: an interpolated PyTorch checkpoint."""
+"""`blend` and `write_blend`: what is refused before PyTorch is imported, and what was written."""
 
-import json
-import os
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
-from typing import Any
-
-import safetensors.torch
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from dni_runtime import Alpha, OutputError, check_alpha
-from dni_runtime.files.unfinished import staging
 
-from .checkpoints.checkpoint import Checkpoint, EndpointSource, read_endpoints
-from .checkpoints.endpoints import Lineage, check_endpoints, lineage
-from .checkpoints.nesting import state_dicts
-from .graphs.blend import blend_tensors
-from .write import refuse_existing
+from .checkpoints.endpoints import Lineage
+from .extra import require_extra
+from .outputs import refuse_existing
+from .sources import SUFFIXES, EndpointSource, check_sources
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +51,15 @@ def blend(
 
     Raises CheckpointError, EndpointError with all differences, or AlphaError.
     """
-    checkpoints, _, values = _read(endpoints, alpha, alpha_range)
-    return blend_tensors([c.tensors for c in checkpoints], values)
+    values = _check(endpoints, alpha, alpha_range)
+    from .making.blended_checkpoint import blended
+
+    return blended(endpoints, values)[0]
 
 
 def write_blend(
     endpoints: Sequence[EndpointSource],
-    output: str | os.PathLike[str],
+    output: str | PathLike[str],
     alpha: Alpha,
     *,
     alpha_range: tuple[float, float] = (0.0, 1.0),
@@ -78,53 +76,15 @@ def write_blend(
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"the output {path} has an unknown suffix; expected one of {', '.join(SUFFIXES)}")
     refuse_existing([path], force=force)
-    checkpoints, notes, values = _read(endpoints, alpha, alpha_range)
-    first = checkpoints[0]
-    theta = blend_tensors([c.tensors for c in checkpoints], values)
-    with staging(path.parent) as folder:
-        staged = folder / path.name
-        if path.suffix.lower() == ".safetensors":
-            flat = {name: tensor.contiguous() for name, tensor in theta.items()}  # channels_last is not
-            safetensors.torch.save_file(flat, staged, {"format": "pt", "dni": _describe(checkpoints, values)})
-        else:
-            torch.save(_like(first, theta), staged)
-        os.replace(staged, path)
-    return BlendReport(
-        path=path,
-        alpha=values,
-        bytes=path.stat().st_size,
-        tensors=len(theta),
-        blended=sum(t.is_floating_point() for t in theta.values()),
-        lineage=lineage(first.tensors, checkpoints[-1].tensors),
-        notes=tuple(notes),
-    )
+    values = _check(endpoints, alpha, alpha_range)
+    from .making.blended_checkpoint import write_blended
+
+    return write_blended(endpoints, path, values)
 
 
-def _read(
-    endpoints: Sequence[EndpointSource], alpha: Alpha, alpha_range: tuple[float, float]
-) -> tuple[list[Checkpoint], list[str], tuple[float, ...]]:
+def _check(endpoints: Sequence[EndpointSource], alpha: Alpha, alpha_range: tuple[float, float]) -> tuple[float, ...]:
+    """The numbers of alpha. Raises AlphaError, EndpointError, CheckpointError, or DniError where PyTorch is missing."""
     values = check_alpha(alpha, alpha_range, max(1, len(endpoints) - 1))
-    checkpoints, notes = read_endpoints(endpoints)
-    check_endpoints(checkpoints)
-    return checkpoints, notes, values
-
-
-def _like(first: Checkpoint, theta: Mapping[str, Tensor]) -> dict[str, Any]:
-    """A container like A's around `theta`: its nesting, its prefixes, and what else it says in plain values."""
-    prefixed = {first.prefix + name: tensor for name, tensor in theta.items()}
-    result: dict[str, Any] = {}
-    for nesting, tensors in state_dicts(first.container).items():
-        if nesting == first.nesting or tensors.keys() == prefixed.keys():
-            inner, outer = result, first.container
-            for key in nesting[:-1]:
-                inner, outer = inner.setdefault(key, {}), outer[key]
-            if not nesting:
-                return prefixed
-            inner.update({k: v for k, v in outer.items() if isinstance(v, str | int | float | bool)})
-            inner[nesting[-1]] = prefixed
-    return result
-
-
-def _describe(checkpoints: Sequence[Checkpoint], alpha: tuple[float, ...]) -> str:
-    endpoints = [{"file": c.name, "sha256": c.sha256} for c in checkpoints]
-    return json.dumps({"endpoints": endpoints, "alpha": alpha[0] if len(alpha) == 1 else alpha})
+    check_sources(endpoints)
+    require_extra()
+    return values

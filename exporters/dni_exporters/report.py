@@ -8,8 +8,19 @@ from typing import Any
 from dni_runtime import format_alpha
 from dni_runtime.files.printable import printable
 
-from .checking.verify import Parity
 from .checkpoints.endpoints import Lineage
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The largest difference between the written model and PyTorch at one alpha, over all probe images.
+
+    error and bound are absolute, in units of the output; bound = tolerance * max(1, |reference|max).
+    """
+
+    alpha: tuple[float, ...]
+    error: float
+    bound: float
 
 
 @dataclass(frozen=True, slots=True)

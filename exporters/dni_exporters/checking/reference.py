@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dni_exporters.checkpoints.checkpoint import StateDict
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.probe import ImageContract, quiet_inference
+from dni_exporters.sources import StateDict
 
 Array = NDArray[np.float32]
 

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,13 @@ import torch
 
 import dni_runtime
 from dni_exporters.networks.probe import quiet_inference
+from dni_exporters.report import Parity
 from dni_runtime import ModelError, ParityError
 from dni_runtime.alpha import append_planes
 
 from .reference import Array, Reference
 
-# Of max(1, |reference|max). Float32: rounding of a few thousand sums taken in another order. Float16 keeps
-# 11 bits (5e-4) of every weight and activation; the networks of the tests and an RRDBNet of 23 blocks were measured
-# to reach 2.5e-3, and deeper ones get room.
-TOLERANCE = {"float32": 1e-5, "float16": 2e-2}
-# Of weights stored in fewer bits. Measured (benchmarks/delta.py, the demo pair and an untrained Compact of 34 layers):
-# float16 2e-4 to 7e-4, int8 2e-4 to 3.4e-3. Two steps of an 8-bit image is what nobody sees.
-_DELTA_TOLERANCE = {"float16": 2e-3, "int8": 2 / 255}
 _SIZES = "the network depends on sizes in a way that tracing loses: use --static with --input-shape"
-
-
-def tolerance_of(dtype: str, delta: str | None) -> float:
-    """The tolerance for models of `dtype` whose differences are stored as `delta`, where the user sets none."""
-    return max(TOLERANCE[dtype], 0.0 if delta is None else _DELTA_TOLERANCE[delta])
-
-
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """The largest difference between the written model and PyTorch at one alpha, over all probe images.
-
-    error and bound are absolute, in units of the output; bound = tolerance * max(1, |reference|max).
-    """
-
-    alpha: tuple[float, ...]
-    error: float
-    bound: float
 
 
 def check_parity(

@@ -8,21 +8,18 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from dni_exporters.sources import EndpointSource, StateDict
 from dni_runtime import CheckpointError
 
 from .checkpoint_file import CheckpointFile
 from .nesting import NESTINGS, Nesting, state_dicts
 from .stored import AnyTensor, check_tensors, plain
-
-StateDict: TypeAlias = Mapping[str, Tensor]
-EndpointSource: TypeAlias = str | PathLike[str] | StateDict
 
 # Added by torch.nn.DataParallel and torch.compile.
 PREFIXES = ("module.", "_orig_mod.")

@@ -15,14 +15,12 @@ from typing import Any, Self
 import safetensors.torch
 from torch import Tensor
 
+from dni_exporters.sources import SUFFIXES, open_checkpoint
 from dni_runtime import CheckpointError
-from dni_runtime.files.regular_file import open_file
 
 from .stored import AnyTensor, StoredTensor, check_size, check_tensors
 from .torch_file import TorchFile, open_torch_file, too_long
 from .torch_pickle import STRUCTURE_LIMIT_BYTES
-
-SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
 class CheckpointFile:
@@ -36,12 +34,7 @@ class CheckpointFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._torch_file: TorchFile | None = None
-        try:
-            self._file = open_file(path)
-        except OSError as error:
-            raise CheckpointError(
-                f"{path} {error.strerror}; expected a checkpoint, one of {', '.join(SUFFIXES)}"
-            ) from None
+        self._file = open_checkpoint(path)
         try:
             self._state = self._look()
             self.container = self._open()
@@ -86,8 +79,6 @@ class CheckpointFile:
         return status.st_size, status.st_mtime_ns
 
     def _open(self) -> Mapping[str, Any]:
-        self._refuse_other_downloads(self._file.read(512))
-        self._file.seek(0)
         try:
             if self.path.suffix.lower() == ".safetensors":
                 return self._open_safetensors()
@@ -111,24 +102,6 @@ class CheckpointFile:
         if STRUCTURE_LIMIT_BYTES < length < self._state[0]:
             raise too_long(self.path)
         return safetensors.torch.load_file(self.path)
-
-    def _refuse_other_downloads(self, head: bytes) -> None:
-        """Say what came in the place of a checkpoint."""
-        if not head:
-            raise CheckpointError(f"{self.path} is empty; download or save it again")
-        if head.lstrip()[:1] == b"<" and b"\0" not in head:  # the length of a safetensors' header may begin so
-            raise CheckpointError(
-                f"{self.path} is a web page, not a checkpoint: the download saved the site's answer; "
-                "download the file itself"
-            )
-        if head.startswith(b"version https://git-lfs"):
-            raise CheckpointError(
-                f"{self.path} is a Git LFS pointer, not a checkpoint; fetch the file itself (git lfs pull)"
-            )
-        if head[257:262] == b"ustar":
-            raise CheckpointError(
-                f"{self.path} is a tar archive, PyTorch's format of 2016; load it in PyTorch and save it again"
-            )
 
     def _damaged(self, error: Exception) -> CheckpointError:
         if self._look() != self._state:

@@ -1,13 +1,18 @@
 """Can these endpoints be blended, and do they look as if one was fine-tuned from the other?"""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
+from dni_exporters.sources import StateDict, check_count
 from dni_runtime import EndpointError
 
-from .checkpoint import Checkpoint, StateDict
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .checkpoint import Checkpoint
 
 # Independent layers of a network have cosine similarities around 0, fine-tuned ones near 1 (the paper's
 # section 3.2 and figure 4 show the same for its filters' order); between lies a wide gap to put the line in.
@@ -42,8 +47,7 @@ def differences(endpoints: Sequence[Checkpoint]) -> list[str]:
 
 def check_endpoints(endpoints: Sequence[Checkpoint]) -> None:
     """Raise EndpointError, with the differences by name, unless `endpoints` can be blended."""
-    if len(endpoints) < 2:
-        raise EndpointError(f"{len(endpoints)} endpoint given; a blend needs at least two checkpoints")
+    check_count(len(endpoints))
     if lines := differences(endpoints):
         names = ", ".join(e.name for e in endpoints)
         more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []

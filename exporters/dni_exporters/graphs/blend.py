@@ -13,7 +13,7 @@ import torch
 from onnx_ir import tensor_adapters
 from torch import Tensor
 
-from dni_exporters.checkpoints.checkpoint import StateDict
+from dni_exporters.sources import StateDict
 
 from .delta import store_difference, store_once
 from .nodes import FLOAT, Nodes

@@ -18,8 +18,6 @@ from torch import Tensor
 
 from .nodes import FLOAT, Nodes
 
-DELTAS = ("int8", "float16")
-
 # int8 without -128, so that a difference and its opposite are stored alike.
 _LARGEST = 127
 
@@ -41,7 +39,7 @@ def store_difference(
     """The blend of a weight's `endpoints`, computed in float32, as a value of `dtype` called `name`.
 
     shares: of all endpoints but the last, float32 values of one element. axis: that of the output channels, each
-    of which has an int8 scale of its own. kind: one of DELTAS.
+    of which has an int8 scale of its own. kind: one of `job.DELTAS`.
 
     The differences are those from the last endpoint as it is stored, so that its rounding is not another
     endpoint's.

@@ -15,9 +15,6 @@ from dni_runtime import ExportError, Metadata, read_metadata
 
 from .nodes import FLOAT, Nodes
 
-SINGLE_INPUTS = ("baked", "plane")
-# ONNX Runtime 1.14 and later read it, with the IR version that belongs to it; chaiNNer has installed 1.15 to 1.23.
-SINGLE_OPSET = 18
 # Since then ReduceMax takes its axes as an input.
 _REDUCE_AXES_OPSET = 18
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dni_exporters.checkpoints.checkpoint import Checkpoint, StateDict
+from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.sources import StateDict
 from dni_runtime import ArchitectureError
 
 from .network_code import call, first_line

@@ -1,27 +1,13 @@
 """Writing models whole or not at all: everything is made in a hidden folder beside the output, then moved."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 
-from dni_runtime import OutputError
-
 # Protocol Buffers refuse messages of 2 GiB; the graph itself needs room too.
 EMBED_LIMIT_BYTES = 2**31 - 2**26
-
-
-def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
-    """Raise OutputError if one of `paths`, or its .data file, exists and may not be replaced."""
-    both = [found for path in paths for found in (path, path.with_name(f"{path.name}.data"))]
-    existing = [path for path in both if path.exists()]
-    if existing and not force:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise OutputError(f"{existing[0]}{more} exists already and is kept; replace it with --force (force=True)")
-    if folder := next((path for path in existing if path.is_dir()), None):
-        raise OutputError(f"{folder} is a folder; expected the name of a file to write")
 
 
 def save(model: ir.Model, path: Path, weights: str) -> None:

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from dni_exporters.checking.reference import Reference, probe_alphas
+from dni_exporters.checking.verify import check_parity
+from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.clock import Clock
+from dni_exporters.graphs.bake import bake
+from dni_exporters.graphs.blend import Stored
+from dni_exporters.graphs.link import link_weights
+from dni_exporters.graphs.single_input import check_single_input
+from dni_exporters.job import ExportJob
+from dni_exporters.report import ExportedFile, Parity
+
 from . import write
-from .checking.reference import Reference, probe_alphas
-from .checking.verify import Parity, check_parity
-from .checkpoints.checkpoint import Checkpoint
-from .clock import Clock
-from .graphs.bake import bake
-from .graphs.blend import Stored
-from .graphs.link import link_weights
-from .graphs.single_input import check_single_input
-from .job import Job
-from .report import ExportedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,12 @@ class Maker:
 
     layers:    module name -> value name, for naming the worst one.
     reference: None where the export is not to be verified.
-    weights:   how to store them, "embed", "external" or "link".
     collect:   frees the graphs that are done with.
     """
 
-    job: Job
+    job: ExportJob
     layers: dict[str, str]
     reference: Reference | None
-    weights: str
     clock: Clock
     collect: Callable[[], object]
 
@@ -42,12 +41,12 @@ class Maker:
     ) -> ExportedFile:
         """Write `model` as it is; `folder` is the staging folder, `stored` tells which weights to link."""
         # Linked weights are found from the final folder alone, so there the model has to be while it is checked.
-        staged = folder / output.name if self.weights != "link" else output.parent / f"{folder.name}{output.name}"
+        staged = folder / output.name if self.job.weights != "link" else output.parent / f"{folder.name}{output.name}"
         try:
             with self.clock("write"):
-                if self.weights == "link":
+                if self.job.weights == "link":
                     link_weights(model, stored, checkpoints, output.parent)
-                write.save(model, staged, self.weights)
+                write.save(model, staged, self.job.weights)
             parity = self._verify(staged, probe_alphas(len(checkpoints), self.job.alpha_range))
             return self._publish(staged, output, None, parity)
         finally:
@@ -63,9 +62,9 @@ class Maker:
         # ONNX Runtime loads and runs one file on one core while the next one and PyTorch's answer are made on another.
         with ThreadPoolExecutor(1) as checker:
             try:
-                for alpha, output in zip(self.job.alphas, outputs, strict=True):
+                for alpha, output in zip(self.job.pinned, outputs, strict=True):
                     with self.clock("bake"):
-                        write.save(bake(source, alpha), folder / output.name, self.weights)
+                        write.save(bake(source, alpha), folder / output.name, self.job.weights)
                         self.collect()
                     if self.reference is not None:
                         with self.clock("verify"):
@@ -78,13 +77,13 @@ class Maker:
                 checker.shutdown(cancel_futures=True)
         return [
             self._publish(folder / output.name, output, alpha, parity)
-            for output, alpha, parity in zip(outputs, self.job.alphas, parities, strict=True)
+            for output, alpha, parity in zip(outputs, self.job.pinned, parities, strict=True)
         ]
 
     def _verify(self, staged: Path, alphas: list[tuple[float, ...]]) -> tuple[Parity, ...]:
         if self.job.single_input:
             check_single_input(staged)
-        if self.reference is None or self.job.tolerance is None:
+        if self.reference is None:
             return ()
         with self.clock("verify"):
             return tuple(check_parity(staged, self.reference, alphas, self.job.tolerance, self.layers))

@@ -1,0 +1,24 @@
+"""The extra `export`: PyTorch and what else reads checkpoints and writes models."""
+
+from importlib.util import find_spec
+
+from dni_runtime import DniError
+
+_PACKAGES = ("torch", "safetensors", "onnx_ir", "onnxscript")
+
+
+def require_extra() -> None:
+    """Raise DniError, with the pip command, where one of its packages is not installed. Imports none of them."""
+    for name in _PACKAGES:
+        if not _is_installed(name):
+            raise DniError(
+                f"reading checkpoints and exporting need {name}, which is not installed: "
+                'pip install "dni-deploy[export]"'
+            )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,72 @@
+"""The paper's seven lines, done right: an interpolated PyTorch checkpoint, in a container like the first endpoint's."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
+from dni_exporters.checkpoints.endpoints import check_endpoints, lineage
+from dni_exporters.checkpoints.nesting import state_dicts
+from dni_exporters.graphs.blend import blend_tensors
+from dni_exporters.interpolate import BlendReport
+from dni_exporters.sources import EndpointSource
+from dni_runtime.files.unfinished import staging
+
+
+def blended(
+    endpoints: Sequence[EndpointSource], alpha: tuple[float, ...]
+) -> tuple[dict[str, Tensor], list[Checkpoint], list[str]]:
+    """theta(alpha), what was read for it, and notes for the user. Raises CheckpointError or EndpointError."""
+    checkpoints, notes = read_endpoints(endpoints)
+    check_endpoints(checkpoints)
+    return blend_tensors([c.tensors for c in checkpoints], alpha), checkpoints, notes
+
+
+def write_blended(endpoints: Sequence[EndpointSource], path: Path, alpha: tuple[float, ...]) -> BlendReport:
+    """Write theta(alpha) to `path`. Raises as `blended`, and OutputError; nothing is written then."""
+    theta, checkpoints, notes = blended(endpoints, alpha)
+    first = checkpoints[0]
+    with staging(path.parent) as folder:
+        staged = folder / path.name
+        if path.suffix.lower() == ".safetensors":
+            flat = {name: tensor.contiguous() for name, tensor in theta.items()}  # channels_last is not
+            safetensors.torch.save_file(flat, staged, {"format": "pt", "dni": _describe(checkpoints, alpha)})
+        else:
+            torch.save(_like(first, theta), staged)
+        os.replace(staged, path)
+    return BlendReport(
+        path=path,
+        alpha=alpha,
+        bytes=path.stat().st_size,
+        tensors=len(theta),
+        blended=sum(t.is_floating_point() for t in theta.values()),
+        lineage=lineage(first.tensors, checkpoints[-1].tensors),
+        notes=tuple(notes),
+    )
+
+
+def _like(first: Checkpoint, theta: Mapping[str, Tensor]) -> dict[str, Any]:
+    """A container like A's around `theta`: its nesting, its prefixes, and what else it says in plain values."""
+    prefixed = {first.prefix + name: tensor for name, tensor in theta.items()}
+    result: dict[str, Any] = {}
+    for nesting, tensors in state_dicts(first.container).items():
+        if nesting == first.nesting or tensors.keys() == prefixed.keys():
+            inner, outer = result, first.container
+            for key in nesting[:-1]:
+                inner, outer = inner.setdefault(key, {}), outer[key]
+            if not nesting:
+                return prefixed
+            inner.update({k: v for k, v in outer.items() if isinstance(v, str | int | float | bool)})
+            inner[nesting[-1]] = prefixed
+    return result
+
+
+def _describe(checkpoints: Sequence[Checkpoint], alpha: tuple[float, ...]) -> str:
+    endpoints = [{"file": c.name, "sha256": c.sha256} for c in checkpoints]
+    return json.dumps({"endpoints": endpoints, "alpha": alpha[0] if len(alpha) == 1 else alpha})

@@ -1,0 +1,69 @@
+"""The model says what it is: its metadata, its producer, and the default of alpha."""
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import onnx_ir as ir
+
+from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.graphs.nodes import FLOAT
+from dni_exporters.job import ExportJob
+from dni_exporters.networks.probe import ImageContract
+from dni_runtime import Endpoint, ExportError, Metadata
+from dni_runtime.metadata import KEY
+
+# Since then DequantizeLinear takes a scale for each channel (onnx/docs/Changelog.md).
+_INT8_OPSET = 13
+
+
+def describe(
+    job: ExportJob, architecture: str, contract: ImageContract, checkpoints: Sequence[Checkpoint], opset: int
+) -> Metadata:
+    """The metadata of the model.
+
+    Raises ExportError where `opset`, which the model came out with, is not the one that was asked for.
+    """
+    if job.wanted_opset not in (None, opset):
+        raise ExportError(
+            f"the model came out with opset {opset}, --opset asked for {job.wanted_opset}; PyTorch could not convert "
+            "it: leave --opset out or ask for the one it made"
+        )
+    if job.delta == "int8" and opset < _INT8_OPSET:
+        raise ExportError(
+            f"--delta int8 needs opset {_INT8_OPSET} or later, where DequantizeLinear has a scale for each "
+            f"channel; the model is of opset {opset}"
+        )
+    return Metadata(
+        endpoints=tuple(Endpoint(c.name, c.sha256) for c in checkpoints),
+        alpha_range=job.alpha_range,
+        alpha_default=job.default,
+        alpha_plane=job.plane,
+        architecture=architecture,
+        scale=contract.scale,
+        size_multiple=contract.size_multiple,
+        size_minimum=contract.size_minimum,
+        overlap=contract.overlap,
+        color={1: "L", 3: "RGB"}.get(contract.input_shape[1], ""),
+        dtype=job.dtype,
+        opset=opset,
+        tool=f"dni-deploy {_tool_version()}",
+    )
+
+
+def sign(model: ir.Model, metadata: Metadata) -> None:
+    """Write the metadata into the model, and the default of alpha as an initializer of the input's name."""
+    model.graph.name = metadata.architecture
+    model.producer_name, model.producer_version = "dni-deploy", _tool_version()
+    model.metadata_props[KEY] = metadata.to_json()
+    if metadata.alpha_default is not None:
+        alpha = next(value for value in model.graph.inputs if value.name == "alpha")
+        alpha.const_value = ir.tensor(list(metadata.alpha_default), dtype=FLOAT, name="alpha")
+        model.graph.register_initializer(alpha)
+
+
+def _tool_version() -> str:
+    """This package's version, empty for a bare clone on sys.path."""
+    try:
+        return version("dni-deploy")
+    except PackageNotFoundError:
+        return ""

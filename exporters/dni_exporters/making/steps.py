@@ -1,0 +1,115 @@
+"""From checkpoints to verified ONNX files: the order of the steps, nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import onnx_ir as ir
+from torch import nn
+
+from dni_exporters.checking.reference import Reference
+from dni_exporters.checkpoints.checkpoint import read_endpoints
+from dni_exporters.checkpoints.endpoints import check_endpoints, lineage
+from dni_exporters.clock import Clock
+from dni_exporters.graphs.blend import Stored, attach_blend
+from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
+from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
+from dni_exporters.job import ExportJob
+from dni_exporters.networks.architecture import build, load_endpoints
+from dni_exporters.networks.probe import ImageContract, probe
+from dni_exporters.networks.skeleton import trace
+from dni_exporters.networks.unfuse import unfuse
+from dni_exporters.report import ExportReport
+from dni_exporters.sources import StateDict
+from dni_runtime import ExportError
+from dni_runtime.files.unfinished import staging
+
+from . import write
+from .collecting import collecting_by_hand
+from .make import Maker
+from .sign import describe, sign
+
+
+def make_models(job: ExportJob) -> ExportReport:
+    """Write the models of `job`, all or none. Raises a DniError."""
+    clock = Clock(job.progress)
+    with clock("read endpoints"):
+        checkpoints, notes = read_endpoints(job.endpoints)
+        check_endpoints(checkpoints)
+    with clock("build network"):
+        architecture = build(job.arch, checkpoints[0], job.arch_args)
+        states = load_endpoints(architecture, checkpoints)
+        checkpoints = [c.without_tensors() for c in checkpoints]
+    with clock("probe network"):
+        contract = probe(architecture, job.input_shape, static=job.static)
+        notes += unfuse(architecture.network, contract.input_shape)
+        related = min((lineage(states[0], b) for b in states[1:]), key=lambda found: found.overall_cosine)
+    with collecting_by_hand() as collect:
+        with clock("trace network"):
+            skeleton = trace(
+                architecture.network, contract.input_shape, static=job.static, opset=job.wanted_opset, half=job.half
+            )
+            collect()
+        model = skeleton.model
+        with clock("attach blend"):
+            metadata = describe(job, architecture.name, contract, checkpoints, model.opset_imports[""])
+            stored = _attach(model, states, job)
+            sign(model, metadata)
+        if _is_too_large(model, len(states), job):
+            job = replace(job, weights="external")
+            notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
+        reference = _reference(architecture.network, states, contract, job) if job.verify else None
+        make = Maker(job, skeleton.layers, reference, clock, collect)
+        outputs = job.outputs
+        with staging(outputs[0].parent) as folder:
+            if job.baked:
+                files = make.baked(model, folder, outputs)
+            else:
+                files = [make.alpha_input(model, stored, checkpoints, folder, outputs[0])]
+    return ExportReport(
+        files=tuple(files),
+        endpoints=tuple(c.name for c in checkpoints),
+        architecture=architecture.name,
+        parameters=sum(t.numel() for t in states[0].values() if t.is_floating_point()),
+        scale=contract.scale,
+        size_multiple=contract.size_multiple,
+        size_minimum=contract.size_minimum,
+        overlap=contract.overlap,
+        dtype=job.dtype,
+        delta=job.delta,
+        opset=metadata.opset,
+        lineage=related,
+        notes=(*notes, *skeleton.notes),
+        warnings=(related.warning,) if related.looks_unrelated else (),
+        seconds=clock.seconds,
+    )
+
+
+def _attach(model: ir.Model, states: Sequence[StateDict], job: ExportJob) -> Stored:
+    """Make the alpha-input model of a skeleton; returns where its weights come from."""
+    stored = attach_blend(model, states, job.delta)
+    fold_batch_norm(model)
+    if not job.baked:
+        fold_constants(model, keep_small=job.delta is not None)
+    if job.plane:
+        pack_alpha(model, job.alpha_range)
+    if job.single_input:
+        set_ir_version(model)
+    return stored
+
+
+def _is_too_large(model: ir.Model, endpoint_count: int, job: ExportJob) -> bool:
+    """Whether the weights have to be in a file of their own. Raises ExportError where they must not."""
+    size = write.weight_bytes(model) // (endpoint_count if job.baked else 1)
+    if job.weights != "embed" or size <= write.EMBED_LIMIT_BYTES:
+        return False
+    if job.single_input:
+        raise ExportError(
+            f"the weights take {size / 1e9:.1f} GB, an ONNX file holds 2 GB, and tools with one input read one "
+            "file; use --delta int8 or --dtype float16, or leave --single-input out"
+        )
+    return True
+
+
+def _reference(network: nn.Module, states: Sequence[StateDict], contract: ImageContract, job: ExportJob) -> Reference:
+    judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
+    return Reference(network, states, judged, job.static)

@@ -1,0 +1,64 @@
+"""What endpoints are given as, and what can be refused of them before PyTorch is imported to read them."""
+
+from collections.abc import Mapping, Sequence
+from io import BufferedReader
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from dni_runtime import CheckpointError, EndpointError
+from dni_runtime.files.regular_file import open_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+StateDict: TypeAlias = "Mapping[str, Tensor]"
+EndpointSource: TypeAlias = "str | PathLike[str] | StateDict"
+
+# Of checkpoints, read and written.
+SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+
+
+def check_sources(sources: Sequence[EndpointSource]) -> None:
+    """Raise EndpointError for too few endpoints, CheckpointError for a file that by its first bytes can be none."""
+    check_count(len(sources))
+    for source in sources:
+        if not isinstance(source, Mapping):
+            open_checkpoint(Path(source)).close()
+
+
+def check_count(count: int) -> None:
+    """Raise EndpointError unless there is something to blend."""
+    if count < 2:
+        raise EndpointError(f"{count} endpoint given; a blend needs at least two checkpoints")
+
+
+def open_checkpoint(path: Path) -> BufferedReader:
+    """Open what may be a checkpoint, to read it from its beginning. Raises CheckpointError where it can be none."""
+    try:
+        file = open_file(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} {error.strerror}; expected a checkpoint, one of {', '.join(SUFFIXES)}") from None
+    try:
+        _refuse_other_downloads(path, file.read(512))
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _refuse_other_downloads(path: Path, head: bytes) -> None:
+    """Say what came in the place of a checkpoint."""
+    if not head:
+        raise CheckpointError(f"{path} is empty; download or save it again")
+    if head.lstrip()[:1] == b"<" and b"\0" not in head:  # the length of a safetensors' header may begin so
+        raise CheckpointError(
+            f"{path} is a web page, not a checkpoint: the download saved the site's answer; download the file itself"
+        )
+    if head.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{path} is a Git LFS pointer, not a checkpoint; fetch the file itself (git lfs pull)")
+    if head[257:262] == b"ustar":
+        raise CheckpointError(
+            f"{path} is a tar archive, PyTorch's format of 2016; load it in PyTorch and save it again"
+        )
