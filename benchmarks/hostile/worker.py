@@ -69,8 +69,8 @@ def import_all(kinds: Iterable[str]) -> None:
         import dni_deploy.ship.triton.repository
         import dni_deploy.ship.web.site  # noqa: F401
     if "checkpoint" in kinds:
-        import dni_exporters.inspection
-        import dni_exporters.interpolate  # noqa: F401
+        import dni_exporters.checking.compare
+        import dni_exporters.making.blended_checkpoint  # noqa: F401
 
 
 def _try_part(cases: Sequence[Case]) -> list[Outcome]:

@@ -11,7 +11,8 @@ from exporting import assert_close, blended, expected, photo, run, small_pair
 from networks import Weights, pair
 
 import dni_runtime
-from dni_exporters import export, write
+from dni_exporters import export
+from dni_exporters.making import write
 from dni_runtime import ExportError
 
 IMAGE = photo(2, 3, 20, 28)

@@ -70,7 +70,7 @@ def test_an_endpoint_that_cannot_be_read(endpoints: list[Path], tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["c.onnx", "c.bin", "c"])
 def test_an_unknown_suffix(endpoints: list[Path], tmp_path: Path, name: str):
-    with pytest.raises(OutputError, match=r"has an unknown suffix; expected one of \.safetensors, \.pth, \.pt, \.ckpt"):
+    with pytest.raises(OutputError, match=r"has an unknown suffix; expected one of \.pth, \.pt, \.ckpt, \.safetensors"):
         write_blend(endpoints, tmp_path / name, 0.5)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dni_exporters.write import publish, refuse_existing
+from dni_exporters.making.write import publish
+from dni_exporters.outputs import refuse_existing
 from dni_runtime import OutputError
 from dni_runtime.files.unfinished import staging
 

@@ -1,13 +1,14 @@
 """What PyTorch computes, at any alpha, on small images: the judge of everything that is written."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.probe import ImageContract, quiet_inference
@@ -19,7 +20,7 @@ Array = NDArray[np.float32]
 class Reference:
     """PyTorch as the judge: the network with blended weights loaded into it, on two small images.
 
-    Threads may share it: the network is one, so hold `lock` from `load` on for as long as its weights matter.
+    Threads may share it and take turns.
     """
 
     def __init__(
@@ -28,22 +29,22 @@ class Reference:
         self.network = network
         self.endpoints = endpoints
         self.images = probe_images(contract, static=static)
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
         self._outputs: dict[tuple[float, ...], list[Array]] = {}
 
-    def load(self, alpha: Sequence[float]) -> None:
-        """Load theta(alpha) into the network."""
+    def _load(self, alpha: Sequence[float]) -> None:
+        """Load theta(alpha) into the network, whose weights matter as long as the lock is held."""
         self.network.load_state_dict(blend_tensors(self.endpoints, alpha), strict=True)
 
     def outputs(self, alpha: Sequence[float]) -> list[Array]:
         """The network's output at `alpha` for every probe image, float32 (N,C,H,W); computed once."""
-        with self.lock:
+        with self._lock:
             if tuple(alpha) not in self._outputs:
                 self._outputs[tuple(alpha)] = self._run(alpha)
             return self._outputs[tuple(alpha)]
 
     def _run(self, alpha: Sequence[float]) -> list[Array]:
-        self.load(alpha)
+        self._load(alpha)
         with quiet_inference():
             return [self.network(torch.from_numpy(image)).float().numpy() for image in self.images]
 
@@ -51,21 +52,41 @@ class Reference:
         """The first module whose output has an element above `limit`, in the order of computation."""
         found: list[str] = []
 
-        def look(name: str, output: Any) -> None:
-            if isinstance(output, torch.Tensor) and not bool((output.abs() <= limit).all()):
+        def look(name: str, output: Tensor) -> None:
+            if not bool((output.abs() <= limit).all()):
                 found.append(name or type(self.network).__name__)
 
-        with self.lock:
-            hooks = [
-                module.register_forward_hook(lambda _m, _i, output, name=name: look(name, output))
-                for name, module in self.network.named_modules()
-            ]
-            try:
-                self._run(alpha)
-            finally:
-                for hook in hooks:
-                    hook.remove()
+        with self._lock, self._watching(look):
+            self._run(alpha)
         return found[0] if found else None
+
+    def layer_outputs(self, alpha: Sequence[float], image: Array, names: Container[str]) -> dict[str, Array]:
+        """What those of the modules `names` that give a tensor compute for `image`, by name, in float32."""
+        found: dict[str, Array] = {}
+
+        def look(name: str, output: Tensor) -> None:
+            if name in names:
+                found[name] = output.float().numpy().copy()  # what follows may work in place
+
+        with self._lock:
+            self._load(alpha)
+            with self._watching(look), quiet_inference():
+                self.network(torch.from_numpy(image))
+        return found
+
+    @contextmanager
+    def _watching(self, look: Callable[[str, Tensor], None]) -> Iterator[None]:
+        """Call `look` with the name of every module and the tensor that it gives."""
+
+        def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+            return lambda _module, _inputs, output: look(name, output) if isinstance(output, Tensor) else None
+
+        hooks = [module.register_forward_hook(hook(name)) for name, module in self.network.named_modules()]
+        try:
+            yield
+        finally:
+            for each in hooks:
+                each.remove()
 
 
 def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array]:

@@ -100,12 +100,12 @@ def _choose(found: Sequence[Mapping[Nesting, Any]], names: Sequence[str]) -> tup
     return chosen, ["weights taken from " + ", ".join(taken)]
 
 
-def _container(source: CheckpointFile | StateDict) -> Mapping[str, Any]:
+def _container(source: "CheckpointFile | StateDict") -> Mapping[str, Any]:
     return source.container if isinstance(source, CheckpointFile) else source
 
 
 def _read(
-    source: CheckpointFile | StateDict, name: str, described: Mapping[str, AnyTensor], nesting: Nesting
+    source: "CheckpointFile | StateDict", name: str, described: Mapping[str, AnyTensor], nesting: Nesting
 ) -> Checkpoint:
     if isinstance(source, CheckpointFile):
         tensors, prefix = strip_prefix(source.read(described))

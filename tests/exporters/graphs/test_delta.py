@@ -17,8 +17,9 @@ import dni_runtime
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
 from dni_deploy.image_files.read_write import read_image
 from dni_exporters import export
-from dni_exporters.checking.verify import tolerance_of
-from dni_exporters.graphs.delta import DELTAS, quantise
+from dni_exporters.checking.tolerance import tolerance_of
+from dni_exporters.graphs.delta import quantise
+from dni_exporters.job import DELTAS
 from dni_runtime import ExportError, ParityError
 
 IMAGE = photo(2, 3, 28, 12)

@@ -14,7 +14,7 @@ from onnx_models import METADATA, GraphBuilder, finish, save
 
 from dni_deploy.bench.approaches.baked import write_baked
 from dni_exporters import export
-from dni_exporters.graphs.delta import DELTAS
+from dni_exporters.job import DELTAS
 from dni_runtime import load, pin
 from dni_runtime.cuda.on_device import OnDevice
 from dni_runtime.onnx_files.declared import Declared
