@@ -3,19 +3,15 @@
     dni_deploy.export(["A.pth", "B.pth"], "model.onnx", alpha_input=True)
     theta = dni_deploy.blend(["A.pth", "B.pth"], alpha=0.3)
 
-The models run with `dni_runtime`. PyTorch is imported by the first use of `blend`, `export` or
+The models run with `dni_runtime`. PyTorch is imported by the first call of `blend`, `export` or
 `write_blend`, not by importing this package.
 """
 
-from typing import TYPE_CHECKING, Any
+from dni_exporters import blend, export, write_blend
 
-from .extras import import_exporters
 from .image_files.read_write import read_image, write_image
 from .photographs.contact_sheet import contact_sheet
 from .photographs.enhance_files import EnhancedFile, enhance_files
-
-if TYPE_CHECKING:
-    from dni_exporters import blend, export, write_blend
 
 __all__ = [
     "EnhancedFile",
@@ -27,9 +23,3 @@ __all__ = [
     "write_blend",
     "write_image",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("blend", "export", "write_blend"):
-        return getattr(import_exporters(), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,30 +1,11 @@
 """Optional parts: imported when they are needed, with the pip command in the error where they are missing."""
 
-from importlib.util import find_spec
 from types import ModuleType
 
 from dni_runtime import DniError
 
-_EXPORT_PACKAGES = ("torch", "torchvision", "onnxscript", "onnx_ir", "safetensors", "spandrel")
 _RAY_PACKAGES = ("fsspec", "numpy", "pandas", "pyarrow", "ray")
 _TRITON_PACKAGES = ("google", "grpc", "packaging", "rapidjson", "tritonclient", "urllib3")
-
-
-def import_exporters() -> ModuleType:
-    """The package `dni_exporters`. Raises DniError where PyTorch or another of its packages is missing."""
-    try:
-        import dni_exporters
-
-        if find_spec("onnxscript") is None:  # imported late, deep inside an export
-            raise ModuleNotFoundError(name="onnxscript")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in _EXPORT_PACKAGES:
-            raise
-        raise DniError(
-            f"reading checkpoints and exporting need {error.name}, which is not installed: "
-            'pip install "dni-deploy[export]"'
-        ) from None
-    return dni_exporters
 
 
 def import_model_config() -> ModuleType:

@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 from onnx_models import conv_stack, noise, save
 
+from dni_exporters.extra import PACKAGES as EXTRA
 from dni_runtime import DniError, load
 from dni_runtime.providers.nvidia import gpu_count
 
@@ -52,6 +53,8 @@ def needs(file: Path) -> frozenset[str]:
             waiting += ours
             if not ours:
                 packages.add(name.partition(".")[0])
+            elif current.parent == FOLDER and name.startswith("dni_exporters."):
+                packages.update(EXTRA)  # which its functions import when they are called
     return frozenset(packages - sys.stdlib_module_names)
 
 

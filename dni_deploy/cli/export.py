@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+import dni_exporters
 from dni_deploy import terminal
-from dni_deploy.extras import import_exporters
+from dni_exporters.job import DELTAS, DTYPES, SINGLE_INPUTS, WEIGHTS
 
 from . import options
 from .errors import Command, parsed
@@ -32,26 +33,26 @@ from .parsers import parse_shape
 @click.option("--opset", type=int, help="ONNX operator set, asserted on what was written.")
 @click.option(
     "--dtype",
-    type=click.Choice(["float32", "float16"]),
+    type=click.Choice(DTYPES),
     default="float32",
     show_default=True,
     help="Of weights and computation (with --delta: of computation); input and output are float32.",
 )
 @click.option(
     "--delta",
-    type=click.Choice(["int8", "float16"]),
+    type=click.Choice(DELTAS),
     help="A smaller file, with --alpha-input: the last endpoint stored as float16, the difference of each other one "
     "from it as int8 (3 bytes a weight for two endpoints) or float16 (4 bytes).",
 )
 @click.option(
     "--single-input",
-    type=click.Choice(["baked", "plane"]),
+    type=click.Choice(SINGLE_INPUTS),
     help="For tools that feed one input (vs-mlrt, chaiNNer): check that they take what --alpha X makes, or, with "
     "--alpha-input, read alpha from a constant fourth channel of the image.",
 )
 @click.option(
     "--weights",
-    type=click.Choice(["embed", "external", "link"]),
+    type=click.Choice(WEIGHTS),
     default="embed",
     show_default=True,
     help="In the file, in OUT.data, or read from the endpoints' .safetensors.",
@@ -85,7 +86,7 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
     if settings["alpha_input"] == bool(settings["alphas"]):
         raise click.UsageError("give either --alpha-input (alpha at run time) or --alpha X (baked), not both or none")
     with terminal.status("loading PyTorch") as step:
-        report = import_exporters().export(endpoints, output, verify=not no_verify, progress=step, **settings)
+        report = dni_exporters.export(endpoints, output, verify=not no_verify, progress=step, **settings)
     terminal.remark(report.notes, report.warnings)
     terminal.say_json(report.to_dict()) if as_json else terminal.say(*report.summary().split("\n"))
 
@@ -105,7 +106,7 @@ def blend(endpoints: tuple[Path, ...], alpha: Any, output: Path, as_json: bool, 
       dni blend A.pth B.pth --alpha 0.3 -o C.safetensors
     """
     with terminal.status("blending"):
-        report = import_exporters().write_blend(endpoints, output, alpha, **settings)
+        report = dni_exporters.write_blend(endpoints, output, alpha, **settings)
     terminal.remark(report.notes, [report.lineage.warning])
     if as_json:
         terminal.say_json(report.to_dict())

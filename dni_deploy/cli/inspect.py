@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
+import dni_exporters
 from dni_deploy import terminal
-from dni_deploy.extras import import_exporters
+from dni_exporters.sources import SUFFIXES
 
 from . import options
 from .errors import Command
-
-CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 
 
 @click.command(cls=Command)
@@ -29,7 +28,7 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: dict[str, Any], as_js
     """
     from . import tables
 
-    if len(files) == 1 and files[0].suffix.lower() not in CHECKPOINT_SUFFIXES:
+    if len(files) == 1 and files[0].suffix.lower() not in SUFFIXES:
         from dni_deploy.model_report import inspect_model
 
         model = inspect_model(files[0])
@@ -39,7 +38,7 @@ def inspect(files: tuple[Path, ...], arch: str, arch_args: dict[str, Any], as_js
         kind = "checkpoint" if len(files) == 1 else "files"
         raise click.UsageError(f"{len(files)} {kind} given; expected two checkpoints or one ONNX model")
     with terminal.status("comparing"):
-        report = import_exporters().inspect_endpoints(*files, arch=arch, arch_args=arch_args)
+        report = dni_exporters.inspect_endpoints(*files, arch=arch, arch_args=arch_args)
     terminal.remark(report.notes, [report.lineage.warning] if report.lineage else [])
     terminal.say_json(report.to_dict()) if as_json else tables.print_endpoints(report)
     if report.differences:

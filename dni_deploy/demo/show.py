@@ -11,10 +11,11 @@ import onnx
 
 import dni_runtime
 from dni_deploy import terminal
-from dni_deploy.extras import import_exporters
 from dni_deploy.image_files.read_write import read_image, write_image
 from dni_deploy.photographs.contact_sheet import contact_sheet
 from dni_deploy.photographs.enhance_files import enhance_files
+from dni_exporters import export
+from dni_exporters.extra import require_extra
 from dni_runtime import DniError, OutputError
 from dni_runtime.files.unfinished import unfinished_file
 from dni_runtime.onnx_files.external_data import read_tensor
@@ -63,13 +64,12 @@ def show(folder: Path, *, force: bool = False) -> None:
 def _make_model(path: Path, *, force: bool, progress: Callable[[str], None]) -> str:
     """Write the alpha-input model to `path`; returns one line about it."""
     try:
-        exporters = import_exporters()
+        require_extra()
     except DniError as missing:
         terminal.remark([f"{missing}; what comes with the demo was exported before"])
         _copy_exported(path)
         return f"{path}  {path.stat().st_size / 1e6:.2f} MB  alpha-input"
-    summary: str = exporters.export([WEAK, STRONG], path, alpha_input=True, force=force, progress=progress).summary()
-    return summary
+    return export([WEAK, STRONG], path, alpha_input=True, force=force, progress=progress).summary()
 
 
 def _copy_exported(path: Path) -> None:

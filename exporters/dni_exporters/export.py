@@ -47,7 +47,9 @@ def export(
     output:        the file to write; with several `alphas` the folder for `alpha-X.onnx` files.
     alpha_input:   one model with inputs `input` float32 (N,C,H,W) and `alpha` float32 (K-1), K endpoints.
     alphas:        instead: alpha of each baked model.
-    arch:          see `dni_exporters.networks.architecture.build`; `arch_args` are its keyword arguments.
+    arch:          the network: "auto" (found by spandrel), a name that spandrel knows, "module:callable" or
+                   "path.py:callable" that makes it, or a built network.
+    arch_args:     keyword arguments of that callable.
     alpha_range:   the alphas that the model will accept; (0, 1) interpolates, wider ranges extrapolate.
     alpha_default: used by callers that give none. Some runtimes freeze or ignore an input with a default.
     input_shape:   (N,C,H,W) to trace with; found by itself for most networks.

@@ -1,5 +1,7 @@
 """What an export is asked to be: its arguments in one object, checked once, without PyTorch."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -38,7 +40,7 @@ class ExportJob:
     output: str | PathLike[str]
     alpha_input: bool
     alphas: Sequence[Alpha] | None
-    arch: "str | nn.Module"
+    arch: str | nn.Module
     arch_args: Mapping[str, Any] | None
     alpha_range: tuple[float, float]
     alpha_default: Alpha | None

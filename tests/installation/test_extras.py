@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pydoc
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from commands import Result, denoiser, dni, names, photo, python
 from onnx_models import conv_stack, save
 
 import dni_deploy
+import dni_exporters
 from dni_deploy.demo import STRONG, WEAK
-from dni_deploy.extras import import_exporters
 
 __all__ = ["denoiser", "photo"]
 
@@ -71,7 +72,7 @@ def test_the_demo_runs_without_pytorch_and_says_what_is_missing(tmp_path: Path):
 
 
 def test_models_run_and_are_inspected_without_any_of_it(denoiser: Path, photo: Path, tmp_path: Path):
-    everything = "torch,torchvision,spandrel,safetensors,onnxscript,onnx_ir,dni_exporters"
+    everything = "torch,torchvision,spandrel,safetensors,onnxscript,onnx_ir"
     run = without(everything, "run", denoiser, photo, "--alpha", "0.5", "-o", tmp_path / "out.png").assert_ok()
     assert run.out.startswith(str(tmp_path / "out.png"))
     assert "weak.safetensors" in without(everything, "inspect", denoiser).assert_ok().out
@@ -80,15 +81,22 @@ def test_models_run_and_are_inspected_without_any_of_it(denoiser: Path, photo: P
 
 def test_from_python_it_is_the_same_sentence():
     program = HIDE + (
-        "import dni_deploy, dni_runtime\n"
-        "for name in ('export', 'blend', 'write_blend'):\n"
+        "import dni_deploy, dni_exporters, dni_runtime\n"
+        "pair = sys.argv[1:]\n"
+        "for call in (\n"
+        "    lambda: dni_deploy.export(pair, 'm.onnx', alpha_input=True),\n"
+        "    lambda: dni_deploy.blend(pair, 0.5),\n"
+        "    lambda: dni_deploy.write_blend(pair, 'c.pth', 0.5),\n"
+        "    lambda: dni_exporters.inspect_endpoints(*pair),\n"
+        "    lambda: dni_exporters.read_endpoints,\n"
+        "):\n"
         "    try:\n"
-        "        getattr(dni_deploy, name)\n"
+        "        call()\n"
         "    except dni_runtime.DniError as error:\n"
         "        print(error)\n"
     )
-    lines = python(program, "torch").assert_ok().out.splitlines()
-    assert lines == [f"reading checkpoints and exporting need torch, which is not installed: {PIP}"] * 3
+    lines = python(program, "torch", WEAK, STRONG).assert_ok().out.splitlines()
+    assert lines == [f"reading checkpoints and exporting need torch, which is not installed: {PIP}"] * 5
 
 
 def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
@@ -107,6 +115,11 @@ def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
         "dni_deploy.demo.show",
         "dni_deploy.frames",
         "dni_deploy.ship",
+        "dni_exporters",
+        "dni_exporters.export",
+        "dni_exporters.inspection",
+        "dni_exporters.interpolate",
+        "dni_exporters.job",
     ],
 )
 def test_importing_loads_no_pytorch(module: str):
@@ -114,19 +127,21 @@ def test_importing_loads_no_pytorch(module: str):
 
 
 def test_the_check_above_can_fail():
-    assert loaded_by("import dni_deploy; dni_deploy.blend") == ["dni_exporters", "safetensors", "torch"]
+    assert loaded_by("import dni_exporters; dni_exporters.read_endpoints") == ["safetensors", "torch"]
 
 
 def loaded_by(statement: str) -> list[str]:
-    heavy = "('dni_exporters', 'grpc', 'onnxscript', 'ray', 'safetensors', 'spandrel', 'torch', 'tritonclient')"
+    heavy = "('grpc', 'onnx_ir', 'onnxscript', 'ray', 'safetensors', 'spandrel', 'torch', 'tritonclient')"
     program = f"{statement}\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
     return python(program).assert_ok().out.split()
 
 
-def test_what_is_loaded_late_is_the_exporters_own():
-    exporters = import_exporters()
+def test_what_needs_pytorch_is_the_exporters_own_and_shown():
+    shown = pydoc.plaintext.document(dni_deploy)
     for name in ("blend", "export", "write_blend"):
-        assert getattr(dni_deploy, name) is getattr(exporters, name)
+        assert getattr(dni_deploy, name) is getattr(dni_exporters, name)
+        assert name in dir(dni_deploy)
+        assert f"    {name}(endpoints: " in shown
     with pytest.raises(AttributeError, match="module 'dni_deploy' has no attribute 'nothing'"):
         _ = dni_deploy.nothing
 
