@@ -79,7 +79,8 @@ def folder(tmp_path: Path) -> Path:
 def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
     pair = [str(WEAK), str(STRONG)]
     new, wanted = str(folder / "m.onnx"), {"alpha_input": True}
-    exports: list[tuple[str, list[str], str, dict[str, Any]]] = [
+    linked = {**wanted, "weights": "link"}
+    exports: list[tuple[str, list[Any], str, dict[str, Any]]] = [
         ("CheckpointError none.pth does not exist", [pair[0], "none.pth"], new, wanted),
         ("CheckpointError none.pth does not exist", ["none.pth", pair[1]], new, wanted),
         (f"CheckpointError {folder} is a folder", [pair[0], str(folder)], new, wanted),
@@ -104,6 +105,10 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
             {**wanted, "delta": "int8", "weights": "link"},
         ),
         ("ExportError --single-input baked is for --alpha X", pair, new, {**wanted, "single_input": "baked"}),
+        ("ExportError --weights link needs .safetensors endpoints, endpoint 1 is none", [{}, {}], new, linked),
+        ("ExportError --weights link: ", pair, new, linked),
+        ("ArchitectureError --arch-arg is for a network given as code", pair, new, {**wanted, "arch_args": {"a": 1}}),
+        ("ArchitectureError --arch: there is no file net.py", pair, new, {**wanted, "arch": "net.py:Net"}),
         ("ExportError dtype is 'int8'", pair, new, {**wanted, "dtype": "int8"}),
         ("ExportError atol is -1", pair, new, {**wanted, "atol": -1}),
     ]
@@ -138,5 +143,5 @@ def test_the_check_above_can_fail(folder: Path):
     """A network that is not known is found out with PyTorch."""
     call = ("export", [[str(WEAK), str(STRONG)], "m.onnx"], {"alpha_input": True, "arch": "Nothing"})
     message, loaded = python(CALLS, json.dumps([call]), cwd=folder).assert_ok().out.splitlines()
-    assert message.startswith("ArchitectureError 'Nothing'")
+    assert message.startswith("ArchitectureError --arch 'Nothing' is no network that spandrel knows")
     assert "torch" in loaded.split()

@@ -6,9 +6,9 @@ PyTorch is imported by the first use of what needs it, not by importing this pac
 import importlib
 import typing
 
+from . import extra
 from .checkpoints.endpoints import Lineage, check_endpoints, differences, lineage
 from .export import export
-from .extra import require_extra
 from .inspection import EndpointsReport, inspect_endpoints
 from .interpolate import BlendReport, blend, write_blend
 from .report import ExportedFile, ExportReport, Parity
@@ -46,5 +46,5 @@ _LATE = {
 def __getattr__(name: str) -> typing.Any:
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    require_extra()
+    extra.require_extra()
     return globals().setdefault(name, getattr(importlib.import_module(_LATE[name], __name__), name))

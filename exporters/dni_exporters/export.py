@@ -13,7 +13,7 @@ from .extra import require_extra
 from .job import ExportJob
 from .outputs import refuse_existing
 from .report import ExportReport
-from .sources import EndpointSource, check_sources
+from .sources import EndpointSource, check_arch, check_linkable, check_sources
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,6 +73,9 @@ def export(
     job = ExportJob(**locals())  # the same names: what is asked has one list of them
     refuse_existing(job.outputs, force=force)
     check_sources(endpoints)
+    if weights == "link":
+        check_linkable(endpoints, job.outputs[0].parent)
+    check_arch(arch, arch_args)
     require_extra()
     from .making.steps import make_models
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .checkpoints.endpoints import Lineage
 from .extra import require_extra
-from .sources import EndpointSource, check_sources
+from .sources import EndpointSource, check_arch, check_sources
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,6 +62,7 @@ def inspect_endpoints(
     fit; a network that cannot be detected or run is only noted.
     """
     check_sources([first, second])
+    check_arch(arch, arch_args)
     require_extra()
     from .checking.compare import compare
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dni_exporters.sources import EndpointSource, StateDict
+from dni_exporters.sources import EndpointSource, StateDict, source_name
 from dni_runtime import CheckpointError
 
 from .checkpoint_file import CheckpointFile
@@ -59,13 +59,13 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
         return [], []
     with ExitStack() as stack:
         opened, found = [], []
-        names = [_name(source, number) for number, source in enumerate(sources, 1)]
+        names = [source_name(source, number) for number, source in enumerate(sources, 1)]
         for source, name in zip(sources, names, strict=True):
             opened.append(source if isinstance(source, Mapping) else stack.enter_context(CheckpointFile(Path(source))))
             found.append(state_dicts(_container(opened[-1]), name))
             if not found[-1]:
                 raise CheckpointError(
-                    f"{_name(source, 0)} holds no weights: no dictionary of named tensors in it or under "
+                    f"{source_name(source, 0)} holds no weights: no dictionary of named tensors in it or under "
                     f"{', '.join(NESTINGS)}; give a file that holds the network's state_dict"
                 )
         chosen, notes = _choose(found, names)
@@ -114,12 +114,6 @@ def _read(
     given = {key: plain(tensor) for key, tensor in described.items() if isinstance(tensor, Tensor)}
     tensors, prefix = strip_prefix(given)
     return Checkpoint(name, _hash_tensors(tensors), tensors, None, nesting, prefix, source)
-
-
-def _name(source: EndpointSource, number: int) -> str:
-    if not isinstance(source, Mapping):
-        return Path(source).name
-    return f"endpoint {number}" if number else "a state dict"
 
 
 def _label(nesting: Nesting) -> str:

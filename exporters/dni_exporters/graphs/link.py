@@ -16,10 +16,9 @@ from .blend import Stored
 def link_weights(model: ir.Model, stored: Stored, endpoints: Sequence[Checkpoint], folder: Path) -> None:
     """Let the `stored` weights of the model be read from the endpoints' own .safetensors files.
 
-    The files have to lie in `folder` (where the model will be) or below, because ONNX Runtime refuses
-    paths that lead out of it; every weight has to be stored as the model needs it.
+    The files lie in `folder`, where the model will be, or below (see `sources.check_linkable`).
 
-    Raises ExportError where one of this does not hold.
+    Raises ExportError where a weight is not stored as the model needs it.
     """
     files = [_Header(endpoint, folder) for endpoint in endpoints]
     for value in model.graph.initializers.values():
@@ -32,17 +31,8 @@ class _Header:
     """Where each tensor lies in a .safetensors file (the format: 8 bytes of length, JSON, then bytes)."""
 
     def __init__(self, endpoint: Checkpoint, folder: Path) -> None:
-        if endpoint.path is None or endpoint.path.suffix.lower() != ".safetensors":
-            raise ExportError(
-                f"--weights link needs .safetensors endpoints, {endpoint.name} is none; "
-                "convert it first (dni blend A A --alpha 1 -o A.safetensors) or use --weights external"
-            )
+        assert endpoint.path is not None
         path = endpoint.path.resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise ExportError(
-                f"--weights link: {endpoint.path} does not lie in the model's folder {folder} or below, "
-                "and ONNX Runtime follows no link out of it; write the model beside its endpoints"
-            )
         self._endpoint = endpoint
         self._location = path.relative_to(folder.resolve()).as_posix()
         with path.open("rb") as file:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
-from dni_exporters.sources import StateDict
+from dni_exporters.sources import StateDict, check_arch
 from dni_runtime import ArchitectureError
 
 from .network_code import call, first_line
@@ -41,14 +41,11 @@ def build(arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str,
 
     Raises ArchitectureError where there is no such network or the weights do not fit it.
     """
+    check_arch(arch, arch_args)
     if not isinstance(arch, str):
         return _from_module(_copy(arch), type(arch).__name__, checkpoint)
     if ":" in arch:
         return _from_module(call(arch, arch_args or {}), arch.rpartition(":")[2], checkpoint)
-    if arch_args:
-        raise ArchitectureError(
-            f"--arch-arg is for a network given as code (module:callable), --arch is {arch!r}; leave one of them out"
-        )
     return _from_spandrel(arch, checkpoint)
 
 
