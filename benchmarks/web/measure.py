@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))  # the browser, servers and measures of the tests
 
-from web_browser import Visit, chromium, infer, make_site, served, use_library, visiting  # noqa: E402
+from web_browser import Visit, chromium, visiting  # noqa: E402
+from web_library import infer, use_library  # noqa: E402
 from web_measures import chromium_mb, inference_ms, move_ms  # noqa: E402
+from web_sites import make_site, served  # noqa: E402
 
 import dni_runtime  # noqa: E402
 from dni_deploy import export, read_image, write_image  # noqa: E402

@@ -11,7 +11,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))  # the browser and servers of the tests
 
-from web_browser import Visit, chromium, make_site, served, visiting  # noqa: E402
+from web_browser import Visit, chromium, visiting  # noqa: E402
+from web_sites import make_site, served  # noqa: E402
 
 from dni_deploy import export  # noqa: E402
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK  # noqa: E402

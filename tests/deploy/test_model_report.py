@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from commands import denoiser, dni
+from commands import dni
 from exporting import small_pair
 from onnx import TensorProto, helper
 from onnx_models import conv_stack, save
@@ -17,7 +17,6 @@ from dni_deploy.model_report import ModelReport, inspect_model
 from dni_exporters import export
 from dni_runtime import ModelError
 
-__all__ = ["denoiser"]
 BYTES = 76_035 * 4
 
 

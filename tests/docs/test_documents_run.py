@@ -8,10 +8,10 @@ from pathlib import Path
 
 import exporting  # noqa: F401  (makes exports faster)
 import pytest
-from cluster import free_addresses
-from commands import noisy_crop, save_image
 from documents import PAGES, ROOT, read_blocks
 from page_reader import Reader
+from photographs import noisy_crop, save_image
+from triton_cluster import free_addresses
 
 from dni_deploy.demo import PHOTOGRAPH_NOISY
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 import pytest
-from commands import save_image
 from documents import find_command, read_blocks, read_prose
 from onnx_models import conv_stack, picture, save
 from page_reader import Reader
+from photographs import save_image
 
 MODEL, PHOTO = "stack.onnx", "photo.png"
 

@@ -26,10 +26,10 @@ class Process:
     """An export in a fork of a process that has PyTorch loaded."""
 
     def __init__(self, output: Path, options: dict[str, Any], *, limit_bytes: int = 0, repeat: int = 1) -> None:
-        from interrupted import work  # here, because importing it takes seconds
+        from interrupted_exports import work
 
         forks = multiprocessing.get_context("forkserver")
-        forks.set_forkserver_preload(["interrupted"])
+        forks.set_forkserver_preload(["interrupted_exports"])
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.pipe: Connection
         self.pipe, theirs = forks.Pipe(duplex=False)
@@ -67,7 +67,7 @@ def names(folder: Path) -> list[str]:
 
 
 def assert_whole(path: Path) -> None:
-    from interrupted import WEIGHT_BYTES
+    from interrupted_exports import WEIGHT_BYTES
 
     onnx.checker.check_model(path, full_check=True)
     model = onnx.load(path)  # with its external data, which has to be there

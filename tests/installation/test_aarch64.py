@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from packaged import CONSTRAINTS, INSTALLED, wheel
+from built_wheel import CONSTRAINTS, INSTALLED
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
-
-__all__ = ["wheel"]
 
 # Raspberry Pi OS 12 and Debian 12: Python 3.11, glibc 2.36; manylinux_2_28 is the newest that is in use.
 GLIBC = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_26", "manylinux_2_17", "manylinux2014")

@@ -6,11 +6,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-import conftest
+import left_out
 import pytest
-from conftest import imported, modules, needs, pytest_ignore_collect, pytest_report_header
+from left_out import FOLDER, imported, is_left_out, missing, modules, needs, report
 
-FOLDER = Path(conftest.__file__).parent
 # What a machine that is lent for its GPU lacks.
 RARE = ("matplotlib", "openvino", "playwright", "ray", "skimage", "spandrel", "tritonclient")
 
@@ -42,7 +41,7 @@ def test_our_own_packages_are_looked_through():
     assert "PIL" in needs(file_of("test_contact_sheet.py"))  # through dni_deploy
     assert "platformdirs" in needs(file_of("test_model.py"))  # through dni_runtime
     assert "PIL" not in needs(file_of("test_on_device.py"))
-    known = {"dni_deploy", "dni_runtime", "dni_exporters", "conftest", "os", "sys", "pathlib"}
+    known = {"dni_deploy", "dni_runtime", "dni_exporters", "onnx_models", "os", "sys", "pathlib"}
     assert not known & needs(file_of("test_cli_run.py"))
 
 
@@ -60,21 +59,21 @@ def test_relative_imports_are_followed():
 
 
 def test_without_pytorch_the_runtimes_tests_remain(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(conftest, "find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr(left_out, "find_spec", lambda name: None if name == "torch" else object())
     files = sorted(FOLDER.rglob("test_*.py"))
-    kept = {file.stem for file in files if not pytest_ignore_collect(file)}
+    kept = {file.stem for file in files if not is_left_out(file)}
     assert {"test_model", "test_providers", "test_enhance", "test_openvino", "test_ort_files"} <= kept
     assert not kept & {"test_export", "test_blend", "test_parity", "test_fold", "test_demo"}
-    (header,) = pytest_report_header()
+    (header,) = report()
     text, _, names = header.rpartition(": ")
     assert text == "left out: tests that need torch, which is not installed"
     assert set(names.split(", ")) == {file.stem for file in files} - kept
 
 
 def test_with_everything_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(conftest, "find_spec", lambda name: object())
-    assert not any(pytest_ignore_collect(file) for file in FOLDER.rglob("*.py"))
-    assert pytest_report_header() == []
+    monkeypatch.setattr(left_out, "find_spec", lambda name: object())
+    assert not any(is_left_out(file) for file in FOLDER.rglob("*.py"))
+    assert report() == []
 
 
 def inner(*arguments: str, program: str = "plugin = None", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -96,7 +95,7 @@ def test_gpu_tests_are_collected_without_what_the_others_need():
     assert run.returncode == 0, run.stdout + run.stderr
     assert "error" not in run.stdout
     assert "<Function test_auto_takes_cuda>" in run.stdout
-    assert "<Module test_on_cuda.py>" in run.stdout or conftest.missing(file_of("test_on_cuda.py"))
+    assert "<Module test_on_cuda.py>" in run.stdout or missing(file_of("test_on_cuda.py"))
     lines = [line for line in run.stdout.splitlines() if line.startswith("left out: ")]
     assert {line.split()[5].rstrip(",") for line in lines} >= {*RARE} - {"skimage"}  # no test needs that
     assert "test_web_page" in next(line for line in lines if "playwright" in line)
@@ -119,8 +118,8 @@ def test_a_skipped_gpu_test_is_a_failure_where_there_is_a_gpu():
         class plugin:
             @staticmethod
             def pytest_sessionstart():
-                import conftest
-                conftest.has_gpu = lambda: True
+                import gpus
+                gpus.has_gpu = lambda: True
     """
     run = inner(GPU_TEST, f"{TESTS}::test_names", program=pretend, CUDA_VISIBLE_DEVICES="")
     assert run.returncode == 1, run.stdout + run.stderr

@@ -6,14 +6,12 @@ import pydoc
 from pathlib import Path
 
 import pytest
-from commands import Result, denoiser, dni, names, photo, python
+from commands import Result, dni, names, python
 from onnx_models import conv_stack, save
 
 import dni_deploy
 import dni_exporters
 from dni_deploy.demo import STRONG, WEAK
-
-__all__ = ["denoiser", "photo"]
 
 # Argument 1: names of packages that are made to look as if they were not installed.
 HIDE = """

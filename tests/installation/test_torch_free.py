@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Result, process, save_image
+from built_wheel import CONSTRAINTS, INSTALLED
+from commands import Result, process
 from onnx_models import conv_stack, picture, save
-from packaged import CONSTRAINTS, INSTALLED, wheel
+from photographs import save_image
 
 from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
 from dni_deploy.image_files.read_write import read_image
-
-__all__ = ["wheel"]
 
 PIP = 'pip install "dni-deploy[{}]"'
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import onnx
 import pytest
-from commands import python
-from onnx_models import conv_stack, save, tinted, unet
-from policies import (
+from alpha_policies import (
     ALPHAS,
     MODELS,
     PATIENCE_S,
@@ -16,16 +14,15 @@ from policies import (
     assert_same,
     each_model,
     each_policy,
-    gate,
     in_thread,
     pinning_models,
     reference,
 )
+from commands import python
+from onnx_models import conv_stack, save, tinted, unet
 
 from dni_runtime import InputError, Model, ModelError, load
 from dni_runtime.opening.runners import Pinning
-
-__all__ = ["gate"]
 
 
 @each_policy

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alpha_policies import MODELS, PATIENCE_S, Gate, X, assert_same, in_thread, reference, waited_for
 from onnx_models import save, tinted
-from policies import MODELS, PATIENCE_S, Gate, X, assert_same, gate, in_thread, reference, waited_for
 
 from dni_runtime import AlphaError, InputError, ModelError, load
-
-__all__ = ["gate"]
 
 
 def test_closing_during_a_pin_is_clean(tmp_path: Path, gate: Gate, capfd: pytest.CaptureFixture[str]):

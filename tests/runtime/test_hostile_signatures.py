@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from commands import dni, save_image
+from commands import dni
 from hostile_models import image, model, result, written
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import conv_stack, noise, picture, save
+from photographs import save_image
 
 from dni_deploy.model_report import inspect_model
 from dni_deploy.ship.model_file import read_model_file

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from policies import PATIENCE_S
+from alpha_policies import PATIENCE_S
 
 from dni_runtime.alpha import Key
 from dni_runtime.opening.runners import AlwaysPinned, Pinning

@@ -1,23 +1,17 @@
-"""The command line as a test calls it: inside this process, or as the installed commands."""
+"""The command line as a test calls it, inside this process or as the installed commands, and what it answers."""
 
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import pytest
 from click.testing import CliRunner
-from numpy.typing import NDArray
 
 from dni_deploy.cli import main
-from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
-from dni_deploy.image_files.read_write import read_image, write_image
 
 
 @dataclass(frozen=True)
@@ -71,33 +65,6 @@ def python(program: str, *arguments: object, cwd: Path | None = None) -> Result:
 def process(arguments: list[str], *, cwd: Path | None = None, **environment: str) -> Result:
     run = subprocess.run(arguments, capture_output=True, text=True, cwd=cwd, env=os.environ | environment, timeout=120)
     return Result(run.returncode, run.stdout, run.stderr)
-
-
-@pytest.fixture(scope="session")
-def denoiser(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled pair as an alpha-input model, made once by the command that everybody starts with."""
-    if find_spec("torch") is None:
-        pytest.skip("exporting needs torch, which is not installed")
-    path = tmp_path_factory.getbasetemp() / "denoiser" / "denoise.onnx"
-    if not path.exists():  # every module that imports this fixture has one of its own
-        command("dni-export", WEAK, STRONG, "--alpha-input", "-o", path).assert_ok()
-    return path
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    """A piece of the bundled noisy photograph."""
-    return save_image(tmp_path / "photo.png", noisy_crop())
-
-
-def noisy_crop(height: int = 60, width: int = 80) -> NDArray[np.uint8]:
-    return read_image(PHOTOGRAPH_NOISY)[100 : 100 + height, 150 : 150 + width]
-
-
-def save_image(path: Path, image: NDArray[Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(path, image)
-    return path
 
 
 def names(folder: Path) -> list[str]:

@@ -3,13 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
-import pytest
-from channels_last_on_cpu import emulated
 
-from dni_runtime.cuda.channels_last.rewrite import channels_last
-from dni_runtime.cuda.device_plan import plan as device_plan
 from dni_runtime.cuda.device_plan.buffer import KINDS
 from dni_runtime.cuda.device_plan.plan import DevicePlan
 from dni_runtime.cuda.on_device import OnDevice
@@ -53,14 +48,3 @@ def on_cpu(path: Path, *, nhwc: bool = False, half: bool = False) -> OnDevice:
     assert file is not None
     signature = read_signature(Declared(file.slim), file.metadata or Metadata())
     return OnDevice(file, signature, Place("cpu", half=half), graphs=False, nhwc=nhwc)
-
-
-@pytest.fixture
-def nhwc_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Channels-last convolutions without a GPU."""
-
-    def rewrite(body: onnx.ModelProto) -> tuple[onnx.ModelProto, frozenset[str]]:
-        model, moved = channels_last(body)
-        return emulated(model), moved
-
-    monkeypatch.setattr(device_plan, "channels_last", rewrite)

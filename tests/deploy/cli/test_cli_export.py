@@ -5,14 +5,12 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from commands import command, denoiser, dni, names
+from commands import command, dni, names
 from exporting import blended
 from safetensors.torch import load_file
 
 from dni_deploy.demo import STRONG, WEAK
 from dni_runtime import read_metadata
-
-__all__ = ["denoiser"]
 
 
 def test_the_first_command_makes_one_file_and_names_it(denoiser: Path):

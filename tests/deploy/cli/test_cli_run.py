@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 import spandrel
 import torch
-from commands import command, denoiser, dni, names, noisy_crop, photo, save_image
+from commands import command, dni, names
 from exporting import blended
 from numpy.typing import NDArray
 from onnx_models import baked, conv_stack, save
+from photographs import noisy_crop, save_image
 from safetensors.torch import load_file
 
 from dni_deploy.demo import STRONG, WEAK
 from dni_deploy.image_files.read_write import read_image
-
-__all__ = ["denoiser", "photo"]
 
 
 def pytorch(image: NDArray[np.uint8], alpha: float) -> NDArray[np.int16]:

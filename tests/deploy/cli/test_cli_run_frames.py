@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import dni, names, save_image
-from frames import Frames, assert_made, results
+from commands import dni, names
+from frames_with_alphas import Frames, assert_made, results
 from onnx_models import conv_stack, picture, save
+from photographs import save_image
 
 from dni_deploy.frames.finished import FOLDER
 

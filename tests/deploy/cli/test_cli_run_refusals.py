@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import command, dni, names, noisy_crop, photo, save_image
+from commands import command, dni, names
 from onnx_models import conv_stack, save
+from photographs import noisy_crop, save_image
 
 from dni_deploy.image_files.read_write import read_image
-
-__all__ = ["photo"]
 
 
 @pytest.fixture

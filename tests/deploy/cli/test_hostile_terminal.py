@@ -16,8 +16,9 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
-from commands import names, noisy_crop, save_image
+from commands import names
 from onnx_models import METADATA, conv_stack
+from photographs import noisy_crop, save_image
 
 import dni_deploy
 import dni_runtime

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands import names, process
-from frames import Frames
+from frames_with_alphas import Frames
 
 
 def test_frames_go_on_past_what_is_no_file(tmp_path: Path):

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 from commands import Result, command, dni, names
-from frames import Frames, assert_made, results
-from ray_cluster import ENVIRONMENT, Cluster, family, free_port, until, workers
+from frames_with_alphas import Frames, assert_made, results
+from ray_cluster import ENVIRONMENT, Cluster, family, free_port, workers
+from waiting import wait_until
 
 from dni_deploy.frames.finished import FOLDER
 
@@ -69,7 +70,7 @@ def test_a_cluster_gives_what_one_machine_gives(cluster: Cluster, frames: Frames
 def test_a_worker_that_is_killed_costs_nothing_but_time(cluster: Cluster, tmp_path: Path):
     frames, output = Frames.make(tmp_path, 24, LARGE), tmp_path / "there"
     process = frames.start(output, "--ray", cluster.address)
-    until(lambda: len(list((output / FOLDER).glob("*.jsonl"))) == 2 and process.poll() is None)
+    wait_until(lambda: len(list((output / FOLDER).glob("*.jsonl"))) == 2 and process.poll() is None)
     victim, _ = cluster.workers()
     victim.kill()
     assert process.wait(60) == 0
@@ -103,7 +104,7 @@ def test_a_frame_that_kills_its_workers_fails_alone(cluster: Cluster, tmp_path: 
             with contextlib.suppress(psutil.NoSuchProcess):
                 begun = worker.cpu_times().user
                 # Until it computes: the frame is not counted as begun before, which is asked of another process.
-                until(lambda worker=worker, begun=begun: worker.cpu_times().user > begun + 0.5)
+                wait_until(lambda worker=worker, begun=begun: worker.cpu_times().user > begun + 0.5)
                 worker.kill()
                 killed += 1
         time.sleep(0.05)
@@ -159,7 +160,7 @@ def test_local_is_for_this_machine_only_and_leaves_nothing_behind(tmp_path: Path
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     process = frames.start(output, "--ray", "local")
-    until(lambda: list(output.glob("*.png")))
+    wait_until(lambda: list(output.glob("*.png")))
     everything = family(process.pid)
     assert workers(process.pid)
     addresses = [

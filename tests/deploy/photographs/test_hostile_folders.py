@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import dni, names, process, save_image
+from commands import dni, names, process
 from onnx_models import conv_stack, picture, save
+from photographs import save_image
 from PIL import Image
 from png_files import png
 

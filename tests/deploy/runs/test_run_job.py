@@ -5,8 +5,9 @@ from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
-from commands import names, noisy_crop, save_image
+from commands import names
 from onnx_models import conv_stack, save
+from photographs import noisy_crop, save_image
 
 from dni_deploy.runs import RunJob, run, write_sheet
 from dni_deploy.terminal import Terminal

@@ -6,11 +6,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from commands import dni, noisy_crop, save_image
+from commands import dni
 from exporting import assert_close, blended, expected, nodes, photo, run, small_network, small_pair
 from networks import conv, pair
-from one_input_tools import ChaiNNer, VsMlrt
+from photographs import noisy_crop, save_image
 from torch import nn
+from vs_mlrt_and_chainner import ChaiNNer, VsMlrt
 
 from dni_deploy.demo import STRONG, WEAK
 from dni_deploy.image_files.read_write import read_image

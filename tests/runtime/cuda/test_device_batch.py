@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from device_plans import blended, nhwc_on_cpu, on_cpu, read  # noqa: F401  (a fixture)
+from device_plans import blended, on_cpu, read
 from exporting import assert_close, photo, run
 from networks import conv
 from torch import nn

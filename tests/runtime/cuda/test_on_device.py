@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from device_plans import nhwc_on_cpu, on_cpu  # noqa: F401  (a fixture)
+from device_plans import on_cpu
 from exporting import assert_close, nasty_model, photo, run
 from networks import NETWORKS, pair
 from onnx_models import baked, conv_stack, noise, picture, save

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import dni, noisy_crop, save_image
+from commands import dni
 from onnx_models import conv_stack, save
+from photographs import noisy_crop, save_image
 
 from dni_deploy.demo import STRONG, WEAK
 from dni_runtime.files import unfinished

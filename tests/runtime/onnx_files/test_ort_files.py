@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import dni, save_image
+from alpha_policies import ALPHAS, assert_same, each_policy
+from commands import dni
 from onnx_models import baked, conv_stack, noise, picture, save, unet
-from policies import ALPHAS, assert_same, each_policy
+from photographs import save_image
 
 from dni_deploy.image_files.read_write import read_image
 from dni_runtime import AlphaError, ModelError, load

@@ -8,27 +8,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from cached_models import (
-    SEEDS,
-    assert_made_again,
-    assert_right,
-    cache,
-    entries,
-    nothing,
-    other_array,
-    paths,
-    prepared,
-    rewrite,
-)
+from alpha_policies import assert_same
 from onnx import helper
 from onnx_models import conv_stack, noise, save
-from policies import assert_same
+from prepared_entries import SEEDS, assert_made_again, assert_right, entries, nothing, other_array, rewrite
 
 from dni_runtime import load
 from dni_runtime.prepared.laid_out import LaidOut
-
-__all__ = ["cache", "paths", "prepared"]  # fixtures
-
 
 # Entries of another model.
 

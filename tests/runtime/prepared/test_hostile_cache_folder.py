@@ -8,15 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cached_models import assert_made_again, assert_right, cache, entries, other_array, paths, prepared
+from prepared_entries import assert_made_again, assert_right, entries, other_array
 
 from dni_deploy.ship.web.onnxruntime_web import VERSION, copy_onnxruntime_web
 from dni_runtime import DniError
 from dni_runtime.files import unfinished
 from dni_runtime.prepared import cache as prepared_cache
 from dni_runtime.providers.chains import chain_of
-
-__all__ = ["cache", "paths", "prepared"]  # fixtures
 
 NOT_ROOT = os.name == "nt" or os.geteuid() != 0
 needs_root = pytest.mark.skipif(NOT_ROOT, reason="only root gives files to others")

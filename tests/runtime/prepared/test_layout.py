@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from alpha_policies import assert_same, reference
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx_models import METADATA, GraphBuilder, conv_stack, finish, noise, save
-from policies import assert_same, reference
 
 import dni_runtime.prepared.layout
 from dni_runtime import load

@@ -15,15 +15,13 @@ import numpy as np
 import onnx
 import platformdirs
 import pytest
-from cached_models import assert_made_again, cache, prepared
+from alpha_policies import assert_same, reference
 from onnx_models import conv_stack, noise, save
-from policies import assert_same, reference
+from prepared_entries import assert_made_again
 
 from dni_runtime import load
 from dni_runtime.prepared import cache as prepared_cache
 from dni_runtime.prepared.laid_out import LaidOut
-
-__all__ = ["cache", "prepared"]  # fixtures
 
 PATIENCE_S = 120.0
 X = noise(1, 3, 16, 24)

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from policies import PATIENCE_S
+from alpha_policies import PATIENCE_S
 
 from dni_runtime.alpha import Key
 from dni_runtime.prepared.flat_weights import Slice

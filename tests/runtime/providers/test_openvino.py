@@ -11,10 +11,7 @@ import numpy as np
 import onnx
 import openvino
 import pytest
-from commands import dni, python, save_image
-from onnx_models import METADATA, baked, conv_stack, noise, picture, save, tinted, unet
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from policies import (
+from alpha_policies import (
     ALPHAS,
     MODELS,
     PATIENCE_S,
@@ -23,18 +20,19 @@ from policies import (
     assert_same,
     each_model,
     each_policy,
-    gate,
     in_thread,
     reference,
 )
+from commands import dni, python
+from onnx_models import METADATA, baked, conv_stack, noise, picture, save, tinted, unet
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from photographs import save_image
 
 from dni_deploy.bench import line_up, plan, run_case
 from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OURS
 from dni_deploy.image_files.read_write import read_image
 from dni_runtime import InputError, Model, ModelError, ProviderError, load
 from dni_runtime.providers.openvino_session import OpenVinoSession
-
-__all__ = ["gate"]
 
 # Float16 keeps 11 bits; as in test_half.
 HALF_TOLERANCE = 2e-2

@@ -5,7 +5,7 @@ import textwrap
 
 import onnxruntime
 import pytest
-from conftest import why_no_cuda
+from gpus import why_no_cuda
 from onnx_models import conv_stack, noise, save
 
 from dni_runtime import PROVIDERS, InputError, ProviderError, load

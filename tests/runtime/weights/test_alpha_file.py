@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from alpha_policies import MODELS, PATIENCE_S, Gate, X, assert_same, each_model, each_policy, reference
 from onnx_models import conv_stack, save, tinted, unet
-from policies import MODELS, PATIENCE_S, Gate, X, assert_same, each_model, each_policy, gate, reference
 
 from dni_runtime import ModelError, load
 from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
-
-__all__ = ["gate"]
 
 
 def delete(path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from policies import PATIENCE_S, in_thread, waited_for
+from alpha_policies import PATIENCE_S, in_thread, waited_for
 
 from dni_runtime.alpha import Key
 from dni_runtime.weights.pins import Pins

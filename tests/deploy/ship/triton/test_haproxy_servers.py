@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
-from cluster import HOST, OPTIONS, Cluster, cluster
 from numpy.typing import NDArray
 from onnx_models import conv_stack, picture, save
-from traffic import Sent, Traffic, wait_until
+from triton_cluster import HOST, OPTIONS, Cluster, cluster
 from triton_server import alphas, infer
+from triton_traffic import Sent, Traffic
 from tritonclient.http import InferenceServerClient as HttpClient
 from tritonclient.utils import InferenceServerException
+from waiting import wait_until
 
 import dni_runtime
 from dni_deploy.ship.triton import ship_triton

@@ -11,10 +11,10 @@ import grpc
 import numpy as np
 import psutil
 import pytest
-from cluster import Cluster, cluster
 from onnx_models import conv_stack, picture, save
-from traffic import Traffic
+from triton_cluster import Cluster, cluster
 from triton_server import alphas, infer
+from triton_traffic import Traffic
 from tritonclient.grpc import InferenceServerClient, service_pb2
 
 import dni_runtime

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from cluster import need_haproxy
 from commands import Result, dni, names
 from google.protobuf import text_format
 from onnx_models import conv_stack, noise, save
+from triton_cluster import need_haproxy
 from tritonclient.grpc import model_config_pb2
 
 import dni_runtime

@@ -12,12 +12,12 @@ import grpc
 import numpy as np
 import psutil
 import pytest
-from cluster import Cluster, cluster
 from numpy.typing import NDArray
 from onnx_models import conv_stack, picture, save
-from traffic import wait_until
+from triton_cluster import Cluster, cluster
 from triton_server import Served, alphas, descendants, infer, serving
 from tritonclient.grpc import service_pb2
+from waiting import wait_until
 
 import dni_runtime
 

@@ -15,9 +15,9 @@ import psutil
 import pytest
 from commands import dni
 from onnx_models import conv_stack, picture, save
-from traffic import wait_until
 from triton_server import Served, alphas, assert_gone, descendants, first_line, infer, need_server, serving, start
 from tritonclient.utils import InferenceServerException
+from waiting import wait_until
 
 from dni_deploy.ship.triton import ShipOptions, ship_triton
 from dni_deploy.ship.triton.server import tritonserver

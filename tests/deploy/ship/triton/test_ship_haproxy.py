@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from cluster import need_haproxy
 from commands import Result, dni, names
 from onnx_models import conv_stack, save, unet
+from triton_cluster import need_haproxy
 
 from dni_deploy.ship.triton import Front, ServerAddress
 from dni_deploy.ship.triton.balancer import haproxy

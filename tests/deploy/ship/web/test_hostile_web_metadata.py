@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import noisy_crop, save_image
 from onnx_models import conv_stack, save
+from photographs import noisy_crop, save_image
 from playwright.sync_api import Error, Page, expect
-from web_browser import browser, make_site, plain_host, use_library, visiting  # noqa: F401  (a fixture)
+from web_browser import visiting
+from web_library import use_library
+from web_sites import make_site, plain_host
 
 HUGE = "9" * 400
 REMEDY = "does not describe a model that can run: "
@@ -23,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(site: Path, browser: Any) -> Iterator[Page]:  # noqa: F811
+def page(site: Path, browser: Any) -> Iterator[Page]:
     with plain_host(site) as url, visiting(browser, url) as visit:
         visit.ready()
         use_library(visit.page)
@@ -176,7 +178,7 @@ def test_what_is_allowed_runs(page: Page, site: Path):
 )
 def test_the_page_says_it_and_stays_usable(
     site: Path,
-    browser: Any,  # noqa: F811
+    browser: Any,
     tmp_path: Path,
     changes: dict[str, Any],
     sentence: str,

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from commands import noisy_crop, save_image
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import METADATA, conv_stack, save
+from photographs import noisy_crop, save_image
 from playwright.sync_api import expect
-from web_browser import Visit, browser, make_site, served, visiting  # noqa: F401  (a fixture)
+from web_browser import Visit, visiting
+from web_sites import make_site, served
 
 from dni_runtime import write_metadata
 
@@ -146,7 +147,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def visit(site: Path, browser: Any) -> Iterator[Visit]:  # noqa: F811
+def visit(site: Path, browser: Any) -> Iterator[Visit]:
     with served("-o", site) as url, visiting(browser, url) as arrived:
         arrived.ready().open_photo(save_image(site.parent / "photo.png", PHOTO))
         expect(arrived.page.get_by_role("alert")).to_be_visible()
@@ -210,7 +211,7 @@ def test_a_result_that_no_canvas_holds(visit: Visit, tmp_path: Path):
     assert_still_works(visit)
 
 
-def test_more_than_a_file_holds_is_not_read(site: Path, browser: Any, tmp_path: Path):  # noqa: F811
+def test_more_than_a_file_holds_is_not_read(site: Path, browser: Any, tmp_path: Path):
     """Nothing of the 3 GB is kept, or even fetched: the length is told first."""
     copy = tmp_path / "site"
     shutil.copytree(site, copy, copy_function=lambda a, b: Path(b).hardlink_to(a))

@@ -12,11 +12,12 @@ from typing import Any
 
 import onnx
 import pytest
-from commands import noisy_crop, save_image
 from onnx_models import METADATA, conv_stack, save
+from photographs import noisy_crop, save_image
 from playwright.sync_api import expect
-from web_browser import Visit, browser, make_site, plain_host, served, visiting  # noqa: F401  (a fixture)
+from web_browser import Visit, visiting
 from web_measures import chromium_mb
+from web_sites import make_site, plain_host, served
 
 from dni_deploy.ship.web.headers import POLICY, headers_file
 from dni_runtime import Endpoint
@@ -54,7 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def watched(browser: Any, url: str) -> Iterator[Visit]:  # noqa: F811
+def watched(browser: Any, url: str) -> Iterator[Visit]:
     """A visit during which no script of anybody else runs, no window opens, and nothing elsewhere is asked for."""
     dialogs: list[str] = []
     with visiting(browser, url) as visit:
@@ -67,7 +68,7 @@ def watched(browser: Any, url: str) -> Iterator[Visit]:  # noqa: F811
 
 
 @pytest.fixture(params=["with headers", "without"])
-def visit(site: Path, browser: Any, request: pytest.FixtureRequest) -> Iterator[Visit]:  # noqa: F811
+def visit(site: Path, browser: Any, request: pytest.FixtureRequest) -> Iterator[Visit]:
     if request.param == "without":
         with plain_host(site) as url, watched(browser, url) as arrived:
             yield arrived
@@ -104,7 +105,7 @@ def test_names_are_shown_as_text(visit: Visit, tmp_path: Path):
     assert visit.download(tmp_path).name.endswith("_alpha0.50.png")
 
 
-def test_names_that_mean_something_to_javascript(site: Path, browser: Any, tmp_path: Path):  # noqa: F811
+def test_names_that_mean_something_to_javascript(site: Path, browser: Any, tmp_path: Path):
     """An input may be called __proto__; an output of that name is refused by ONNX Runtime."""
     photo = save_image(tmp_path / "photo.png", noisy_crop(30, 40))
     with plain_host(site) as url, watched(browser, url) as visit:
@@ -135,7 +136,7 @@ def test_page_and_headers_say_the_same(site: Path):
         assert word not in POLICY.replace("wasm-unsafe-eval'", "")
 
 
-def test_the_policy_holds(site: Path, browser: Any):  # noqa: F811
+def test_the_policy_holds(site: Path, browser: Any):
     """What a hole in the page, if there were one, could not do."""
     attacks = [
         "document.body.append(Object.assign(document.createElement('script'), { text: 'window.__pwned = 1' }))",
@@ -189,7 +190,7 @@ PICTURES = {
 
 
 @pytest.fixture(scope="module")
-def open_visit(site: Path, browser: Any) -> Iterator[Visit]:  # noqa: F811
+def open_visit(site: Path, browser: Any) -> Iterator[Visit]:
     with served("-o", site) as url, watched(browser, url) as arrived:
         yield arrived
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from commands import dni
 from onnx_models import conv_stack, save
-from web_browser import make_site, served
+from web_sites import make_site, served
 
 from dni_deploy.ship.web import handler, serve
 from dni_deploy.ship.web.headers import POLICY

@@ -11,10 +11,11 @@ from urllib.parse import unquote
 import numpy as np
 import onnx
 import pytest
-from commands import dni, names, save_image
+from commands import dni, names
 from onnx_models import METADATA, conv_stack, noise, picture, save
+from photographs import save_image
 from PIL import Image
-from web_browser import npm_package
+from web_sites import npm_package
 
 import dni_runtime
 from dni_deploy.ship import ship_web

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from commands import command, dni, names, save_image
+from commands import command, dni, names
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
-from web_browser import ROOT, npm_package
+from photographs import save_image
+from web_sites import ROOT, npm_package
 
 import dni_runtime
 from dni_deploy.ship import ship_web

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from commands import dni, names
 from onnx_models import conv_stack, save
-from web_browser import make_site, npm_package, served
+from web_sites import make_site, npm_package, served
 
 TYPES = {
     "": "text/html; charset=utf-8",

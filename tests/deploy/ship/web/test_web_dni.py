@@ -9,24 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import denoiser, noisy_crop  # noqa: F401  (a fixture)
 from exporting import three_endpoints
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
+from photographs import noisy_crop
 from playwright.sync_api import Error, Page
-from web_browser import (
-    assert_same_pixels,
-    browser,  # noqa: F401  (a fixture)
-    chromium,
-    from_rgba,
-    infer,
-    make_site,
-    plain_host,
-    run,
-    served,
-    to_rgba,
-    use_library,
-    visiting,
-)
+from web_browser import chromium, visiting
+from web_library import assert_same_pixels, from_rgba, infer, run, to_rgba, use_library
+from web_sites import make_site, plain_host, served
 
 import dni_runtime
 from dni_runtime import Metadata
@@ -55,7 +44,7 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:  # noqa: F811
+def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name, make in MODELS.items():
         save(make(), folder / f"{name}.onnx")
@@ -70,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(site: Path, browser: Any) -> Iterator[Page]:  # noqa: F811
+def page(site: Path, browser: Any) -> Iterator[Page]:
     with served("-o", site) as url, visiting(browser, url) as visit:
         use_library(visit.page)
         yield visit.page
@@ -367,7 +356,7 @@ def test_the_image_of_the_caller_is_left_alone(page: Page):
 # Where it runs.
 
 
-def test_threads_need_the_headers_and_change_nothing(site: Path, models: Path, browser: Any):  # noqa: F811
+def test_threads_need_the_headers_and_change_nothing(site: Path, models: Path, browser: Any):
     x = noise(1, 3, 40, 40)
     with in_python(models, "denoise") as model:
         expected = model(x, 0.4)
@@ -402,7 +391,7 @@ WEBGPU_FLAGS = (
 )
 
 
-def test_webgpu_gives_pythons_numbers_too(site: Path, models: Path, browser: Any):  # noqa: F811
+def test_webgpu_gives_pythons_numbers_too(site: Path, models: Path, browser: Any):
     x, image = noise(1, 3, 40, 40), picture(61, 47, 3)
     with (
         chromium(*WEBGPU_FLAGS, drop=("--disable-gpu",), beside=browser) as with_gpu,

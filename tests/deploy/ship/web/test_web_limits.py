@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import denoiser, noisy_crop, save_image  # noqa: F401  (a fixture)
 from onnx_models import conv_stack, save
-from web_browser import browser, chromium, infer, make_site, served, use_library, visiting  # noqa: F401
+from photographs import noisy_crop, save_image
+from web_browser import chromium, visiting
+from web_library import infer, use_library
 from web_measures import chromium_mb, inference_ms, move_ms
+from web_sites import make_site, served
 
 from dni_deploy.demo import PHOTOGRAPH_NOISY
 from dni_deploy.image_files.read_write import read_image
@@ -23,14 +25,14 @@ LARGE_LIMIT_MB = 420
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Iterator[str]:  # noqa: F811
+def url(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("limits")
     small = save(conv_stack(), folder / "small.onnx")
     with served("-o", make_site(folder, denoiser, small)) as address:
         yield address
 
 
-def test_cold_start(url: str, browser: Any):  # noqa: F811
+def test_cold_start(url: str, browser: Any):
     """From the address to a model that is ready, in a browser that never saw the page; other processes only add."""
     seconds = []
     for _ in range(2):
@@ -43,7 +45,7 @@ def test_cold_start(url: str, browser: Any):  # noqa: F811
     assert min(seconds) < COLD_START_LIMIT_S
 
 
-def test_a_slider_move_costs_one_inference(url: str, browser: Any, tmp_path: Path):  # noqa: F811
+def test_a_slider_move_costs_one_inference(url: str, browser: Any, tmp_path: Path):
     image = read_image(PHOTOGRAPH_NOISY)[:256, :256]
     x = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / 255
     with visiting(browser, url) as visit:
@@ -59,7 +61,7 @@ def test_a_slider_move_costs_one_inference(url: str, browser: Any, tmp_path: Pat
     assert ratio < RATIO_LIMIT
 
 
-def test_memory_does_not_grow_with_changes(url: str, browser: Any, tmp_path: Path):  # noqa: F811
+def test_memory_does_not_grow_with_changes(url: str, browser: Any, tmp_path: Path):
     with visiting(browser, url) as visit:
         visit.ready().open_photo(save_image(tmp_path / "photo.png", noisy_crop(48, 48))).shown("0.5")
         for step in range(50):
@@ -72,7 +74,7 @@ def test_memory_does_not_grow_with_changes(url: str, browser: Any, tmp_path: Pat
     assert growth < GROWTH_LIMIT_MB
 
 
-def test_four_megapixels_in_bounded_memory(url: str, browser: Any, tmp_path: Path):  # noqa: F811
+def test_four_megapixels_in_bounded_memory(url: str, browser: Any, tmp_path: Path):
     """2400 x 1700 through a small network: 70 tiles; beside the pixels there is one tile's worth of floats."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (1700, 2400, 3), np.uint8)

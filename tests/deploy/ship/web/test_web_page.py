@@ -11,22 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import denoiser, noisy_crop, save_image  # noqa: F401  (a fixture)
 from exporting import three_endpoints
 from onnx_models import METADATA, baked, conv_stack, save
+from photographs import noisy_crop, save_image
 from playwright.sync_api import Page, expect
-from web_browser import (
-    Visit,
-    assert_same_pixels,
-    browser,  # noqa: F401  (a fixture)
-    from_rgba,
-    make_site,
-    npm_package,
-    plain_host,
-    served,
-    to_rgba,
-    visiting,
-)
+from web_browser import Visit, visiting
+from web_library import assert_same_pixels, from_rgba, to_rgba
+from web_sites import make_site, npm_package, plain_host, served
 
 import dni_runtime
 from dni_deploy.image_files.read_write import read_image
@@ -46,7 +37,7 @@ COUNT_TASKS = """
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:  # noqa: F811
+def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:
     """The first letters are the order of the selector."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "denoise.onnx").write_bytes(denoiser.read_bytes())
@@ -67,7 +58,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[str]
 
 
 @pytest.fixture
-def visit(url: str, browser: Any) -> Iterator[Visit]:  # noqa: F811
+def visit(url: str, browser: Any) -> Iterator[Visit]:
     with visiting(browser, url) as arrived:
         yield arrived.ready()
 
@@ -123,7 +114,7 @@ def test_opacity_is_kept(visit: Visit, models: Path, tmp_path: Path):
     assert np.abs(result[solid].astype(int) - expected[solid]).max() <= 1
 
 
-def test_the_last_of_many_values_wins(url: str, browser: Any, models: Path, tmp_path: Path):  # noqa: F811
+def test_the_last_of_many_values_wins(url: str, browser: Any, models: Path, tmp_path: Path):
     image = noisy_crop(300, 400)
     context = browser.new_context()
     context.add_init_script(COUNT_TASKS)
@@ -315,7 +306,7 @@ def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_missing_files_are_told(
     small_site: Path,
-    browser: Any,  # noqa: F811
+    browser: Any,
     photo: Path,
     tmp_path: Path,
     missing: str,
@@ -344,7 +335,7 @@ def test_no_webgpu_is_told(visit: Visit, photo: Path):
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_a_host_without_headers_and_a_folder_of_it(small_site: Path, browser: Any, photo: Path):  # noqa: F811
+def test_a_host_without_headers_and_a_folder_of_it(small_site: Path, browser: Any, photo: Path):
     with (
         plain_host(small_site.parent) as address,
         visiting(browser, f"{address}{small_site.name}/") as visit,
@@ -453,7 +444,7 @@ def test_the_wheel_zooms_and_the_mouse_moves(visit: Visit, photo: Path):
     assert canvas_pixel(page, 0.2, 0.3) != pixel
 
 
-def test_two_fingers_zoom(url: str, browser: Any, photo: Path):  # noqa: F811
+def test_two_fingers_zoom(url: str, browser: Any, photo: Path):
     with visiting(browser, url, viewport=NARROW, has_touch=True, is_mobile=True) as visit:
         visit.ready().open_photo(photo).shown("0.5")
         level = visit.page.get_by_label("Zoom level")
@@ -486,7 +477,7 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [{"width": 1180, "height": 720}, NARROW], ids=["wide", "narrow"])
-def test_it_is_accessible_and_fits(url: str, browser: Any, photo: Path, scheme: str, viewport: Any):  # noqa: F811
+def test_it_is_accessible_and_fits(url: str, browser: Any, photo: Path, scheme: str, viewport: Any):
     with visiting(browser, url, viewport=viewport, color_scheme=scheme) as visit:
         page = visit.ready().page
         assert violations(page) == []

@@ -1,4 +1,4 @@
-"""What the tests of the cache share: two models, what was prepared for them, and entries that are changed by hand."""
+"""Entries of the cache of prepared models: two models to make them from, and entries that are changed by hand."""
 
 import hashlib
 import json
@@ -7,45 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import pytest
-from onnx_models import conv_stack, noise, save
-from policies import assert_same, reference
+from alpha_policies import assert_same, reference
+from onnx_models import conv_stack, noise
 
 from dni_runtime import load
-from dni_runtime.opening import ways
-from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
-from dni_runtime.prepared.prepare import prepare
 
 X = noise(1, 3, 16, 24)
 SEEDS = (0, 1)
 PROTOS = {seed: conv_stack(features=24, seed=seed) for seed in SEEDS}
 WANTED = {seed: reference(proto, 0.31, X) for seed, proto in PROTOS.items()}
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DNI_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> list[Path]:
-    return [save(PROTOS[seed], tmp_path / f"{seed}.onnx") for seed in SEEDS]
-
-
-@pytest.fixture
-def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The folders of the models that were prepared and not found in the cache, in order."""
-    folders: list[Path] = []
-
-    def count(slim: onnx.ModelProto, folder: Path) -> Prepared:
-        folders.append(folder)
-        return prepare(slim, folder)
-
-    monkeypatch.setattr(ways, "prepare", count)
-    return folders
 
 
 def assert_right(path: Path, seed: int = 0) -> str:

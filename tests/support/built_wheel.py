@@ -1,9 +1,8 @@
-"""The wheel as a user gets it, and all that it brings along."""
+"""Building the wheel as a user gets it, and all that it brings along."""
 
 import sys
 from pathlib import Path
 
-import pytest
 from commands import process
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +20,8 @@ INSTALLED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build_wheel(folder: Path) -> Path:
     """Made from this tree by the build backend."""
-    folder = tmp_path_factory.mktemp("wheel")
     program = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
     name = process([sys.executable, "-c", program, str(folder)], cwd=ROOT).assert_ok().out.split()[-1]
     return folder / name

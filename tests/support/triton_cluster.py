@@ -17,8 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 import tritonclient.http
-from traffic import Traffic, wait_until
 from triton_server import Served, assert_gone, descendants, first_line, start
+from triton_traffic import Traffic
+from waiting import wait_until
 
 from dni_deploy.ship.triton import Front, ServerAddress, ShipOptions, ship_triton
 from dni_deploy.ship.triton.balancer.haproxy import HAPROXY_CFG

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from commands import Result, dni, save_image
+from commands import Result, dni
 from onnx_models import conv_stack, picture, save
+from photographs import save_image
 
 from dni_deploy.frames.finished import FOLDER
 from dni_deploy.image_files.read_write import read_image

@@ -3,7 +3,6 @@
 import concurrent.futures
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -112,10 +111,3 @@ class Traffic:
         version = response["model_version"] if protocol == "http" else response.model_version
         ended = time.monotonic()
         return Sent(protocol, started, ended, image, alpha, result.as_numpy("output_image")[0], str(version))
-
-
-def wait_until(happened: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
