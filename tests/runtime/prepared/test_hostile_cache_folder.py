@@ -147,7 +147,7 @@ def test_what_killed_processes_left_is_removed(cache: Path, paths: list[Path]):
 KILLED = """
 import os, sys
 import dni_runtime
-from dni_runtime import prepared_entry
+from dni_runtime.prepared import entry as prepared_entry
 write = prepared_entry.np.save
 def killed(*arguments, **options):
     write(*arguments, **options)
