@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 Progress = Callable[[str], None]
+"""Called with the name of each step as it begins."""
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 StateDict: TypeAlias = "Mapping[str, Tensor]"
 EndpointSource: TypeAlias = "str | PathLike[str] | StateDict"
+"""A checkpoint: the path of a .pth, .pt, .ckpt or .safetensors file, or a state dict, PyTorch's tensors by name."""
 
 # Of checkpoints, read and written.
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
