@@ -1,5 +1,7 @@
 """Optional parts: imported when they are needed, with the pip command in the error where they are missing."""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 from dni_runtime import DniError
@@ -10,32 +12,33 @@ _TRITON_PACKAGES = ("google", "grpc", "packaging", "rapidjson", "tritonclient", 
 
 def import_model_config() -> ModuleType:
     """Triton's configuration messages, `tritonclient.grpc.model_config_pb2`. Raises DniError without the extra."""
-    try:
-        from tritonclient.grpc import model_config_pb2
-    except (ModuleNotFoundError, RuntimeError) as error:
-        # Without gRPC, tritonclient turns the first into the second.
-        missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__
-        name = missing.name if isinstance(missing, ModuleNotFoundError) else None
-        if name is None or name.split(".")[0] not in _TRITON_PACKAGES:
-            raise
-        raise DniError(
-            f"reading and writing Triton's configuration needs {name}, which is not installed: "
-            'pip install "dni-deploy[triton]"'
-        ) from None
-    module: ModuleType = model_config_pb2
+    with _named("triton", "reading and writing Triton's configuration", _TRITON_PACKAGES):
+        try:
+            from tritonclient.grpc import model_config_pb2
+        except RuntimeError as error:  # which it makes of a missing gRPC
+            raise (error.__cause__ if isinstance(error.__cause__, ModuleNotFoundError) else error) from None
+        module: ModuleType = model_config_pb2
     return module
 
 
 def import_ray() -> ModuleType:
     """Ray with Ray Data. Raises DniError without the extra."""
-    try:
+    with _named("ray", "running over a cluster", _RAY_PACKAGES):
         import ray
         import ray.data
+
+        module: ModuleType = ray
+    return module
+
+
+@contextmanager
+def _named(extra: str, purpose: str, packages: Collection[str]) -> Iterator[None]:
+    """Turn the lack of one of `packages` into a DniError; a fault in our own imports stays one."""
+    try:
+        yield
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in _RAY_PACKAGES:
+        if error.name is None or error.name.split(".")[0] not in packages:
             raise
         raise DniError(
-            f'running over a cluster needs {error.name}, which is not installed: pip install "dni-deploy[ray]"'
+            f'{purpose} needs {error.name}, which is not installed: pip install "dni-deploy[{extra}]"'
         ) from None
-    module: ModuleType = ray
-    return module
