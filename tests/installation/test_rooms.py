@@ -12,6 +12,15 @@ ROOT = Path(__file__).parents[2]
 ROOTS = {"dni_deploy": ROOT, "dni_exporters": ROOT / "exporters", "dni_runtime": ROOT / "runtime"}
 FOLDERS = sorted(file.parent for name, root in ROOTS.items() for file in (root / name).rglob("__init__.py"))
 MOST_FILES = 12
+# Of folders of tests; helpers lie in one folder, however many they are.
+MOST_TESTS = 14
+TEST_FOLDERS = sorted({file.parent for file in (ROOT / "tests").rglob("test_*.py")})
+# Lowest first: a room may import those further up in this list, none beside it. Packages likewise.
+LAYERS = {
+    "dni_runtime": [{"files"}, {"onnx_files", "images"}, {"providers"}, {"weights"}, {"prepared", "cuda"}, {"opening"}],
+    "dni_exporters": [{"checkpoints"}, {"networks", "graphs"}, {"checking"}],
+    "dni_deploy": [{"image_files"}, {"photographs", "ship", "bench"}, {"frames", "demo"}, {"runs"}, {"cli"}],
+}
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 
 
@@ -52,10 +61,36 @@ def test_arrows_between_what_is_in_a_folder_go_one_way(folder: Path):
         pytest.fail(f"a circle in {name(folder)}: {' <- '.join(error.args[1])}")
 
 
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_package_imports_one_above_it(package: str):
+    above = [*LAYERS][[*LAYERS].index(package) + 1 :]
+    files = (ROOTS[package] / package).rglob("*.py")
+    assert [(file.name, target) for file in files for target in imported(file) if target[0] in above] == []
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_room_imports_one_above_or_beside_it(package: str):
+    height = {room: layer for layer, rooms in enumerate(LAYERS[package]) for room in rooms}
+    assert height.keys() == {folder.name for folder in FOLDERS if module(folder)[:-1] == (package,)}
+    back = [
+        (f"{package}.{room}", ".".join(target))
+        for room in height
+        for file in (ROOTS[package] / package / room).rglob("*.py")
+        for target in imported(file)
+        if target[0] == package and target[1] != room and height.get(target[1], -1) >= height[room]
+    ]
+    assert back == []
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=name)
 def test_no_folder_is_crowded(folder: Path):
     files = [path.name for path in folder.iterdir() if path.suffix == ".py" and path.name != "__init__.py"]
     assert len(files) <= MOST_FILES, files
+
+
+@pytest.mark.parametrize("folder", TEST_FOLDERS, ids=lambda folder: folder.relative_to(ROOT).as_posix())
+def test_no_folder_of_tests_is_crowded(folder: Path):
+    assert len([*folder.glob("test_*.py")]) <= MOST_TESTS
 
 
 def test_the_page_names_every_room_and_no_other():
