@@ -9,9 +9,9 @@ import typing
 from . import extra
 from .checkpoints.endpoints import Lineage, check_endpoints, differences, lineage
 from .export import export
-from .inspection import EndpointsReport, inspect_endpoints
-from .interpolate import BlendReport, blend, write_blend
-from .report import ExportedFile, ExportReport, Parity
+from .inspection import inspect_endpoints
+from .interpolate import blend, write_blend
+from .report import BlendReport, EndpointsReport, ExportedFile, ExportReport, Parity
 
 if typing.TYPE_CHECKING:
     from .checkpoints.checkpoint import Checkpoint, read_endpoints

@@ -4,12 +4,12 @@ from importlib.util import find_spec
 
 from dni_runtime import DniError
 
-PACKAGES = ("torch", "safetensors", "onnx_ir", "onnxscript")
+_PACKAGES = ("torch", "safetensors", "onnx_ir", "onnxscript")
 
 
 def require_extra() -> None:
     """Raise DniError, with the pip command, where one of its packages is not installed. Imports none of them."""
-    for name in PACKAGES:
+    for name in _PACKAGES:
         if not _is_installed(name):
             raise DniError(
                 f"reading checkpoints and exporting need {name}, which is not installed: "

@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from .checkpoints.endpoints import Lineage
 from .extra import require_extra
+from .report import EndpointsReport
 from .sources import EndpointSource, check_arch, check_sources
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Of a network's output for the probe image, in units of the output (usually 0..1)."""
-
-    alpha: float
-    mean: float
-    deviation: float
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointsReport:
-    """Whether two endpoints can be blended, and whether the result promises anything.
-
-    differences: why they cannot be; empty where they can.
-    lineage:     None where they cannot be blended.
-    outputs:     at alpha 1, 0.5 and 0, for a small picture with slopes, edges and noise. A middle whose
-                 deviation is far below both ends' is grey: the networks do not interpolate.
-    notes:       for the user.
-    """
-
-    endpoints: tuple[str, ...]
-    tensors: int
-    parameters: int
-    architecture: str
-    scale: float | None
-    differences: tuple[str, ...]
-    lineage: Lineage | None
-    outputs: tuple[Statistics, ...]
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
 
 
 def inspect_endpoints(

@@ -1,43 +1,21 @@
-"""`blend` and `write_blend`: what is refused before PyTorch is imported, and what was written."""
+"""`blend` and `write_blend`: what is refused before PyTorch is imported."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dni_runtime import Alpha, OutputError, check_alpha
 
-from .checkpoints.endpoints import Lineage
 from .extra import require_extra
 from .outputs import refuse_existing
+from .report import BlendReport
 from .sources import SUFFIXES, EndpointSource, check_sources
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class BlendReport:
-    """What `write_blend` wrote.
-
-    blended: how many tensors were blended; the others are integers, equal in all endpoints.
-    lineage: of the first and the last endpoint.
-    """
-
-    path: Path
-    alpha: tuple[float, ...]
-    bytes: int
-    tensors: int
-    blended: int
-    lineage: Lineage
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {**asdict(self), "path": str(self.path)}
 
 
 def blend(

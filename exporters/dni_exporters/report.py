@@ -1,4 +1,4 @@
-"""What an export made and measured."""
+"""What was made, measured and found: plain data, for people and as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -88,6 +88,62 @@ class ExportReport:
             )
             lines.append(f"{file.path}  {file.bytes / 1e6:.2f} MB  {what}  {checked}")
         return "\n".join(map(printable, lines))
+
+
+@dataclass(frozen=True, slots=True)
+class BlendReport:
+    """What `write_blend` wrote.
+
+    blended: how many tensors were blended; the others are integers, equal in all endpoints.
+    lineage: of the first and the last endpoint.
+    """
+
+    path: Path
+    alpha: tuple[float, ...]
+    bytes: int
+    tensors: int
+    blended: int
+    lineage: Lineage
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Of a network's output for the probe image, in units of the output (usually 0..1)."""
+
+    alpha: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsReport:
+    """Whether two endpoints can be blended, and whether the result promises anything.
+
+    differences: why they cannot be; empty where they can.
+    lineage:     None where they cannot be blended.
+    outputs:     at alpha 1, 0.5 and 0, for a small picture with slopes, edges and noise. A middle whose
+                 deviation is far below both ends' is grey: the networks do not interpolate.
+    notes:       for the user.
+    """
+
+    endpoints: tuple[str, ...]
+    tensors: int
+    parameters: int
+    architecture: str
+    scale: float | None
+    differences: tuple[str, ...]
+    lineage: Lineage | None
+    outputs: tuple[Statistics, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
 
 
 def _number(value: float | None) -> str:

@@ -6,8 +6,6 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from dni_exporters.extra import PACKAGES as EXTRA
-
 FOLDER = Path(__file__).parents[1]
 # Where this project's own modules are, as for pytest's pythonpath.
 ROOTS = (FOLDER, FOLDER / "support", FOLDER.parent, FOLDER.parent / "exporters", FOLDER.parent / "runtime")
@@ -37,8 +35,8 @@ def needs(file: Path) -> frozenset[str]:
             waiting += ours
             if not ours:
                 packages.add(name.partition(".")[0])
-            elif current.is_relative_to(FOLDER) and name.startswith("dni_exporters."):
-                packages.update(EXTRA)  # which its functions import when they are called
+            elif current.is_relative_to(FOLDER) and name.startswith("dni_exporters"):
+                packages.add("torch")  # which its functions import when they are called
     return frozenset(packages - sys.stdlib_module_names)
 
 

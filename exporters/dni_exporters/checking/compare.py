@@ -9,9 +9,9 @@ from torch import nn
 from dni_exporters.checkpoints.checkpoint import read_endpoints
 from dni_exporters.checkpoints.endpoints import differences, lineage
 from dni_exporters.graphs.blend import blend_tensors
-from dni_exporters.inspection import EndpointsReport, Statistics
 from dni_exporters.networks.architecture import build, load_endpoints
 from dni_exporters.networks.probe import probe, quiet_inference
+from dni_exporters.report import EndpointsReport, Statistics
 from dni_exporters.sources import EndpointSource, StateDict
 from dni_runtime import ArchitectureError
 

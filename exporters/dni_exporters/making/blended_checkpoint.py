@@ -14,7 +14,7 @@ from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
 from dni_exporters.checkpoints.endpoints import check_endpoints, lineage
 from dni_exporters.checkpoints.nesting import state_dicts
 from dni_exporters.graphs.blend import blend_tensors
-from dni_exporters.interpolate import BlendReport
+from dni_exporters.report import BlendReport
 from dni_exporters.sources import EndpointSource
 from dni_runtime.files.unfinished import staging
 
