@@ -21,6 +21,7 @@ LAYERS = {
     "dni_exporters": [{"checkpoints"}, {"networks", "graphs"}, {"checking"}, {"making"}],
     "dni_deploy": [{"image_files"}, {"photographs", "ship", "bench"}, {"frames", "demo"}, {"runs"}, {"cli"}],
 }
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 
 
@@ -96,3 +97,10 @@ def test_no_folder_of_tests_is_crowded(folder: Path):
 def test_the_page_names_every_room_and_no_other():
     drawing = PAGE.read_text(encoding="utf-8").split("## The way of a checkpoint")[1].split("```")[1]
     assert set(re.findall(r"(\w+)/", drawing)) == {folder.name for folder in FOLDERS if len(module(folder)) == 2}
+
+
+@pytest.mark.parametrize("package", ROOTS)
+def test_contributors_are_told_every_room_of_a_package(package: str):
+    (row,) = [line for line in CONTRIBUTING.read_text(encoding="utf-8").splitlines() if f"{package}` |" in line]
+    rooms = {folder.name for folder in FOLDERS if module(folder)[:-1] == (package,)}
+    assert rooms <= set(re.findall(r"`(\w+)`", row)), row
