@@ -9,7 +9,7 @@ import pytest
 from commands import Result, command, dni, python
 
 from dni_deploy.cli import main
-from dni_deploy.demo import STRONG, WEAK
+from dni_deploy.demo import EXPORTED, PHOTOGRAPH, STRONG, WEAK
 
 COMMANDS = ["bench", "blend", "demo", "export", "inspect", "run", "serve", "ship"]
 HELP_LIMIT_S = 0.7
@@ -162,6 +162,33 @@ def test_an_error_is_one_message_and_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     dni(*arguments).assert_error(message)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export", WEAK, "none.pth", "--alpha-input", "-o", "m.onnx"], "none.pth does not exist"),
+        (["export", WEAK, STRONG, "--alpha-input", "-o", "there.onnx"], "there.onnx exists already"),
+        (["blend", WEAK, STRONG, "--alpha", "0.5", "-o", "c.onnx"], "c.onnx has an unknown suffix"),
+        (["inspect", WEAK, "none.pth"], "none.pth does not exist"),
+        (["run", "none.onnx", PHOTOGRAPH, "-o", "x.png"], "none.onnx does not exist"),
+        (["run", EXPORTED, PHOTOGRAPH, "-o", "there.png"], "there.png exists already"),
+        (["bench", "none.onnx"], "none.onnx does not exist"),
+        (["ship", "triton", "none.onnx", "-o", "repo"], "none.onnx does not exist"),
+        (["ship", "web", EXPORTED, "-o", "."], "holds something else than a site of ours"),
+        (["serve", "none.onnx", "--server", "none"], "none.onnx does not exist"),
+        (["demo", "-o", "demo"], "denoise.onnx exists already"),
+    ],
+    ids=lambda value: " ".join(map(str, value[:2])) if isinstance(value, list) else "",
+)
+def test_what_needs_no_pytorch_is_refused_without_it(arguments: list[object], message: str, tmp_path: Path):
+    (tmp_path / "demo").mkdir()
+    for name in ("there.onnx", "there.png", "demo/denoise.onnx"):
+        (tmp_path / name).touch()
+    result = python(HELP_PROGRAM, *arguments, cwd=tmp_path)
+    *_, error, loaded = result.err.splitlines()
+    assert (result.code, loaded) == (1, "loaded:")
+    assert error.startswith("Error: ") and message in error
 
 
 def test_an_error_of_a_real_process_is_one_line_on_stderr(tmp_path: Path):

@@ -16,6 +16,7 @@ from dni_deploy.ship.triton.options import ShipOptions
 from dni_deploy.ship.triton.repository import ship_triton
 from dni_runtime import DniError
 from dni_runtime.files.unfinished import unfinished_folder
+from dni_runtime.onnx_files.reading import require_file
 
 from .running import Addresses, Running, choose_addresses
 from .telling import as_data, as_lines
@@ -50,8 +51,10 @@ def serve_model(
     A server that ends, or of which a model does not answer any more, is started again: there are requests that end
     Triton or the process of a model.
 
-    Raises DniError where no server is found, or it does not become ready.
+    Raises ModelError where `model` is no file, DniError where no server is found, or it does not become ready.
     """
+    if not model.is_dir():
+        require_file(model)
     with unfinished_folder() as folder, _stops() as stop:
         repository = model.resolve() if model.is_dir() else folder / "repository"
         for path, remedy in ((folder, "set TMPDIR to another one"), (repository, "move it")):
