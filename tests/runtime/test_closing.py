@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alpha_policies import MODELS, PATIENCE_S, Gate, X, assert_same, in_thread, reference, waited_for
+from alpha_policies import MODELS, PATIENCE_S, Gate, X, assert_same, each_provider, in_thread, reference, waited_for
 from onnx_models import save, tinted
 
 from dni_runtime import AlphaError, InputError, ModelError, load
 
 
-def test_closing_during_a_pin_is_clean(tmp_path: Path, gate: Gate, capfd: pytest.CaptureFixture[str]):
-    model = load(save(tinted(), tmp_path / "model.onnx"), "cpu")
+@each_provider
+def test_closing_during_a_pin_is_clean(provider: str, tmp_path: Path, gate: Gate, capfd: pytest.CaptureFixture[str]):
+    model = load(save(tinted(), tmp_path / "model.onnx"), provider)
     model(X, 0.5)
     model(X, 0.5)
     assert gate.begun.wait(PATIENCE_S)

@@ -1,8 +1,9 @@
-"""What the tests of alpha's policies share: models of every kind, their right answers, and pins that wait."""
+"""Alpha's policies on models of every kind, on every provider: right answers, and pins that wait for a test."""
 
 import queue
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,15 @@ MODELS: dict[str, Callable[..., onnx.ModelProto]] = {
 }
 each_model = pytest.mark.parametrize("kind", MODELS)
 each_policy = pytest.mark.parametrize("policy", ALPHA_POLICIES)
+each_provider = pytest.mark.parametrize(
+    "provider",
+    [
+        "cpu",
+        pytest.param(
+            "openvino", marks=pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+        ),
+    ],
+)
 pinning_models = pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "laid out"])
 
 

@@ -14,7 +14,7 @@ CALLED = {
     "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
     "ray": {"test_ray"},
     "torch": {"test_alpha_is_free", "test_cli", "test_demo", "test_exported_members", "test_extras"},
-    "openvino": {"test_cli_bench", "test_documents_run"},
+    "openvino": {"test_cli_bench", "test_cli_openvino", "test_documents_run", "test_openvino_files"},
 }
 
 

@@ -14,6 +14,7 @@ from alpha_policies import (
     assert_same,
     each_model,
     each_policy,
+    each_provider,
     in_thread,
     pinning_models,
     reference,
@@ -27,9 +28,11 @@ from dni_runtime.opening.runners import Pinning
 
 @each_policy
 @each_model
-def test_every_policy_gives_the_same_answers(kind: str, policy: str, tmp_path: Path):
+@each_provider
+def test_every_policy_gives_the_same_answers(provider: str, kind: str, policy: str, tmp_path: Path):
+    """Those of ONNX Runtime with the file as it is."""
     proto = MODELS[kind]()
-    with load(save(proto, tmp_path / "model.onnx"), "cpu", alpha_policy=policy) as model:
+    with load(save(proto, tmp_path / "model.onnx"), provider, alpha_policy=policy) as model:
         for alpha in (*ALPHAS, *reversed(ALPHAS)):
             wanted = reference(proto, alpha)
             assert_same(model(X, alpha), wanted)
@@ -90,18 +93,16 @@ def test_unfit_arguments(arguments: dict, message: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("policy", ["auto", "dynamic"])
-def test_a_scalar_alpha_and_one_of_unknown_length(policy: str, tmp_path: Path, gate: Gate):
-    gate.open.set()
-    for shape in ((), ("K",)):
-        proto = tinted(features=24)
-        kind = onnx.TensorProto.FLOAT
-        proto.graph.input[1].CopyFrom(onnx.helper.make_tensor_value_info("alpha", kind, shape))
-        path = save(proto, tmp_path / f"{len(shape)}.onnx")
-        with load(path, "cpu", alpha_policy=policy) as model:
-            for alpha in ALPHAS:
-                assert_same(model(X, alpha), reference(MODELS["plain, pinned"](), alpha))
-                assert model.settle()
-                assert_same(model(X, alpha), reference(MODELS["plain, pinned"](), alpha))
+@pytest.mark.parametrize("shape", [(), ("K",)])
+@each_provider
+def test_a_scalar_alpha_and_one_of_unknown_length(provider: str, shape: tuple[Any, ...], policy: str, tmp_path: Path):
+    proto, wanted = MODELS["plain, pinned"](), MODELS["plain, pinned"]()
+    proto.graph.input[1].CopyFrom(onnx.helper.make_tensor_value_info("alpha", onnx.TensorProto.FLOAT, shape))
+    with load(save(proto, tmp_path / "model.onnx"), provider, alpha_policy=policy) as model:
+        for alpha in ALPHAS:
+            assert_same(model(X, alpha), reference(wanted, alpha))
+            assert model.settle()
+            assert_same(model(X, alpha), reference(wanted, alpha))
 
 
 # --- pins in the background ---
@@ -176,10 +177,11 @@ def test_memory_for_weights_changes_no_answer(policy: str, pin_cache_mib: int, t
 
 @each_policy
 @each_model
-def test_threads_share_a_model(kind: str, policy: str, tmp_path: Path):
+@each_provider
+def test_threads_share_a_model(provider: str, kind: str, policy: str, tmp_path: Path):
     proto = MODELS[kind]()
     wanted = {alpha: reference(proto, alpha) for alpha in ALPHAS}
-    with load(save(proto, tmp_path / "model.onnx"), "cpu", alpha_policy=policy, pin_cache_mib=0) as model:
+    with load(save(proto, tmp_path / "model.onnx"), provider, alpha_policy=policy, pin_cache_mib=0) as model:
         orders = [[*ALPHAS[shift:], *ALPHAS[:shift]] for shift in range(len(ALPHAS))]
         answers = [in_thread(lambda order=order: [model(X, alpha) for alpha in order]) for order in orders]
         for order, answer in zip(orders, answers, strict=True):

@@ -1,11 +1,10 @@
 """Weight sets without models: a blend fills the array with alpha, so that everyone can see whose weights it has."""
 
-import queue
 import threading
 
 import numpy as np
 import pytest
-from alpha_policies import PATIENCE_S
+from alpha_policies import PATIENCE_S, in_thread
 
 from dni_runtime.alpha import Key
 from dni_runtime.prepared.flat_weights import Slice
@@ -111,6 +110,11 @@ def test_memory_goes_back_to_the_limit(blends: Blends):
     assert len(sets._sets) == 1
 
 
+def ask(sets: WeightSets, alpha: float) -> float:
+    with sets.use((alpha,)) as weights:
+        return alpha_of(weights)
+
+
 def test_whoever_comes_second_waits_for_the_blend():
     started, go_on = threading.Event(), threading.Event()
     count = []
@@ -122,17 +126,10 @@ def test_whoever_comes_second_waits_for_the_blend():
         flat[:] = alpha[0]
 
     sets = WeightSets(blend, SIZE, SLICES, limit_bytes=0)
-    answers: queue.Queue[float] = queue.Queue()
-
-    def work() -> None:
-        with sets.use((0.5,)) as weights:
-            answers.put(alpha_of(weights))
-
-    for _ in range(3):
-        threading.Thread(target=work).start()
+    answers = [in_thread(lambda: ask(sets, 0.5)) for _ in range(3)]
     assert started.wait(PATIENCE_S)
     go_on.set()
-    assert [answers.get(timeout=PATIENCE_S) for _ in range(3)] == [0.5] * 3
+    assert [answer.get(timeout=PATIENCE_S) for answer in answers] == [0.5] * 3
     assert count == [(0.5,)]
 
 
@@ -146,18 +143,11 @@ def test_a_blend_does_not_hold_up_other_alphas():
         flat[:] = alpha[0]
 
     sets = WeightSets(blend, SIZE, SLICES, limit_bytes=0)
-    answers: queue.Queue[float] = queue.Queue()
-
-    def work() -> None:
-        with sets.use((0.5,)) as weights:
-            answers.put(alpha_of(weights))
-
-    threading.Thread(target=work).start()
+    answer = in_thread(lambda: ask(sets, 0.5))
     assert started.wait(PATIENCE_S)
-    with sets.use((0.25,)) as weights:
-        assert alpha_of(weights) == 0.25
+    assert ask(sets, 0.25) == 0.25
     go_on.set()
-    assert answers.get(timeout=PATIENCE_S) == 0.5
+    assert answer.get(timeout=PATIENCE_S) == 0.5
 
 
 def test_a_failed_blend_leaves_nothing_behind(blends: Blends):

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from commands import Result, dni, names
+from commands import dni, names
 from google.protobuf import text_format
 from onnx_models import conv_stack, noise, save
 from triton_cluster import need_haproxy
+from triton_repositories import ship
 from tritonclient.grpc import model_config_pb2
 
 import dni_runtime
@@ -23,10 +24,6 @@ from dni_deploy.ship.triton.model_folder.tiny_request import tiny_request
 from dni_deploy.ship.triton.python_model import MODEL_PY
 
 EVIL = 'x"); import os; os.system("touch /tmp/pwned"); ("\n\u202e\'{0}%[env(HOME)] # $HOME'
-
-
-def ship(*arguments: object) -> Result:
-    return dni("ship", "triton", *arguments)
 
 
 def renamed(path: Path, location: str) -> Path:
@@ -45,11 +42,6 @@ def model(tmp_path: Path) -> Path:
     """One with its weights beside it, in a folder of its own."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     return save(conv_stack(), tmp_path / "a" / "b" / "stack.onnx", external=True)
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    return tmp_path / "repo"
 
 
 def tree(folder: Path) -> list[str]:

@@ -73,12 +73,6 @@ def wanted(path: Path) -> NDArray[Any]:
         return model.enhance(IMAGE[0], 0.3)
 
 
-@pytest.fixture(scope="module")
-def served(path: Path) -> Iterator[Served]:
-    with serving(path) as served:
-        yield served
-
-
 def answer(address: str) -> NDArray[Any] | None:
     tensors = [{"name": "image", "shape": IMAGE.shape, "datatype": "UINT8", "data": IMAGE.ravel().tolist()},
                {**ALPHA, "data": [0.3]}]  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from commands import dni
-from onnx_models import conv_stack, picture, save
+from onnx_models import picture
 from triton_server import Served, alphas, assert_gone, descendants, first_line, infer, need_server, serving, start
 from tritonclient.utils import InferenceServerException
 from waiting import wait_until
@@ -24,11 +24,6 @@ from dni_deploy.ship.triton.server import tritonserver
 from dni_deploy.ship.triton.server.running import choose_addresses
 from dni_deploy.ship.triton.server.tritonserver import find_tritonserver, python_backends, supports
 from dni_runtime import DniError, InputError
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return save(conv_stack(), tmp_path / "stack.onnx")
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from commands import Result, dni, names
+from commands import names
 from onnx_models import conv_stack, save, unet
 from triton_cluster import need_haproxy
+from triton_repositories import ship
 
 from dni_deploy.ship.triton import Front, ServerAddress
 from dni_deploy.ship.triton.balancer import haproxy
@@ -21,20 +22,6 @@ from dni_deploy.ship.triton.model_folder.tiny_request import tiny_request
 from dni_runtime import DniError, InputError
 
 REQUESTS = {"stack": '{"inputs":[]}', "large": None}
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return save(conv_stack(), tmp_path / "stack.onnx")
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    return tmp_path / "repo"
-
-
-def ship(*arguments: object) -> Result:
-    return dni("ship", "triton", *arguments)
 
 
 @pytest.mark.parametrize(

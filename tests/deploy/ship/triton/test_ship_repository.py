@@ -10,9 +10,10 @@ import click
 import numpy as np
 import onnxruntime
 import pytest
-from commands import Result, dni, names
+from commands import names
 from google.protobuf import text_format
 from onnx_models import METADATA, baked, conv_stack, noise, save, unet
+from triton_repositories import ship
 from tritonclient.grpc import model_config_pb2
 
 import dni_runtime
@@ -20,20 +21,6 @@ from dni_deploy.cli import main
 from dni_deploy.ship.triton import ShipOptions, check_repository, repository, ship_triton
 from dni_deploy.ship.triton.model_folder import folder as model_folder
 from dni_runtime import InputError, OutputError
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return save(conv_stack(), tmp_path / "stack.onnx")
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    return tmp_path / "repo"
-
-
-def ship(*arguments: object) -> Result:
-    return dni("ship", "triton", *arguments)
 
 
 def config_of(folder: Path) -> Any:

@@ -39,18 +39,6 @@ def model(path: Path) -> Iterator[dni_runtime.Model]:
         yield model
 
 
-@pytest.fixture(scope="module")
-def served(path: Path) -> Iterator[Served]:
-    with serving(path) as served:
-        yield served
-
-
-@pytest.fixture(params=PROTOCOLS)
-def client(served: Served, request: pytest.FixtureRequest) -> Iterator[Any]:
-    with served.client(request.param) as client:
-        yield client
-
-
 def reference(model: dni_runtime.Model, tensors: dict[str, NDArray[Any]], values: Any = None) -> NDArray[Any]:
     values = tensors["alpha"][:, 0] if values is None else values
     if "image" in tensors:

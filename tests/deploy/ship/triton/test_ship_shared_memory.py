@@ -12,7 +12,7 @@ import tritonclient.grpc
 import tritonclient.http
 from numpy.typing import NDArray
 from onnx_models import conv_stack, noise, picture, save
-from triton_server import PROTOCOLS, Served, alphas, infer, serving
+from triton_server import Served, alphas, infer
 from tritonclient.utils import InferenceServerException, shared_memory
 
 import dni_runtime
@@ -21,18 +21,6 @@ import dni_runtime
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(conv_stack(scale=2), tmp_path_factory.mktemp("model") / "stack.onnx")
-
-
-@pytest.fixture(scope="module")
-def served(path: Path) -> Iterator[Served]:
-    with serving(path) as served:
-        yield served
-
-
-@pytest.fixture(params=PROTOCOLS)
-def client(served: Served, request: pytest.FixtureRequest) -> Iterator[Any]:
-    with served.client(request.param) as client:
-        yield client
 
 
 @contextmanager

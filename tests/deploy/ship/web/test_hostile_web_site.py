@@ -15,7 +15,6 @@ from commands import dni, names
 from onnx_models import METADATA, conv_stack, noise, picture, save
 from photographs import save_image
 from PIL import Image
-from web_sites import npm_package
 
 import dni_runtime
 from dni_deploy.ship import ship_web
@@ -25,16 +24,6 @@ from dni_runtime import Endpoint, Metadata, ModelError
 
 SCRIPT = "</title><script>alert(1)</script>"
 NOT_EVERYWHERE = "has a name that not every host and browser takes; expected at most 250 bytes, no control character"
-
-
-@pytest.fixture
-def ort() -> Path:
-    return npm_package("onnxruntime-web")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return save(conv_stack(), tmp_path / "stack.onnx")
 
 
 BAD_NAMES = [

@@ -24,16 +24,6 @@ WASM = ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm", "ort.wasm.m
 WEBGPU = ["ort-wasm-simd-threaded.asyncify.mjs", "ort-wasm-simd-threaded.asyncify.wasm", "ort.webgpu.min.mjs"]
 
 
-@pytest.fixture
-def ort() -> Path:
-    return npm_package("onnxruntime-web")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return save(conv_stack(), tmp_path / "stack.onnx")
-
-
 def read(path: Path) -> object:
     return json.loads(path.read_text())
 
