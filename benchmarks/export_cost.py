@@ -60,7 +60,7 @@ def run_job(job: str, folder: Path) -> dict[str, float]:
     import torch
     from spandrel import ModelLoader
 
-    import dni_exporters
+    import dni_exporters.making.steps
 
     endpoints = [folder / "A.pth", folder / "B.pth"]
     if job == "one endpoint":

@@ -82,6 +82,17 @@ def test_one_wrong_weight_is_found_and_its_layer_named(exported: Exported, layer
     assert "nothing was written. A looser bound is set with --atol" in str(caught.value)
 
 
+def test_a_layer_is_judged_before_what_follows_works_in_place(tmp_path: Path):
+    """What PyTorch computed for layer 0 is kept: a ReLU that overwrites it must not make it the one to blame."""
+    torch.manual_seed(3)
+    network = nn.Sequential(conv(3, 8), nn.ReLU(inplace=True), conv(8, 3)).eval()
+    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    exported = Exported(tmp_path, network, [a, {name: 1.1 * tensor for name, tensor in a.items()}])
+    exported.damage("2.bias@A", lambda bias: bias + 0.01)
+    with pytest.raises(ParityError, match="worst in layer '2' "):
+        exported.check()
+
+
 def test_swapped_endpoints_are_found(exported: Exported, tmp_path: Path):
     exported.reference.endpoints = exported.reference.endpoints[::-1]
     with pytest.raises(ParityError, match="differs from PyTorch"):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from dni_exporters.making.write import publish
-from dni_exporters.outputs import refuse_existing
 from dni_runtime import OutputError
 from dni_runtime.files.unfinished import staging
 
@@ -99,27 +98,3 @@ def test_a_model_is_never_seen_beside_the_weights_of_another(tmp_path: Path, mon
     publish(staged(tmp_path / ".staged", external=True), output)
     assert len(seen) >= 3
     assert {"old", "new"} not in seen
-
-
-def test_existing_files_are_refused_by_name(tmp_path: Path):
-    paths = [tmp_path / name for name in ("a.onnx", "b.onnx", "c.onnx")]
-    refuse_existing(paths, force=False)
-    paths[1].write_text("")
-    with pytest.raises(OutputError, match=r"b\.onnx exists already and is kept; replace it with --force \(force=T"):
-        refuse_existing(paths, force=False)
-    paths[2].write_text("")
-    with pytest.raises(OutputError, match=r"b\.onnx and 1 more exist"):
-        refuse_existing(paths, force=False)
-    refuse_existing(paths, force=True)
-
-
-def test_weights_beside_an_output_are_as_precious(tmp_path: Path):
-    (tmp_path / "a.onnx.data").write_text("precious")
-    with pytest.raises(OutputError, match=r"a\.onnx\.data exists already and is kept"):
-        refuse_existing([tmp_path / "a.onnx"], force=False)
-
-
-@pytest.mark.parametrize("force", [False, True])
-def test_folders_are_refused_even_with_force(tmp_path: Path, force: bool):
-    with pytest.raises(OutputError):
-        refuse_existing([tmp_path], force=force)
