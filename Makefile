@@ -1,5 +1,7 @@
 # `make demo` and `make test` set everything up from nothing; PYTHON chooses the interpreter (3.11 or later).
 PYTHON ?= python3
+# Processes that run the tests, of about 1.5 GB each; a file of tests stays with one of them.
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: demo test lint bench clean
@@ -7,8 +9,10 @@ BIN := .venv/bin
 demo: .venv/.done
 	$(BIN)/dni demo --force -o demo-output
 
+# The tests start hundreds of processes: with Python's compiled copies of the modules, whatever the environment says.
 test: lint .venv-triton/.done .npm/.done
-	$(BIN)/python -m pytest
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  --max-worker-restart 0
 
 lint: .venv/.done
 	$(BIN)/ruff check .

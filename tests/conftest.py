@@ -1,9 +1,13 @@
 """Skips tests marked `gpu` on machines without a GPU, and leaves out what needs a package that is not installed.
 
-Where there is a GPU, a skipped gpu test is a failure. No time limits for Hypothesis.
+Where there is a GPU, a skipped gpu test is a failure. No time limits for Hypothesis. With pytest -n, tests marked
+`alone` come last and run while no other does.
 """
 
+import gc
+import importlib
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import gpus
 import hypothesis
 import left_out
 import pytest
+import turns
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -38,9 +43,31 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("gpu")]
-    if marked and (reason := gpus.why_no_cuda()):
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    reason = gpus.why_no_cuda() if marked else None
+    for item in marked:
+        item.add_marker(pytest.mark.skip(reason=reason) if reason else pytest.mark.alone)
+    alone = {item.path for item in items if item.get_closest_marker("alone")}
+    items.sort(key=lambda item: (item.path in alone, turns.rank(item.path.stem)))
+
+
+def pytest_collection_finish() -> None:
+    """Hundreds of exports of small networks: share what does not depend on the test.
+
+    Each of them searches for garbage, a third of its time where the modules of all tests are searched too.
+    """
+    if "exporting" in sys.modules:
+        importlib.import_module("shared_traces").share()  # no import, or every test would seem to need PyTorch
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Around all of a test, so that what its module shares is set up and taken down in its turn too."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    with turns.turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

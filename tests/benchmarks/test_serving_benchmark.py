@@ -33,6 +33,7 @@ def silent(step: str) -> None:
     pass
 
 
+@pytest.mark.alone
 def test_batching_is_measured(benchmark: Any, model: Path):
     effort = benchmark.batching.Effort(sizes=(16,), clients=(8,), seconds=0.4, rounds=1)
     equal, different = benchmark.batching.measure_batching("stack", model, effort, silent)
@@ -51,6 +52,7 @@ def test_a_wrong_answer_is_seen(benchmark: Any, model: Path, tmp_path: Path):
             benchmark.batching.assert_right([server], other, 16)
 
 
+@pytest.mark.alone
 def test_the_way_through_is_measured(benchmark: Any, model: Path):
     rows = benchmark.overhead.measure_overhead("stack", model, {16: Effort(1.0, 3), 32: Effort(1.0, 3)}, silent)
     assert [(row.size, row.way) for row in rows] == [

@@ -1,13 +1,10 @@
 """Which files of tests a small device leaves out, and what a skipped gpu test is where there is a GPU."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import left_out
 import pytest
+from inner_pytest import inner
 from left_out import FOLDER, imported, is_left_out, missing, modules, needs, report
 
 # What a machine that is lent for its GPU lacks.
@@ -74,18 +71,6 @@ def test_with_everything_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(left_out, "find_spec", lambda name: object())
     assert not any(is_left_out(file) for file in FOLDER.rglob("*.py"))
     assert report() == []
-
-
-def inner(*arguments: str, program: str = "plugin = None", **environment: str) -> subprocess.CompletedProcess[str]:
-    """pytest in a process of its own, with the `plugin` that `program` defines."""
-    text = f"{textwrap.dedent(program)}\nimport sys, pytest\nsys.exit(pytest.main(sys.argv[1:], [plugin]))"
-    return subprocess.run(
-        [sys.executable, "-c", text, "-p", "no:cacheprovider", *arguments],
-        cwd=FOLDER.parent,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_gpu_tests_are_collected_without_what_the_others_need():

@@ -32,6 +32,7 @@ def import_in_new_process(module: str) -> tuple[float, list[str]]:
     return float(seconds), loaded
 
 
+@pytest.mark.alone
 def test_import_is_quick_and_free_of_torch():
     runs = [import_in_new_process("dni_runtime") for _ in range(3)]
     assert all(not loaded for _, loaded in runs)

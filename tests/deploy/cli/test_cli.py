@@ -38,6 +38,7 @@ def timed(name: str, *arguments: object) -> tuple[float, Result]:
     return min(times), result
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["dni", "dni-export"])
 def test_help_is_instant_and_on_stdout(name: str):
     seconds, result = timed(name, "--help")

@@ -49,6 +49,7 @@ def assert_right(models: dict[str, dni_runtime.Model], sent: list[Sent]) -> None
         np.testing.assert_array_equal(one.answer, models[one.version].enhance(one.image[0], one.alpha))
 
 
+@pytest.mark.alone
 def test_a_killed_server_costs_no_more_than_what_it_was_answering(
     running: Cluster, models: dict[str, dni_runtime.Model]
 ):
@@ -120,6 +121,7 @@ def test_a_server_is_drained_and_restarted_and_no_request_is_lost(
     assert {sent.version for sent in traffic.answered if sent.started > rolled} == {"2"}
 
 
+@pytest.mark.alone
 def test_a_refused_connection_goes_to_the_other_server(models: dict[str, dni_runtime.Model], tmp_path: Path):
     """Before a check has found out: here none ever does."""
     with cluster(save(conv_stack(seed=1), tmp_path / "stack.onnx"), tmp_path, checked=False) as running:

@@ -123,6 +123,7 @@ def running(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
         yield running
 
 
+@pytest.mark.alone
 def test_a_server_that_lost_its_model_gets_nothing_until_it_answers(running: Cluster, path: Path):
     """Triton itself goes on to say that it is ready, and would answer each request with an error."""
     first = running.members[0]
@@ -144,6 +145,7 @@ def test_a_server_that_lost_its_model_gets_nothing_until_it_answers(running: Clu
             np.testing.assert_array_equal(sent.answer, model.enhance(sent.image[0], sent.alpha))
 
 
+@pytest.mark.alone
 def test_a_server_that_is_busy_for_long_is_asked_in_its_turn(running: Cluster):
     """For longer than a check of readiness may take, and than it takes to be taken out."""
     photographs = {"image": picture(1, 2000, 3000, 3), "alpha": alphas(0.5)}

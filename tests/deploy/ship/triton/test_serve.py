@@ -131,6 +131,7 @@ def test_a_server_that_ends_is_started_again(model: Path, temporary: Path):
     assert list(temporary.glob("*dni*")) == []  # ONNX Runtime itself leaves a file .ses
 
 
+@pytest.mark.alone
 def test_a_server_that_ends_in_its_start_is_started_again(model: Path, tmp_path: Path):
     """Once it was ready: a stranger's request may come, and end it, before it has said so again."""
     repository, away = tmp_path / "repository", tmp_path / "away.onnx"

@@ -17,6 +17,8 @@ from web_sites import make_site, served
 from dni_deploy.demo import PHOTOGRAPH_NOISY
 from dni_deploy.image_files.read_write import read_image
 
+pytestmark = pytest.mark.alone
+
 COLD_START_LIMIT_S = 3.0
 RATIO_LIMIT = 1.3  # of one inference; the rest is reading, writing and drawing pixels
 CHANGES = 500

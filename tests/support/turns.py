@@ -1,0 +1,43 @@
+"""Whose turn it is among tests beside each other (pytest -n): one marked `alone` runs while no other does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Locks that nobody has when their process ends, however it does; on files that are there in any case.
+GATE, RUNNING = Path(__file__), Path(__file__).parents[1] / "conftest.py"
+
+# What takes longest comes first, so that no process is left with it when the others have finished.
+LONGEST = (
+    "test_torch_free",
+    "test_web_page",
+    "test_ray",
+    "test_parity",
+    "test_extras",
+    "test_interruption",
+    "test_ship_server",
+    "test_web_dni",
+    "test_stress",
+    "test_random_networks",
+)
+
+
+def rank(name: str) -> int:
+    """When a file of tests has its turn."""
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+@contextmanager
+def turn(*, alone: bool) -> Iterator[None]:
+    """Wait until no test runs that is `alone`, and with `alone` until none runs at all."""
+    import fcntl  # here: Windows has none, and no need for it without -n
+
+    with GATE.open() as gate, RUNNING.open() as running:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # whoever waits behind it keeps the next ones from starting
+        fcntl.flock(running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            # By hand: closing is not enough where a test has forked a process that is still there.
+            fcntl.flock(running, fcntl.LOCK_UN)
