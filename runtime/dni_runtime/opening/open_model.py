@@ -34,13 +34,13 @@ def open_model(path: Path, asked: Asked) -> Opened:
     """Open the model in `path` for `load`. Raises what ONNX Runtime raises, too."""
     file = read_onnx_file(path)
     choice = resolve(asked.provider)
-    if choice is not None and choice[0] == "cpu":
+    if choice is not None and choice.provider == "cpu":
         if asked.provider_options:
             raise InputError(
                 f"provider_options are {dict(asked.provider_options)}, but the model runs on the CPU; leave them out"
             )
         if file is not None and file.takes_alpha:
-            return _open_on_cpu(file, asked, choice[1])
+            return _open_on_cpu(file, asked, choice.note)
     as_it_is = _open_as_it_is(path, file, asked)
     if as_it_is.place.provider == "cuda" and (reason := as_it_is.why_not_at_run_time()):
         return _open_elsewhere(path, asked, as_it_is, reason)
@@ -94,7 +94,7 @@ def _open_as_it_is(path: Path, file: AlphaFile | None, asked: Asked) -> _AsItIs:
         unknown = {"half": False, "constant_weights": False, "takes_alpha": False}
         options = file_options(options, **unknown) if file is None else file.cuda_options(options)
     half = file is not None and file.half
-    place = Place("cuda" if choice is None else choice[0], asked.threads, asked.provider_options, half)
+    place = Place("cuda" if choice is None else choice.provider, asked.threads, asked.provider_options, half)
     there = replace(place, provider=asked.provider, options=options)
     opened = place.in_turn(lambda: open_session(str(path), there))
     place = replace(place, provider=opened.provider)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import onnxruntime
 
@@ -19,19 +20,26 @@ AUTO = ("cuda", "cpu")
 ON_NVIDIA = ("cuda", "tensorrt")
 
 
-def resolve(provider: str) -> tuple[str, str] | None:
-    """The provider that `provider` stands for and one sentence why; None where only a try can tell.
+class Choice(NamedTuple):
+    """A provider, not `auto`, and one sentence on why that one."""
+
+    provider: str
+    note: str
+
+
+def resolve(provider: str) -> Choice | None:
+    """The provider that `provider` stands for; None where only a try can tell.
 
     Raises ProviderError where `provider` is unknown.
     """
     if provider not in PROVIDERS:
         raise ProviderError(f"provider is {provider!r}; expected one of {', '.join(PROVIDERS)}")
     if provider != "auto":
-        return provider, f"{provider} was asked for"
+        return Choice(provider, f"{provider} was asked for")
     reasons = [(name, why_not(name)) for name in AUTO[:-1]]
     if all(reason for _, reason in reasons):
         missing = "; ".join(f"{name} is not available: {reason}" for name, reason in reasons)
-        return AUTO[-1], f"auto chose {AUTO[-1]}: {missing}"
+        return Choice(AUTO[-1], f"auto chose {AUTO[-1]}: {missing}")
     return None
 
 

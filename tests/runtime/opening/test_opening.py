@@ -18,6 +18,7 @@ from dni_runtime.opening import open_model, ways
 from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
+from dni_runtime.providers.choosing import Choice
 from dni_runtime.providers.sessions import OpenedSession, Place
 
 X = photo(2, 3, 28, 12)
@@ -178,7 +179,7 @@ class FakeGpu:
         self.opened: list[Mapping[str, str]] = []
         self.failing = failing
         known = {"auto": None}
-        monkeypatch.setattr(open_model, "resolve", lambda provider: known.get(provider, (provider, "asked for")))
+        monkeypatch.setattr(open_model, "resolve", lambda provider: known.get(provider, Choice(provider, "asked for")))
         monkeypatch.setattr(open_model, "open_session", self.open)
         monkeypatch.setattr(open_model, "why_not_at_run_time", self.why_not)
 
