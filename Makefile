@@ -21,7 +21,7 @@ lint: .venv/.done
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/.done .venv-triton/.done
-	status=0; for script in export_cost.py alpha_is_free/run.py serving/run.py; do \
+	status=0; for script in export_cost/run.py alpha_is_free/run.py serving/run.py; do \
 	  $(BIN)/python benchmarks/$$script || status=1; \
 	done; exit $$status
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import grpc
 import numpy as np
+from answers import BY_TRITON, LIMIT_S, NOT_ALLOWED, Answered
 from case import Place
+from good_request import MODEL
 from http_requests import DATATYPES, LARGE, SHAPES
 from mutations import mutate
 from outcome import HANG, REFUSED, RIGHT, TRACEBACK
 from tritonclient.grpc import service_pb2
-from wire import BY_TRITON, LIMIT_S, MODEL, NOT_ALLOWED, Answered
 
 _SERVICE = "/inference.GRPCInferenceService/"
 # These are the sender's fault, by the words of gRPC; the others are the server's.

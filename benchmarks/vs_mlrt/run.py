@@ -1,7 +1,7 @@
 """Run files made with --single-input in VapourSynth's vs-mlrt itself, and compare with our runtime.
 
   pip install vapoursynth vapoursynth-mlrt-ort        VapourSynth's wheels need Python 3.12
-  python benchmarks/vs_mlrt.py
+  python benchmarks/vs_mlrt/run.py
 
 Exports the bundled pair, twice: baked, and with alpha as a fourth plane. The photograph is an RGBS clip, alpha a
 GRAYS one beside it; whole frames and overlapping tiles; fails where a pixel differs by more than 1e-4.

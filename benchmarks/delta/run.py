@@ -11,7 +11,7 @@ Pairs:
               which keeps the signal's size through all layers; a tenth of that in the last one, so that it adds to the
               enlarged image what details measure), the difference a tenth of their spread; a piece of the photograph
 
-  python benchmarks/delta.py            writes benchmarks/results/delta.json and .md; some minutes
+  python benchmarks/delta/run.py            writes benchmarks/results/delta.json and .md; some minutes
 """
 
 import json
@@ -40,7 +40,7 @@ from dni_deploy.demo import PHOTOGRAPH_NOISY, STRONG, WEAK
 from dni_deploy.image_files.read_write import read_image
 from dni_exporters import blend_tensors, export
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 VARIANTS: dict[str, dict[str, Any]] = {
     "float32": {},
     "--delta float16": {"delta": "float16"},
@@ -155,7 +155,7 @@ def page(results: dict[str, Any]) -> str:
         "Two endpoints in one file. Error: the largest on a noisy photograph at alpha 0, 0.1 .. 1 against PyTorch in",
         "float32, output 0..1, in steps of 8 bits (1/255); PSNR: the least of them. Speed: time of a call relative to",
         "that of the float32 file with alpha held; `moving`: a new alpha with every call. How it is measured, and on",
-        "which weights: [delta.py](../delta.py).",
+        "which weights: [run.py](../delta/run.py).",
         "",
         "| pair | file | MB | of one float32 endpoint | error, steps | PSNR | held | moving |",
         "|---|---|---:|---:|---:|---:|---:|---:|",

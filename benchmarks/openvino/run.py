@@ -1,7 +1,7 @@
 """OpenVINO beside ONNX Runtime: alpha held, and another alpha at every call, on two networks.
 
-    python benchmarks/on_openvino.py             five minutes on two cores, nothing else running
-    python benchmarks/on_openvino.py --quick     does it work? The numbers mean nothing, and are not kept
+    python benchmarks/openvino/run.py             five minutes on two cores, nothing else running
+    python benchmarks/openvino/run.py --quick     does it work? The numbers mean nothing, and are not kept
 
 writes benchmarks/results/openvino.json and .md.
 """
@@ -23,8 +23,8 @@ from dni_deploy.bench.measuring.hardware import hardware
 from dni_deploy.bench.table import case_title, machine, remarks
 from dni_runtime import DniError
 
-FOLDER = Path(__file__).resolve().parent
-sys.path.insert(0, str(FOLDER / "alpha_is_free"))
+BENCHMARKS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(BENCHMARKS / "alpha_is_free"))
 from four_networks import NETWORKS, write_files  # noqa: E402
 
 CHOSEN = ("Compact", "DnCNN")
@@ -40,7 +40,7 @@ Medians in milliseconds and, after x, of the ratios to ONNX Runtime's baked file
 in one process, interleaved, in float32, after their results were found equal; opened and measured {times} times over.
 held: alpha stays. new: another alpha at every call. "OpenVINO" is the alpha-input file as it is (`alpha_policy`
 dynamic); "{ours}" is the default, which pins an alpha that holds in the background.
-`python benchmarks/on_openvino.py` makes this page.
+`python benchmarks/openvino/run.py` makes this page.
 """
 
 
@@ -80,7 +80,7 @@ def main(quick: bool, output: Path | None) -> None:
     """Measure, and write the page."""
     if output is None and quick:
         raise click.UsageError("the results are of a whole run; give -o FOLDER for a rehearsal")
-    output = output or FOLDER / "results"
+    output = output or BENCHMARKS / "results"
     output.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory() as folder:

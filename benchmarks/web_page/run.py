@@ -1,6 +1,6 @@
 """What the page costs in Chromium on this machine, and how it looks: benchmarks/results/web_page.json, .md and .jpg.
 
-    make .venv/.done .npm/.done && .venv/bin/python benchmarks/web/measure.py
+    make .venv/.done .npm/.done && .venv/bin/python benchmarks/web_page/run.py
 
 Needs the program chromium. Nothing is timed before the page has given Python's result.
 """
@@ -167,7 +167,7 @@ def as_markdown(found: dict[str, Any]) -> str:
         "",
         f"The bundled denoiser (76 thousand parameters) in headless {found['browser']}, WebAssembly, "
         f"{found['threads']} thread(s), on {machine['processor']}, {machine['cores']} core(s), "
-        f"load average {found['load_average'][1]:.1f}. Medians; `benchmarks/web/measure.py`.",
+        f"load average {found['load_average'][1]:.1f}. Medians; `benchmarks/web_page/run.py`.",
         *_caution(found["load_average"][1], machine["cores"]),
         "",
         "| what | measured |",
