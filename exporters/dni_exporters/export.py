@@ -70,7 +70,7 @@ def export(
 
     Raises a DniError that says what is wrong; in that case no output was written or replaced.
     """
-    job = ExportJob(**locals())  # the same names: what is asked has one list of them
+    job = ExportJob(**locals())  # a field for each keyword, and nothing else: a test holds the two together
     refuse_existing(job.outputs, force=force)
     check_sources(endpoints)
     if weights == "link":
