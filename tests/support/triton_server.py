@@ -116,3 +116,8 @@ def infer(client: Any, model: str, tensors: dict[str, NDArray[Any]], **options: 
 def alphas(*values: float) -> NDArray[np.float32]:
     """The alphas of a batch, [N, 1]."""
     return np.array(values, np.float32)[:, None]
+
+
+def executed(before: Any, after: Any, count: str = "execution_count") -> int:
+    """How often the model ran between two statistics; the warm-up counts too."""
+    return int(after[count]) - int(before[count])

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from onnx_models import conv_stack, save
+
+import dni_runtime
 
 if TYPE_CHECKING:
     from triton_server import Served
@@ -17,8 +20,20 @@ def repo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `served` serves, unless a module has a fixture of this name."""
+    return save(conv_stack(), tmp_path_factory.mktemp("model") / "stack.onnx")
+
+
+@pytest.fixture(scope="module")
+def local_model(path: Path) -> Iterator[dni_runtime.Model]:
+    """The same model in this process: the reference."""
+    with dni_runtime.load(path, "cpu", threads=1) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
 def served(path: Path) -> "Iterator[Served]":
-    """The model that the module's own fixture `path` gives, served until the module ends."""
     from triton_server import serving
 
     with serving(path) as served:

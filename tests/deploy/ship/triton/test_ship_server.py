@@ -2,11 +2,9 @@
 
 import concurrent.futures
 import http.client
-import itertools
 import json
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,65 +13,39 @@ import numpy as np
 import pytest
 from commands import process
 from numpy.typing import NDArray
-from onnx_models import conv_stack, noise, picture, save
-from triton_server import PROTOCOLS, Served, alphas, first_line, infer, serving, start
+from onnx_models import noise, picture
+from triton_reference import GOOD, SIZES, assert_right
+from triton_server import PROTOCOLS, Served, alphas, executed, first_line, infer, start
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 import dni_runtime
 from dni_deploy.image_files.read_write import read_image, write_image
 
-SIZES = [(24, 32), (40, 40), (64, 48)]
 CLIENTS, REQUESTS = 64, 32
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(conv_stack(), tmp_path_factory.mktemp("model") / "stack.onnx")
-
-
-@pytest.fixture(scope="module")
-def model(path: Path) -> Iterator[dni_runtime.Model]:
-    """The reference."""
-    with dni_runtime.load(path, "cpu", threads=1) as model:
-        yield model
-
-
-def reference(model: dni_runtime.Model, tensors: dict[str, NDArray[Any]], values: Any = None) -> NDArray[Any]:
-    values = tensors["alpha"][:, 0] if values is None else values
-    if "image" in tensors:
-        return np.stack([model.enhance(image, alpha) for image, alpha in zip(tensors["image"], values, strict=True)])
-    return np.concatenate([model(x[None], alpha) for x, alpha in zip(tensors["input"], values, strict=True)])
-
-
-def assert_right(model: dni_runtime.Model, tensors: dict[str, NDArray[Any]], result: Any, values: Any = None) -> None:
-    """The answer equals the reference of the request's own alpha: to the bit, but for sums in another order."""
-    name, other = ("output_image", "output") if "image" in tensors else ("output", "output_image")
-    got, wanted = result.as_numpy(name), reference(model, tensors, values)
-    assert result.as_numpy(other) is None
-    assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
-    np.testing.assert_allclose(got.astype(np.float32), wanted.astype(np.float32), rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_picture(client: Any, served: Served, model: dni_runtime.Model, channels: int):
+def test_a_picture(client: Any, served: Served, local_model: dni_runtime.Model, channels: int):
     tensors = {"image": picture(1, 33, 47, channels), "alpha": alphas(0.3)}
-    assert_right(model, tensors, infer(client, served.model, tensors))
+    assert_right(local_model, tensors, infer(client, served.model, tensors))
 
 
-def test_a_tensor(client: Any, served: Served, model: dni_runtime.Model):
+def test_a_tensor(client: Any, served: Served, local_model: dni_runtime.Model):
     tensors = {"input": noise(1, 3, 20, 24), "alpha": alphas(0.3)}
-    assert_right(model, tensors, infer(client, served.model, tensors))
+    assert_right(local_model, tensors, infer(client, served.model, tensors))
 
 
-def test_several_pictures_of_one_request_have_an_alpha_each(client: Any, served: Served, model: dni_runtime.Model):
+def test_several_pictures_of_one_request_have_an_alpha_each(
+    client: Any, served: Served, local_model: dni_runtime.Model
+):
     tensors = {"image": picture(3, 20, 30, 3), "alpha": alphas(0.1, 0.9, 0.1)}
-    assert_right(model, tensors, infer(client, served.model, tensors))
+    assert_right(local_model, tensors, infer(client, served.model, tensors))
 
 
-def test_a_whole_photograph_is_tiled(client: Any, served: Served, model: dni_runtime.Model):
+def test_a_whole_photograph_is_tiled(client: Any, served: Served, local_model: dni_runtime.Model):
     tensors = {"image": picture(1, 1300, 1100, 3), "alpha": alphas(0.6)}
-    assert_right(model, tensors, infer(client, served.model, tensors))
+    assert_right(local_model, tensors, infer(client, served.model, tensors))
 
 
 def test_the_server_describes_the_model(client: Any, served: Served):
@@ -96,7 +68,7 @@ def test_metrics_are_labelled(served: Served):
     assert 'nv_inference_request_success{_alpha="input",_architecture="ConvStack",_scale="1",model="stack"' in text
 
 
-def test_many_clients_with_alphas_and_sizes_of_their_own(served: Served, model: dni_runtime.Model):
+def test_many_clients_with_alphas_and_sizes_of_their_own(served: Served, local_model: dni_runtime.Model):
     """Nothing lost, nothing answered with the alpha or the picture of another."""
 
     def work(number: int) -> int:
@@ -111,7 +83,7 @@ def test_many_clients_with_alphas_and_sizes_of_their_own(served: Served, model: 
                     tensors["image"] = picture(1, height, width, 3, seed=1000 * number + turn)
                 else:
                     tensors["input"] = noise(1, 3, height, width, seed=1000 * number + turn)
-                assert_right(model, tensors, infer(client, served.model, tensors))
+                assert_right(local_model, tensors, infer(client, served.model, tensors))
         return REQUESTS
 
     before = served.statistics()
@@ -122,12 +94,6 @@ def test_many_clients_with_alphas_and_sizes_of_their_own(served: Served, model: 
     assert executed(before, after) < CLIENTS * REQUESTS
 
 
-def executed(before: Any, after: Any, count: str = "execution_count") -> int:
-    """How often the model ran between two statistics; the warm-up counts too."""
-    return int(after[count]) - int(before[count])
-
-
-GOOD = {"image": picture(1, 8, 8, 3), "alpha": alphas(0.5)}
 BAD: dict[str, tuple[dict[str, NDArray[Any]], str]] = {
     "no alpha": ({"image": GOOD["image"]}, "alpha: missing"),
     "NaN": ({**GOOD, "alpha": alphas(float("nan"))}, "alpha nan is out of range; expected a finite number in 0..1"),
@@ -149,13 +115,13 @@ BAD: dict[str, tuple[dict[str, NDArray[Any]], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_request_is_refused_by_name(client: Any, served: Served, model: dni_runtime.Model, case: str):
+def test_a_bad_request_is_refused_by_name(client: Any, served: Served, local_model: dni_runtime.Model, case: str):
     tensors, message = BAD[case]
     with pytest.raises(InferenceServerException) as caught:
         infer(client, served.model, tensors)
     assert message in caught.value.message()
     assert caught.value.status() in ("400", "StatusCode.INVALID_ARGUMENT")
-    assert_right(model, GOOD, infer(client, served.model, GOOD))
+    assert_right(local_model, GOOD, infer(client, served.model, GOOD))
 
 
 @pytest.mark.parametrize("length", [0, 5, 191, 193, 5000])
@@ -173,16 +139,16 @@ def test_garbage_of_another_length_is_refused(served: Served, length: int):
     assert "image" in text
 
 
-def test_a_body_that_is_no_request_leaves_the_server_up(served: Served, model: dni_runtime.Model):
+def test_a_body_that_is_no_request_leaves_the_server_up(served: Served, local_model: dni_runtime.Model):
     """Triton itself answers these, with 500 where a body is no JSON."""
     for body in (b"", b"garbage", b"[]", b"{}", b'{"inputs": 3}', b"\x00" * 1000):
         status, _ = post(served, body)
         assert 400 <= status <= 500
     with served.client("http") as client:
-        assert_right(model, GOOD, infer(client, served.model, GOOD))
+        assert_right(local_model, GOOD, infer(client, served.model, GOOD))
 
 
-def test_garbage_over_grpc_is_refused(served: Served, model: dni_runtime.Model):
+def test_garbage_over_grpc_is_refused(served: Served, local_model: dni_runtime.Model):
     request = service_pb2.ModelInferRequest(model_name=served.model)
     request.inputs.add(name="image", datatype="UINT8", shape=[1, 8, 8, 3])
     request.inputs.add(name="alpha", datatype="FP32", shape=[1, 1])
@@ -201,7 +167,7 @@ def test_garbage_over_grpc_is_refused(served: Served, model: dni_runtime.Model):
         with pytest.raises(grpc.RpcError, match="alpha"):
             send(request.SerializeToString())
     with served.client("grpc") as client:
-        assert_right(model, GOOD, infer(client, served.model, GOOD))
+        assert_right(local_model, GOOD, infer(client, served.model, GOOD))
 
 
 def post(served: Served, body: bytes, **headers: str) -> tuple[int, str]:
@@ -219,105 +185,16 @@ def ask(host: str, method: str, target: str, body: Any = None, headers: Any = No
         connection.close()
 
 
-def together(served: Served, requests: list[dict[str, NDArray[Any]]]) -> list[Any]:
-    """The results, or exceptions, of requests sent at the same time."""
-
-    def send(tensors: dict[str, NDArray[Any]]) -> Any:
-        with served.client("grpc") as client:
-            try:
-                return infer(client, served.model, tensors)
-            except InferenceServerException as error:
-                return error
-
-    with concurrent.futures.ThreadPoolExecutor(len(requests)) as pool:
-        return list(pool.map(send, requests))
-
-
-def delayed(path: Path, count: int, *options: object) -> Any:
-    """A server that starts to execute when `count` requests wait; with this, what runs together is no chance."""
-    return serving(path, "--max-batch", count, *options, TRITONSERVER_DELAY_SCHEDULER=str(count))
-
-
-def assert_together(before: Any, after: Any, count: int) -> None:
-    """One execution has answered `count` requests; dni serve's own may have had a place in it, or one to itself."""
-    asked = executed(before, after, "inference_count") - count
-    assert 0 <= asked < 10
-    assert executed(before, after) <= 1 + asked
-
-
-def test_one_execution_answers_sizes_and_alphas_and_refuses_the_bad_ones(path: Path, model: dni_runtime.Model):
-    requests: list[dict[str, NDArray[Any]]] = [
-        {"image": picture(1, *size, 3, seed=seed), "alpha": alphas(alpha)}
-        for seed, (size, alpha) in enumerate(itertools.product(SIZES, [0.0, 0.3, 0.7, 1.0]))
-    ]
-    bad = [{**GOOD, "alpha": alphas(value)} for value in (float("nan"), 2.0)] + [{**GOOD, "image": picture(1, 0, 8, 3)}]
-    with delayed(path, len(requests) + len(bad)) as served:
-        before = served.statistics()
-        results = together(served, [*requests, *bad])
-        after = served.statistics()
-    for tensors, result in zip(requests, results, strict=False):
-        assert_right(model, tensors, result)
-    messages = [result.message() for result in results[len(requests) :]]
-    assert ["alpha nan" in messages[0], "alpha 2" in messages[1], "image: " in messages[2]] == [True] * 3
-    assert_together(before, after, len(requests) + len(bad))
-
-
-def test_equal_alphas_are_batched(path: Path, model: dni_runtime.Model):
-    requests = [{"image": picture(1, 24, 32, 3, seed=seed), "alpha": alphas(0.3)} for seed in range(16)]
-    with delayed(path, 16) as served:
-        before = served.statistics()
-        for tensors, result in zip(requests, together(served, requests), strict=True):
-            assert_right(model, tensors, result)
-        after = served.statistics()
-    assert_together(before, after, 16)
-
-
-def test_the_default_alpha(tmp_path: Path):
-    path = save(conv_stack(alpha_default=0.25), tmp_path / "with_default.onnx")
-    image = picture(2, 8, 8, 3)
-    with serving(path) as served, served.client("grpc") as client, dni_runtime.load(path, "cpu") as model:
-        assert_right(model, {"image": image}, infer(client, served.model, {"image": image}), [0.25, 0.25])
-        tensors = {"image": image, "alpha": alphas(0.9, 0.1)}
-        assert_right(model, tensors, infer(client, served.model, tensors))
-
-
-def test_a_baked_model_takes_no_alpha(tmp_path: Path):
-    path = save(conv_stack(alpha=0.5), tmp_path / "baked.onnx")
-    image = picture(1, 8, 8, 3)
-    with serving(path) as served, served.client("http") as client, dni_runtime.load(path, "cpu") as model:
-        assert_right(model, {"image": image}, infer(client, served.model, {"image": image}), [None])
-        with pytest.raises(InferenceServerException, match="alpha"):
-            infer(client, served.model, {"image": image, "alpha": alphas(0.5)})
-
-
-def test_the_response_cache_tells_alphas_apart(path: Path, model: dni_runtime.Model):
-    with serving(path, "--response-cache", "--instances", 2) as served, served.client("http") as client:
-        for alpha in (0.5, 0.5, 0.6, 0.5):
-            tensors = {**GOOD, "alpha": alphas(alpha)}
-            assert_right(model, tensors, infer(client, served.model, tensors))
-        counts = served.statistics()["inference_stats"]
-    assert int(counts["cache_hit"]["count"]) == 2  # dni serve itself asks for another pixel each time
-
-
-def test_the_limits_are_configurable(path: Path):
-    with serving(path, "--max-pixels", 63, "--max-input-pixels", 64) as served, served.client("grpc") as client:
-        with pytest.raises(InferenceServerException, match="image: 1 x 8 x 8 pixels are over the limit of 63"):
-            infer(client, served.model, GOOD)
-        infer(client, served.model, {"input": noise(1, 3, 8, 8), "alpha": alphas(0.5)})
-        with pytest.raises(InferenceServerException, match="input: 1 x 9 x 8 pixels are over the limit of 64"):
-            infer(client, served.model, {"input": noise(1, 3, 9, 8), "alpha": alphas(0.5)})
-
-
-def test_the_client_example_works(served: Served, model: dni_runtime.Model, tmp_path: Path):
+def test_the_client_example_works(served: Served, local_model: dni_runtime.Model, tmp_path: Path):
     image = picture(33, 47, 3)
     write_image(tmp_path / "photo.png", image)
     program = Path(served.told["repository"], "client.py")
     files = [str(tmp_path / "photo.png"), "0.7", str(tmp_path / "result.png")]
     process([sys.executable, str(program), *files, served.told["http"]]).assert_ok()
-    np.testing.assert_array_equal(read_image(tmp_path / "result.png"), model.enhance(image, 0.7))
+    np.testing.assert_array_equal(read_image(tmp_path / "result.png"), local_model.enhance(image, 0.7))
 
 
-def test_the_printed_request_works(path: Path, model: dni_runtime.Model):
+def test_the_printed_request_works(path: Path, local_model: dni_runtime.Model):
     running = start(path)
     try:
         lines = [first_line(running)]
@@ -330,7 +207,7 @@ def test_the_printed_request_works(path: Path, model: dni_runtime.Model):
         assert status == 200
         assert lines[0] == "stack is served at\n"
         assert any(f"http://{host}/v2/models/stack" in line for line in lines)
-        expected = model.enhance(np.full((1, 1, 3), 128, np.uint8), 0.5)
+        expected = local_model.enhance(np.full((1, 1, 3), 128, np.uint8), 0.5)
         assert json.loads(text)["outputs"][0]["data"] == expected.ravel().tolist()
     finally:
         running.terminate()
