@@ -1,10 +1,11 @@
 """Many frames, each with an alpha of its own: on this machine or over a Ray cluster, going on where a run stopped.
 
-    job = Job(path, model_digest(path))
+    job = Job(MadeWith(model=path), model_digest(path))
     planned = plan_frames(model, [Path("frames")], Path("out"), Path("alphas.csv"))
     results = enhance_frames(planned, find_finished(planned, job), make_here(model, job))
 
-`model` is that of `dni_runtime.load(path)`; `make_on_ray` takes the place of `make_here` for a cluster.
+`MadeWith` is that of `photographs`, `model` what its `load()` gives; `make_on_ray` takes the place of `make_here` for a
+cluster.
 """
 
 from .enhance_frames import enhance_frames, find_finished, make_here, plan_frames

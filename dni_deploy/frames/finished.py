@@ -19,13 +19,14 @@ import functools
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from dni_deploy.photographs.enhance_files import Planned
-from dni_runtime import Model, ModelError, load
+from dni_deploy.photographs.made_with import MadeWith
+from dni_runtime import ModelError
 from dni_runtime.files.regular_file import open_file
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
@@ -38,32 +39,22 @@ FOLDER = ".dni-run"
 class Job:
     """What all frames of a run share.
 
-    model_sha256:      of the content of `model`, weights in other files included (`model_digest`).
-    provider, threads: as for `dni_runtime.load`; not a part of what makes a result: a run may go on elsewhere.
-    provider_options:  as for `dni_runtime.load`; a part, as they may lower the precision.
-    tile, overlap:     as for `Model.enhance`.
+    made_with:    of which the provider and its threads are no part of what makes a result: a run may go on elsewhere.
+                  The provider's options are one, as they may lower the precision.
+    model_sha256: of the content of the model, weights in other files included (`model_digest`).
     """
 
-    model: Path
+    made_with: MadeWith
     model_sha256: str
-    provider: str = "auto"
-    provider_options: Mapping[str, str] = field(default_factory=dict)
-    threads: int | None = None
-    tile: int | None = None
-    overlap: int | None = None
-
-    def load(self) -> Model:
-        """The model, opened as the job says. Raises as `dni_runtime.load` does."""
-        return load(self.model, self.provider, threads=self.threads, provider_options=self.provider_options)
 
     def key(self, planned: Planned) -> str:
         """A name for all that makes `planned` what it is. Raises OSError if its input cannot be read."""
         parts = {
             "version": _version(),
             "model": self.model_sha256,
-            "provider_options": dict(self.provider_options),
-            "tile": self.tile,
-            "overlap": self.overlap,
+            "provider_options": dict(self.made_with.provider_options),
+            "tile": self.made_with.tile,
+            "overlap": self.made_with.overlap,
             "alpha": planned.alpha,
             "input": digest(planned.input),
             "kind": planned.output.suffix.lower(),

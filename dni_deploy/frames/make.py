@@ -30,8 +30,8 @@ def make_frame(
         model,
         planned,
         read,
-        tile=job.tile,
-        overlap=job.overlap,
+        tile=job.made_with.tile,
+        overlap=job.made_with.overlap,
         progress=progress,
         before_naming=lambda whole: writer.write(key, planned.output, whole),
     )

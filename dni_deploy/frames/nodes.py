@@ -34,12 +34,13 @@ class Workers:
 def plan_workers(ray: ModuleType, job: Job) -> Workers:
     """How many workers fit. Raises DniError where not one does."""
     nodes = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
-    wants_gpu = job.provider in ("cuda", "tensorrt")
-    if wants_gpu or (job.provider == "auto" and any(resources.get("GPU") for _, resources in nodes)):
-        gpus, threads = 1, job.threads or 1
+    provider, wanted = job.made_with.provider, job.made_with.threads
+    wants_gpu = provider in ("cuda", "tensorrt")
+    if wants_gpu or (provider == "auto" and any(resources.get("GPU") for _, resources in nodes)):
+        gpus, threads = 1, wanted or 1
     else:
         cpus = [int(resources["CPU"]) for _, resources in nodes if resources.get("CPU", 0) >= 1]
-        gpus, threads = 0, job.threads or min([_THREADS, *cpus])
+        gpus, threads = 0, wanted or min([_THREADS, *cpus])
     room = {node: int(resources.get("CPU", 0) // threads) for node, resources in nodes}
     if gpus:
         room = {node: min(room[node], int(resources.get("GPU", 0))) for node, resources in nodes}
@@ -83,12 +84,13 @@ def check_nodes(ray: ModuleType, workers: Workers, job: Job, frames: Sequence[Pl
 def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
     """What keeps this machine from working on `job`, as the end of a sentence; None where nothing does."""
     shared = "MODEL, the inputs and OUT have to lie at the same paths on all nodes, on a shared file system"
-    for path in (job.model, *inputs, token):
+    model = job.made_with.model
+    for path in (model, *inputs, token):
         if not os.path.lexists(path):  # what is no file there fails by itself, as here
             missing = path.parent.parent if path == token else path
             return f"does not see {missing}; {shared}"
-    if model_digest(job.model) != job.model_sha256:
-        return f"has another file at {job.model}; {shared}"
+    if model_digest(model) != job.model_sha256:
+        return f"has another file at {model}; {shared}"
     try:
         probe = token.with_suffix(f".{secrets.token_hex(4)}")
         probe.touch()
@@ -96,7 +98,7 @@ def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
     except OSError as error:
         return f"cannot write to {token.parent.parent} ({error.strerror or error})"
     try:
-        job.load().close()
+        job.made_with.load().close()
     except DniError as error:
         return f"cannot run the model: {error}"
     return None
@@ -104,7 +106,8 @@ def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
 
 def with_threads(job: Job, workers: Workers) -> Job:
     """The job as a worker runs it: everywhere alike, with as many threads as CPUs were reserved."""
-    return replace(job, model=job.model.absolute(), threads=workers.threads)
+    there = replace(job.made_with, model=job.made_with.model.absolute(), threads=workers.threads)
+    return replace(job, made_with=there)
 
 
 def _by_value() -> Any:

@@ -74,9 +74,9 @@ class _Worker:
     """A process with the model, on any node."""
 
     def __init__(self, job: Job, frames: Sequence[Planned], attempts: Any) -> None:
-        if model_digest(job.model) != job.model_sha256:
-            raise ModelError(f"{job.model} was changed while it was in use")
-        self._model = job.load()
+        if model_digest(job.made_with.model) != job.model_sha256:
+            raise ModelError(f"{job.made_with.model} was changed while it was in use")
+        self._model = job.made_with.load()
         self._job, self._frames, self._attempts = job, frames, attempts
         self._writer = Writer()
 

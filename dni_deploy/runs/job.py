@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from dni_deploy.frames import Job, model_digest, plan_frames
+from dni_deploy.frames import plan_frames
 from dni_deploy.frames.enhance_frames import place_frames
 from dni_deploy.photographs.enhance_files import Planned, plan_results
-from dni_deploy.photographs.places import check_free
-from dni_runtime import InputError, Model, load
+from dni_deploy.photographs.made_with import MadeWith
+from dni_deploy.photographs.places import check_folder, check_free
+from dni_runtime import InputError, Model
 from dni_runtime.files.regular_file import why_no_file
 from dni_runtime.onnx_files.reading import require_file
 
@@ -18,11 +19,10 @@ from .results_sheet import check_sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunJob:
-    """The arguments of a run.
+class RunJob(MadeWith):
+    """The arguments of a run: what results are made with, of what, and where they go.
 
-    model, provider, provider_options, threads: as for `dni_runtime.load`.
-    inputs, output, tile, overlap:              as for `enhance_files`; so is `force`, there called overwrite.
+    inputs, output, force: as for `enhance_files`, where force is called overwrite.
     alphas:      for every image, none for the model's default; of more than two endpoints each is a tuple.
     alpha_from:  a table with an alpha for each image of the one folder in `inputs`, see `frames.read_sidecar`.
     ray:         the address of a cluster to run on, see `frames.make_on_ray`; None for this machine alone.
@@ -31,16 +31,10 @@ class RunJob:
     Raises InputError for alphas from two places.
     """
 
-    model: Path
     inputs: Sequence[Path]
     output: Path
     alphas: Sequence[float | tuple[float, ...]] = ()
     alpha_from: Path | None = None
-    provider: str = "auto"
-    provider_options: Mapping[str, str] = field(default_factory=dict)
-    threads: int | None = None
-    tile: int | None = None
-    overlap: int | None = None
     ray: str | None = None
     sheet: Path | None = None
     force: bool = False
@@ -65,12 +59,9 @@ class RunJob:
         planned = self._place()
         if not self.goes_on and not self.force:
             check_free(frame.output for frame in planned)
+        check_folder(planned[0].output.parent)
         if self.sheet is not None:
             check_sheet(self.sheet, planned, force=self.force)
-
-    def load(self) -> Model:
-        """The model. Raises as `dni_runtime.load` does."""
-        return load(self.model, self.provider, threads=self.threads, provider_options=self.provider_options)
 
     def plan(self, model: Model) -> list[Planned]:
         """What is to be made with `model`. Raises a DniError for alphas that it does not take, and as `check` does."""
@@ -78,18 +69,6 @@ class RunJob:
             return plan_frames(model, self.inputs, self.output, self.alpha_from)
         alphas = [model.check_alpha(alpha) for alpha in self.alphas] or [model.check_alpha(None)]
         return plan_results(self.inputs, self.output, alphas)
-
-    def frames(self) -> Job:
-        """What its frames share. Reads the model's file. Raises ModelError."""
-        return Job(
-            self.model,
-            model_digest(self.model),
-            self.provider,
-            dict(self.provider_options),
-            self.threads,
-            self.tile,
-            self.overlap,
-        )
 
     def _place(self) -> list[Planned]:
         """The plan before a model is there to say which alphas it takes."""

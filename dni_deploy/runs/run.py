@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from dni_deploy.frames import enhance_frames, find_finished, make_here, make_on_ray
+from dni_deploy.frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest
 from dni_deploy.photographs.enhance_files import EnhancedFile, enhance_planned
 from dni_deploy.terminal import Terminal
 from dni_runtime import Model, load
@@ -36,7 +36,7 @@ def _run_files(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:
 
 def _run_frames(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:
     """A run that can be taken up again: with a table of alphas, over a cluster, or both."""
-    frames = job.frames()
+    frames = Job(job, model_digest(job.model))
     with contextlib.ExitStack() as stack:
         if job.ray is None:
             model = stack.enter_context(job.load())

@@ -81,6 +81,7 @@ def test_existing_results_are_kept_without_force(model: Path, photo: Path, tmp_p
         (["-o", "new.png", "--sheet", "out.png"], "out.png exists already and is kept"),
         (["-o", "new.png", "--sheet", "sheet.txt"], "sheet.txt has an unknown suffix"),
         (["-o", "photo.png", "--force"], "photo.png is an input and would be overwritten"),
+        (["-o", "model.onnx/new.png"], "the folder model.onnx cannot be made (model.onnx is no folder)"),
         (["-o", "new", "--alpha-from", "table.csv"], "a table of alphas is for the images of one folder"),
     ],
 )
