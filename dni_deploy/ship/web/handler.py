@@ -1,9 +1,12 @@
 """What `dni ship web --serve` answers: the regular files of one folder, to whoever names it rightly."""
 
+import sys
+from functools import partial
 from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +15,8 @@ from dni_runtime.files.regular_file import why_no_file
 from .headers import headers_of
 
 _PATIENCE_S = 30
+# A browser opens six at a time.
+_LIMIT_CONNECTIONS = 128
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -91,3 +96,30 @@ class Handler(SimpleHTTPRequestHandler):
 
 def _without_query(path: str) -> str:
     return path.partition("?")[0].partition("#")[0]
+
+
+class Server(ThreadingHTTPServer):
+    """A thread for each connection, but not for any number of them."""
+
+    request_queue_size = _LIMIT_CONNECTIONS  # that wait to be accepted, which takes no time
+
+    def __init__(self, address: tuple[str, int], site: Path) -> None:
+        self._free = BoundedSemaphore(_LIMIT_CONNECTIONS)
+        super().__init__(address, partial(Handler, directory=str(site)))
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of visitors who hang up."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)

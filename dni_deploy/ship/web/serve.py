@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import BoundedSemaphore
 from types import FrameType
-from typing import Any
 
 from dni_runtime import InputError
 
-from .handler import Handler
 from .site import INDEX, is_site
-
-# A browser opens six at a time.
-_LIMIT_CONNECTIONS = 128
 
 # A terminal that closes sends the third, which Windows does not know.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -34,12 +25,14 @@ def serve_site(
     a loopback address only to browsers that call it localhost, or by a number. `port` 0 takes a free one. Call it from
     the main thread. Raises InputError where `site` is none, or the address cannot be used.
     """
+    from .handler import Server  # http.server, and ssl with it, take a tenth of the time of `dni --help` to import
+
     if not host:  # which would be all addresses of this machine
         raise InputError("the host is empty; expected an address such as 127.0.0.1, or 0.0.0.0 for all")
     if not is_site(site):
         raise InputError(f"{site} holds no {INDEX}; expected a folder written by dni ship web")
     try:
-        server = _Server((host, port), site)
+        server = Server((host, port), site)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"port {port} on {host} cannot be used: {reason}; choose another with --port") from None
@@ -47,33 +40,6 @@ def serve_site(
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
         ready(f"http://{shown}:{server.server_port}/")
         server.serve_forever(poll_interval=0.1)
-
-
-class _Server(ThreadingHTTPServer):
-    """A thread for each connection, but not for any number of them."""
-
-    request_queue_size = _LIMIT_CONNECTIONS  # that wait to be accepted, which takes no time
-
-    def __init__(self, address: tuple[str, int], site: Path) -> None:
-        self._free = BoundedSemaphore(_LIMIT_CONNECTIONS)
-        super().__init__(address, partial(Handler, directory=str(site)))
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of visitors who hang up."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
 
 
 class _StopError(BaseException):

@@ -14,7 +14,7 @@ from commands import dni
 from onnx_models import conv_stack, save
 from web_sites import make_site, served
 
-from dni_deploy.ship.web import handler, serve
+from dni_deploy.ship.web import handler
 from dni_deploy.ship.web.headers import POLICY
 
 SECRET = b"nobody's business"
@@ -184,7 +184,7 @@ def test_what_is_no_request(port: int, garbage: bytes):
 @contextmanager
 def running(site: Path) -> Iterator[int]:
     """The server in this process, where a test sees what it writes and how many threads it has; gives the port."""
-    server = serve._Server(("127.0.0.1", 0), site)
+    server = handler.Server(("127.0.0.1", 0), site)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -211,7 +211,7 @@ def test_visitors_who_hang_up_are_not_told_of(site: Path, capfd: pytest.CaptureF
 def test_slow_and_many_visitors_end(site: Path, monkeypatch: pytest.MonkeyPatch):
     """With limits that a test can wait for; those who say nothing are sent away, and make room."""
     monkeypatch.setattr(handler.Handler, "timeout", 1)
-    monkeypatch.setattr(serve, "_LIMIT_CONNECTIONS", 8)
+    monkeypatch.setattr(handler, "_LIMIT_CONNECTIONS", 8)
     with running(site) as port, ExitStack() as stack:
         before = threading.active_count()
         silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)) for _ in range(40)]
