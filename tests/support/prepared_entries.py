@@ -16,14 +16,15 @@ from dni_runtime.prepared.laid_out import LaidOut
 X = noise(1, 3, 16, 24)
 SEEDS = (0, 1)
 PROTOS = {seed: conv_stack(features=24, seed=seed) for seed in SEEDS}
-WANTED = {seed: reference(proto, 0.31, X) for seed, proto in PROTOS.items()}
+WANTED = {seed: {alpha: reference(proto, alpha, X) for alpha in (0.31, 1.0)} for seed, proto in PROTOS.items()}
 
 
 def assert_right(path: Path, seed: int = 0) -> str:
     """The right pixels, fast; returns the note."""
     with load(path, "cpu", alpha_policy="dynamic") as model:
         assert isinstance(model._runner, LaidOut), model.alpha_note
-        assert_same(model(X, 0.31), WANTED[seed])
+        for alpha, y in WANTED[seed].items():
+            assert_same(model(X, alpha), y)
         return model.alpha_note
 
 
@@ -62,3 +63,6 @@ def assert_made_again(cache: Path, path: Path, prepared: list[Path], damage: Cal
     assert_right(path)
     assert len(prepared) == 2  # what was made again is whole, and used
     assert entries(cache) == [entry]
+
+
+FILES = ("head", "body", "endpoints", "fixed", "probe", "plan.json")

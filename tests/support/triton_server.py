@@ -121,3 +121,15 @@ def alphas(*values: float) -> NDArray[np.float32]:
 def executed(before: Any, after: Any, count: str = "execution_count") -> int:
     """How often the model ran between two statistics; the warm-up counts too."""
     return int(after[count]) - int(before[count])
+
+
+def make_server(root: Path, stub: bytes | None = None) -> Path:
+    """The program of an installation that only says which options it knows; `stub`: of its Python backend."""
+    program = root / "bin" / "tritonserver"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho '  --http-max-input-size <integer>'\n")
+    program.chmod(0o755)
+    (root / "backends" / "python").mkdir(parents=True)
+    if stub is not None:
+        (root / "backends" / "python" / "triton_python_backend_stub").write_bytes(stub)
+    return program

@@ -34,3 +34,8 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(ways, "prepare", count)
     return folders
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return save(PROTOS[0], tmp_path / "model.onnx")

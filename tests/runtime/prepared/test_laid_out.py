@@ -1,15 +1,13 @@
 """The laid-out runner computes what the plain graph and PyTorch compute; what falls back is listed, with the reason."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from exporting import FloatArray, assert_close, blended, expected, nasty_model, photo, run, small_pair
+from exporting import assert_close, blended, expected, nasty_model, run, small_pair
+from laid_out_models import ALPHAS, IMAGE, LAID_OUT, assert_laid_out
 from networks import NETWORKS, Weights, conv, pair
 from onnx_models import METADATA, GraphBuilder, conv_stack, finish, noise, save
 from torch import Tensor, nn
@@ -18,11 +16,6 @@ from dni_exporters import export
 from dni_runtime import load
 from dni_runtime.opening.runners import Plain
 from dni_runtime.prepared.laid_out import LaidOut
-
-LAID_OUT = "weights are blended in ONNX Runtime's own layout when alpha changes"
-ALPHAS = (0.0, 0.31, 0.5, 0.77, 1.0)
-# Not the size of the check at load; multiples of 4 for the U-Net.
-IMAGE = photo(2, 3, 28, 12)
 
 # Everything else is laid out; whatever joins this list has lost speed.
 FALLS_BACK = {
@@ -44,21 +37,6 @@ def test_nasty_networks(name: str, tmp_path_factory: pytest.TempPathFactory):
             got = model(IMAGE, alpha)
             assert_close(got, run(path, IMAGE, alpha))
             assert_close(got, expected(network, blended(a, b, alpha), IMAGE))
-
-
-def assert_laid_out(path: Path, x: FloatArray = IMAGE, alphas: tuple[Any, ...] = ALPHAS) -> None:
-    """It is, and computes what plain ONNX Runtime does."""
-    with load(path, "cpu", alpha_policy="dynamic") as model:
-        assert model.alpha_note == LAID_OUT
-        for alpha in alphas:
-            assert_close(model(x, alpha), run(path, x, alpha))
-
-
-def assert_plain(path: Path, reason: str, x: FloatArray = IMAGE) -> None:
-    with load(path, "cpu", alpha_policy="dynamic") as model:
-        assert model.alpha_note == f"the graph blends the weights with every call ({reason})"
-        for alpha in ALPHAS:
-            np.testing.assert_array_equal(model(x, alpha), run(path, x, alpha))
 
 
 # --- what an export may ask for ---
@@ -107,12 +85,6 @@ def test_weights_linked_to_the_endpoints_files(tmp_path: Path):
     path = tmp_path / "model.onnx"
     export(files, path, alpha_input=True, arch=network, weights="link")
     assert_laid_out(path)
-
-
-def test_float16_models_fall_back(tmp_path: Path):
-    network, endpoints = small_pair()
-    export(endpoints, tmp_path / "model.onnx", alpha_input=True, arch=network, dtype="float16")
-    assert_plain(tmp_path / "model.onnx", "weights are of type float16, float32 is expected")
 
 
 # --- weights of every kind ---
@@ -239,76 +211,3 @@ def test_one_thread_and_two(tmp_path: Path):
     for threads in (1, 2):
         with load(path, "cpu", threads=threads, alpha_policy="dynamic") as model:
             assert_close(model(IMAGE, 0.31), run(path, IMAGE, 0.31))
-
-
-# --- models that nobody can prepare ---
-
-
-def with_control_flow() -> onnx.ModelProto:
-    proto = conv_stack()
-    branch = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["second"], ["chosen"])],
-        "branch",
-        [],
-        [onnx.helper.make_tensor_value_info("chosen", onnx.TensorProto.FLOAT, None)],
-    )
-    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "condition"))
-    last = proto.graph.node[-1]
-    last.CopyFrom(onnx.helper.make_node("If", ["condition"], ["output"], then_branch=branch, else_branch=branch))
-    return proto
-
-
-def alpha_in_the_image() -> onnx.ModelProto:
-    graph = GraphBuilder(0, None)
-    x = graph.conv("input", "first", 3, 3)
-    graph.node("Mul", [x, "alpha"], "output")
-    return finish(graph, 3, ("N", "H", "W"), METADATA, None)
-
-
-def no_weights() -> onnx.ModelProto:
-    graph = GraphBuilder(0, None)
-    graph.node("Mul", ["input", "alpha"], "output")
-    return finish(graph, 3, ("N", "H", "W"), METADATA, None)
-
-
-def with_a_function() -> onnx.ModelProto:
-    proto = conv_stack()
-    opsets = [onnx.helper.make_opsetid("", 18)]
-    node = onnx.helper.make_node("Identity", ["x"], ["y"])
-    proto.functions.append(onnx.helper.make_function("local", "Pass", ["x"], ["y"], [node], opsets))
-    proto.opset_import.append(onnx.helper.make_opsetid("local", 1))
-    proto.graph.node[-1].CopyFrom(onnx.helper.make_node("Pass", ["second"], ["output"], domain="local"))
-    return proto
-
-
-@pytest.mark.parametrize(
-    ("make", "reason"),
-    [
-        (with_control_flow, "the graph has functions or control flow"),
-        (with_a_function, "the graph has functions or control flow"),
-        (alpha_in_the_image, "alpha does more than blend weights"),
-        (no_weights, "alpha does more than blend weights"),
-    ],
-)
-def test_graphs_that_run_as_they_are(make: Callable[[], onnx.ModelProto], reason: str, tmp_path: Path):
-    assert_plain(save(make(), tmp_path / "model.onnx"), reason)
-
-
-def test_a_wide_range_and_no_metadata(tmp_path: Path):
-    wide = replace(METADATA, alpha_range=(-2.0, 3.0))
-    assert_laid_out(save(conv_stack(metadata=wide), tmp_path / "wide.onnx"), alphas=(-2.0, -0.5, 0.3, 3.0))
-    assert_laid_out(save(conv_stack(metadata=None), tmp_path / "foreign.onnx"))
-
-
-@pytest.mark.parametrize("shape", [(), (1,)])
-def test_a_default_of_alpha_is_no_weight(shape: tuple[int, ...], tmp_path: Path):
-    """Of two factors of one element each, one is alpha, whose default is stored as a weight is."""
-    graph = GraphBuilder(0, None)
-    x = graph.node("Mul", [graph.conv("input", "first", 3, 3), graph.weight("strength", shape)], "scaled")
-    graph.node("Add", [x, "input"], "output")
-    for node in graph.nodes:
-        if node.op_type == "Mul" and "strength" in node.output[0]:
-            first, second = node.input
-            del node.input[:]
-            node.input.extend([second, first])
-    assert_laid_out(save(finish(graph, 3, ("N", "H", "W"), METADATA, 0.3), tmp_path / "model.onnx"))

@@ -45,3 +45,11 @@ def client(served: "Served", request: pytest.FixtureRequest) -> Iterator[Any]:
     """One of each protocol."""
     with served.client(request.param) as client:
         yield client
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """What the command uses as TMPDIR."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder

@@ -1,13 +1,8 @@
-"""`dni serve` from start to end: ready, stopped, dead, refused; never a process or a file left."""
+"""`dni serve`: where it listens, what it serves, what it says of what it cannot."""
 
-import json
-import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,160 +10,12 @@ import psutil
 import pytest
 from commands import dni
 from onnx_models import picture
-from triton_server import Served, alphas, assert_gone, descendants, first_line, infer, need_server, serving, start
+from triton_server import alphas, descendants, infer, make_server, need_server, serving, start
 from tritonclient.utils import InferenceServerException
-from waiting import wait_until
 
 from dni_deploy.ship.triton import ShipOptions, ship_triton
-from dni_deploy.ship.triton.server import tritonserver
 from dni_deploy.ship.triton.server.running import choose_addresses
-from dni_deploy.ship.triton.server.tritonserver import find_tritonserver, python_backends, supports
-from dni_runtime import DniError, InputError
-
-
-@pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    """What the command uses as TMPDIR."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    return folder
-
-
-def shared_memory(family: list[psutil.Process]) -> list[Path]:
-    """What these processes share, and no other server on this machine."""
-    maps = [memory.path for process in family for memory in process.memory_maps()]
-    return [Path(path) for path in maps if path.startswith("/dev/shm/dni_")]
-
-
-def running_family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """tritonserver and its Python backend."""
-    family = descendants(process)
-    names = {p.name() for p in family}
-    assert "tritonserver" in names
-    assert any(name.startswith("triton_python") for name in names)
-    return family
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_it_and_leaves_nothing(model: Path, temporary: Path, number: int):
-    process = start(model, TMPDIR=str(temporary))
-    assert first_line(process) == "stack is served at\n"
-    family = running_family(process)
-    shared = shared_memory(family)
-    assert shared
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err.splitlines()[-1]) == (0, "stopped")
-    assert_gone(family)
-    assert list(temporary.glob(".dni*")) == []  # ONNX Runtime itself leaves a file .ses
-    assert [path for path in shared if path.exists()] == []
-
-
-def test_a_signal_while_it_starts(model: Path, temporary: Path):
-    process = start(model, TMPDIR=str(temporary))
-    deadline = time.monotonic() + 30
-    while not any(p.name() == "tritonserver" for p in descendants(process)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    family = descendants(process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (0, "")
-    assert "stopped" in err
-    assert_gone(family)
-    assert list(temporary.glob(".dni*")) == []  # ONNX Runtime itself leaves a file .ses
-
-
-def test_a_request_that_runs_is_answered_before_the_stop(model: Path):
-    image = picture(1, 3000, 2000, 3)
-    with serving(model) as served, served.client("grpc") as client:
-        results: list[object] = []
-        inputs = {"image": image, "alpha": alphas(0.5)}
-        send_asynchronously(client, served, inputs, results)
-        wait_for_execution(served)
-        served.process.send_signal(signal.SIGINT)
-        served.process.wait(60)
-        deadline = time.monotonic() + 10
-        while not results and time.monotonic() < deadline:
-            time.sleep(0.05)
-    (error,) = results
-    assert error is None
-
-
-def send_asynchronously(client: object, served: Served, inputs: dict, results: list) -> None:
-    import tritonclient.grpc as grpc
-
-    tensors = [grpc.InferInput("image", inputs["image"].shape, "UINT8"), grpc.InferInput("alpha", [1, 1], "FP32")]
-    for tensor, name in zip(tensors, ("image", "alpha"), strict=True):
-        tensor.set_data_from_numpy(inputs[name])
-    client.async_infer(served.model, tensors, lambda result, error: results.append(error))
-
-
-def wait_for_execution(served: Served) -> None:
-    """Until the Python backend works on the request."""
-    (stub,) = [p for p in descendants(served.process) if p.name().startswith("triton_python")]
-    before = stub.cpu_times().user
-    deadline = time.monotonic() + 20
-    while stub.cpu_times().user < before + 0.1:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_a_server_that_ends_is_started_again(model: Path, temporary: Path):
-    process = start(model, "--json", TMPDIR=str(temporary))
-    served = Served(json.loads(first_line(process)), process)
-    family = running_family(process)
-    next(p for p in family if p.name() == "tritonserver").kill()
-    wait_until(lambda: answers(served))
-    assert_gone(family)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert err.splitlines()[-2:] == [
-        "warning: tritonserver was ended by signal 9; the server is started again",
-        "stopped",
-    ]
-    assert list(temporary.glob("*dni*")) == []  # ONNX Runtime itself leaves a file .ses
-
-
-@pytest.mark.alone
-def test_a_server_that_ends_in_its_start_is_started_again(model: Path, tmp_path: Path):
-    """Once it was ready: a stranger's request may come, and end it, before it has said so again."""
-    repository, away = tmp_path / "repository", tmp_path / "away.onnx"
-    ship_triton([model], repository, ShipOptions(backend="python"))
-    (shipped,) = repository.rglob("*.onnx")
-    with serving(repository) as served:
-        shipped.rename(away)
-        server_of(served.process).kill()
-        wait_for_word(served.process, "; it is started again in 1 s")
-        away.rename(shipped)
-        wait_until(lambda: answers(served))
-        shipped.rename(away)
-        server_of(served.process).kill()
-        wait_for_word(served.process, "; it is started again in 8 s")
-        asked = time.monotonic()
-    assert time.monotonic() - asked < 6
-    assert served.process.returncode == 0
-
-
-def wait_for_word(process: subprocess.Popen[str], word: str) -> None:
-    assert process.stderr is not None
-    while word not in (said := process.stderr.readline()):
-        assert said
-
-
-def server_of(process: subprocess.Popen[str]) -> psutil.Process:
-    (server,) = [p for p in descendants(process) if p.name() == "tritonserver"]
-    return server
-
-
-def answers(served: Served) -> bool:
-    try:
-        with served.client("http") as client:
-            infer(client, served.model, {"image": picture(1, 8, 8, 3), "alpha": alphas(0.5)})
-    except Exception:  # of HTTP, of the connection: it is not there yet
-        return False
-    return True
+from dni_runtime import InputError
 
 
 def test_a_model_that_does_not_load_is_reported(model: Path):
@@ -269,64 +116,3 @@ def test_white_space_in_the_temporary_folder(model: Path, tmp_path: Path, monkey
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     dni("serve", model).assert_error("set TMPDIR to another one")
-
-
-@pytest.fixture
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without a server."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(tritonserver, "_CONTAINER", tmp_path / "opt")
-    monkeypatch.setattr(tritonserver, "_IN_WHEEL", Path("no_such_package", "tritonserver"))
-
-
-def make_server(root: Path, stub: bytes | None = None) -> Path:
-    program = root / "bin" / "tritonserver"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\necho '  --http-max-input-size <integer>'\n")
-    program.chmod(0o755)
-    (root / "backends" / "python").mkdir(parents=True)
-    if stub is not None:
-        (root / "backends" / "python" / "triton_python_backend_stub").write_bytes(stub)
-    return program
-
-
-@pytest.mark.usefixtures("nowhere")
-def test_without_a_server_it_says_how_to_get_one(model: Path):
-    message = "no tritonserver was found (on PATH, in /opt/tritonserver, in the nvidia-pytriton package)"
-    dni("serve", model).assert_error(message)
-    with pytest.raises(DniError, match=r'nvcr\.io/nvidia/tritonserver.*pip install nvidia-pytriton "numpy<2"'):
-        find_tritonserver()
-
-
-@pytest.mark.usefixtures("nowhere")
-def test_where_it_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    in_environment = tmp_path / "env" / "lib" / "python3.11" / "site-packages" / "no_such_package" / "tritonserver"
-    programs = [make_server(root) for root in (tmp_path / "own", in_environment, tmp_path / "opt")]
-    assert find_tritonserver().program == programs[2]
-    assert find_tritonserver(tmp_path / "own").program == programs[0]
-    assert find_tritonserver(programs[0]).backends == tmp_path / "own" / "backends"
-    assert find_tritonserver(tmp_path / "env").program == programs[1]
-    (tmp_path / "tritonserver").symlink_to(programs[0])  # that folder is PATH
-    assert find_tritonserver().backends == tmp_path / "own" / "backends"
-    with pytest.raises(InputError, match="holds no tritonserver"):
-        find_tritonserver(tmp_path / "backends")
-    assert supports(find_tritonserver(), "http-max-input-size")
-    assert not supports(find_tritonserver(), "no-such-option")
-    assert find_tritonserver().has_backend("python")
-    assert not find_tritonserver().has_backend("onnxruntime")
-
-
-@pytest.mark.usefixtures("nowhere")
-def test_the_backend_has_to_run_this_python(tmp_path: Path):
-    this = f"{sys.version_info.major}.{sys.version_info.minor}"
-    same = find_tritonserver(make_server(tmp_path / "same", f"libpython{this}.so.1.0".encode()))
-    assert python_backends(same, tmp_path / "made") == same.backends
-    other = find_tritonserver(make_server(tmp_path / "other", b"\x00libpython3.7.so.1.0\x00"))
-    with pytest.raises(DniError, match=f"runs Python 3.7, and this is Python {this}: install dni-deploy with that"):
-        python_backends(other, tmp_path / "made")
-    none = find_tritonserver(make_server(tmp_path / "none"))
-    with pytest.raises(DniError, match=f"has no Python backend for Python {this}; expected "):
-        python_backends(none, tmp_path / "made")
-    os.rmdir(none.backends / "python")
-    with pytest.raises(DniError, match="has no Python backend; expected "):
-        python_backends(none, tmp_path / "made")
