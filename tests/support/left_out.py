@@ -10,11 +10,23 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1]
 # Where this project's own modules are, as for pytest's pythonpath.
 ROOTS = (FOLDER, FOLDER / "support", FOLDER.parent, FOLDER.parent / "exporters", FOLDER.parent / "runtime")
-# Files of tests that need a package without importing it: they call commands, or look at every package.
+# Files of tests that need a package without importing it: they call commands or look at every package, or their
+# room's conftest.py imports it for a fixture.
 CALLED = {
     "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
     "ray": {"test_ray"},
-    "torch": {"test_alpha_is_free", "test_cli", "test_demo", "test_exported_members", "test_extras"},
+    "torch": {
+        "test_alpha_is_free",
+        "test_cli",
+        "test_demo",
+        "test_exported_members",
+        "test_extras",
+        "test_web_dni",
+        "test_web_dni_calls",
+        "test_web_page",
+        "test_web_page_controls",
+        "test_web_page_files",
+    },
     "openvino": {"test_cli_bench", "test_cli_openvino", "test_documents_run", "test_openvino_files"},
 }
 

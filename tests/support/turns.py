@@ -11,12 +11,15 @@ GATE, RUNNING = Path(__file__), Path(__file__).parents[1] / "conftest.py"
 LONGEST = (
     "test_torch_free",
     "test_web_page",
+    "test_web_page_files",
+    "test_web_page_controls",
     "test_ray",
     "test_parity",
     "test_extras",
     "test_interruption",
     "test_ship_server",
     "test_web_dni",
+    "test_web_dni_calls",
     "test_stress",
     "test_random_networks",
 )

@@ -1,11 +1,14 @@
 """dni.js called from Python, in a page that runs in Chromium: images and tensors go there and come back."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Page
+
+import dni_runtime
 
 Image = NDArray[np.uint8]
 
@@ -85,3 +88,10 @@ def assert_same_pixels(result: Any, expected: Any) -> None:
     difference = np.abs(result.astype(int) - reference.astype(int))
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
+
+
+FLOAT_LIMIT = 1e-4
+
+
+def in_python(models: Path, name: str) -> dni_runtime.Model:
+    return dni_runtime.load(models / f"{name}.onnx", "cpu")

@@ -1,0 +1,191 @@
+"""dni.js in Chromium: the pixels that Python gives, for every kind of model and image, and what it refuses."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_models import noise, picture
+from photographs import noisy_crop
+from playwright.sync_api import Page
+from web_library import FLOAT_LIMIT, assert_same_pixels, from_rgba, in_python, infer, run, to_rgba
+
+from dni_runtime import Metadata
+from dni_runtime.images.enhance import enhance_images
+
+GREY = (40, 50)
+RGB = (40, 50, 3)
+OPACITY = (40, 50, 4)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("shape", [(1, 3, 64, 64), (2, 3, 33, 47)])
+def test_floats_equal_python(page: Page, models: Path, shape: tuple[int, ...], alpha: float):
+    x = noise(*shape)
+    with in_python(models, "denoise") as model:
+        expected = model(x, alpha)
+    result = infer(page, "models/denoise.onnx", x, alpha)
+    assert result.shape == expected.shape
+    assert np.abs(result - expected).max() < FLOAT_LIMIT
+
+
+def test_the_check_above_can_fail(page: Page, models: Path):
+    x = noise(1, 3, 64, 64)
+    with in_python(models, "denoise") as model:
+        expected = model(x, 0.5)
+    assert np.abs(infer(page, "models/denoise.onnx", x, 0.6) - expected).max() > 10 * FLOAT_LIMIT
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_the_denoiser_gives_pythons_picture(page: Page, models: Path, alpha: float):
+    image = noisy_crop(150, 131)
+    with in_python(models, "denoise") as model:
+        expected = model.enhance(image, alpha)
+    assert_same_pixels(run(page, "models/denoise.onnx", image, alpha), expected)
+
+
+CASES: list[tuple[str, tuple[int, ...], Any, dict[str, int]]] = [
+    *[(name, shape, 0.3, {}) for name in ("stack", "double", "half", "grey", "grey_double") for shape in (GREY, RGB)],
+    *[(name, OPACITY, 0.3, {}) for name in ("stack", "double", "half", "grey_double")],
+    ("stack", RGB, 0.3, {"tile": 16}),
+    ("double", OPACITY, 0.3, {"tile": 17, "overlap": 3}),
+    ("half", RGB, 0.3, {"tile": 16, "overlap": 0}),
+    ("unet", (41, 53, 3), 0.3, {}),  # no multiple of 4
+    ("unet", (41, 153, 3), 0.3, {"tile": 64}),
+    ("unet", (3, 2, 3), 0.3, {}),  # below the minimum
+    ("unet", (1, 1, 3), 0.3, {}),
+    ("fixed", (70, 61, 3), 0.3, {}),
+    ("fixed", (5, 6, 4), 0.3, {}),
+    ("default", RGB, None, {}),
+    ("default", RGB, 0.8, {}),
+    ("wide", RGB, -0.5, {}),
+    ("wide", RGB, 1.5, {}),
+    ("signed", RGB, 0.3, {}),
+    ("unknown_reach", (30, 300, 3), 0.3, {"tile": 96}),
+    ("baked", RGB, None, {}),
+    ("baked", RGB, 0.7, {}),
+    ("three", RGB, [0.2, 0.5], {}),
+    ("stack", (280, 300, 3), 0.3, {}),  # four tiles here, one in Python
+    ("stack", (1030, 1040, 3), 0.3, {}),  # tiled by both, not alike
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "alpha", "options"), CASES, ids=str)
+def test_images_equal_python(
+    page: Page, models: Path, name: str, shape: tuple[int, ...], alpha: Any, options: dict[str, int]
+):
+    image = picture(*shape)
+    with in_python(models, name) as model:
+        expected = model.enhance(image, alpha, **options)
+    assert_same_pixels(run(page, f"models/{name}.onnx", image, alpha, options), expected)
+
+
+@pytest.mark.parametrize("name", ["stack", "double", "half", "unet", "fixed"])
+@pytest.mark.parametrize("corner", [(0, 0), (31, 45), (77, 58)])
+def test_a_region_is_that_part_of_the_whole(page: Page, name: str, corner: tuple[int, int]):
+    image = picture(120, 110, 3)
+    top, left = corner
+    region = {"x": left, "y": top, "width": 42, "height": 40}
+    whole = run(page, f"models/{name}.onnx", image, 0.3)
+    part = run(page, f"models/{name}.onnx", image, 0.3, {"region": region, "tile": 0})
+    factor = {"double": Fraction(2), "half": Fraction(1, 2)}.get(name, Fraction(1))
+    rows, columns = (
+        slice(int(start * factor), int(start * factor) + size)
+        for start, size in ((top, part.shape[0]), (left, part.shape[1]))
+    )
+    assert part.shape[1] >= 42 * factor
+    assert_same_pixels(part, whole[rows, columns])
+
+
+# The tiles by themselves: their numbers are Python's to the last bit, with a network that both can compute.
+
+TOY_NETWORK = """async ([about, image, options, scale, outputs]) => {
+    const { enhance } = await import(new URL("dni/enhance.js", document.baseURI).href);
+    const { pasteBlock } = await import(new URL("dni/region.js", document.baseURI).href);
+    const third = Math.fround(0.3);
+    const sum = (a, b) => Math.fround(a + b);
+    const run = async (x, [n, channels, h, w]) => {
+        const y = new Float32Array(n * outputs * h * w * scale * scale);
+        let at = 0;
+        for (let i = 0; i < n; i++) for (let c = 0; c < outputs; c++) {
+            const plane = (i * channels + c) * h * w;
+            const get = (row, column) =>
+                row < 0 || column < 0 || row >= h || column >= w ? 0 : x[plane + row * w + column];
+            for (let r = 0; r < h * scale; r++) for (let k = 0; k < w * scale; k++) {
+                const [row, column] = [Math.floor(r / scale), Math.floor(k / scale)];
+                const cross = sum(sum(get(row - 1, column), get(row + 1, column)),
+                                  sum(get(row, column - 1), get(row, column + 1)));
+                y[at++] = Math.fround(cross * third);
+            }
+        }
+        return { data: y, dims: [n, outputs, h * scale, w * scale] };
+    };
+    const result = new ImageData(Math.ceil(image.width * scale), Math.ceil(image.height * scale));
+    let tiles = 0;
+    await enhance(run, lib.image(image), about, options, {
+        onBlock: (block) => pasteBlock(result, block), onProgress: () => tiles++, pause: async () => {},
+    });
+    return { ...lib.plain(result), tiles };
+}"""
+
+
+def toy_network(x: Any, scale: float, outputs: int) -> Any:
+    """A cross-shaped mean, enlarged or reduced; its sums are in the order of the one above."""
+    p = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    y = ((p[:, :, :-2, 1:-1] + p[:, :, 2:, 1:-1]) + (p[:, :, 1:-1, :-2] + p[:, :, 1:-1, 2:])) * np.float32(0.3)
+    y = y[:, :outputs]
+    y = y.repeat(2, 2).repeat(2, 3) if scale == 2 else y[:, :, ::2, ::2] if scale == 0.5 else y
+    return np.ascontiguousarray(y)
+
+
+TILED: list[tuple[tuple[int, ...], dict[str, Any], dict[str, Any]]] = [
+    ((100, 70, 3), {}, {"tile": 32}),
+    ((100, 70, 3), {}, {"tile": 32, "overlap": 0}),
+    ((61, 47, 3), {"size_multiple": 4, "size_minimum": 8}, {"tile": 16, "overlap": 2}),
+    ((61, 47, 4), {"scale": 2.0}, {"tile": 20}),
+    ((61, 47), {}, {"tile": 20}),
+    ((61, 47, 4), {"scale": 2.0, "channels": 1}, {"tile": 20}),
+    ((61, 47, 3), {"scale": 0.5, "overlap": 2}, {"tile": 20}),
+    ((50, 70, 3), {"sizes": (None, 32, 32)}, {}),
+    ((50, 70, 4), {"sizes": (1, 32, 32), "channels": 1, "scale": 2.0}, {}),
+    ((5, 3, 3), {"sizes": (1, 32, 24)}, {}),
+    ((33, 34, 3), {"value_range": (-1.0, 1.0)}, {"tile": 16}),
+    ((40, 44), {"outputs": 1}, {}),
+    ((130, 129, 3), {"overlap": None}, {"tile": 100, "overlap": 40}),
+    ((1040, 1030, 3), {"overlap": None}, {}),
+]
+
+
+@pytest.mark.parametrize(("shape", "about", "options"), TILED, ids=str)
+def test_tiles_are_pythons_to_the_last_bit(
+    page: Page, shape: tuple[int, ...], about: dict[str, Any], options: dict[str, Any]
+):
+    about = {"channels": 3, "sizes": (None, None, None), "scale": 1.0, "overlap": 1, **about}
+    channels, sizes = about.pop("channels"), about.pop("sizes")
+    outputs = about.pop("outputs", channels)
+    metadata = Metadata(**about)
+    network_shape = (sizes[0], channels, *sizes[1:])
+    image = picture(*shape)
+    count = 0
+
+    def network(x: Any) -> Any:
+        return toy_network(x, metadata.scale or 1, outputs)
+
+    def counted(done: int, total: int) -> None:
+        nonlocal count
+        count = total
+
+    (expected,) = enhance_images(network, [image], metadata, network_shape, **options, progress=counted)
+    scale = Fraction(metadata.scale or 1)
+    described = {
+        "input": {"shape": network_shape},
+        "scale": [scale.numerator, scale.denominator],
+        "size": {"multiple": metadata.size_multiple, "minimum": metadata.size_minimum},
+        "overlap": metadata.overlap,
+        "range": metadata.value_range,
+    }
+    told = {"grey": image.ndim == 2, **options}
+    answer = page.evaluate(TOY_NETWORK, [described, to_rgba(image), told, metadata.scale, outputs])
+    assert answer["tiles"] == count
+    np.testing.assert_array_equal(from_rgba(answer), from_rgba(to_rgba(expected)))
