@@ -20,11 +20,12 @@ from .balancer.haproxy_check import check_haproxy
 from .client_example import client_example
 from .index import INDEX, Index
 from .lint.lint import check_model, model_folders
-from .model_folder.config_file import CONFIG, read_config
-from .model_folder.folder import WARMUP, write_model_folder
+from .model_folder.config_file import read_config
+from .model_folder.folder import write_model_folder
 from .model_folder.needs import read_needs
 from .model_folder.tiny_request import pause_s, tiny_request
 from .options import ShipOptions
+from .placing import plan_move
 
 CLIENT = "client.py"
 _OURS = (CLIENT, HAPROXY_CFG, INDEX)
@@ -87,7 +88,7 @@ def ship_triton(
             write_model_folder(staged / model_name, model_name, file, options, version)
             if problems := check_model(staged / model_name):
                 raise ModelError(f"{file.path} cannot be served: {'; '.join(problems)}")
-        changes = [_plan(staged / model_name, repository / model_name, version, force) for model_name in named]
+        changes = [plan_move(staged / model_name, repository / model_name, version, force) for model_name in named]
         notes = _write_haproxy(repository, staged, tuple(named), haproxy, force) if haproxy is not None else ()
         for change in changes:
             change()
@@ -118,53 +119,6 @@ def _name(files: Sequence[ModelFile], name: str | None) -> dict[str, ModelFile]:
             raise InputError(f"{named[same[0]].path} and {file.path} would both be {chosen!r}; rename one")
         named[chosen] = file
     return named
-
-
-def _plan(staged: Path, target: Path, version: int, force: bool) -> Any:
-    """The function that moves a written model to its place. Raises OutputError where something is in the way."""
-    if not os.path.lexists(target):
-        return lambda: os.replace(staged, target)
-    if force:
-        return lambda: _replace(staged, target)
-    if target.is_symlink() or (target / WARMUP).is_symlink():
-        raise OutputError(
-            f"{target} leads out of the repository by a link; expected a folder, or replace it with --force"
-        )
-    if (target / str(version)).exists():
-        raise OutputError(
-            f"{target} has a version {version} already, which is kept; replace the model with --force, "
-            "or ship a new version of it with --model-version N"
-        )
-    if _interface(staged) != _interface(target):
-        raise OutputError(
-            f"{target} takes or gives other tensors than the new model, so it cannot be a version of it; "
-            "replace it with --force, or choose another --name"
-        )
-    return lambda: _add_version(staged, target, version)
-
-
-def _interface(folder: Path) -> Any:
-    try:
-        config = read_config(folder)
-    except ModelError as error:
-        raise OutputError(f"{folder} is in the way and holds no model: {error}; remove it, or use --force") from None
-    return config.backend, config.max_batch_size, list(config.input), list(config.output)
-
-
-def _replace(staged: Path, target: Path) -> None:
-    aside = staged.with_name(f"{staged.name}.old")
-    os.replace(target, aside)
-    os.replace(staged, target)
-
-
-def _add_version(staged: Path, target: Path, version: int) -> None:
-    """A server that watches the repository sees a whole version first, then the configuration that warms it up."""
-    if (staged / WARMUP).exists():
-        (target / WARMUP).mkdir(exist_ok=True)
-        for file in (staged / WARMUP).iterdir():
-            os.replace(file, target / WARMUP / file.name)
-    os.replace(staged / str(version), target / str(version))
-    os.replace(staged / CONFIG, target / CONFIG)
 
 
 def _write_client(

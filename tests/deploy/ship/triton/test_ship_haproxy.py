@@ -176,7 +176,7 @@ def test_the_largest_request_is_that_of_all_models(model: Path, repo: Path):
 
 def test_nothing_is_written_that_haproxy_refuses(model: Path, repo: Path, monkeypatch: pytest.MonkeyPatch):
     need_haproxy()
-    monkeypatch.setattr(haproxy, "_TEXT", haproxy._TEXT.replace("balance leastconn", "balanced leastconn"))
+    monkeypatch.setattr(haproxy, "TEXT", haproxy.TEXT.replace("balance leastconn", "balanced leastconn"))
     result = ship(model, "-o", repo, "--haproxy", "10.0.0.1:8000")
     result.assert_error("would not start with haproxy.cfg: ")
     assert "unknown keyword 'balanced'" in result.err
