@@ -9,7 +9,7 @@ from bundled import denoiser, photo
 __all__ = ["denoiser", "photo"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as a user gets it, made from this tree."""
     return build_wheel(tmp_path_factory.mktemp("wheel"))

@@ -201,6 +201,7 @@ def test_the_printed_request_works(path: Path, local_model: dni_runtime.Model):
         assert running.stdout is not None
         while "curl" not in lines[-1]:
             lines.append(running.stdout.readline())
+            assert lines[-1]
         url, body = (shlex.split(lines[-1])[index] for index in (2, 4))
         host, target = url.removeprefix("http://").split("/", 1)
         status, text = ask(host, "POST", f"/{target}", body)
