@@ -120,7 +120,7 @@ def test_a_file_that_is_cut_while_it_is_read_kills_nobody(tmp_path: Path):
 import os, sys, threading
 from pathlib import Path
 import numpy as np
-from dni_deploy.image_files import read_image, write_image
+from dni_deploy.image_files.read_write import read_image, write_image
 from dni_runtime import InputError
 
 path = Path(sys.argv[1])
