@@ -10,18 +10,18 @@ GATE, RUNNING = Path(__file__), Path(__file__).parents[1] / "conftest.py"
 # What takes longest comes first, so that no process is left with it when the others have finished.
 LONGEST = (
     "test_torch_free",
-    "test_web_page",
-    "test_web_page_files",
-    "test_web_page_controls",
     "test_ray",
+    "test_web_page",
     "test_parity",
     "test_extras",
+    "test_random_networks",
     "test_interruption",
     "test_ship_server",
+    "test_delta",
+    "test_documents_run",
+    "test_hostile_benchmark",
     "test_web_dni",
-    "test_web_dni_calls",
     "test_stress",
-    "test_random_networks",
 )
 
 
