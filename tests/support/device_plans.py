@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from exporting import photo
 
 from dni_runtime.cuda.device_plan.buffer import KINDS
 from dni_runtime.cuda.device_plan.plan import DevicePlan
@@ -13,6 +14,9 @@ from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import read_signature
 from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
+
+IMAGE = photo(2, 3, 28, 12)
+ALPHAS = (0.31, 0.31, 0.77, 0.31, 1.0, 0.0)
 
 
 def read(path: Path) -> AlphaFile:

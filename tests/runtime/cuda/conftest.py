@@ -1,8 +1,11 @@
 """What tests of the GPU's way share where there is none."""
 
+from pathlib import Path
+
 import onnx
 import pytest
 from channels_last_on_cpu import emulated
+from onnx_models import conv_stack, save
 
 from dni_runtime.cuda.channels_last.rewrite import channels_last
 from dni_runtime.cuda.device_plan import plan as device_plan
@@ -17,3 +20,8 @@ def nhwc_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
         return emulated(model), moved
 
     monkeypatch.setattr(device_plan, "channels_last", rewrite)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return save(conv_stack(), tmp_path / "model.onnx")

@@ -10,20 +10,16 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
-from device_plans import on_cpu
-from exporting import assert_close, nasty_model, photo, run
+from device_plans import ALPHAS, IMAGE, on_cpu
+from exporting import assert_close, nasty_model, run
 from networks import NETWORKS, pair
 from onnx_models import baked, conv_stack, noise, picture, save
 
 from dni_exporters import export
-from dni_runtime import AlphaError, InputError, ModelError, load
+from dni_runtime import InputError, ModelError, load
 from dni_runtime.cuda import graph_session
 from dni_runtime.cuda.graph_session import GRAPH_LIMIT
 from dni_runtime.weights.split import CannotPrepareError
-
-IMAGE = photo(2, 3, 28, 12)
-ALPHAS = (0.31, 0.31, 0.77, 0.31, 1.0, 0.0)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
@@ -57,11 +53,6 @@ def test_half_networks(name: str, nhwc: bool, tmp_path: Path):
     runner = on_cpu(path, nhwc=nhwc, half=True)
     for alpha in ALPHAS:
         assert_close(runner.run(IMAGE, (alpha,)), run(path, IMAGE, alpha), 2e-2)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return save(conv_stack(), tmp_path / "model.onnx")
 
 
 def test_an_answer_is_not_overwritten_by_the_next(path: Path):
@@ -113,25 +104,6 @@ def test_weights_half_blended_are_never_used(path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(weights, "_head", blend)
     for alpha in (0.5, 0.25):
         assert_close(runner.run(IMAGE, (alpha,)), run(path, IMAGE, alpha))
-
-
-def test_values_of_other_libraries_run_without_a_copy(path: Path):
-    runner = on_cpu(path)
-    tensor = torch.from_numpy(IMAGE)
-    value = onnxruntime.OrtValue.from_dlpack(tensor)
-    assert value.data_ptr() == tensor.data_ptr()
-    assert_close(torch.from_dlpack(runner.run_there(value, (0.3,))).numpy(), run(path, IMAGE, 0.3))
-
-
-def test_a_result_on_the_device_is_not_overwritten(path: Path):
-    runner = on_cpu(path)
-    kept = []
-    for number in range(4):  # the second call takes the buffers of the shape
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(noise(1, 3, 9, 12, seed=number))
-        y = runner.run_there(value, (0.3,))
-        kept.append((y, y.numpy().copy()))
-    for y, was in kept:
-        np.testing.assert_array_equal(y.numpy(), was)
 
 
 def test_a_baked_model_has_buffers_too(tmp_path: Path):
@@ -188,63 +160,9 @@ def test_what_fails_with_captured_buffers_runs_without(path: Path, monkeypatch: 
         assert_close(runner.run(IMAGE, (0.25,)), run(path, IMAGE, 0.25))
 
 
-@pytest.mark.parametrize("policy", ["auto", "dynamic", "pinned"])
-@pytest.mark.parametrize("convert", [torch.from_numpy, np.asarray], ids=["torch", "numpy"])
-def test_a_model_runs_tensors_of_other_libraries(path: Path, policy: str, convert: Any):
-    with load(path, "cpu", alpha_policy=policy) as model:
-        y = torch.from_dlpack(model.run_on_device(convert(IMAGE.copy()), 0.3))
-        assert_close(y.numpy(), run(path, IMAGE, 0.3))
-
-
-def test_bad_tensors_are_refused(path: Path):
-    with load(path, "cpu") as model:
-        with pytest.raises(InputError, match=r"x is of type list; expected a DLPack tensor"):
-            model.run_on_device([1.0], 0.5)
-        with pytest.raises(InputError, match=r"x is a tensor\(double\); the model takes float32"):
-            model.run_on_device(torch.zeros(1, 3, 8, 8, dtype=torch.float64), 0.5)
-        with pytest.raises(InputError, match=r"x has shape \(3, 8, 8\); expected four axes"):
-            model.run_on_device(torch.zeros(3, 8, 8), 0.5)
-        with pytest.raises(AlphaError, match="out of range"):
-            model.run_on_device(torch.zeros(1, 3, 8, 8), 1.5)
-    with pytest.raises(ModelError, match="is closed"):
-        model.run_on_device(torch.zeros(1, 3, 8, 8), 0.5)
-
-
 def test_provider_options_are_for_gpus(path: Path):
     with pytest.raises(InputError, match=r"provider_options are {'use_tf32': '1'}, but the model runs on the CPU"):
         load(path, "cpu", provider_options={"use_tf32": "1"})
-
-
-@pytest.mark.parametrize("policy", ["auto", "dynamic", "pinned"])
-def test_a_bound_call_reads_and_writes_in_place(path: Path, policy: str):
-    x, out = torch.zeros(IMAGE.shape), torch.zeros(IMAGE.shape)
-    with load(path, "cpu", alpha_policy=policy) as model:
-        call = model.bind(x, out)
-        for seed, alpha in enumerate(ALPHAS):
-            image = photo(*IMAGE.shape, seed=seed)
-            x.copy_(torch.from_numpy(image))
-            call(alpha)
-            assert_close(out.numpy(), run(path, image, alpha))
-        with pytest.raises(AlphaError, match="out of range"):
-            call(1.5)
-        with pytest.raises(InputError, match=r"out is a tensor\(double\); the model takes float32"):
-            model.bind(x, out.double())
-        with pytest.raises(InputError, match=r"out has shape \(2, 3, 28, 13\); the network makes \(2, 3, 28, 12\)"):
-            model.bind(x, torch.zeros(2, 3, 28, 13))(0.5)
-    with pytest.raises(ModelError, match="is closed"):
-        call(0.5)
-
-
-def test_a_bound_call_on_the_device(path: Path):
-    runner = on_cpu(path)
-    x = onnxruntime.OrtValue.ortvalue_from_numpy(IMAGE.copy())
-    out = onnxruntime.OrtValue.ortvalue_from_shape_and_type(IMAGE.shape, np.float32)
-    call = runner.bind(x, out)
-    for seed, alpha in enumerate(ALPHAS):
-        image = photo(*IMAGE.shape, seed=seed)
-        x.update_inplace(image)
-        call((alpha,))
-        assert_close(out.numpy(), run(path, image, alpha))
 
 
 def test_a_closed_runner_frees_its_sessions(path: Path):
@@ -312,11 +230,3 @@ def test_a_shape_that_cannot_be_captured_is_not_tried_for_ever(path: Path, monke
     for _ in range(6):
         assert_close(runner.run(IMAGE, (0.25,)), run(path, IMAGE, 0.25))
     assert len(tried) == 2
-
-
-def test_results_may_not_overlap_the_image(path: Path):
-    both = torch.zeros(2 * IMAGE.size)
-    x, out = (part.view(IMAGE.shape) for part in (both[: IMAGE.size], both[IMAGE.size // 2 :][: IMAGE.size]))
-    runner = on_cpu(path)
-    with pytest.raises(InputError, match="x and out share memory"):
-        runner.bind(*(onnxruntime.OrtValue.from_dlpack(tensor) for tensor in (x, out)))
