@@ -11,6 +11,8 @@ from networks import Weights
 
 import dni_runtime
 from dni_exporters import export
+from dni_exporters.making import steps
+from dni_exporters.networks import skeleton
 from dni_runtime import AlphaError, ExportError
 
 IMAGE = photo(2, 3, 20, 26)
@@ -27,6 +29,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return genuine(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(torch.onnx, "export", counted)
+    monkeypatch.setattr(steps, "trace", skeleton.trace)  # no copy of what another test has traced
     return calls
 
 
