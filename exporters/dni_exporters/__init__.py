@@ -48,3 +48,7 @@ def __getattr__(name: str) -> typing.Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     extra.require_extra()
     return globals().setdefault(name, getattr(importlib.import_module(_LATE[name], __name__), name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dni_runtime import Alpha
 
@@ -14,9 +14,7 @@ from .job import ExportJob
 from .outputs import refuse_existing
 from .report import ExportReport
 from .sources import EndpointSource, check_arch, check_linkable, check_sources
-
-if TYPE_CHECKING:
-    from torch import nn
+from .torch_types import nn
 
 
 def export(

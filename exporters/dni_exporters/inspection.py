@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .extra import require_extra
 from .report import EndpointsReport
 from .sources import EndpointSource, check_arch, check_sources
-
-if TYPE_CHECKING:
-    from torch import nn
+from .torch_types import nn
 
 
 def inspect_endpoints(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dni_runtime import Alpha, OutputError, check_alpha
 
@@ -13,9 +12,7 @@ from .extra import require_extra
 from .outputs import refuse_existing
 from .report import BlendReport
 from .sources import SUFFIXES, EndpointSource, check_sources
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .torch_types import Tensor
 
 
 def blend(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dni_runtime import Alpha, ExportError, check_alpha
 from dni_runtime.files.fields import is_span
@@ -16,9 +16,7 @@ from .checking.tolerance import tolerance_of
 from .clock import Progress
 from .outputs import model_paths
 from .sources import EndpointSource
-
-if TYPE_CHECKING:
-    from torch import nn
+from .torch_types import nn
 
 DTYPES = ("float32", "float16")
 WEIGHTS = ("embed", "external", "link")

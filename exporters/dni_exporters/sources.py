@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from io import BufferedReader
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from dni_runtime import ArchitectureError, CheckpointError, EndpointError, ExportError
 from dni_runtime.files.regular_file import open_file
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from .torch_types import Tensor, nn
 
-StateDict: TypeAlias = "Mapping[str, Tensor]"
-EndpointSource: TypeAlias = "str | PathLike[str] | StateDict"
+StateDict: TypeAlias = Mapping[str, Tensor]
+EndpointSource: TypeAlias = str | PathLike[str] | StateDict
 """A checkpoint: the path of a .pth, .pt, .ckpt or .safetensors file, or a state dict, PyTorch's tensors by name."""
 
 # Of checkpoints, read and written.
@@ -59,7 +58,7 @@ def check_linkable(sources: Sequence[EndpointSource], folder: Path) -> None:
             )
 
 
-def check_arch(arch: "str | nn.Module", arguments: Mapping[str, Any] | None) -> None:
+def check_arch(arch: str | nn.Module, arguments: Mapping[str, Any] | None) -> None:
     """Raise ArchitectureError for arguments that nobody takes, and for a file of code that is not there."""
     if not isinstance(arch, str):
         return

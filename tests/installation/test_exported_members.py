@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import types
+import typing
 
 import pytest
 
@@ -51,6 +52,24 @@ def test_signatures_name_what_they_take(name):
         for parameter in inspect.signature(function).parameters.values():
             assert len(inspect.formatannotation(parameter.annotation)) < 80, (function, parameter)
             assert "typing." not in str(parameter) and "numpy." not in str(parameter), (function, parameter)
+
+
+@pytest.mark.parametrize("name", ["dni_deploy", "dni_deploy.bench", *PACKAGES])
+def test_type_hints_can_be_resolved(name):
+    """By whatever makes a form, a service or a check of a signature; PyTorch need not be imported for it."""
+    package = importlib.import_module(name)
+    for member in package.__all__:
+        value = getattr(package, member)
+        methods = inspect.getmembers(value, inspect.isfunction) if inspect.isclass(value) else []
+        for each in (value, *(method for _, method in methods)):
+            if inspect.isclass(each) or inspect.isfunction(each):
+                typing.get_type_hints(each)  # raises NameError otherwise
+
+
+@pytest.mark.parametrize("name", ["dni_deploy", *PACKAGES])
+def test_dir_shows_all(name):
+    package = importlib.import_module(name)
+    assert set(package.__all__) <= set(dir(package))
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -4,6 +4,8 @@ Released checkpoints hold the weights under `params_ema`, `state_dict` and the l
 states and counters, and prefix the names with what wrapped the network while it was trained.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -45,7 +47,7 @@ class Checkpoint:
     prefix: str = ""
     container: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def without_tensors(self) -> "Checkpoint":
+    def without_tensors(self) -> Checkpoint:
         """What is left to know once the weights have been loaded into a network, without their memory."""
         return replace(self, tensors={}, container={})
 
@@ -100,12 +102,12 @@ def _choose(found: Sequence[Mapping[Nesting, Any]], names: Sequence[str]) -> tup
     return chosen, ["weights taken from " + ", ".join(taken)]
 
 
-def _container(source: "CheckpointFile | StateDict") -> Mapping[str, Any]:
+def _container(source: CheckpointFile | StateDict) -> Mapping[str, Any]:
     return source.container if isinstance(source, CheckpointFile) else source
 
 
 def _read(
-    source: "CheckpointFile | StateDict", name: str, described: Mapping[str, AnyTensor], nesting: Nesting
+    source: CheckpointFile | StateDict, name: str, described: Mapping[str, AnyTensor], nesting: Nesting
 ) -> Checkpoint:
     if isinstance(source, CheckpointFile):
         tensors, prefix = strip_prefix(source.read(described))

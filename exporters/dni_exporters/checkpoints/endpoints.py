@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dni_exporters.sources import StateDict, check_count
+from dni_exporters.torch_types import Tensor
 from dni_runtime import EndpointError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from .checkpoint import Checkpoint
+else:
+    Checkpoint = Any  # its module imports PyTorch
 
 # Independent layers of a network have cosine similarities around 0, fine-tuned ones near 1 (the paper's
 # section 3.2 and figure 4 show the same for its filters' order); between lies a wide gap to put the line in.

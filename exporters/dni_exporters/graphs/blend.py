@@ -4,6 +4,8 @@ theta(alpha) = alpha * theta_A + (1 - alpha) * theta_B; with more endpoints alph
 all but the last, which takes the rest.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import TypeAlias
@@ -72,7 +74,7 @@ def attach_blend(model: ir.Model, endpoints: Sequence[StateDict], delta: str | N
     return stored
 
 
-def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
+def _attach(nodes: Nodes, shares: _Shares, value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
     """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead."""
     assert value.name is not None and value.dtype is not None
     tensor_name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
@@ -94,7 +96,7 @@ def _attach(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[
     return {stored: (number, tensor_name) for number, stored in enumerate(names)}
 
 
-def _attach_difference(nodes: Nodes, shares: "_Shares", value: ir.Value, tensors: Sequence[Tensor], kind: str) -> None:
+def _attach_difference(nodes: Nodes, shares: _Shares, value: ir.Value, tensors: Sequence[Tensor], kind: str) -> None:
     """As `_attach`, with differences from the last endpoint."""
     assert value.dtype is not None
     transposed = any(node.op_type == "ConvTranspose" for node in value.consumers())
