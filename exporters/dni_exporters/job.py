@@ -55,6 +55,8 @@ class ExportJob:
     progress: Progress | None
 
     def __post_init__(self) -> None:
+        if self.alphas is not None:  # they are read more than once
+            object.__setattr__(self, "alphas", tuple(self.alphas))
         low, high = self.alpha_range
         if not is_span(low, high, LIMIT_VALUE):
             raise ExportError(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from commands import python
 
@@ -145,3 +146,13 @@ def test_the_check_above_can_fail(folder: Path):
     message, loaded = python(CALLS, json.dumps([call]), cwd=folder).assert_ok().out.splitlines()
     assert message.startswith("ArchitectureError --arch 'Nothing' is no network that spandrel knows")
     assert "torch" in loaded.split()
+
+
+@pytest.mark.parametrize("alphas", [(step / 2 for step in range(3)), np.linspace(0, 1, 3)], ids=["generator", "array"])
+def test_alphas_may_be_whatever_can_be_gone_through_once(alphas: Any):
+    """An array is neither true nor false, and a generator is empty the second time."""
+    given = {name: each.default for name, each in inspect.signature(dni_deploy.export).parameters.items()}
+    job = ExportJob(**{**given, "endpoints": [STRONG, WEAK], "output": "models", "alphas": alphas})
+    for _ in range(2):
+        assert job.pinned == ((0.0,), (0.5,), (1.0,))
+        assert [path.name for path in job.outputs] == ["alpha-0.0.onnx", "alpha-0.5.onnx", "alpha-1.0.onnx"]
