@@ -24,7 +24,8 @@ def inspect_endpoints(
     fit; a network that cannot be detected or run is only noted.
     """
     check_sources([first, second])
-    check_arch(arch, arch_args)
+    if arch != "auto":  # what was said of one that is to be found is noted
+        check_arch(arch, arch_args)
     require_extra()
     from .checking.compare import compare
 

@@ -132,6 +132,14 @@ def test_a_network_that_was_given_has_to_fit(unknown: tuple[Path, Path, str]):
         inspect_endpoints(a, b, arch="Compact")
 
 
+def test_arguments_that_no_network_takes_are_noted_and_the_pair_is_compared_all_the_same():
+    result = dni("inspect", WEAK, STRONG, "--arch-arg", "features=6").assert_ok()
+    assert "note: --arch-arg is for a network given as code (module:callable), --arch is 'auto'" in result.err
+    assert facts(result.out)["can be blended"] == "yes"
+    with pytest.raises(ArchitectureError, match="--arch-arg is for a network given as code"):
+        inspect_endpoints(WEAK, STRONG, arch="Compact", arch_args={"features": 6})
+
+
 def test_a_network_that_cannot_be_run_is_noted(unknown: tuple[Path, Path, str], tmp_path: Path):
     weights = {"weight": torch.ones(3, 3, 1, 1), "bias": torch.ones(3)}
     result = inspect_endpoints(weights, weights, arch=unknown[2].replace(":Net", ":Pair"))
