@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,8 @@ class RunJob(MadeWith):
         planned = self._place()
         if not self.goes_on and not self.force:
             check_free(frame.output for frame in planned)
-        check_folder(planned[0].output.parent)
+        if not (self.goes_on and all(os.path.lexists(frame.output) for frame in planned)):
+            check_folder(planned[0].output.parent)  # where all is finished nothing has to be written any more
         if self.sheet is not None:
             check_sheet(self.sheet, planned, force=self.force)
 

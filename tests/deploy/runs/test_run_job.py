@@ -54,6 +54,19 @@ def test_a_table_takes_the_place_of_alphas(job: RunJob, tmp_path: Path):
     assert (kept.alpha, kept.kept) == ((0.75,), True)
 
 
+def test_a_finished_run_is_told_of_where_nothing_can_be_written_any_more(
+    job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "table.csv").write_text("file,alpha\na.png,0.75\n")
+    table = replace(job, alphas=(), inputs=[tmp_path / "photos"], alpha_from=tmp_path / "table.csv")
+    run(table, Terminal(sys.stderr))
+    monkeypatch.setattr("os.access", lambda place, mode: Path(place) != job.output)  # root may write anywhere
+    assert [result.kept for result in run(table, Terminal(sys.stderr))] == [True]
+    (job.output / "a.png").unlink()
+    with pytest.raises(OutputError, match=r"nothing can be written into the folder .*out; choose another output"):
+        table.check()
+
+
 def test_it_stays_as_it_was_checked(job: RunJob):
     with pytest.raises(FrozenInstanceError):
         job.force = True  # type: ignore[misc]
