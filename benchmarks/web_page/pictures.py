@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "support"))  # the browser and servers of the tests
+sys.path[:0] = map(str, (ROOT / "tests" / "support").iterdir())  # the browser and servers of the tests
 
 from web_browser import Visit, chromium, visiting  # noqa: E402
 from web_sites import make_site, served  # noqa: E402

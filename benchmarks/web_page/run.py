@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "support"))  # the browser, servers and measures of the tests
+sys.path[:0] = map(str, (ROOT / "tests" / "support").iterdir())  # the browser, servers and measures of the tests
 
 from web_browser import Visit, chromium, visiting  # noqa: E402
 from web_library import infer, use_library  # noqa: E402

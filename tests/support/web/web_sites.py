@@ -16,7 +16,7 @@ import pytest
 
 from dni_deploy.ship import ship_web
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NPM = ROOT / ".npm" / "node_modules"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1]
+FOLDER = Path(__file__).parents[2]
 # Where this project's own modules are, as for pytest's pythonpath.
-ROOTS = (FOLDER, FOLDER / "support", FOLDER.parent, FOLDER.parent / "exporters", FOLDER.parent / "runtime")
+ROOTS = (FOLDER, *FOLDER.glob("support/*"), FOLDER.parent, FOLDER.parent / "exporters", FOLDER.parent / "runtime")
 # Files of tests that need a package without importing it: they call commands or look at every package, or their
 # room's conftest.py imports it for a fixture.
 CALLED = {

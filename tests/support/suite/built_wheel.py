@@ -5,7 +5,7 @@ from pathlib import Path
 
 from commands import process
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONSTRAINTS = ROOT / "constraints.txt"
 
 # All that is installed, and who asks for it. One more is a choice that every small device pays for.

@@ -19,7 +19,7 @@ import tritonclient.grpc
 import tritonclient.http
 from numpy.typing import NDArray
 
-ENVIRONMENT = Path(os.environ.get("DNI_TRITON_ENV") or Path(__file__).parents[2] / ".venv-triton")
+ENVIRONMENT = Path(os.environ.get("DNI_TRITON_ENV") or Path(__file__).parents[3] / ".venv-triton")
 PROTOCOLS = ("http", "grpc")
 
 _START_S = 60

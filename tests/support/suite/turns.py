@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Locks that nobody has when their process ends, however it does; on files that are there in any case.
-GATE, RUNNING = Path(__file__), Path(__file__).parents[1] / "conftest.py"
+GATE, RUNNING = Path(__file__), Path(__file__).parents[2] / "conftest.py"
 
 # What takes longest comes first, so that no process is left with it when the others have finished.
 LONGEST = (
