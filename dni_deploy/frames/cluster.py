@@ -39,7 +39,9 @@ def import_ray_for(address: str) -> ModuleType:
         ray = import_ray()
     for name in ("ray", "ray.data"):
         for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            # Ray's own: an application may have hung up others, to which it writes its own records as well.
+            rays = type(handler).__module__.partition(".")[0] == "ray"
+            if rays and isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(logging.CRITICAL + 1)
     return ray
 

@@ -1,6 +1,7 @@
 """`dni run --ray`, on a Ray that the command starts by itself and on a real cluster of two nodes."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from frames_with_alphas import Frames, assert_made, results
 from ray_cluster import ENVIRONMENT, Cluster, family, free_port, workers
 from waiting import wait_until
 
+from dni_deploy.frames.cluster import import_ray_for
 from dni_deploy.frames.finished import FOLDER
 
 COUNT = 8
@@ -151,6 +153,19 @@ def test_no_cluster_at_that_address(frames: Frames, tmp_path: Path, address: str
     assert f"Error: no Ray cluster could be used at {address!r}: " in result.err
     assert problem in result.err
     assert (result.code, result.out) == (1, "")
+
+
+def test_an_applications_own_log_stays_as_it_is():
+    """pytest hangs its handlers up at Ray's loggers too: no test after one of these saw a warning any more."""
+    logger, handler = logging.getLogger("ray"), logging.StreamHandler()
+    logger.addHandler(handler)
+    try:
+        import_ray_for("auto")
+        levels = [found.level for found in logger.handlers if found is not handler]
+        assert handler.level == logging.NOTSET
+        assert logging.CRITICAL + 1 in levels  # Ray's own is silent
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_local_is_for_this_machine_only_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
