@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,12 +84,16 @@ class Member:
         """SIGKILL for tritonserver, which nobody starts again; the time before, and that when it is gone for sure."""
         assert self.process is not None
         server = psutil.Process(self.served.told["pid"])
+        family = descendants(self.process)
         self.process.kill()
         before = time.monotonic()
         server.kill()
         wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
         after = time.monotonic()
         self.process.communicate(timeout=60)
+        for stub in family:  # which mostly, but not always, notices
+            with suppress(psutil.NoSuchProcess):
+                stub.kill()
         return before, after
 
     def load(self, model: str) -> None:
