@@ -81,19 +81,20 @@ class Member:
             self.process.terminate()
 
     def kill(self) -> tuple[float, float]:
-        """SIGKILL for tritonserver, which nobody starts again; the time before, and that when it is gone for sure."""
+        """SIGKILL for tritonserver, which nobody starts again; the time before, and that when it is gone for sure.
+
+        With the processes of its models: they hold its sockets, and mostly, but not always, notice that it is gone.
+        """
         assert self.process is not None
-        server = psutil.Process(self.served.told["pid"])
         family = descendants(self.process)
         self.process.kill()
         before = time.monotonic()
-        server.kill()
-        wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        assert_gone(family)
         after = time.monotonic()
         self.process.communicate(timeout=60)
-        for stub in family:  # which mostly, but not always, notices
-            with suppress(psutil.NoSuchProcess):
-                stub.kill()
         return before, after
 
     def load(self, model: str) -> None:
