@@ -92,7 +92,7 @@ class Member:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        assert_gone(family)
+        wait_until(lambda: all(has_ended(process) for process in family))
         after = time.monotonic()
         self.process.communicate(timeout=60)
         return before, after
@@ -101,6 +101,14 @@ class Member:
         """Triton's own model control, at the server itself."""
         with tritonclient.http.InferenceServerClient(str(self.address), network_timeout=60) as client:
             client.load_model(model)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """With all its threads: until the last one has ended its sockets are open, though the process is a zombie."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
 
 
 @dataclass
