@@ -6,7 +6,7 @@ from pathlib import Path
 from dni_runtime.errors import InputError, ProviderError
 from dni_runtime.metadata import KEY, Metadata
 from dni_runtime.onnx_files.declared import Declared
-from dni_runtime.providers.choosing import resolve
+from dni_runtime.providers.choosing import Choice, resolve
 from dni_runtime.providers.cuda_options import PREFER_NHWC, file_options
 from dni_runtime.providers.sessions import Place, open_session
 from dni_runtime.signature import Signature, read_signature
@@ -41,7 +41,7 @@ def open_model(path: Path, asked: Asked) -> Opened:
             )
         if file is not None and file.takes_alpha:
             return _open_on_cpu(file, asked, choice.note)
-    as_it_is = _open_as_it_is(path, file, asked)
+    as_it_is = _open_as_it_is(path, file, asked, choice)
     if as_it_is.place.provider == "cuda" and (reason := as_it_is.why_not_at_run_time()):
         return _open_elsewhere(path, asked, as_it_is, reason)
     return Opened(
@@ -87,8 +87,7 @@ class _AsItIs:
         return why_not_at_run_time(self.plain, self.signature, self.metadata)
 
 
-def _open_as_it_is(path: Path, file: AlphaFile | None, asked: Asked) -> _AsItIs:
-    choice = resolve(asked.provider)
+def _open_as_it_is(path: Path, file: AlphaFile | None, asked: Asked, choice: Choice | None) -> _AsItIs:
     options = dict(asked.provider_options)
     if asked.provider == "cuda" or choice is None:
         unknown = {"half": False, "constant_weights": False, "takes_alpha": False}
