@@ -158,6 +158,6 @@ def test_a_server_that_is_busy_for_long_is_asked_in_its_turn(running: Cluster):
             while time.monotonic() < end:
                 infer(client, "stack", photographs)
 
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(send, range(4)))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(send, range(2)))
     assert [running.status(backend, 0)["chkdown"] for backend in ("triton_http", "answers")] == before

@@ -62,7 +62,7 @@ def test_a_signal_while_it_starts(model: Path, temporary: Path):
 
 
 def test_a_request_that_runs_is_answered_before_the_stop(model: Path):
-    image = picture(1, 3000, 2000, 3)
+    image = picture(1, 2000, 1500, 3)  # seconds of work
     with serving(model) as served, served.client("grpc") as client:
         results: list[object] = []
         inputs = {"image": image, "alpha": alphas(0.5)}
@@ -113,7 +113,6 @@ def test_a_server_that_ends_is_started_again(model: Path, temporary: Path):
     assert list(temporary.glob("*dni*")) == []  # ONNX Runtime itself leaves a file .ses
 
 
-@pytest.mark.alone
 def test_a_server_that_ends_in_its_start_is_started_again(model: Path, tmp_path: Path):
     """Once it was ready: a stranger's request may come, and end it, before it has said so again."""
     repository, away = tmp_path / "repository", tmp_path / "away.onnx"
