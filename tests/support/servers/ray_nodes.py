@@ -11,7 +11,8 @@ from ray.cluster_utils import Cluster
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
-cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+# Nobody looks at it, and no machine is added by itself: a process less.
+cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "no_monitor": True})
 cluster.add_node(**NODE)
 cluster.wait_for_nodes()
 print(cluster.address, flush=True)
@@ -21,7 +22,8 @@ for line in sys.stdin:
     if isinstance(order, dict):
         added.append(cluster.add_node(**NODE, env_vars=order))
     else:
-        cluster.remove_node(added.pop(), allow_graceful=False)
+        # It says goodbye: one that is killed is missed only after 15 seconds.
+        cluster.remove_node(added.pop())
     cluster.wait_for_nodes()
     print("done", flush=True)
 cluster.shutdown()
