@@ -1,0 +1,64 @@
+"""The photographs that verdicts are made on: reduced, degraded as the pictures that such networks are for, and written.
+
+    python benchmarks/verdict_photographs.py
+
+All lie inside scikit-image's wheel, and are expressly CC0 or in the public domain: benchmarks/demo_pair/photographs.py
+says which, and where from.
+"""
+
+import io
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+import dni_exporters.verdict
+
+sys.path.insert(0, str(Path(__file__).parent / "demo_pair"))
+from photographs import HELD_OUT, TRAINING, Photograph, noisy
+
+PICTURES = Path(dni_exporters.verdict.__file__).parent / "pictures"
+SIDE_PX = 96
+# name: (photograph, left and top and side of a square of it as shares of its height, how much of red and green change
+# places, sigma of the noise of 255, quality of the JPEG). Clean, noisy, and coarsely compressed: a fault shows on one
+# and not on another, and on one colour and not on another. No photograph in colour has much green of its own.
+RECIPES = {
+    "astronaut": ("astronaut", (0.0, 0.0, 1.0), 0, 3, 90),
+    "camera": ("camera", (0.1, 0.1, 0.8), 0, 15, 90),
+    "chelsea": ("chelsea", (0.1, 0.0, 1.0), 0, 8, 90),
+    "coffee": ("coffee", (0.1, 0.0, 1.0), 0, 0, 75),
+    "coffee_green": ("coffee", (0.45, 0.0, 1.0), 0.65, 10, 95),
+    "rocket": ("rocket", (0.25, 0.0, 1.0), 0, 2, 80),
+}
+
+
+def degraded(
+    photograph: Photograph, part: tuple[float, float, float], exchanged: float, sigma: int, quality: int
+) -> bytes:
+    """A JPEG of SIDE_PX by SIDE_PX pixels."""
+    levels = Image.fromarray((photograph.pixels() * 255).round().astype(np.uint8))
+    left, top, side = (round(share * levels.height) for share in part)
+    levels = levels.crop((left, top, left + side, top + side)).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+    pixels = np.asarray(levels, np.float32) / np.float32(255)
+    pixels = (1 - exchanged) * pixels + exchanged * pixels[..., [1, 0, 2]]
+    degraded = Image.fromarray((noisy(pixels, sigma, seed=1).clip(0, 1) * 255).round().astype(np.uint8))
+    file = io.BytesIO()
+    degraded.save(file, "JPEG", quality=quality, optimize=True)
+    return file.getvalue()
+
+
+@click.command()
+def main() -> None:
+    """Write the photographs into the package."""
+    photographs = {each.name: each for each in (*TRAINING, *HELD_OUT)}
+    PICTURES.mkdir(exist_ok=True)
+    for name, (source, *recipe) in RECIPES.items():
+        path = PICTURES / f"{name}.jpg"
+        path.write_bytes(degraded(photographs[source], *recipe))
+        click.echo(f"{path} ({path.stat().st_size} bytes)", err=True)
+
+
+if __name__ == "__main__":
+    main()

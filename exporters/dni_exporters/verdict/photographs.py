@@ -1,0 +1,82 @@
+"""What the networks are tried on: the photographs that come with this package, or the user's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from dni_runtime import InputError
+
+BUILT_IN = Path(__file__).parent / "pictures"
+MOST = 6
+_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# Places for a window along an axis.
+_PLACES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """name: of its file, for people; pixels: RGB uint8 (H, W, 3)."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+
+    def window(self, height: int, width: int, number: int = 0) -> NDArray[np.float32]:
+        """RGB in 0..1 (height, width, 3): the part with the widest spread of colours, or one of the next ones.
+
+        Nothing is resized: noise and the traces of JPEG, which networks work on, would go. A smaller photograph is
+        mirrored at its borders.
+        """
+        tall, wide = (max(0, side - own) for side, own in zip((height, width), self.pixels.shape, strict=False))
+        pixels = np.pad(self.pixels, ((0, tall), (0, wide), (0, 0)), "symmetric")
+        tops, lefts = (
+            np.unique(np.linspace(0, own - side, _PLACES).astype(int))
+            for side, own in zip((height, width), pixels.shape, strict=False)
+        )
+        windows = [pixels[top : top + height, left : left + width] for top in tops for left in lefts]
+        windows.sort(key=lambda window: -float(window.std(axis=(0, 1)).sum()))
+        return windows[number % len(windows)].astype(np.float32) / np.float32(255)
+
+
+def built_in() -> list[Photograph]:
+    """The six of this package: ORIGINS.md beside them tells what they are."""
+    return [_read(path, path.stem) for path in sorted(BUILT_IN.glob("*.jpg"))]
+
+
+def read_photographs(folder: str | PathLike[str]) -> list[Photograph]:
+    """Up to MOST photographs of a folder, spread evenly over their sorted names.
+
+    Raises InputError where there is no such folder, no photograph in it, or one that cannot be read.
+    """
+    where = Path(folder)
+    if not where.is_dir():
+        raise InputError(f"{where} is no folder; expected one with photographs ({', '.join(_SUFFIXES)})")
+    files = sorted(path for path in where.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    if not files:
+        raise InputError(f"there is no photograph in {where}; expected files named {', '.join(_SUFFIXES)}")
+    chosen = np.unique(np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int))
+    return [_read(files[number], files[number].name) for number in chosen]
+
+
+def _read(path: Path, name: str) -> Photograph:
+    try:
+        with Image.open(path) as image:
+            return Photograph(name, np.asarray(ImageOps.exif_transpose(image).convert("RGB")))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as a photograph ({error}); take it out of the folder") from None
+
+
+def network_input(pixels: NDArray[np.float32], channels: int) -> NDArray[Any]:
+    """(H, W, 3) in 0..1 as a network with 1 or 3 channels takes it: float32 (1, C, H, W)."""
+    if channels == 1:  # as Pillow makes "L" of "RGB"
+        pixels = pixels @ np.array([[0.299], [0.587], [0.114]], np.float32)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+
+
+def names(photographs: Sequence[Photograph]) -> tuple[str, ...]:
+    return tuple(photograph.name for photograph in photographs)

@@ -1,0 +1,68 @@
+"""The verdict in one sentence: the figure that decided, and the alphas that it holds for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dni_runtime import format_alpha
+
+from .verdict import Figures
+
+# By eye, on published pairs (benchmarks/real_pairs): below the first nobody sees a shift, up to the second it is a tint
+# beside the ends, above it the picture is wrong at first sight.
+SEEN_SHIFT = 2.0
+WRONG_SHIFT = 5.0
+HAZY_CONTRAST = 0.9
+BLURRED_DETAIL = 0.7
+HALOED_DETAIL = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """size: times the limit; text: with the figure."""
+
+    size: float
+    text: str
+
+
+def sentence(figures: Sequence[Figures], on: str) -> tuple[str, bool]:
+    """What the figures say, the worst for each alpha, and whether the blend works. `on`: what it was tried on."""
+    faults = {each.alpha: _worst_fault(each) for each in figures}
+    found = {alpha: fault for alpha, fault in faults.items() if fault is not None}
+    if found:
+        worst = max(found, key=lambda alpha: found[alpha].size)
+        others = [alpha for alpha in found if alpha != worst]
+        good = [alpha for alpha in faults if alpha not in found]
+        text = f"does not blend: {found[worst].text} at {format_alpha(worst)}"
+        text += f", and faults at {_listed(others)} too" * bool(others)
+        text += f"; none at {_listed(good)}" * bool(good)
+        return f"{text}, {on}", False
+    worst_shift = max(figures, key=lambda each: each.colour_shift)
+    shift = _shift(worst_shift.colour_shift)
+    if worst_shift.colour_shift <= SEEN_SHIFT:
+        return f"blends: {shift} at most at {_listed([each.alpha for each in figures])}, {on}", True
+    unseen = [each.alpha for each in figures if each.colour_shift <= SEEN_SHIFT]
+    text = f"blends with {shift} at {format_alpha(worst_shift.alpha)}"
+    text += f"; none is seen at {_listed(unseen)}" * bool(unseen)
+    return f"{text}, {on}", True
+
+
+def _worst_fault(figures: Figures) -> _Fault | None:
+    faults = [
+        _Fault(figures.colour_shift / WRONG_SHIFT, _shift(figures.colour_shift)),
+        _Fault(HAZY_CONTRAST / figures.contrast, f"haze (contrast {figures.contrast:.2f} of the ends')"),
+        _Fault(figures.detail / HALOED_DETAIL, f"halos (detail {figures.detail:.2f} of the ends')"),
+        _Fault(BLURRED_DETAIL / figures.detail, f"blur (detail {figures.detail:.2f} of the ends')"),
+    ]
+    if not figures.finite:
+        faults = [_Fault(float("inf"), "values that are no numbers (NaN or infinity)")]
+    worst = max(faults, key=lambda fault: fault.size)
+    return worst if worst.size > 1 else None
+
+
+def _shift(shift: float) -> str:
+    return f"a colour shift of {shift:.1f} (dE2000)"
+
+
+def _listed(alphas: Sequence[tuple[float, ...]]) -> str:
+    *most, last = map(format_alpha, alphas)
+    return f"{', '.join(most)} and {last}" if most else last
