@@ -7,7 +7,7 @@ states and counters, and prefix the names with what wrapped the network while it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +20,9 @@ from dni_exporters.sources import EndpointSource, StateDict, source_name
 from dni_runtime import CheckpointError
 
 from .checkpoint_file import CheckpointFile
-from .nesting import NESTINGS, Nesting, state_dicts
-from .stored import AnyTensor, check_tensors, plain
-
-# Added by torch.nn.DataParallel and torch.compile.
-PREFIXES = ("module.", "_orig_mod.")
+from .holders import prefixes
+from .nesting import Described, Nesting, Place, Value, state_dicts
+from .stored import check_tensors, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class Checkpoint:
     tensors:   the state dict, on the CPU, names without wrappers' prefixes, in the file's order.
     nesting:   the keys that led to it, outermost first, () where the file is the state dict.
     prefix:    what was taken off every name.
+    part:      what begins the names of this network where the state dict holds others, such as `generator_ema`.
+    values:    the plain values beside the tensors, such as Real-CUGAN's `pro: 1`; a network may be built by them.
     container: all that the file holds, for writing one like it; its tensors may be descriptions of them.
     """
 
@@ -45,6 +45,8 @@ class Checkpoint:
     path: Path | None = None
     nesting: Nesting = ()
     prefix: str = ""
+    part: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
     container: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def without_tensors(self) -> Checkpoint:
@@ -68,37 +70,47 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
             if not found[-1]:
                 raise CheckpointError(
                     f"{source_name(source, 0)} holds no weights: no dictionary of named tensors in it or under "
-                    f"{', '.join(NESTINGS)}; give a file that holds the network's state_dict"
+                    "params_ema, params, state_dict, model, netG and the like; give a file that holds the network's "
+                    "state_dict"
                 )
         chosen, notes = _choose(found, names)
         return [
-            _read(source, name, nestings[nesting], nesting)
-            for source, name, nestings, nesting in zip(opened, names, found, chosen, strict=True)
+            _read(source, name, places[place], place)
+            for source, name, places, place in zip(opened, names, found, chosen, strict=True)
         ], notes
 
 
-def strip_prefix(tensors: StateDict) -> tuple[dict[str, Tensor], str]:
-    """Take the prefixes of wrappers off names that all have them; return the rest and what was taken."""
-    stripped, taken = dict(tensors), ""
-    while stripped and (prefix := next((p for p in PREFIXES if _all_start(stripped, p)), "")):
-        stripped = {name[len(prefix) :]: tensor for name, tensor in stripped.items()}
-        taken += prefix
-    return stripped, taken
+def candidates(checkpoint: Checkpoint) -> list[Checkpoint]:
+    """`checkpoint` as it was read, then under every other name that its tensors may have in their network.
+
+    A training program's `net.` and an old ESRGAN's own `model.` look alike: who knows the network tries them in turn.
+    First less and less of the names as they were read, then more and more of them as they stand in the file.
+    """
+    taken = len(checkpoint.prefix)
+    possible = prefixes([checkpoint.prefix + name for name in checkpoint.tensors])
+    shorter = [prefix for prefix in possible if len(prefix) > taken]
+    longer = [prefix for prefix in reversed(possible) if len(prefix) < taken]
+    return [checkpoint, *(_renamed(checkpoint, prefix) for prefix in shorter + longer)]
 
 
-def _all_start(names: Iterable[str], prefix: str) -> bool:
-    return all(name.startswith(prefix) and name != prefix for name in names)
+def _renamed(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
+    """The same tensors with another `prefix` taken off the names in the file."""
+    tensors = {(checkpoint.prefix + name)[len(prefix) :]: tensor for name, tensor in checkpoint.tensors.items()}
+    more = prefix.removeprefix(checkpoint.prefix)
+    values = {name.removeprefix(more): value for name, value in checkpoint.values.items()}
+    return replace(checkpoint, tensors=tensors, prefix=prefix, values=values)
 
 
-def _choose(found: Sequence[Mapping[Nesting, Any]], names: Sequence[str]) -> tuple[list[Nesting], list[str]]:
+def _choose(found: Sequence[Mapping[Place, Described]], names: Sequence[str]) -> tuple[list[Place], list[str]]:
     """Which state dict of each endpoint to take, the best that all have, and notes on it for the user."""
-    shared = [nesting for nesting in found[0] if all(nesting in other for other in found)]
-    chosen = [shared[0] if shared else next(iter(nestings)) for nestings in found]
-    if all(len(nestings) == 1 for nestings in found) and len(set(chosen)) == 1:
+    kinds = [{place.kind: place for place in reversed(list(places))} for places in found]
+    shared = [place.kind for place in found[0] if all(place.kind in other for other in kinds)]
+    chosen = [kinds[number][shared[0]] if shared else next(iter(places)) for number, places in enumerate(found)]
+    if all(len(places) == 1 for places in found) and len(set(chosen)) == 1 and not chosen[0].part:
         return chosen, []
-    taken = [f"{_label(nesting)} of {name}" for nesting, name in zip(chosen, names, strict=True)]
+    taken = [f"{place} of {name}" for place, name in zip(chosen, names, strict=True)]
     if len(set(chosen)) == 1:
-        taken = [f"{_label(chosen[0])} of every endpoint"]
+        taken = [f"{chosen[0]} of every endpoint"]
     return chosen, ["weights taken from " + ", ".join(taken)]
 
 
@@ -106,26 +118,32 @@ def _container(source: CheckpointFile | StateDict) -> Mapping[str, Any]:
     return source.container if isinstance(source, CheckpointFile) else source
 
 
-def _read(
-    source: CheckpointFile | StateDict, name: str, described: Mapping[str, AnyTensor], nesting: Nesting
-) -> Checkpoint:
+def _read(source: CheckpointFile | StateDict, name: str, described: Described, place: Place) -> Checkpoint:
     if isinstance(source, CheckpointFile):
-        tensors, prefix = strip_prefix(source.read(described))
-        return Checkpoint(name, source.sha256(), tensors, source.path, nesting, prefix, source.container)
-    check_tensors(name, described)
-    given = {key: plain(tensor) for key, tensor in described.items() if isinstance(tensor, Tensor)}
-    tensors, prefix = strip_prefix(given)
-    return Checkpoint(name, _hash_tensors(tensors), tensors, None, nesting, prefix, source)
+        tensors, sha256, path = source.read(described.tensors), source.sha256(), source.path
+    else:
+        check_tensors(name, described.tensors)
+        tensors = {key: plain(tensor) for key, tensor in described.tensors.items() if isinstance(tensor, Tensor)}
+        sha256, path = _hash_tensors(tensors, described.values), None
+    return Checkpoint(
+        name=name,
+        sha256=sha256,
+        tensors=tensors,
+        path=path,
+        nesting=place.keys,
+        prefix=described.prefix,
+        part=place.part,
+        values=described.values,
+        container=_container(source),
+    )
 
 
-def _label(nesting: Nesting) -> str:
-    return ".".join(nesting) if nesting else "the top level"
-
-
-def _hash_tensors(tensors: StateDict) -> str:
+def _hash_tensors(tensors: StateDict, values: Mapping[str, Value]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    for key in sorted(values):
+        digest.update(f"{key} {values[key]!r}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

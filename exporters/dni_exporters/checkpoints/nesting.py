@@ -1,56 +1,127 @@
 """Where in a checkpoint the weights are: under `params_ema`, `state_dict` and the like, beside optimizers' states."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
 from dni_runtime import CheckpointError
 
+from .holders import best_first, parts, words, wrappers_prefix
 from .stored import AnyTensor, OtherTensor, StoredTensor
 
 Nesting: TypeAlias = tuple[str, ...]
+Value: TypeAlias = str | int | float | bool
 
-# In order of preference: the moving average is what a project evaluates and publishes.
-NESTINGS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "generator", "g_ema")
 # Of the known keys inside each other; released checkpoints have up to three.
 DEEPEST = 4
+MOST_DICTIONARIES = 10_000
 
 
-def state_dicts(container: Mapping[Any, Any], owner: str = "a checkpoint") -> dict[Nesting, dict[str, AnyTensor]]:
-    """All state dicts inside `container` under the known keys, best first.
+class Place(NamedTuple):
+    """The keys that lead to a state dict, outermost first, and what begins its names where it is a part of one."""
+
+    keys: Nesting = ()
+    part: str = ""
+
+    def __str__(self) -> str:
+        return ".".join((*self.keys, self.part) if self.part else self.keys) or "the top level"
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """The same for `params_ema` and `params-ema`."""
+        return tuple(words(key) or key for key in (*self.keys, self.part) if key)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A state dict as it lies in the checkpoint.
+
+    tensors: by their names without what wrappers put before them.
+    prefix:  that, the same for all.
+    values:  the plain values beside them, such as Real-CUGAN's `pro`.
+    """
+
+    tensors: dict[str, AnyTensor]
+    prefix: str
+    values: dict[str, Value]
+
+
+def state_dicts(container: Mapping[Any, Any], owner: str = "a checkpoint") -> dict[Place, Described]:
+    """All state dicts inside `container`, best first: under keys that say so, else under the only key with tensors.
 
     Tensors beside such a key are counters and the like, never the weights. Raises CheckpointError for dictionaries
     that lie too deep in each other, or in themselves.
     """
-    found: dict[Nesting, dict[str, AnyTensor]] = {}
-    _find(container, (), found, {}, owner)
-    return found
+    search = _Search(owner)
+    search.look(container, ())
+    return search.found
 
 
-def _find(
-    container: Mapping[Any, Any],
-    nesting: Nesting,
-    found: dict[Nesting, dict[str, AnyTensor]],
-    seen: dict[int, dict[str, AnyTensor]],
-    owner: str,
-) -> None:
-    """Add to `found` what is in `container`; `seen` are the tensors of each dictionary, by its id."""
-    if len(nesting) > DEEPEST:
-        raise CheckpointError(
-            f"{owner} nests dictionaries more than {DEEPEST} deep ({'.'.join(nesting)}), or one in itself; "
-            "save the network's state_dict() only"
+class _Search:
+    """`leaves` are the state dicts of each dictionary, by its id: many keys may lead to one."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.found: dict[Place, Described] = {}
+        self.leaves: dict[int, dict[str, Described]] = {}
+        self.seen = 0
+
+    def look(self, container: Mapping[Any, Any], keys: Nesting) -> None:
+        self.seen += 1
+        if self.seen > MOST_DICTIONARIES:
+            raise CheckpointError(
+                f"{self.owner} holds more than {MOST_DICTIONARIES} dictionaries that may be a network's; "
+                "save the network's state_dict() only"
+            )
+        if len(keys) > DEEPEST:
+            raise CheckpointError(
+                f"{self.owner} nests dictionaries more than {DEEPEST} deep ({'.'.join(keys)}), or one in itself; "
+                "save the network's state_dict() only"
+            )
+        inner = {key: value for key, value in container.items() if isinstance(value, Mapping) and isinstance(key, str)}
+        before = len(self.found)
+        for key in best_first(inner) or _only(inner, container):
+            self.look(inner[key], (*keys, key))
+        if len(self.found) > before:
+            return
+        if id(container) not in self.leaves:
+            self.leaves[id(container)] = _describe(container)
+        for part, described in self.leaves[id(container)].items():
+            self.found[Place(keys, part)] = described
+
+
+def _only(inner: Mapping[str, Mapping[Any, Any]], container: Mapping[Any, Any]) -> list[str]:
+    """The key of another name that alone holds tensors. An optimizer's hold states."""
+    if _tensors(container):
+        return []
+    holding = [key for key, value in inner.items() if not key.lower().startswith("optim") and _tensors(value)]
+    return holding if len(holding) == 1 else []
+
+
+def _tensors(container: Mapping[Any, Any]) -> dict[str, AnyTensor]:
+    return {
+        name: value
+        for name, value in container.items()
+        if isinstance(name, str) and isinstance(value, Tensor | StoredTensor | OtherTensor)
+    }
+
+
+def _describe(container: Mapping[Any, Any]) -> dict[str, Described]:
+    """The state dicts that a dictionary of tensors is, by what begins the names of each; one under "" as a rule."""
+    tensors = _tensors(container)
+    if not tensors:
+        return {}
+    values = {k: v for k, v in container.items() if isinstance(k, str) and k.isprintable() and isinstance(v, Value)}
+    outer = wrappers_prefix(tensors)
+    made = {}
+    for part in parts(name[len(outer) :] for name in tensors) or [""]:
+        start = f"{outer}{part}." if part else outer
+        prefix = wrappers_prefix([name for name in tensors if name.startswith(start)])
+        made[part] = Described(
+            {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(start)},
+            prefix,
+            {name.removeprefix(prefix): value for name, value in values.items()},
         )
-    before = len(found)
-    for key in NESTINGS:
-        if isinstance(inner := container.get(key), Mapping):
-            _find(inner, (*nesting, key), found, seen, owner)
-    if len(found) == before:
-        if id(container) not in seen:
-            seen[id(container)] = {
-                name: value
-                for name, value in container.items()
-                if isinstance(name, str) and isinstance(value, Tensor | StoredTensor | OtherTensor)
-            }
-        if tensors := seen[id(container)]:
-            found[nesting] = tensors
+    return made

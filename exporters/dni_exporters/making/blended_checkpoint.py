@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
 from dni_exporters.checkpoints.endpoints import check_endpoints, lineage
-from dni_exporters.checkpoints.nesting import state_dicts
+from dni_exporters.checkpoints.nesting import Place, Value, state_dicts
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.report import BlendReport
 from dni_exporters.sources import EndpointSource
@@ -35,7 +35,12 @@ def write_blended(endpoints: Sequence[EndpointSource], path: Path, alpha: tuple[
     with staging(path.parent) as folder:
         staged = folder / path.name
         if path.suffix.lower() == ".safetensors":
-            flat = {name: tensor.contiguous() for name, tensor in theta.items()}  # channels_last is not
+            values, left_out = _as_tensors(first.values)
+            notes += [
+                f"{name!r} beside the weights of {first.name} is left out: {path.name} holds tensors alone"
+                for name in left_out
+            ]
+            flat = values | {name: tensor.contiguous() for name, tensor in theta.items()}  # channels_last is not
             safetensors.torch.save_file(flat, staged, {"format": "pt", "dni": _describe(checkpoints, alpha)})
         else:
             torch.save(_like(first, theta), staged)
@@ -53,18 +58,34 @@ def write_blended(endpoints: Sequence[EndpointSource], path: Path, alpha: tuple[
 
 def _like(first: Checkpoint, theta: Mapping[str, Tensor]) -> dict[str, Any]:
     """A container like A's around `theta`: its nesting, its prefixes, and what else it says in plain values."""
-    prefixed = {first.prefix + name: tensor for name, tensor in theta.items()}
+    found = state_dicts(first.container)
+    chosen = Place(first.nesting, first.part)
+    own = {(first.prefix + name)[len(found[chosen].prefix) :]: tensor for name, tensor in theta.items()}
     result: dict[str, Any] = {}
-    for nesting, tensors in state_dicts(first.container).items():
-        if nesting == first.nesting or tensors.keys() == prefixed.keys():
+    for place, described in found.items():
+        if place == chosen or described.tensors.keys() == own.keys():
             inner, outer = result, first.container
-            for key in nesting[:-1]:
+            for key in place.keys:
+                inner.update(_plain(outer))
                 inner, outer = inner.setdefault(key, {}), outer[key]
-            if not nesting:
-                return prefixed
-            inner.update({k: v for k, v in outer.items() if isinstance(v, str | int | float | bool)})
-            inner[nesting[-1]] = prefixed
+            inner.update(_plain(outer))
+            inner.update({described.prefix + name: tensor for name, tensor in own.items()})
     return result
+
+
+def _as_tensors(values: Mapping[str, Value]) -> tuple[dict[str, Tensor], list[str]]:
+    """Plain values as a file of tensors can hold them (spandrel looks for `pro` alone), and the names of the others."""
+    tensors, others = {}, []
+    for name, value in values.items():
+        if isinstance(value, str) or (type(value) is int and not -(2**63) <= value < 2**63):
+            others.append(name)
+        else:
+            tensors[name] = torch.tensor(value)
+    return tensors, others
+
+
+def _plain(container: Mapping[str, Any]) -> dict[str, Value]:
+    return {key: value for key, value in container.items() if isinstance(key, str) and isinstance(value, Value)}
 
 
 def _describe(checkpoints: Sequence[Checkpoint], alpha: tuple[float, ...]) -> str:
