@@ -33,8 +33,8 @@ def sentence(figures: Sequence[Figures], on: str) -> tuple[str, bool]:
         others = [alpha for alpha in found if alpha != worst]
         good = [alpha for alpha in faults if alpha not in found]
         text = f"does not blend: {found[worst].text} at {format_alpha(worst)}"
-        text += f", and faults at {_listed(others)} too" * bool(others)
-        text += f"; none at {_listed(good)}" * bool(good)
+        text += f", and faults at {_listed(others)} too" if others else ""
+        text += f"; none at {_listed(good)}" if good else ""
         return f"{text}, {on}", False
     worst_shift = max(figures, key=lambda each: each.colour_shift)
     shift = _shift(worst_shift.colour_shift)
@@ -42,7 +42,7 @@ def sentence(figures: Sequence[Figures], on: str) -> tuple[str, bool]:
         return f"blends: {shift} at most at {_listed([each.alpha for each in figures])}, {on}", True
     unseen = [each.alpha for each in figures if each.colour_shift <= SEEN_SHIFT]
     text = f"blends with {shift} at {format_alpha(worst_shift.alpha)}"
-    text += f"; none is seen at {_listed(unseen)}" * bool(unseen)
+    text += f"; none is seen at {_listed(unseen)}" if unseen else ""
     return f"{text}, {on}", True
 
 
