@@ -43,14 +43,24 @@ def needs(file: Path) -> frozenset[str]:
         if (current := waiting.pop()) in seen:
             continue
         seen.add(current)
-        for name in imported(current):
-            ours = modules(name)
-            waiting += ours
-            if not ours:
-                packages.add(name.partition(".")[0])
-            elif current.is_relative_to(FOLDER) and name.startswith("dni_exporters"):
-                packages.add("torch")  # which its functions import when they are called
-    return frozenset(packages - sys.stdlib_module_names)
+        theirs, ours = sorted_imports(current)
+        packages |= theirs
+        waiting += ours
+    return frozenset(packages)
+
+
+@functools.cache
+def sorted_imports(file: Path) -> tuple[frozenset[str], frozenset[Path]]:
+    """The packages that a file itself needs, none of this project's, and the files of this project that it imports."""
+    packages, files = set[str](), set[Path]()
+    for name in imported(file):
+        ours = modules(name)
+        files.update(ours)
+        if not ours:
+            packages.add(name.partition(".")[0])
+        elif name.startswith("dni_exporters") and file.is_relative_to(FOLDER):
+            packages.add("torch")  # which its functions import when they are called
+    return frozenset(packages - sys.stdlib_module_names), frozenset(files)
 
 
 @functools.cache
@@ -92,9 +102,16 @@ def statements(tree: ast.Module) -> Iterator[ast.AST]:
 def modules(name: str) -> tuple[Path, ...]:
     """The files of this project that `import name` runs: the module's, and those of the packages around it."""
     parts = name.split(".")
-    places = [root.joinpath(*parts[:count]) for root in ROOTS for count in range(1, len(parts) + 1)]
+    roots = [root for root in ROOTS if parts[0] in top_names(root)]
+    places = [root.joinpath(*parts[:count]) for root in roots for count in range(1, len(parts) + 1)]
     files = [file for place in places for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
     return tuple(file for file in files if file.is_file())
+
+
+@functools.cache
+def top_names(root: Path) -> frozenset[str]:
+    """Of the modules and packages in one of ROOTS: most names that are asked for are of neither."""
+    return frozenset(entry.stem for entry in root.iterdir())
 
 
 def is_left_out(path: Path) -> bool:
