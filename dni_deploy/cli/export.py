@@ -96,6 +96,8 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
 @options.one_alpha("The share of A.", required=True)
 @options.output("A .safetensors, or a .pth with the nesting of A.")
 @options.alpha_range
+@options.arch
+@options.arch_args
 @options.force
 @options.as_json
 def blend(endpoints: tuple[Path, ...], alpha: Any, output: Path, as_json: bool, **settings: Any) -> None:

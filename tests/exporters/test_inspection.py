@@ -87,7 +87,7 @@ def test_a_pair_that_differs_exits_with_1_and_prints_all(tmp_path: Path):
     weights = load_file(STRONG)
     del weights["body.0.bias"]
     weights["body.2.bias"] = torch.ones(5)
-    weights["body.4.bias"] = weights["body.4.bias"].half()
+    weights["body.4.bias"] = weights["body.4.bias"].int()
     weights["extra"] = torch.ones(1)
     save_file(weights, tmp_path / "b.safetensors")
     result = dni("inspect", WEAK, tmp_path / "b.safetensors")
@@ -96,7 +96,7 @@ def test_a_pair_that_differs_exits_with_1_and_prints_all(tmp_path: Path):
     assert [line for line in result.out.splitlines() if line.startswith("  ")] == [
         "  body.0.bias: missing in b.safetensors",
         "  body.2.bias: shape 32 in weak.safetensors, 5 in b.safetensors",
-        "  body.4.bias: dtype float32 in weak.safetensors, float16 in b.safetensors",
+        "  body.4.bias: dtype float32 in weak.safetensors, int32 in b.safetensors",
         "  extra: missing in weak.safetensors",
     ]
     assert facts(result.out)["can be blended"] == "no, they differ in 4 place(s)"

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from dni_exporters.checkpoints.checkpoint import read_endpoints
-from dni_exporters.checkpoints.endpoints import differences, lineage
+from dni_exporters.checkpoints.endpoints import Lineage, differences, lineage, promotions
 from dni_exporters.graphs.blend import blend_tensors
-from dni_exporters.networks.architecture import build, load_endpoints
+from dni_exporters.networks.aligned import align
 from dni_exporters.networks.probe import probe, quiet_inference
 from dni_exporters.report import EndpointsReport, Statistics
 from dni_exporters.sources import EndpointSource, StateDict
@@ -24,21 +24,30 @@ def compare(
     """See `inspect_endpoints`."""
     checkpoints, notes = read_endpoints([first, second])
     a, b = checkpoints
-    lines = differences(checkpoints)
     name, scale = "", None
+    lines: Sequence[str]
+    related: Lineage | None = None
     outputs: tuple[Statistics, ...] = ()
     try:
-        architecture = build(arch, a, arch_args)
-        name = architecture.name
-        if not lines:
-            contract = probe(architecture)
-            scale = contract.scale
-            states = load_endpoints(architecture, checkpoints)
-            outputs = _run(architecture.network, states, probe_images(contract)[0])
+        aligned = align(arch, checkpoints, arch_args)
     except ArchitectureError as error:
-        if arch != "auto" and not name:
+        if arch != "auto":
             raise
         notes.append(str(error))
+        if not (lines := differences(checkpoints)):
+            related = lineage(a.tensors, b.tensors)
+            notes += promotions(checkpoints)
+    else:
+        name, lines = aligned.architecture.name, aligned.differences
+        notes += aligned.notes
+        if not lines:
+            related = lineage(aligned.states[0], aligned.states[1], aligned.learnt)
+            try:
+                contract = probe(aligned.architecture)
+                scale = contract.scale
+                outputs = _run(aligned.architecture.network, aligned.states, probe_images(contract)[0])
+            except ArchitectureError as error:
+                notes.append(str(error))
     return EndpointsReport(
         endpoints=(a.name, b.name),
         tensors=len(a.tensors),
@@ -46,7 +55,7 @@ def compare(
         architecture=name,
         scale=scale,
         differences=tuple(lines),
-        lineage=None if lines else lineage(a.tensors, b.tensors),
+        lineage=related,
         outputs=outputs,
         notes=tuple(notes),
     )

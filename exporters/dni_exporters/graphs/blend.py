@@ -6,6 +6,7 @@ all but the last, which takes the rest.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import TypeAlias
@@ -15,6 +16,7 @@ import torch
 from onnx_ir import tensor_adapters
 from torch import Tensor
 
+from dni_exporters.checkpoints.endpoints import is_leftover
 from dni_exporters.sources import StateDict
 
 from .delta import store_difference, store_once
@@ -22,22 +24,29 @@ from .nodes import FLOAT, Nodes
 
 
 def blend_tensors(endpoints: Sequence[StateDict], alpha: Sequence[float]) -> dict[str, Tensor]:
-    """theta(alpha) over state dicts of the same names, shapes and dtypes.
+    """theta(alpha) over state dicts of the same names and shapes, but for what no inference reads.
 
-    Computed in float32 (float64 for float64 tensors) and returned in each tensor's own dtype. Integer
-    tensors are those of the first endpoint: blending would truncate them.
+    Computed in float32 (float64 for float64 tensors) and returned in each tensor's own dtype, the widest where the
+    endpoints differ in it. Tensors that are equal in all endpoints stay as they are, to the bit: tables that are
+    read as whole numbers would not survive a rounding. Integer tensors and what no inference reads are those of the
+    first endpoint: blending would truncate them.
     """
     shares = [*alpha, 1.0 - sum(alpha)]
     blended: dict[str, Tensor] = {}
     for name, first in endpoints[0].items():
-        if not first.is_floating_point():
+        if not first.is_floating_point() or is_leftover(name):
             blended[name] = first.detach().clone()
             continue
-        wide = torch.promote_types(first.dtype, torch.float32)
-        total = first.detach().to(wide) * shares[0]
-        for share, endpoint in zip(shares[1:], endpoints[1:], strict=True):
-            total += endpoint[name].detach().to(wide) * share
-        blended[name] = total.to(first.dtype)
+        own = functools.reduce(torch.promote_types, (endpoint[name].dtype for endpoint in endpoints))
+        tensors = [endpoint[name].detach().to(own) for endpoint in endpoints]
+        if _all_equal(tensors):
+            blended[name] = tensors[0].clone()
+            continue
+        wide = torch.promote_types(own, torch.float32)
+        total = tensors[0].to(wide) * shares[0]
+        for share, tensor in zip(shares[1:], tensors[1:], strict=True):
+            total += tensor.to(wide) * share
+        blended[name] = total.to(own)
     return blended
 
 

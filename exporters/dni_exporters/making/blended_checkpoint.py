@@ -8,29 +8,27 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
-from dni_exporters.checkpoints.endpoints import check_endpoints, lineage
+from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.nesting import Place, Value, state_dicts
-from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.report import BlendReport
 from dni_exporters.sources import EndpointSource
 from dni_runtime.files.unfinished import staging
 
-
-def blended(
-    endpoints: Sequence[EndpointSource], alpha: tuple[float, ...]
-) -> tuple[dict[str, Tensor], list[Checkpoint], list[str]]:
-    """theta(alpha), what was read for it, and notes for the user. Raises CheckpointError or EndpointError."""
-    checkpoints, notes = read_endpoints(endpoints)
-    check_endpoints(checkpoints)
-    return blend_tensors([c.tensors for c in checkpoints], alpha), checkpoints, notes
+from .blended import Arguments, blended
 
 
-def write_blended(endpoints: Sequence[EndpointSource], path: Path, alpha: tuple[float, ...]) -> BlendReport:
+def write_blended(
+    endpoints: Sequence[EndpointSource],
+    path: Path,
+    alpha: tuple[float, ...],
+    arch: str | nn.Module,
+    arch_args: Arguments,
+) -> BlendReport:
     """Write theta(alpha) to `path`. Raises as `blended`, and OutputError; nothing is written then."""
-    theta, checkpoints, notes = blended(endpoints, alpha)
+    made = blended(endpoints, alpha, arch, arch_args)
+    theta, checkpoints, notes = made.theta, made.checkpoints, list(made.notes)
     first = checkpoints[0]
     with staging(path.parent) as folder:
         staged = folder / path.name
@@ -51,7 +49,7 @@ def write_blended(endpoints: Sequence[EndpointSource], path: Path, alpha: tuple[
         bytes=path.stat().st_size,
         tensors=len(theta),
         blended=sum(t.is_floating_point() for t in theta.values()),
-        lineage=lineage(first.tensors, checkpoints[-1].tensors),
+        lineage=made.lineage,
         notes=tuple(notes),
     )
 

@@ -8,13 +8,13 @@ from torch import nn
 
 from dni_exporters.checking.reference import Reference
 from dni_exporters.checkpoints.checkpoint import read_endpoints
-from dni_exporters.checkpoints.endpoints import check_endpoints, lineage
+from dni_exporters.checkpoints.endpoints import lineage
 from dni_exporters.clock import Clock
 from dni_exporters.graphs.blend import Stored, attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
 from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
 from dni_exporters.job import ExportJob
-from dni_exporters.networks.architecture import build, load_endpoints
+from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.probe import ImageContract, probe
 from dni_exporters.networks.skeleton import trace
 from dni_exporters.networks.unfuse import unfuse
@@ -34,15 +34,16 @@ def make_models(job: ExportJob) -> ExportReport:
     clock = Clock(job.progress)
     with clock("read endpoints"):
         checkpoints, notes = read_endpoints(job.endpoints)
-        check_endpoints(checkpoints)
     with clock("build network"):
-        architecture = build(job.arch, checkpoints[0], job.arch_args)
-        states = load_endpoints(architecture, checkpoints)
+        aligned = align_or_refuse(job.arch, checkpoints, job.arch_args)
+        architecture, states = aligned.architecture, aligned.states
         checkpoints = [c.without_tensors() for c in checkpoints]
+        notes += aligned.notes
     with clock("probe network"):
         contract = probe(architecture, job.input_shape, static=job.static)
         notes += unfuse(architecture.network, contract.input_shape)
-        related = min((lineage(states[0], b) for b in states[1:]), key=lambda found: found.overall_cosine)
+        kin = (lineage(states[0], b, aligned.learnt) for b in states[1:])
+        related = min(kin, key=lambda found: found.overall_cosine)
     with collecting_by_hand() as collect:
         with clock("trace network"):
             skeleton = trace(

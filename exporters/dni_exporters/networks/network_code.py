@@ -3,13 +3,16 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from dni_runtime import ArchitectureError
+
+# Of what a message lists.
+_MOST = 10
 
 
 def call(arch: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -24,7 +27,7 @@ def call(arch: str, arguments: Mapping[str, Any]) -> nn.Module:
     except Exception as error:  # whatever the user's own code raises
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no arguments"
         raise ArchitectureError(
-            f"--arch {arch!r} failed when called with {given}: {type(error).__name__}: {first_line(error)}; "
+            f"--arch {arch!r} failed when called with {given}: {type(error).__name__}: {message(error)}; "
             "arguments are given as --arch-arg KEY=VALUE"
         ) from error
     if not isinstance(network, nn.Module):
@@ -50,11 +53,23 @@ def _import(where: str) -> Any:
             sys.path.remove(str(path.resolve().parent))
     except Exception as error:  # whatever the user's own code raises
         raise ArchitectureError(
-            f"--arch: {where} cannot be imported: {type(error).__name__}: {first_line(error)}"
+            f"--arch: {where} cannot be imported: {type(error).__name__}: {message(error)}"
         ) from error
 
 
-def first_line(error: BaseException) -> str:
-    """What an error of somebody else's code says, on one line: its first, and the next where that is a heading."""
+def message(error: BaseException) -> str:
+    """What an error of somebody else's code says, whole, on one line; of long lists the first ten."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return " ".join(ten_of(lines))
+
+
+def ten_of(lines: Sequence[str]) -> list[str]:
+    """The first ten, and of what each of them lists the first ten: of PyTorch's own there may be thousands."""
+    more = len(lines) - _MOST
+    return [_short(line) for line in lines[:_MOST]] + [f"and {more} more"] * (more > 0)
+
+
+def _short(line: str) -> str:
+    items = line.split(", ")
+    more = len(items) - _MOST
+    return f"{', '.join(items[:_MOST])} and {more} more." if more > 0 else line

@@ -130,7 +130,7 @@ def _reach(network: nn.Module, channels: int, multiple: int, minimum: int) -> in
     radius = _round_up(LONGEST_REACH, multiple) + multiple
     strip = torch.zeros(1, channels, _round_up(max(minimum, 8), multiple), 2 * radius + multiple)
     strip[..., radius : radius + multiple] = torch.nan
-    output = _forward(network, strip)
+    output = forward(network, strip)
     if output is None or output.shape[3] == 0:
         return None
     scale = output.shape[3] / strip.shape[3]
@@ -147,10 +147,10 @@ def _round_up(value: int, multiple: int) -> int:
 
 
 def _run(network: nn.Module, shape: tuple[int, ...]) -> Tensor | None:
-    return _forward(network, torch.zeros(shape))
+    return forward(network, torch.zeros(shape))
 
 
-def _forward(network: nn.Module, x: Tensor) -> Tensor | None:
+def forward(network: nn.Module, x: Tensor) -> Tensor | None:
     """The network's output for `x`, None where it fails or gives no image batch."""
     try:
         with quiet_inference():

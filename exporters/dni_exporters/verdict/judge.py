@@ -9,7 +9,7 @@ from torch import nn
 
 from dni_exporters.clock import Progress
 from dni_exporters.graphs.blend import blend_tensors
-from dni_exporters.networks.network_code import first_line
+from dni_exporters.networks.network_code import message
 from dni_exporters.networks.probe import ImageContract, quiet_inference
 from dni_exporters.sources import StateDict
 
@@ -157,7 +157,7 @@ class _Trial:
             with quiet_inference():
                 output: Array = self._network(torch.from_numpy(image))[0].float().numpy()
         except Exception as error:  # a network's code may refuse what it likes
-            raise _NoPictureError(f"the network fails on an image of {image.shape}: {first_line(error)}") from None
+            raise _NoPictureError(f"the network fails on an image of {image.shape}: {message(error)}") from None
         return output.transpose(1, 2, 0)
 
 

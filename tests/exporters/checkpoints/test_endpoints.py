@@ -7,6 +7,7 @@ from networks import UNet, Weights, conv
 from torch import nn
 
 from dni_exporters import check_endpoints, differences, lineage, read_endpoints
+from dni_exporters.checkpoints.endpoints import promotions
 from dni_runtime import EndpointError
 
 
@@ -61,9 +62,9 @@ def test_all_differences_are_reported_at_once_by_name():
 
 def test_another_dtype_and_a_scalar_are_named():
     a = {"a": torch.ones(2), "b": torch.ones(())}
-    b = {"a": torch.ones(2).half(), "b": torch.ones(1)}
+    b = {"a": torch.ones(2).long(), "b": torch.ones(1)}
     assert compare(a, b) == [
-        "a: dtype float32 in endpoint 1, float16 in endpoint 2",
+        "a: dtype float32 in endpoint 1, int64 in endpoint 2",
         "b: shape scalar in endpoint 1, 1 in endpoint 2",
     ]
 
@@ -83,6 +84,22 @@ def test_the_error_holds_the_whole_report():
         "  more: missing in endpoint 1\n"
         "Expected: checkpoints of one architecture, one fine-tuned from the other"
     )
+
+
+def test_one_reason_is_one_sentence_and_of_many_ten_are_said():
+    with pytest.raises(EndpointError) as caught:
+        check_endpoints(read_endpoints([base(), {**base(), "more": torch.ones(3)}])[0])
+    assert str(caught.value).splitlines()[0] == (
+        "endpoint 1, endpoint 2 cannot be blended: more: missing in endpoint 1"
+    )
+    with pytest.raises(EndpointError) as caught:
+        check_endpoints(read_endpoints([base(), {**base(), **{f"m{i}": torch.ones(3) for i in range(25)}}])[0])
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("they differ in 25 place(s):")
+    assert lines[1:-1] == [
+        *(f"  m{i}: missing in endpoint 1" for i in range(10)),
+        "  and 15 more: dni inspect A B --json lists all",
+    ]
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -171,9 +188,38 @@ def test_distant_relatives_are_not_warned_about(build: Any, distance: float):
 def test_each_layer_has_its_own_cosine():
     a = {"same": torch.eye(3), "opposite": torch.eye(3), "right_angle": torch.eye(2), "bias": torch.ones(3)}
     b = {**a, "opposite": -torch.eye(3), "right_angle": torch.tensor([[0.0, 1], [1, 0]])}
-    found = lineage(a, b)
+    found = lineage(a, b, learnt=a.keys())
     assert found.cosine == pytest.approx({"same": 1.0, "opposite": -1.0, "right_angle": 0.0})
     assert found.overall_cosine == pytest.approx(0.0)
+
+
+def test_what_is_equal_in_both_makes_no_two_networks_kin():
+    a = {"table": torch.ones(100, 3), "opposite": torch.eye(3), "right_angle": torch.eye(2)}
+    b = {**a, "opposite": -torch.eye(3), "right_angle": torch.tensor([[0.0, 1], [1, 0]])}
+    assert lineage(a, b).cosine == pytest.approx({"opposite": -1.0, "right_angle": 0.0})
+    assert lineage(a, b).overall_cosine == pytest.approx(-9 / 13)
+    learnt = lineage(a, b, learnt={"right_angle"})
+    assert (dict(learnt.cosine), learnt.relative_distance) == ({"right_angle": 0.0}, pytest.approx(2**0.5))
+
+
+@pytest.mark.parametrize("name", ["num_batches_tracked", "body.total_ops", "body.0.total_params"])
+def test_what_no_inference_reads_may_be_missing_or_of_another_kind(name: str):
+    counted = {**base(), name: torch.tensor([7.0], dtype=torch.float64)}
+    assert compare(counted, base()) == compare(base(), counted) == []
+    assert compare(counted, {**base(), name: torch.arange(3)}) == []
+
+
+@pytest.mark.parametrize("other", [torch.float16, torch.bfloat16, torch.float64])
+def test_floating_point_dtypes_may_differ_and_are_noted(other: torch.dtype):
+    weights = [
+        {"w": torch.ones(2), "index": torch.arange(3)},
+        {"w": torch.ones(2, dtype=other), "index": torch.arange(3)},
+    ]
+    read = read_endpoints(weights)[0]
+    assert differences(read) == []
+    kind = str(other).removeprefix("torch.")
+    assert promotions(read) == [f"endpoint 1 is float32, endpoint 2 is {kind}: blended in the wider of them"]
+    assert promotions(read[:1] * 2) == []
 
 
 def test_nothing_to_compare_is_no_reason_to_warn():

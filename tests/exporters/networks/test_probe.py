@@ -13,7 +13,7 @@ from dni_runtime import ArchitectureError
 
 
 def probed(network: nn.Module, shape: tuple[int, int, int, int] | None = None, **options: object) -> ImageContract:
-    return probe(Architecture(network.float().eval(), "Network", dict), shape, **options)
+    return probe(Architecture(network.float().eval(), "Network"), shape, **options)
 
 
 def stack(depth: int) -> nn.Module:
@@ -137,7 +137,7 @@ def test_a_given_shape_is_kept_where_sizes_are_fixed():
 
 
 def test_what_the_architecture_knows_is_not_measured():
-    contract = probe(Architecture(small_network(), "Network", dict, 3, 8, 24))
+    contract = probe(Architecture(small_network(), "Network", 3, 8, 24))
     assert (contract.size_multiple, contract.size_minimum) == (8, 24)
     assert contract.input_shape == (2, 3, 24, 32)
     assert contract.overlap == 8  # 2 pixels, rounded up

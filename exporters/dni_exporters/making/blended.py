@@ -1,0 +1,70 @@
+"""theta(alpha) of checkpoints: which of their tensors are blended, and under which names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+
+from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
+from dni_exporters.checkpoints.endpoints import Lineage, differences, is_leftover, lineage, promotions
+from dni_exporters.graphs.blend import blend_tensors
+from dni_exporters.networks.aligned import align_or_refuse
+from dni_exporters.sources import EndpointSource, StateDict
+from dni_runtime import ArchitectureError
+
+Arguments: TypeAlias = Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blended:
+    """What was blended, and of what.
+
+    theta:       under A's names; under the network's own where the endpoints call their weights differently.
+    switches:    what else A's network was built with, beside its tensors, as spandrel keeps it (Real-CUGAN's `pro`).
+    checkpoints: as they were read.
+    lineage:     of the first and the last endpoint.
+    notes:       for the user.
+    """
+
+    theta: dict[str, Tensor]
+    switches: dict[str, Tensor]
+    checkpoints: list[Checkpoint]
+    lineage: Lineage
+    notes: list[str]
+
+
+def blended(
+    endpoints: Sequence[EndpointSource], alpha: tuple[float, ...], arch: str | nn.Module, arch_args: Arguments
+) -> Blended:
+    """Read and blend. A network that spandrel does not know, and nobody named, is blended by names and shapes alone.
+
+    Raises CheckpointError, EndpointError, or ArchitectureError.
+    """
+    checkpoints, notes = read_endpoints(endpoints)
+    states: Sequence[StateDict] = [c.tensors for c in checkpoints]
+    switches: dict[str, Tensor] = {}
+    try:
+        aligned = align_or_refuse(arch, checkpoints, arch_args)
+    except ArchitectureError:
+        if arch != "auto":
+            raise
+        related = lineage(states[0], states[-1])
+    else:
+        related = lineage(aligned.states[0], aligned.states[-1], aligned.learnt)
+        if differences(checkpoints):
+            states = _as_stored(aligned.states, checkpoints)
+        own = aligned.states[0]
+        switches = {name: own[name] for name in checkpoints[0].values if name in own and name not in states[0]}
+    notes += promotions(checkpoints)
+    return Blended(blend_tensors(states, alpha), switches, checkpoints, related, notes)
+
+
+def _as_stored(states: Sequence[StateDict], checkpoints: Sequence[Checkpoint]) -> Sequence[StateDict]:
+    """Networks are built in float32; endpoints that are all stored in one other dtype get it back."""
+    read = (item for c in checkpoints for item in c.tensors.items())
+    dtypes = {tensor.dtype for name, tensor in read if tensor.is_floating_point() and not is_leftover(name)}
+    if len(dtypes) != 1:
+        return states
+    (dtype,) = dtypes
+    return [{k: t.to(dtype) if t.is_floating_point() else t for k, t in state.items()} for state in states]

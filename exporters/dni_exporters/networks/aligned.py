@@ -1,0 +1,111 @@
+"""Every endpoint as a state of one network: what spandrel, or the network's own code, makes of each file.
+
+What is blended and compared is what was built. Old and new names of one architecture, half precision beside single,
+tables that one file has and another lacks, switches beside the tensors: building settles all of that.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.checkpoints.endpoints import check_endpoints, differences, promotions, refuse
+from dni_exporters.sources import StateDict, check_count
+from dni_runtime import ArchitectureError
+
+from .architecture import Architecture, build, from_code, load
+from .built import built_differently
+from .tables import fitted, shared_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Endpoints as states of one network.
+
+    architecture: of the first endpoint, with its weights.
+    states:       of all endpoints, under the network's own names, float32; () where they cannot be blended.
+    learnt:       the names of the parameters among them, which tell how near endpoints are to each other.
+    differences:  why the endpoints cannot be blended: a sentence, or a line for each tensor; () where they can.
+    notes:        for the user.
+    """
+
+    architecture: Architecture
+    states: Sequence[StateDict]
+    learnt: frozenset[str]
+    differences: Sequence[str]
+    notes: Sequence[str]
+
+
+def align(
+    arch: str | nn.Module, checkpoints: Sequence[Checkpoint], arch_args: Mapping[str, Any] | None = None
+) -> Aligned:
+    """Build the network of `checkpoints`, and bring them all into its form. `arch` as in `build`.
+
+    Raises ArchitectureError where there is no such network, or the weights do not fit it.
+    """
+    if isinstance(arch, str) and ":" not in arch:
+        completed = shared_tables(checkpoints)
+        architecture = build(arch, completed[0], arch_args)
+        states, lines = _as_known(arch, architecture, completed)
+    else:
+        architecture = from_code(arch, arch_args)
+        states, lines = _as_code(architecture, checkpoints)
+    learnt = frozenset(name for name, _ in architecture.network.named_parameters())
+    return Aligned(architecture, () if lines else states, learnt, lines, () if lines else promotions(checkpoints))
+
+
+def align_or_refuse(
+    arch: str | nn.Module, checkpoints: Sequence[Checkpoint], arch_args: Mapping[str, Any] | None = None
+) -> Aligned:
+    """As `align`, for endpoints that are to be blended: raises EndpointError where they differ."""
+    check_count(len(checkpoints))
+    try:
+        aligned = align(arch, checkpoints, arch_args)
+    except ArchitectureError:
+        if arch == "auto":  # what they differ in says more than that spandrel knows no such network
+            check_endpoints(checkpoints)
+        raise
+    refuse(checkpoints, aligned.differences)
+    return aligned
+
+
+def _as_known(
+    arch: str, architecture: Architecture, checkpoints: Sequence[Checkpoint]
+) -> tuple[list[StateDict], list[str]]:
+    """The states of all endpoints, each built by itself, and why they cannot be blended."""
+    network, first = architecture.network, checkpoints[0]
+    states: list[StateDict] = [{name: tensor.detach().clone() for name, tensor in network.state_dict().items()}]
+    lines: list[str] = []
+    for checkpoint in checkpoints[1:]:
+        try:
+            other = build(arch, checkpoint)
+        except ArchitectureError:
+            if not (found := differences([first, checkpoint])):
+                raise
+            lines += found
+            continue
+        its = other.network.state_dict()
+        states.append({name: _its_own(its.get(name), tensor) for name, tensor in states[0].items()})
+        lines += built_differently(architecture, first, other, checkpoint, states[-1])
+    network.load_state_dict(states[0])
+    return states, lines
+
+
+def _its_own(tensor: Tensor | None, first: Tensor) -> Tensor:
+    """What an endpoint has in the place of the first one's tensor; tables that it has not, or of another size, are
+    the first one's, and so are whole numbers."""
+    same = tensor is not None and tensor.shape == first.shape and first.is_floating_point()
+    return tensor.detach() if tensor is not None and same else first
+
+
+def _as_code(architecture: Architecture, checkpoints: Sequence[Checkpoint]) -> tuple[list[StateDict], list[str]]:
+    """The states of all endpoints in a network given as code, and why they cannot be blended."""
+    found = fitted(checkpoints, architecture.network)
+    if lines := differences(found):
+        load(architecture, found[0].tensors)
+        return [], lines
+    states = [load(architecture, checkpoint.tensors) for checkpoint in found]
+    architecture.network.load_state_dict(states[0])
+    return list(states), []

@@ -1,0 +1,67 @@
+"""Is what was built from two files one network with other weights?"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.checkpoints.endpoints import differences
+from dni_exporters.sources import StateDict
+
+from .architecture import Architecture
+from .probe import forward
+
+# One network with the same weights, in float32, built twice.
+_ROUNDING = 1e-5
+# Of the image: wider than most windows of attention, and a second or less for the largest networks.
+_SIDE = 24
+
+
+def built_differently(
+    a: Architecture, first: Checkpoint, b: Architecture, other: Checkpoint, weights: StateDict
+) -> list[str]:
+    """Why the network `a` of `first`, given the weights of `other`, is not the network `b`; empty where it is.
+
+    weights: those of `other` under the names of `a`, in which they stay. What they give there is compared with what
+    `b` gives itself: no list of settings tells as surely which of them matter.
+    """
+    if a.title != b.title:
+        return [f"{first.name} is {a.title}, {other.name} is {b.title}"]
+    settings = ", ".join(
+        f"{name} {value} and {b.settings[name]}"
+        for name, value in a.settings.items()
+        if name in b.settings and value != b.settings[name]
+    )
+    ours, its = (replace(c, tensors=dict(x.network.named_parameters())) for c, x in ((first, a), (other, b)))
+    if lines := differences([ours, its]):
+        return [f"{first.name} and {other.name} are two kinds of {a.title}: {settings}"] * bool(settings) + lines
+    image = _image(a)
+    wanted = _output(b.network, image)
+    a.network.load_state_dict(weights)
+    if _equal(_output(a.network, image), wanted):
+        return []
+    said = settings or "they hold different values beside their weights"
+    return [f"{first.name} and {other.name} are two kinds of {a.title} with weights of the same shapes: {said}"]
+
+
+def _image(architecture: Architecture) -> Tensor:
+    """Noise, of a size that is a multiple of what the network asks for."""
+    step = architecture.size_multiple or 1
+    side = -(-max(architecture.size_minimum or 1, _SIDE) // step) * step
+    shape = (1, architecture.channels or 3, side, side + step)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _output(network: nn.Module, image: Tensor) -> Tensor | None:
+    """None where the network takes no such image. Those that draw noise draw the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return forward(network, image)
+
+
+def _equal(got: Tensor | None, wanted: Tensor | None) -> bool:
+    if got is None or wanted is None:
+        return got is wanted
+    bound = _ROUNDING * max(1.0, float(wanted.abs().nan_to_num().max()))
+    return got.shape == wanted.shape and torch.allclose(got, wanted, rtol=0, atol=bound, equal_nan=True)
