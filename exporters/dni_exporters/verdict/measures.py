@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import torch
+
+from dni_exporters.networks.probe import quiet_inference
 
 from .colour import Array, ciede2000, lab
 
@@ -58,19 +61,19 @@ def psnr_db(picture: Array, wanted: Array) -> float:
 def _blurred(picture: Array, sigma_px: float, step: int = 1) -> Array:
     """A Gaussian over (H, W, C), mirrored at the borders; of every `step`th row and column."""
     rows, columns = (_gaussian(side, sigma_px)[::step] for side in picture.shape[:2])
-    blurred: Array = np.einsum(
-        "hwc,xw->hxc", np.einsum("hwc,yh->ywc", picture, rows, optimize=True), columns, optimize=True
-    )
+    with quiet_inference():  # NumPy's own threads would wait for each other on a busy machine
+        down = torch.tensordot(rows, torch.from_numpy(picture), ([1], [0]))
+        blurred: Array = torch.tensordot(down, columns, ([1], [1])).permute(0, 2, 1).numpy()
     return blurred
 
 
 @lru_cache(maxsize=8)
-def _gaussian(side: int, sigma_px: float) -> Array:
+def _gaussian(side: int, sigma_px: float) -> torch.Tensor:
     """The blur of one axis as a matrix (side, side)."""
     reach = int(4 * sigma_px + 0.5)
     offsets = np.arange(-reach, reach + 1)
     weights = np.exp(-0.5 * (offsets / sigma_px) ** 2)
     index = (np.arange(side)[:, None] + offsets) % (2 * side)
-    matrix = np.zeros((side, side))
+    matrix = np.zeros((side, side), np.float32)
     np.add.at(matrix, (np.arange(side)[:, None], np.minimum(index, 2 * side - 1 - index)), weights / weights.sum())
-    return matrix.astype(np.float32)
+    return torch.from_numpy(matrix)
