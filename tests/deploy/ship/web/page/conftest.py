@@ -16,6 +16,7 @@ from web_sites import make_site, served
 from dni_runtime import Endpoint
 
 if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
     from web_browser import Visit
 
 
@@ -42,14 +43,23 @@ def url(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[str]
         yield address
 
 
+@pytest.fixture(scope="module")
+def visitor(browser: Any) -> "Iterator[BrowserContext]":
+    """Somebody who comes back, in a window as wide as most."""
+    from web_browser import WIDE
+
+    with browser.new_context(viewport=WIDE) as context:
+        yield context
+
+
 @pytest.fixture
-def visit(url: str, browser: Any) -> "Iterator[Visit]":
+def visit(url: str, visitor: "BrowserContext") -> "Iterator[Visit]":
     from web_browser import visiting
 
-    with visiting(browser, url) as arrived:
+    with visiting(visitor, url) as arrived:
         yield arrived.ready()
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    return save_image(tmp_path / "my.photo.png", noisy_crop(150, 200))
+    return save_image(tmp_path / "my.photo.png", noisy_crop(90, 120))

@@ -1,7 +1,6 @@
 """The page in Chromium, as its visitors use it: mouse, keyboard, fingers, screen reader, any screen."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,22 +11,34 @@ from web_page import TIMES, assert_shows, choose_model, in_python
 
 from dni_deploy.image_files.read_write import read_image
 
-# The tasks that the page gives its worker, in order.
-COUNT_TASKS = """
+# The tasks that the page gives its worker from now on, in order.
+COUNT_TASKS = """() => {
     window.tasks = [];
     const post = Worker.prototype.postMessage;
     Worker.prototype.postMessage = function (message, ...rest) {
         if (message && message.task) window.tasks.push(message.task);
         return post.call(this, message, ...rest);
     };
-"""
+}"""
+# What the page says from now on, and of what strength a part is shown with it.
+LISTEN = """() => {
+    window.said = [];
+    const status = document.querySelector("#status");
+    const hear = () => window.said.push([status.textContent, status.dataset.live ?? null]);
+    new MutationObserver(hear).observe(status, { attributes: true, childList: true });
+}"""
+# On any machine, the page takes itself to be a slow one, where a tenth of a second is enough for 64 pixels a side.
+SLOW_CLOCK = """() => {
+    const now = performance.now.bind(performance);
+    performance.now = () => 50 * now();
+}"""
 
 
 def test_a_photograph_goes_in_and_pythons_result_comes_out(visit: Visit, models: Path, photo: Path, tmp_path: Path):
     assert visit.page.title() == visit.text("h1") == "Less noise"
     assert visit.text("#status") == "Ready for a photograph"
     visit.open_photo(photo).shown("0.5")
-    assert visit.text("#status").startswith(f"200 {TIMES} 150 in ")
+    assert visit.text("#status").startswith(f"120 {TIMES} 90 in ")
     visit.slide(0.3)
     visit.shown("0.3")
     path = visit.download(tmp_path)
@@ -54,32 +65,27 @@ def test_opacity_is_kept(visit: Visit, models: Path, tmp_path: Path):
     assert np.abs(result[solid].astype(int) - expected[solid]).max() <= 1
 
 
-def test_the_last_of_many_values_wins(url: str, browser: Any, models: Path, tmp_path: Path):
-    image = noisy_crop(300, 400)
-    context = browser.new_context()
-    context.add_init_script(COUNT_TASKS)
-    visit = Visit(context.new_page())
-    visit.page.goto(url)
-    visit.ready().open_photo(save_image(tmp_path / "photo.png", image)).shown("0.5")
-    visit.page.evaluate("tasks.length = 0")
+def test_the_last_of_many_values_wins(visit: Visit, models: Path, tmp_path: Path):
+    image = noisy_crop(100, 280)  # two tiles
+    visit.open_photo(save_image(tmp_path / "photo.png", image)).shown("0.5")
+    visit.page.evaluate(COUNT_TASKS)
     visit.slide(*(step / 100 for step in range(100)), 0.83, settled=False)
     visit.page.wait_for_timeout(30)
     visit.slide(*(step / 100 for step in range(100)), 0.27)
     visit.shown("0.27")
     assert_shows(visit.download(tmp_path), in_python(models, "denoise", image, 0.27))
     tasks = visit.page.evaluate("tasks")
-    assert tasks.count("enhance") <= 8  # 202 values were asked for
-    assert visit.problems == []
-    context.close()
+    assert 1 <= tasks.count("enhance") <= 8  # 202 values were asked for
 
 
 def test_while_the_slider_moves_a_part_is_shown_at_once(visit: Visit, models: Path, tmp_path: Path):
-    image = np.tile(noisy_crop(200, 200), (4, 4, 1))  # many tiles on any machine
+    image = np.tile(noisy_crop(130, 130), (2, 2, 1))  # four tiles, and too large to be shown whole at once
+    visit.page.evaluate(SLOW_CLOCK)
     visit.open_photo(save_image(tmp_path / "photo.png", image)).shown("0.5")
+    visit.page.evaluate(LISTEN)
     visit.slide(0.2, settled=False)
-    visit.until("document.querySelector('#status').dataset.live === '0.2'")
-    assert visit.text("#status") == "Preview of the framed part"
     visit.shown("0.2")  # and then the whole, without being asked
+    assert visit.page.evaluate("said[0]") == ["Preview of the framed part", "0.2"]
     assert_shows(visit.download(tmp_path), in_python(models, "denoise", image, 0.2))
 
 

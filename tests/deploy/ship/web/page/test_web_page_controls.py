@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from photographs import save_image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from web_browser import Visit, visiting
 from web_page import choose_model, in_python
 from web_sites import npm_package
@@ -146,9 +146,13 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [{"width": 1180, "height": 720}, NARROW], ids=["wide", "narrow"])
-def test_it_is_accessible_and_fits(url: str, browser: Any, photo: Path, scheme: str, viewport: Any):
-    with visiting(browser, url, viewport=viewport, color_scheme=scheme) as visit:
-        page = visit.ready().page
+def test_it_is_accessible_and_fits(url: str, visitor: BrowserContext, photo: Path, scheme: Any, viewport: Any):
+    with visiting(visitor, "about:blank") as visit:
+        page = visit.page
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme)
+        page.goto(url)
+        visit.ready()
         assert violations(page) == []
         visit.open_photo(photo).shown("0.5")
         page.get_by_text("How it runs").click()
