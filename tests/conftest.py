@@ -9,8 +9,10 @@ import importlib
 import os
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
+import calm_threads
 import gpus
 import hypothesis
 import left_out
@@ -51,14 +53,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Hundreds of exports of small networks: share what does not depend on the test.
-
-    Each of them searches for garbage, a third of its time where the modules of all tests are searched too.
-    """
+    """Hundreds of exports of small networks: share what does not depend on the test."""
     if "exporting" in sys.modules:
         importlib.import_module("shared_traces").share()  # no import, or every test would seem to need PyTorch
-        gc.collect()
-        gc.freeze()
+        _leave_out_of_searches()
+
+
+def _leave_out_of_searches() -> None:
+    """Every export searches for garbage, a third of its time where the modules of all tests are searched too."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads_of_one_of_many(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What runs alone measures threads as users have them."""
+    beside_others = request.path not in {i.path for i in request.session.items if i.get_closest_marker("alone")}
+    with calm_threads.calm_threads() if beside_others else nullcontext():
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_a_file_leaves_is_searched_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Modules that it has loaded, traces that are kept: a million objects by the end."""
+    yield
+    if "exporting" in sys.modules:
+        _leave_out_of_searches()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
