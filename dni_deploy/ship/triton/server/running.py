@@ -127,10 +127,14 @@ class Running:
         """Let running requests finish, then end the server and whatever it has started."""
         try:
             if self._process.poll() is None:
+                had_models = self._runs_models()
                 self._process.send_signal(signal.SIGTERM)
-                self._process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            pass
+                end = time.monotonic() + patience_s
+                # Models are unloaded after the last answer; the server then takes two seconds more to end by itself.
+                while self._process.poll() is None and time.monotonic() < end:
+                    if had_models and not self._runs_models():
+                        break
+                    time.sleep(_POLL_S)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -143,6 +147,15 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _runs_models(self) -> bool:
+        """Whether a process of the Python backend runs, each of which has a model; other backends have none."""
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has ended
+                state, _, group, *_ = status.read_text(errors="replace").rpartition(")")[2].split()
+                if int(group) == self._process.pid != int(status.parent.name) and state != "Z":
+                    return True
+        return False
 
     def _ready(self) -> bool:
         connection = http.client.HTTPConnection(self.addresses.reachable, self.addresses.http, timeout=5)
