@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import pydoc
 from pathlib import Path
 
@@ -26,12 +27,30 @@ hidden = sys.argv.pop(1).split(",")
 sys.meta_path.insert(0, Hidden())
 """
 COMMAND = HIDE + "from dni_deploy.cli import main; main(sys.argv[1:], prog_name='dni')"
+# Argument 2: commands, as lists in JSON; each has to succeed, and what it says on stdout is printed as JSON.
+COMMANDS = f"""{HIDE}
+import json
+from click.testing import CliRunner
+from dni_deploy.cli import main
+said = []
+for command in json.loads(sys.argv[1]):
+    result = CliRunner().invoke(main, command, prog_name="dni", catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    said.append(result.stdout)
+print(json.dumps(said))
+"""
 PIP = 'pip install "dni-deploy[export]"'
 
 
 def without(packages: str, *arguments: object) -> Result:
     """`dni` in an environment that lacks `packages`."""
     return python(COMMAND, packages, *arguments)
+
+
+def all_without(packages: str, *commands: list[object]) -> list[str]:
+    """What each of `commands` says on stdout there, one after the other in one process, which starts only once."""
+    texts = [list(map(str, command)) for command in commands]
+    return list(python(COMMANDS, packages, json.dumps(texts)).assert_ok().json)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +90,15 @@ def test_the_demo_runs_without_pytorch_and_says_what_is_missing(tmp_path: Path):
 
 def test_models_run_and_are_inspected_without_any_of_it(denoiser: Path, photo: Path, tmp_path: Path):
     everything = "torch,torchvision,spandrel,safetensors,onnxscript,onnx_ir"
-    run = without(everything, "run", denoiser, photo, "--alpha", "0.5", "-o", tmp_path / "out.png").assert_ok()
-    assert run.out.startswith(str(tmp_path / "out.png"))
-    assert "weak.safetensors" in without(everything, "inspect", denoiser).assert_ok().out
-    assert without(everything, "export", "--help").assert_ok().out
+    run, inspected, exported = all_without(
+        everything,
+        ["run", denoiser, photo, "--alpha", "0.5", "-o", tmp_path / "out.png"],
+        ["inspect", denoiser],
+        ["export", "--help"],
+    )
+    assert run.startswith(str(tmp_path / "out.png"))
+    assert "weak.safetensors" in inspected
+    assert exported
 
 
 def test_from_python_it_is_the_same_sentence():
@@ -194,10 +218,6 @@ def test_a_missing_part_of_ray_is_one_sentence_with_the_pip_command(package: str
 
 
 def test_help_of_ship_and_serve_needs_no_triton_package():
-    for arguments in (
-        ["ship", "--help"],
-        ["ship", "triton", "--help"],
-        ["ship", "check", "--help"],
-        ["serve", "--help"],
-    ):
-        assert "Usage: dni" in without("tritonclient,grpc", *arguments).assert_ok().out
+    commands = ["ship --help", "ship triton --help", "ship check --help", "serve --help"]
+    for result in all_without("tritonclient,grpc", *map(str.split, commands)):
+        assert "Usage: dni" in result
