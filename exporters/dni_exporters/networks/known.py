@@ -1,5 +1,6 @@
 """Networks that spandrel knows: which of them a checkpoint is, built as spandrel builds it from the file."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -90,7 +91,8 @@ def _fit(make: Callable[[dict[str, Any]], Any], arch: str, checkpoint: Checkpoin
 
     owner = checkpoint.name
     try:
-        with within_bounds(owner, checkpoint.tensors):
+        with within_bounds(owner, checkpoint.tensors), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what spandrel's code may not do for ever concerns no user of ours
             return make(form)
     except (ArchitectureError, UnsupportedModelError):
         raise

@@ -4,6 +4,7 @@ import pytest
 import torch
 from exporting import small_network
 from networks import Weights
+from published import compact, esrgan, renamed, weights
 from torch import nn
 
 from dni_exporters import read_endpoints
@@ -37,40 +38,12 @@ def block(i, o, relu):
 """
 
 
-def weights(network: nn.Module) -> Weights:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
 def block(features: int = 8) -> Weights:
     return weights(nn.Sequential(nn.Sequential(nn.Conv2d(3, features, 3, padding=1), nn.ReLU())))
 
 
 def built(arch: str | nn.Module, tensors: Weights, **arch_args: object) -> Architecture:
     return build(arch, read_endpoints([tensors])[0][0], arch_args)
-
-
-def compact() -> Weights:
-    from spandrel.architectures.Compact import Compact
-
-    return weights(Compact(num_feat=8, num_conv=2, upscale=2))
-
-
-def esrgan() -> Weights:
-    from spandrel.architectures.ESRGAN import ESRGAN
-
-    return weights(ESRGAN(num_filters=8, num_blocks=2, scale=2))
-
-
-def renamed(old: Weights) -> Weights:
-    """The names that ESRGAN's newer code gives: conv_first, body.0.rdb1.conv1, conv_up1, ..."""
-    fixed = {"0": "conv_first", "1.sub.2": "conv_body", "3": "conv_up1", "5": "conv_hr", "7": "conv_last"}
-    new = {}
-    for name, tensor in old.items():
-        stem, _, kind = name.removeprefix("model.").rpartition(".")
-        if stem not in fixed:
-            stem = stem.replace("1.sub.", "body.").replace("RDB", "rdb").removesuffix(".0")
-        new[f"{fixed.get(stem, stem)}.{kind}"] = tensor
-    return new
 
 
 @pytest.fixture
