@@ -5,12 +5,18 @@ from pathlib import Path
 
 from dni_runtime import ExportError, OutputError
 
+from .sources import is_utf8
+
 
 def model_paths(output: Path, alphas: Sequence[tuple[float, ...]]) -> list[Path]:
     """The final name of every model: `output` itself, or one name per baked alpha inside it.
 
     Raises ExportError for a name that does not fit what is made.
     """
+    if not is_utf8(output):
+        raise ExportError(
+            f"the output {output} has a name that is not UTF-8, which ONNX Runtime cannot open; choose another"
+        )
     if len(alphas) > 1 or (alphas and (output.is_dir() or not output.suffix)):
         if output.suffix == ".onnx" and not output.is_dir():
             raise ExportError(

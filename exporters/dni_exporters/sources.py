@@ -1,22 +1,21 @@
 """What endpoints and networks are given as, and what can be refused of them before PyTorch is imported to read them."""
 
 from collections.abc import Mapping, Sequence
-from io import BufferedReader
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from dni_runtime import ArchitectureError, CheckpointError, EndpointError, ExportError
-from dni_runtime.files.regular_file import open_file
+from dni_runtime import ArchitectureError, EndpointError, ExportError
 
+from .checkpoints.opening import SUFFIXES as SUFFIXES
+from .checkpoints.opening import is_safetensors, open_checkpoint, parts_of
 from .torch_types import Tensor, nn
 
 StateDict: TypeAlias = Mapping[str, Tensor]
 EndpointSource: TypeAlias = str | PathLike[str] | StateDict
-"""A checkpoint: the path of a .pth, .pt, .ckpt or .safetensors file, or a state dict, PyTorch's tensors by name."""
+"""A checkpoint: the path of a .pth, .pt, .ckpt or .safetensors file or of the index of several, or a state dict.
 
-# Of checkpoints, read and written.
-SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+A state dict are PyTorch's tensors by name."""
 
 
 def source_name(source: EndpointSource, number: int) -> str:
@@ -31,7 +30,7 @@ def check_sources(sources: Sequence[EndpointSource]) -> None:
     check_count(len(sources))
     for source in sources:
         if not isinstance(source, Mapping):
-            open_checkpoint(Path(source)).close()
+            parts_of(Path(source))
 
 
 def check_count(count: int) -> None:
@@ -46,16 +45,32 @@ def check_linkable(sources: Sequence[EndpointSource], folder: Path) -> None:
     They have to lie there or below: ONNX Runtime refuses paths that lead out of it.
     """
     for number, source in enumerate(sources, 1):
-        if isinstance(source, Mapping) or Path(source).suffix.lower() != ".safetensors":
+        parts = [] if isinstance(source, Mapping) else parts_of(Path(source))
+        if not parts or not all(_holds_safetensors(part) for part in parts):
             raise ExportError(
                 f"--weights link needs .safetensors endpoints, {source_name(source, number)} is none; "
                 "convert it first (dni blend A A --alpha 1 -o A.safetensors) or use --weights external"
             )
-        if not Path(source).resolve().is_relative_to(folder.resolve()):
-            raise ExportError(
-                f"--weights link: {source} does not lie in the model's folder {folder} or below, "
-                "and ONNX Runtime follows no link out of it; write the model beside its endpoints"
-            )
+        for part in parts:
+            if not part.resolve().is_relative_to(folder.resolve()):
+                raise ExportError(
+                    f"--weights link: {part} does not lie in the model's folder {folder} or below, "
+                    "and ONNX Runtime follows no link out of it; write the model beside its endpoints"
+                )
+            if not is_utf8(part.resolve().relative_to(folder.resolve())):
+                raise ExportError(
+                    f"--weights link: {part} has a name that is not UTF-8, by which ONNX cannot call it; rename it"
+                )
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether all of `path` is text: names of files may be any bytes."""
+    return str(path) == str(path).encode(errors="replace").decode()
+
+
+def _holds_safetensors(path: Path) -> bool:
+    with open_checkpoint(path) as file:
+        return is_safetensors(file.read(9))
 
 
 def check_arch(arch: str | nn.Module, arguments: Mapping[str, Any] | None) -> None:
@@ -69,34 +84,3 @@ def check_arch(arch: str | nn.Module, arguments: Mapping[str, Any] | None) -> No
         )
     if where.endswith(".py") and not Path(where).is_file():
         raise ArchitectureError(f"--arch: there is no file {where}")
-
-
-def open_checkpoint(path: Path) -> BufferedReader:
-    """Open what may be a checkpoint, to read it from its beginning. Raises CheckpointError where it can be none."""
-    try:
-        file = open_file(path)
-    except OSError as error:
-        raise CheckpointError(f"{path} {error.strerror}; expected a checkpoint, one of {', '.join(SUFFIXES)}") from None
-    try:
-        _refuse_other_downloads(path, file.read(512))
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _refuse_other_downloads(path: Path, head: bytes) -> None:
-    """Say what came in the place of a checkpoint."""
-    if not head:
-        raise CheckpointError(f"{path} is empty; download or save it again")
-    if head.lstrip()[:1] == b"<" and b"\0" not in head:  # the length of a safetensors' header may begin so
-        raise CheckpointError(
-            f"{path} is a web page, not a checkpoint: the download saved the site's answer; download the file itself"
-        )
-    if head.startswith(b"version https://git-lfs"):
-        raise CheckpointError(f"{path} is a Git LFS pointer, not a checkpoint; fetch the file itself (git lfs pull)")
-    if head[257:262] == b"ustar":
-        raise CheckpointError(
-            f"{path} is a tar archive, PyTorch's format of 2016; load it in PyTorch and save it again"
-        )

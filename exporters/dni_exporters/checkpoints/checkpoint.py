@@ -19,9 +19,10 @@ from torch import Tensor
 from dni_exporters.sources import EndpointSource, StateDict, source_name
 from dni_runtime import CheckpointError
 
-from .checkpoint_file import CheckpointFile
+from .finite import check_finite
 from .holders import prefixes
 from .nesting import Described, Nesting, Place, Value, state_dicts
+from .sharded import AnyFile, open_checkpoint_file
 from .stored import check_tensors, plain
 
 
@@ -62,10 +63,11 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
     if not sources:
         return [], []
     with ExitStack() as stack:
-        opened, found = [], []
+        opened: list[AnyFile | StateDict] = []
+        found: list[dict[Place, Described]] = []
         names = [source_name(source, number) for number, source in enumerate(sources, 1)]
         for source, name in zip(sources, names, strict=True):
-            opened.append(source if isinstance(source, Mapping) else stack.enter_context(CheckpointFile(Path(source))))
+            opened.append(_open(source, stack))
             found.append(state_dicts(_container(opened[-1]), name))
             if not found[-1]:
                 raise CheckpointError(
@@ -74,10 +76,12 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
                     "state_dict"
                 )
         chosen, notes = _choose(found, names)
-        return [
+        checkpoints = [
             _read(source, name, places[place], place)
             for source, name, places, place in zip(opened, names, found, chosen, strict=True)
-        ], notes
+        ]
+    check_finite(checkpoints)
+    return checkpoints, notes
 
 
 def candidates(checkpoint: Checkpoint) -> list[Checkpoint]:
@@ -114,17 +118,25 @@ def _choose(found: Sequence[Mapping[Place, Described]], names: Sequence[str]) ->
     return chosen, ["weights taken from " + ", ".join(taken)]
 
 
-def _container(source: CheckpointFile | StateDict) -> Mapping[str, Any]:
-    return source.container if isinstance(source, CheckpointFile) else source
+def _open(source: EndpointSource, stack: ExitStack) -> AnyFile | StateDict:
+    if isinstance(source, Mapping):
+        return source
+    file = open_checkpoint_file(Path(source))
+    stack.enter_context(file)
+    return file
 
 
-def _read(source: CheckpointFile | StateDict, name: str, described: Described, place: Place) -> Checkpoint:
-    if isinstance(source, CheckpointFile):
-        tensors, sha256, path = source.read(described.tensors), source.sha256(), source.path
-    else:
+def _container(source: AnyFile | StateDict) -> Mapping[str, Any]:
+    return source if isinstance(source, Mapping) else source.container
+
+
+def _read(source: AnyFile | StateDict, name: str, described: Described, place: Place) -> Checkpoint:
+    if isinstance(source, Mapping):
         check_tensors(name, described.tensors)
         tensors = {key: plain(tensor) for key, tensor in described.tensors.items() if isinstance(tensor, Tensor)}
         sha256, path = _hash_tensors(tensors, described.values), None
+    else:
+        tensors, sha256, path = source.read(described.tensors), source.sha256(), source.path
     return Checkpoint(
         name=name,
         sha256=sha256,

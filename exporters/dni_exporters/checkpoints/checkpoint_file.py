@@ -15,9 +15,10 @@ from typing import Any, Self
 import safetensors.torch
 from torch import Tensor
 
-from dni_exporters.sources import SUFFIXES, open_checkpoint
+from dni_exporters.sources import is_utf8
 from dni_runtime import CheckpointError
 
+from .opening import SUFFIXES, is_safetensors, open_checkpoint
 from .stored import AnyTensor, StoredTensor, check_size, check_tensors
 from .torch_file import TorchFile, open_torch_file, too_long
 from .torch_pickle import STRUCTURE_LIMIT_BYTES
@@ -37,6 +38,7 @@ class CheckpointFile:
         self._file = open_checkpoint(path)
         try:
             self._state = self._look()
+            self._is_safetensors = self._recognise()
             self.container = self._open()
         except BaseException:
             self._file.close()
@@ -67,20 +69,32 @@ class CheckpointFile:
 
     def sha256(self) -> str:
         """Of the whole file, which is the end of reading it. Raises CheckpointError where it changed meanwhile."""
+        digest = hashlib.sha256()
+        self.add_to(digest)
+        return digest.hexdigest()
+
+    def add_to(self, digest: "hashlib._Hash") -> None:
+        """Add the whole file to what a digest is of. Raises as `sha256`."""
         self._file.seek(0)
-        digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+        hashlib.file_digest(self._file, lambda: digest)
         if self._look() != self._state:
             raise self._damaged(EOFError())
-        return digest
 
     def _look(self) -> tuple[int, int]:
         """Size in bytes, and when it was written."""
         status = os.fstat(self._file.fileno())
         return status.st_size, status.st_mtime_ns
 
+    def _recognise(self) -> bool:
+        """Whether it is of safetensors' format and not of PyTorch's. The suffix counts where the bytes say nothing."""
+        head = self._file.read(9)
+        self._file.seek(0)
+        is_torch = head.startswith((b"PK\x03\x04", b"\x80\x02"))
+        return is_safetensors(head) or (self.path.suffix.lower() == ".safetensors" and not is_torch)
+
     def _open(self) -> Mapping[str, Any]:
         try:
-            if self.path.suffix.lower() == ".safetensors":
+            if self._is_safetensors:
                 return self._open_safetensors()
             self._torch_file = open_torch_file(self._file, self.path)
             container = self._torch_file.container
@@ -101,13 +115,16 @@ class CheckpointFile:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if STRUCTURE_LIMIT_BYTES < length < self._state[0]:
             raise too_long(self.path)
-        return safetensors.torch.load_file(self.path)
+        if is_utf8(self.path):
+            return safetensors.torch.load_file(self.path)
+        self._file.seek(0)  # PyTorch maps no file of another name into memory
+        return safetensors.torch.load(self._file.read())
 
     def _damaged(self, error: Exception) -> CheckpointError:
         if self._look() != self._state:
             return CheckpointError(f"{self.path} changed while it was read; wait until it is complete")
         why = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        if self._torch_file is None and self.path.suffix.lower() == ".safetensors":
+        if self._is_safetensors:
             return CheckpointError(f"{self.path} is damaged or not a .safetensors file ({why}); download it again")
         return CheckpointError(
             f"{self.path} is damaged or not a PyTorch checkpoint ({why}); expected one of {', '.join(SUFFIXES)}, "

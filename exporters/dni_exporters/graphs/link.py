@@ -8,6 +8,7 @@ from typing import Any
 import onnx_ir as ir
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.checkpoints.opening import parts_of
 from dni_runtime import ExportError
 
 from .blend import Stored
@@ -28,22 +29,24 @@ def link_weights(model: ir.Model, stored: Stored, endpoints: Sequence[Checkpoint
 
 
 class _Header:
-    """Where each tensor lies in a .safetensors file (the format: 8 bytes of length, JSON, then bytes)."""
+    """Where each tensor of an endpoint lies in its .safetensors (the format: 8 bytes of length, JSON, then bytes)."""
 
     def __init__(self, endpoint: Checkpoint, folder: Path) -> None:
         assert endpoint.path is not None
-        path = endpoint.path.resolve()
         self._endpoint = endpoint
-        self._location = path.relative_to(folder.resolve()).as_posix()
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            self._entries: Mapping[str, dict[str, Any]] = json.loads(file.read(length))
-        self._start = 8 + length
+        self._entries: dict[str, tuple[str, int, dict[str, Any]]] = {}
+        for part in parts_of(endpoint.path):
+            path = part.resolve()
+            location = path.relative_to(folder.resolve()).as_posix()
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                entries: Mapping[str, dict[str, Any]] = json.loads(file.read(length))
+            self._entries |= {name: (location, 8 + length, entry) for name, entry in entries.items()}
 
     def external(self, name: str, value: ir.Value) -> ir.ExternalTensor:
         tensor = value.const_value
         assert tensor is not None and value.name is not None
-        stored = self._entries.get(self._endpoint.prefix + name)
+        location, start, stored = self._entries.get(self._endpoint.prefix + name, ("", 0, None))
         dtypes = {"F32": ir.DataType.FLOAT, "F16": ir.DataType.FLOAT16, "F64": ir.DataType.DOUBLE}
         if stored is None or dtypes.get(str(stored["dtype"])) != tensor.dtype:
             held = "nothing" if stored is None else stored["dtype"]
@@ -53,8 +56,8 @@ class _Header:
             )
         begin, end = stored["data_offsets"]
         return ir.ExternalTensor(
-            self._location,
-            self._start + int(begin),
+            location,
+            start + int(begin),
             int(end) - int(begin),
             tensor.dtype,
             shape=ir.Shape(stored["shape"]),

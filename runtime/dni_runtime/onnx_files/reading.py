@@ -40,6 +40,8 @@ def read_model(path: Path) -> onnx.ModelProto:
         _check_text(model)
     except OSError as error:
         raise ModelError(f"{path} {error.strerror}; expected an .onnx file") from None
+    except UnicodeEncodeError:
+        raise ModelError(f"{path} has a name that is not UTF-8, by which ONNX cannot call it; rename it") from None
     except ValueError as error:
         why = f"is not an ONNX file, or only a part of one: copy or export it again ({error})"
         raise ModelError(f"{path} {why}") from None
