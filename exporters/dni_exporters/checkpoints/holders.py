@@ -6,8 +6,12 @@ from itertools import takewhile
 
 # A key of these words alone holds a network: params_ema, params-ema, netG, model_state_dict. The best come first, and
 # a moving average before all others: it is what a project evaluates and publishes.
-_WORDS = ("params", "param", "state", "dict", "model", "generator", "gen", "network", "net", "g", "sr", "weights")
+_WORDS = (
+    *("params", "param", "state", "dict", "model", "generator", "gen"),
+    *("network", "net", "g", "sr", "weights", "online"),
+)
 _EMA = ("ema", "avg", "averaged")
+_VAGUE = ({"state"}, {"dict"}, {"avg"}, {"online"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z_-]")
 _LONGEST = 40
 
@@ -23,7 +27,7 @@ def words(key: str) -> frozenset[str]:
     if len(key) > _LONGEST:
         return frozenset()
     found = frozenset(word.lower() for word in _WORD.findall(key))
-    return found if found <= {*_WORDS, *_EMA} else frozenset()
+    return found if found <= {*_WORDS, *_EMA} and found not in _VAGUE else frozenset()
 
 
 def best_first(keys: Iterable[str]) -> list[str]:
@@ -42,7 +46,7 @@ def parts(names: Iterable[str]) -> list[str]:
         part, _, rest = name.partition(".")
         groups.setdefault(part, set()).add(rest)
     holders = [part for part, rests in groups.items() if _is_holder(part) and "" not in rests]
-    beside = [part for part in groups if part not in holders and _is_beside(part)]
+    beside = [part for part, rests in groups.items() if part not in holders and _is_beside(part, rests)]
     if len(groups) == 1 or not holders or len(holders) + len(beside) < len(groups):
         return []
     if any(groups[part] != groups[holders[0]] for part in holders):  # two networks, or two parts of one
@@ -75,10 +79,13 @@ def _is_holder(part: str) -> bool:
 
 
 def _is_wrapper(chain: str) -> bool:
-    """Of DnCNN's `model`, LaMa's `generator` and other single words it cannot be told; `model_g` is GRL's."""
+    """Of DnCNN's `model`, LaMa's `generator`, GRL's `model_g` it cannot be told."""
     part = chain.rpartition(".")[2]
-    return part in _WRAPPERS or (len(words(part)) > 1 and part != "model_g")
+    found = words(part)
+    return part in _WRAPPERS or not found.isdisjoint(_EMA) or found in ({"net", "g"}, {"network", "g"})
 
 
-def _is_beside(part: str) -> bool:
-    return part in _COUNTERS or _BESIDE.search(part[:_LONGEST].lower()) is not None
+def _is_beside(part: str, rests: set[str]) -> bool:
+    if rests == {""}:
+        return part in _COUNTERS
+    return _BESIDE.search(part[:_LONGEST].lower()) is not None

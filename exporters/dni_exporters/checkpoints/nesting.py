@@ -111,7 +111,7 @@ def _tensors(container: Mapping[Any, Any]) -> dict[str, AnyTensor]:
 def _describe(container: Mapping[Any, Any]) -> dict[str, Described]:
     """The state dicts that a dictionary of tensors is, by what begins the names of each; one under "" as a rule."""
     tensors = _tensors(container)
-    if not tensors:
+    if all(map(_is_counter, tensors.values())):
         return {}
     values = {k: v for k, v in container.items() if isinstance(k, str) and k.isprintable() and isinstance(v, Value)}
     outer = wrappers_prefix(tensors)
@@ -125,3 +125,9 @@ def _describe(container: Mapping[Any, Any]) -> dict[str, Described]:
             {name.removeprefix(prefix): value for name, value in values.items()},
         )
     return made
+
+
+def _is_counter(tensor: AnyTensor) -> bool:
+    if isinstance(tensor, StoredTensor):
+        return not tensor.shape
+    return type(tensor) is Tensor and tensor.dim() == 0

@@ -10,7 +10,7 @@ from dni_runtime.files.regular_file import open_file
 
 # Of checkpoints, read and written. What is read is told by what is in it.
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
-MOST_PARTS = 1000
+MOST_PARTS = 100  # all are open at once
 _INDEX_LIMIT_BYTES = 2**23
 _PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.\w{1,20})")
 

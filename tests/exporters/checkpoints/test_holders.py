@@ -140,7 +140,23 @@ def test_an_averaged_model_of_pytorch_is_read():
     assert list(read(averaged.state_dict()).tensors) == ["weight", "bias"]
 
 
-@pytest.mark.parametrize("other", ["encoder.", "generator2.", "net."])
+def test_a_moving_average_of_another_library_is_read():
+    """ema-pytorch's: a copy, the network itself and two counters in one state dict."""
+    counters = {"initted": torch.tensor(True), "step": torch.tensor(7)}
+    checkpoint = read({"ema": {**under("online_model.", RAW), **under("ema_model."), **counters}, "step": 7})
+    assert_holds(checkpoint)
+    assert (checkpoint.nesting, checkpoint.part) == (("ema",), "ema_model")
+
+
+def test_counters_are_no_network():
+    """Whatever they lie under."""
+    counters = {"step": torch.tensor(7), "best": torch.tensor(31.5)}
+    for key in ("state", "state_dict", "ema", "weights"):
+        assert_holds(read({key: counters, "model": A}))
+        assert_holds(read({**A, key: counters}))
+
+
+@pytest.mark.parametrize("other", ["encoder.", "generator2.", "net.", "step.", "decay."])
 def test_parts_of_one_network_are_not_taken_apart(other: str):
     weights = {**under("generator."), other + "conv.weight": torch.ones(1), "n_averaged": torch.tensor(1)}
     assert_holds(read(weights), weights)

@@ -163,7 +163,7 @@ def test_files_elsewhere_are_not_opened(tmp_path: Path, file: Any):
     "text",
     [
         *('{"a": 1}', "{}", '{"weight_map": {}}', '{"weight_map": []}', '{"weight_map": 3}', "{", '{"a":' * 5000),
-        '{"weight_map": {' + ",".join(f'"{n}": "{n}"' for n in range(1001)) + "}}",
+        '{"weight_map": {' + ",".join(f'"{n}": "{n}"' for n in range(101)) + "}}",
         '{"weight_map": {"w": "' + "a" * 300 + '"}}',
         '{"n": ' + "9" * 5000 + "}",
         '{"a": "' + "\N{SNOWMAN}" * 2**22 + '"}',
