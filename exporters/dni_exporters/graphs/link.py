@@ -1,13 +1,14 @@
 """Weights that stay where they are: an ONNX file of graph alone that reads the endpoints' .safetensors."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.checkpoints.holders import prefixes
 from dni_exporters.checkpoints.opening import parts_of
 from dni_runtime import ExportError
 
@@ -40,13 +41,17 @@ class _Header:
             location = path.relative_to(folder.resolve()).as_posix()
             with path.open("rb") as file:
                 length = int.from_bytes(file.read(8), "little")
-                entries: Mapping[str, dict[str, Any]] = json.loads(file.read(length))
+                entries: dict[str, dict[str, Any]] = json.loads(file.read(length))
+            entries.pop("__metadata__", None)
             self._entries |= {name: (location, 8 + length, entry) for name, entry in entries.items()}
+        own = [name for name in self._entries if name.startswith(f"{endpoint.part}." * bool(endpoint.part))]
+        self._prefixes = [endpoint.prefix, *prefixes(own)]
 
     def external(self, name: str, value: ir.Value) -> ir.ExternalTensor:
         tensor = value.const_value
         assert tensor is not None and value.name is not None
-        location, start, stored = self._entries.get(self._endpoint.prefix + name, ("", 0, None))
+        held_names = (prefix + name for prefix in self._prefixes if prefix + name in self._entries)
+        location, start, stored = self._entries.get(next(held_names, ""), ("", 0, None))
         dtypes = {"F32": ir.DataType.FLOAT, "F16": ir.DataType.FLOAT16, "F64": ir.DataType.DOUBLE}
         if stored is None or dtypes.get(str(stored["dtype"])) != tensor.dtype:
             held = "nothing" if stored is None else stored["dtype"]
