@@ -26,11 +26,11 @@ SIDE_PX = 96
 # and not on another, and on one colour and not on another. No photograph in colour has much green of its own.
 RECIPES = {
     "astronaut": ("astronaut", (0.0, 0.0, 1.0), 0, 3, 90),
-    "camera": ("camera", (0.1, 0.1, 0.8), 0, 15, 90),
+    "camera": ("camera", (0.1, 0.1, 0.8), 0, 5, 85),
     "chelsea": ("chelsea", (0.1, 0.0, 1.0), 0, 8, 90),
     "coffee": ("coffee", (0.1, 0.0, 1.0), 0, 0, 75),
     "coffee_green": ("coffee", (0.45, 0.0, 1.0), 0.65, 10, 95),
-    "rocket": ("rocket", (0.25, 0.0, 1.0), 0, 2, 80),
+    "rocket": ("rocket", (0.25, 0.0, 1.0), 0, 12, 95),
 }
 
 

@@ -65,9 +65,12 @@ from .parsers import parse_shape
     "--delta float16 2e-3; --delta int8 2/255]",
 )
 @click.option("--no-verify", is_flag=True, help="Do not compare with PyTorch.")
+@click.option("--no-verdict", is_flag=True, help="Do not try the blend on photographs.")
 @options.force
 @options.as_json
-def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: bool, **settings: Any) -> None:
+def export(
+    endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: bool, no_verdict: bool, **settings: Any
+) -> None:
     """Export checkpoints A B to ONNX. Alpha is the share of A: at 1 it is A alone, at 0 B alone.
 
     \b
@@ -86,7 +89,9 @@ def export(endpoints: tuple[Path, ...], output: Path, as_json: bool, no_verify: 
     if settings["alpha_input"] == bool(settings["alphas"]):
         raise click.UsageError("give either --alpha-input (alpha at run time) or --alpha X (baked), not both or none")
     with terminal.status("loading PyTorch") as step:
-        report = dni_exporters.export(endpoints, output, verify=not no_verify, progress=step, **settings)
+        report = dni_exporters.export(
+            endpoints, output, verify=not no_verify, verdict=not no_verdict, progress=step, **settings
+        )
     terminal.remark(report.notes, report.warnings)
     terminal.say_json(report.to_dict()) if as_json else terminal.say(*report.summary().split("\n"))
 

@@ -36,6 +36,7 @@ def export(
     weights: str = "embed",
     atol: float | None = None,
     verify: bool = True,
+    verdict: bool = True,
     force: bool = False,
     progress: Progress | None = None,
 ) -> ExportReport:
@@ -63,6 +64,7 @@ def export(
     atol:          allowed |difference| / max(1, |reference|max); None means 1e-5 (dtype float16: 2e-2, delta
                    float16: 2e-3, delta int8: 2/255).
     verify:        compare with PyTorch before anything is written; turning it off is a risk.
+    verdict:       say whether the blend works, from what it does to photographs; kept in the files' metadata.
     force:         replace existing outputs.
     progress:      called with the name of each step as it begins.
 

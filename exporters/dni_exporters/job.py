@@ -51,6 +51,7 @@ class ExportJob:
     weights: str
     atol: float | None
     verify: bool
+    verdict: bool
     force: bool
     progress: Progress | None
 

@@ -9,6 +9,7 @@ from dni_runtime import format_alpha
 from dni_runtime.files.printable import printable
 
 from .checkpoints.endpoints import Lineage
+from .verdict.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class ExportReport:
     delta:      how differences between endpoints are stored; None where the endpoints are.
     scale, size_multiple, size_minimum, overlap: as in the model's metadata, lengths in pixels.
     lineage:    of the first endpoint and the one least alike.
+    verdict:    whether blends work, from what they do to photographs; None where nobody asked.
     seconds:    wall time by step, in the order of the steps.
     """
 
@@ -61,6 +63,7 @@ class ExportReport:
     delta: str | None
     opset: int
     lineage: Lineage
+    verdict: Verdict | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
@@ -87,6 +90,8 @@ class ExportReport:
                 f"{len(file.parity)} alpha{'s' * (len(file.parity) > 1)}"
             )
             lines.append(f"{file.path}  {file.bytes / 1e6:.2f} MB  {what}  {checked}")
+        if self.verdict is not None:
+            lines.append(self.verdict.text)
         return "\n".join(map(printable, lines))
 
 

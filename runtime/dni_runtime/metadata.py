@@ -22,6 +22,7 @@ LIMIT_SIDE_PIXELS = 1024
 LIMIT_VALUE = 1e6
 _LIMIT_CHARACTERS = 2**20
 LIMIT_ENDPOINTS = 256
+LIMIT_VERDICT = 1000
 _LIMIT_OPSET = 1000
 _LIMIT_DENOMINATOR = 1024
 # Of a third as a float, and what is left of it in a text of ten digits.
@@ -62,6 +63,7 @@ class Metadata:
     dtype:          of weights and computation, "float32" or "float16"; a Model takes and gives float32 either way.
     opset:          the ONNX operator set, 0 where the file does not say.
     tool:           what wrote the file.
+    verdict:        whether blends of the endpoints work, one sentence for people; None where nobody looked.
     """
 
     endpoints: tuple[Endpoint, ...] = ()
@@ -79,6 +81,7 @@ class Metadata:
     dtype: str = "float32"
     opset: int = 0
     tool: str = ""
+    verdict: str | None = None
 
     @property
     def alpha_count(self) -> int:
@@ -119,6 +122,7 @@ class Metadata:
                 "dtype": self.dtype,
                 "opset": self.opset,
                 "tool": self.tool,
+                **({} if self.verdict is None else {"verdict": self.verdict}),
             }
         )
 
@@ -144,6 +148,7 @@ class Metadata:
                 dtype=fields.one_of("dtype", _DTYPES),
                 opset=fields.whole("opset", 0, _LIMIT_OPSET),
                 tool=fields.text("tool"),
+                verdict=fields.text("verdict", LIMIT_VERDICT) if "verdict" in fields else None,
             )
             default, pinned = (_read_alpha(alpha, name, metadata) for name in ("default", "pinned"))
             return replace(metadata, alpha_default=default, alpha_pinned=pinned)

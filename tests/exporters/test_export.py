@@ -76,6 +76,7 @@ def test_the_metadata_says_all_that_the_runtime_needs(exported: Exported):
         "range": [0.0, 1.0],
         "dtype": "float32",
         "opset": exported.model.opset_import[0].version,
+        "verdict": exported.report.verdict.text,
     }
 
 
@@ -134,7 +135,9 @@ def test_the_report_says_what_was_made_and_measured(exported: Exported):
 
 
 def test_every_step_is_announced_and_timed(exported: Exported):
-    assert exported.steps == list(exported.report.seconds)
+    of_photographs = [step for step in exported.steps if step.startswith("judge the blend: ")]
+    assert of_photographs[:2] == ["judge the blend: astronaut (1 of 6)", "judge the blend: camera (2 of 6)"]
+    assert [step for step in exported.steps if step not in of_photographs] == list(exported.report.seconds)
     assert exported.steps[0] == "read endpoints"
     assert {"trace network", "verify", "publish"} <= set(exported.steps)
     assert all(seconds >= 0 for seconds in exported.report.seconds.values())
@@ -148,11 +151,12 @@ def test_the_report_is_plain_data_for_json(exported: Exported):
 
 
 def test_the_summary_names_the_file_its_size_and_its_error(exported: Exported):
-    first, second = exported.report.summary().splitlines()
+    first, second, third = exported.report.summary().splitlines()
     assert first == "Sequential, 443 parameters, scale 1, float32"
     assert second.startswith(f"{exported.path}  0.0")
     assert " MB  alpha-input  equals PyTorch within " in second
     assert second.endswith(" (bound 1e-05) at 4 alphas")
+    assert third == exported.report.verdict.text
 
 
 def test_unrelated_endpoints_are_exported_with_a_warning(tmp_path: Path):

@@ -62,6 +62,7 @@ def test_what_is_asked_where_nothing_is_said():
         "weights": "embed",
         "atol": None,
         "verify": True,
+        "verdict": True,
         "force": False,
         "progress": None,
     }

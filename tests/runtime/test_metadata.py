@@ -15,6 +15,7 @@ from dni_runtime import Metadata, ModelError, read_metadata, write_metadata
         replace(METADATA, alpha_default=(0.3,), scale=0.5, overlap=None, size_multiple=8),
         replace(METADATA, alpha_pinned=(0.25, 0.5), endpoints=METADATA.endpoints + METADATA.endpoints[:1]),
         replace(METADATA, alpha_range=(-1.0, 2.0), value_range=(-1.0, 1.0), color="L", scale=None),
+        replace(METADATA, verdict="blends: a colour shift of 0.2 (dE2000) at most at 0.5"),
     ],
 )
 def test_json_round_trip(metadata):
@@ -30,6 +31,12 @@ def test_defaults_describe_a_silent_model():
 def test_pinned_replaces_the_default():
     pinned = replace(METADATA, alpha_default=(0.3,)).pinned(0.7)
     assert (pinned.alpha_pinned, pinned.alpha_default) == ((0.7,), None)
+
+
+def test_a_file_that_no_verdict_was_passed_on_has_none():
+    raw = json.loads(METADATA.to_json())
+    assert "verdict" not in raw
+    assert Metadata.from_json(json.dumps(raw)).verdict is None
 
 
 def test_other_format_is_refused():

@@ -9,6 +9,7 @@ from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.graphs.nodes import FLOAT
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.probe import ImageContract
+from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import Endpoint, ExportError, Metadata
 from dni_runtime.metadata import KEY
 
@@ -17,7 +18,12 @@ _INT8_OPSET = 13
 
 
 def describe(
-    job: ExportJob, architecture: str, contract: ImageContract, checkpoints: Sequence[Checkpoint], opset: int
+    job: ExportJob,
+    architecture: str,
+    contract: ImageContract,
+    checkpoints: Sequence[Checkpoint],
+    opset: int,
+    verdict: Verdict | None,
 ) -> Metadata:
     """The metadata of the model.
 
@@ -47,6 +53,7 @@ def describe(
         dtype=job.dtype,
         opset=opset,
         tool=f"dni-deploy {_tool_version()}",
+        verdict=verdict.text if verdict else None,
     )
 
 

@@ -20,6 +20,8 @@ from dni_exporters.networks.skeleton import trace
 from dni_exporters.networks.unfuse import unfuse
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
+from dni_exporters.verdict.judge import judge
+from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import ExportError
 from dni_runtime.files.unfinished import staging
 
@@ -44,6 +46,7 @@ def make_models(job: ExportJob) -> ExportReport:
         notes += unfuse(architecture.network, contract.input_shape)
         kin = (lineage(states[0], b, aligned.learnt) for b in states[1:])
         related = min(kin, key=lambda found: found.overall_cosine)
+    verdict = _judge(architecture.network, states, contract, job, clock) if job.verdict else None
     with collecting_by_hand() as collect:
         with clock("trace network"):
             skeleton = trace(
@@ -52,7 +55,7 @@ def make_models(job: ExportJob) -> ExportReport:
             collect()
         model = skeleton.model
         with clock("attach blend"):
-            metadata = describe(job, architecture.name, contract, checkpoints, model.opset_imports[""])
+            metadata = describe(job, architecture.name, contract, checkpoints, model.opset_imports[""], verdict)
             stored = _attach(model, states, job)
             sign(model, metadata)
         if _is_too_large(model, len(states), job):
@@ -79,10 +82,18 @@ def make_models(job: ExportJob) -> ExportReport:
         delta=job.delta,
         opset=metadata.opset,
         lineage=related,
+        verdict=verdict,
         notes=(*notes, *skeleton.notes),
-        warnings=(related.warning,) if related.looks_unrelated else (),
+        warnings=tuple(filter(None, (related.warning, verdict.warning if verdict else ""))),
         seconds=clock.seconds,
     )
+
+
+def _judge(
+    network: nn.Module, states: Sequence[StateDict], contract: ImageContract, job: ExportJob, clock: Clock
+) -> Verdict:
+    with clock("judge the blend"):
+        return judge(network, states, contract, static=job.static, progress=job.progress)
 
 
 def _attach(model: ir.Model, states: Sequence[StateDict], job: ExportJob) -> Stored:

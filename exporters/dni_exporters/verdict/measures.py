@@ -59,10 +59,10 @@ def psnr_db(picture: Array, wanted: Array) -> float:
 
 
 def _blurred(picture: Array, sigma_px: float, step: int = 1) -> Array:
-    """A Gaussian over (H, W, C), mirrored at the borders; of every `step`th row and column."""
-    rows, columns = (_gaussian(side, sigma_px)[::step] for side in picture.shape[:2])
+    """A Gaussian over (H, W, C), mirrored at the borders; of every `step`th row and column, as far from both edges."""
+    rows, columns = (_gaussian(side, sigma_px)[(side - 1) % step // 2 :: step] for side in picture.shape[:2])
     with quiet_inference():  # NumPy's own threads would wait for each other on a busy machine
-        down = torch.tensordot(rows, torch.from_numpy(picture), ([1], [0]))
+        down = torch.tensordot(rows, torch.from_numpy(picture.astype(np.float32)), ([1], [0]))
         blurred: Array = torch.tensordot(down, columns, ([1], [1])).permute(0, 2, 1).numpy()
     return blurred
 

@@ -48,8 +48,8 @@ class Verdict:
 
     @property
     def warning(self) -> str:
-        """The sentence where it is no good news, else empty."""
-        return "" if self.blends else f"the pair {self.text}" if self.blends is False else f"the blend was {self.text}"
+        """The sentence for a user whose pair does not blend, else empty."""
+        return f"the pair {self.text}" if self.blends is False else ""
 
 
 def worst(each: Sequence[Figures]) -> tuple[Figures, ...]:

@@ -50,7 +50,7 @@ def _worst_fault(figures: Figures) -> _Fault | None:
     faults = [
         _Fault(figures.colour_shift / WRONG_SHIFT, _shift(figures.colour_shift)),
         _Fault(HAZY_CONTRAST / figures.contrast, f"haze (contrast {figures.contrast:.2f} of the ends')"),
-        _Fault(figures.detail / HALOED_DETAIL, f"halos (detail {figures.detail:.2f} of the ends')"),
+        _Fault(figures.detail / HALOED_DETAIL, f"halos or grain (detail {figures.detail:.2f} of the ends')"),
         _Fault(BLURRED_DETAIL / figures.detail, f"blur (detail {figures.detail:.2f} of the ends')"),
     ]
     if not figures.finite:

@@ -89,11 +89,12 @@ class Fields:
         value = self._get(name, "true or false")
         return value if isinstance(value, bool) else self.refuse(name, "true or false")
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, limit: int | None = None) -> str:
         """A string that any encoding takes: of a file name that is no UTF-8, Python makes halves of a character."""
-        value = self._get(name, "a text")
-        if not isinstance(value, str):
-            self.refuse(name, "a text")
+        expected = "a text" if limit is None else f"a text of at most {limit} characters"
+        value = self._get(name, expected)
+        if not isinstance(value, str) or (limit is not None and len(value) > limit):
+            self.refuse(name, expected)
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def one_of(self, name: str, allowed: Iterable[str]) -> str:
