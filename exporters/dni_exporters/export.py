@@ -9,7 +9,7 @@ from typing import Any
 from dni_runtime import Alpha
 
 from .clock import Progress
-from .extra import require_extra
+from .extra import heavy_imports, require_extra
 from .job import ExportJob
 from .outputs import refuse_existing
 from .report import ExportReport
@@ -77,6 +77,7 @@ def export(
         check_linkable(endpoints, job.outputs[0].parent)
     check_arch(arch, arch_args)
     require_extra()
-    from .making.steps import make_models
+    with heavy_imports():
+        from .making.steps import make_models
 
     return make_models(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .extra import require_extra
+from .extra import heavy_imports, require_extra
 from .report import EndpointsReport
 from .sources import EndpointSource, check_arch, check_sources
 from .torch_types import nn
@@ -27,6 +27,7 @@ def inspect_endpoints(
     if arch != "auto":  # what was said of one that is to be found is noted
         check_arch(arch, arch_args)
     require_extra()
-    from .checking.compare import compare
+    with heavy_imports():
+        from .checking.compare import compare
 
     return compare(first, second, arch, arch_args)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dni_runtime import Alpha, OutputError, check_alpha
 
-from .extra import require_extra
+from .extra import heavy_imports, require_extra
 from .outputs import refuse_existing
 from .report import BlendReport
 from .sources import SUFFIXES, EndpointSource, check_arch, check_sources
@@ -35,7 +35,8 @@ def blend(
     not fit, or AlphaError.
     """
     values = _check(endpoints, alpha, alpha_range, arch, arch_args)
-    from .making.blended import blended
+    with heavy_imports():
+        from .making.blended import blended
 
     made = blended(endpoints, values, arch, arch_args)
     return {**made.theta, **made.switches}
@@ -63,7 +64,8 @@ def write_blend(
         raise OutputError(f"the output {path} has an unknown suffix; expected one of {', '.join(SUFFIXES)}")
     refuse_existing([path], force=force)
     values = _check(endpoints, alpha, alpha_range, arch, arch_args)
-    from .making.blended_checkpoint import write_blended
+    with heavy_imports():
+        from .making.blended_checkpoint import write_blended
 
     return write_blended(endpoints, path, values, arch, arch_args)
 

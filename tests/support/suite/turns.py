@@ -7,21 +7,26 @@ from pathlib import Path
 # Locks that nobody has when their process ends, however it does; on files that are there in any case.
 GATE, RUNNING = Path(__file__), Path(__file__).parents[2] / "conftest.py"
 
-# What takes longest comes first, so that no process is left with it when the others have finished.
+# What takes longest comes first, so that no process is left with it when the others have finished; of those with a test
+# that is `alone`, which come last, too.
 LONGEST = (
-    "test_torch_free",
     "test_ray",
     "test_web_page",
-    "test_parity",
-    "test_extras",
-    "test_random_networks",
+    "test_torch_free",
     "test_interruption",
-    "test_ship_server",
-    "test_delta",
-    "test_documents_run",
+    "test_extras",
+    "test_web_dni_calls",
+    "test_web_page_controls",
+    "test_web_page_files",
+    "test_parity",
     "test_hostile_benchmark",
-    "test_web_dni",
-    "test_stress",
+    "test_ship_batches",
+    "test_hostile_web_networks",
+    "test_documents_run",
+    "test_hostile_served",
+    "test_web_limits",
+    "test_haproxy_servers",
+    "test_serving_benchmark",
 )
 
 
