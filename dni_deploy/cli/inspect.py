@@ -1,4 +1,4 @@
-"""`dni inspect`: two checkpoints compared, or what a model holds."""
+"""`dni inspect`: two checkpoints compared, what one is, or what a model holds."""
 
 from pathlib import Path
 from typing import Any
@@ -7,39 +7,74 @@ import click
 
 import dni_exporters
 from dni_deploy import terminal
-from dni_exporters.sources import SUFFIXES
+from dni_exporters.checkpoints.opening import SUFFIXES, is_safetensors
 
 from . import options
 from .errors import Command
 
 
 @click.command(cls=Command)
-@click.argument("files", nargs=-1, required=True, type=options.PATH, metavar="A B | MODEL.onnx")
+@click.argument("files", nargs=-1, required=True, type=options.PATH, metavar="A [B] | MODEL.onnx")
 @options.arch
 @options.arch_args
 @options.as_json
 def inspect(files: tuple[Path, ...], arch: str, arch_args: dict[str, Any], as_json: bool) -> None:
-    """Compare two checkpoints, or tell what an ONNX model holds.
+    """Compare two checkpoints, or tell what one or a model holds.
 
     \b
     Examples:
       dni inspect A.pth B.pth      can they be blended, and were they trained from one another?
+      dni inspect A.pth            which network, where in the file, parameters, dtypes
       dni inspect model.onnx       endpoints, alpha, sizes, operators, weights
     """
+    if len(files) > 2:
+        raise click.UsageError(f"{len(files)} files given; expected one or two checkpoints, or one ONNX model")
+    if len(files) == 2:
+        _compare(files, arch, arch_args, as_json)
+    elif _is_checkpoint(files[0]):
+        _describe(files[0], arch, arch_args, as_json)
+    else:
+        _model(files[0], as_json)
+
+
+def _compare(files: tuple[Path, ...], arch: str, arch_args: dict[str, Any], as_json: bool) -> None:
     from . import tables
 
-    if len(files) == 1 and files[0].suffix.lower() not in SUFFIXES:
-        from dni_deploy.model_report import inspect_model
-
-        model = inspect_model(files[0])
-        terminal.say_json(model.to_dict()) if as_json else tables.print_model(model)
-        return
-    if len(files) != 2:
-        kind = "checkpoint" if len(files) == 1 else "files"
-        raise click.UsageError(f"{len(files)} {kind} given; expected two checkpoints or one ONNX model")
     with terminal.status("comparing"):
         report = dni_exporters.inspect_endpoints(*files, arch=arch, arch_args=arch_args)
     terminal.remark(report.notes, [report.lineage.warning] if report.lineage else [])
     terminal.say_json(report.to_dict()) if as_json else tables.print_endpoints(report)
     if report.differences:
         raise click.exceptions.Exit(1)
+
+
+def _describe(file: Path, arch: str, arch_args: dict[str, Any], as_json: bool) -> None:
+    from dni_exporters.inspection import inspect_checkpoint
+
+    from . import tables
+
+    with terminal.status("reading"):
+        report = inspect_checkpoint(file, arch=arch, arch_args=arch_args)
+    terminal.remark(report.notes)
+    terminal.say_json(report.to_dict()) if as_json else tables.print_checkpoint(report)
+
+
+def _model(file: Path, as_json: bool) -> None:
+    from dni_deploy.model_report import inspect_model
+
+    from . import tables
+
+    model = inspect_model(file)
+    terminal.say_json(model.to_dict()) if as_json else tables.print_model(model)
+
+
+def _is_checkpoint(file: Path) -> bool:
+    """By its name; of another one by what it begins with: a zip archive, a pickle, the header of safetensors."""
+    suffix = file.suffix.lower()
+    if suffix in (*SUFFIXES, ".json"):
+        return True
+    if suffix in (".onnx", ".ort") or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        head = opened.read(9)
+    return head.startswith((b"PK", b"\x80")) or is_safetensors(head)

@@ -9,9 +9,11 @@ from dni_runtime import Metadata, format_alpha
 
 if TYPE_CHECKING:
     from dni_exporters import EndpointsReport
+    from dni_exporters.report import CheckpointReport
 
-# Layers to show; the others are in --json.
-_LAYERS = 12
+# What is shown of a long list; the others are in --json.
+_LAYERS = 3
+_MOST = 10
 
 
 def print_endpoints(report: "EndpointsReport") -> None:
@@ -20,7 +22,9 @@ def print_endpoints(report: "EndpointsReport") -> None:
     if report.architecture:
         scale = "" if report.scale is None else f", scale {report.scale:g}"
         facts.append(("network", report.architecture + scale))
-    if report.differences:
+    if len(report.differences) == 1:
+        facts.append(("can be blended", f"no: {report.differences[0]}"))
+    elif report.differences:
         facts.append(("can be blended", f"no, they differ in {len(report.differences)} place(s)"))
     else:
         facts.append(("can be blended", "yes"))
@@ -33,12 +37,37 @@ def print_endpoints(report: "EndpointsReport") -> None:
         (f"output at alpha {output.alpha:g}", f"mean {output.mean:.3f}, deviation {output.deviation:.3f}")
         for output in report.outputs
     ]
-    terminal.say_facts(f"{report.endpoints[0]} and {report.endpoints[1]}", facts)
-    terminal.say(*(f"  {line}" for line in report.differences))
     if lineage is not None and lineage.cosine:
-        least = sorted(lineage.cosine.items(), key=lambda item: item[1])
-        rows = [(name, f"{cosine:.3f}") for name, cosine in least[:_LAYERS]]
-        terminal.say_table("least alike layers", ("layer", "cosine similarity"), rows)
+        least = sorted(lineage.cosine.items(), key=lambda item: item[1])[:_LAYERS]
+        facts.append(("least alike layers", ", ".join(f"{name} {cosine:.3f}" for name, cosine in least)))
+    terminal.say_facts(f"{report.endpoints[0]} and {report.endpoints[1]}", facts)
+    if len(report.differences) > 1:
+        terminal.say(*(f"  {line}" for line in report.differences[:_MOST]))
+        if (more := len(report.differences) - _MOST) > 0:
+            terminal.say(f"  and {more} more: --json lists all")
+
+
+def print_checkpoint(report: "CheckpointReport") -> None:
+    """Print what one checkpoint is."""
+    facts = []
+    if report.architecture:
+        scale = "" if report.scale is None else f", scale {report.scale:g}"
+        facts.append(("network", report.architecture + scale))
+    if report.settings:
+        facts.append(("built with", ", ".join(f"{name}={value}" for name, value in report.settings.items())))
+    if report.channels:
+        facts.append(("channels", "{} in, {} out".format(*report.channels)))
+    facts.append(("tensors", f"{report.tensors} with {report.parameters:,} parameters"))
+    facts.append(("dtypes", ", ".join(f"{dtype} ({count})" for dtype, count in report.dtypes.items())))
+    facts.append(("weights are in", ".".join(report.nesting) or "the top level"))
+    if report.prefix:
+        facts.append(("names begin with", report.prefix))
+    if report.values:
+        facts.append(("values beside", ", ".join(f"{name}={value}" for name, value in report.values.items())))
+    if report.bytes is not None:
+        facts.append(("size", f"{report.bytes / 1e6:.2f} MB"))
+    facts.append(("SHA-256", report.sha256))
+    terminal.say_facts(report.name, facts)
 
 
 def print_model(report: ModelReport) -> None:

@@ -1,4 +1,4 @@
-"""`inspect_endpoints`: what can be told about endpoints before anything is exported."""
+"""`inspect_endpoints` and `inspect_checkpoint`: what can be told before anything is exported."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .extra import heavy_imports, require_extra
-from .report import EndpointsReport
-from .sources import EndpointSource, check_arch, check_sources
+from .report import CheckpointReport, EndpointsReport
+from .sources import EndpointSource, check_arch, check_source, check_sources
 from .torch_types import nn
 
 
@@ -31,3 +31,17 @@ def inspect_endpoints(
         from .checking.compare import compare
 
     return compare(first, second, arch, arch_args)
+
+
+def inspect_checkpoint(
+    source: EndpointSource, *, arch: str | nn.Module = "auto", arch_args: Mapping[str, Any] | None = None
+) -> CheckpointReport:
+    """Tell what one checkpoint is. Raises as `inspect_endpoints` does."""
+    check_source(source)
+    if arch != "auto":
+        check_arch(arch, arch_args)
+    require_extra()
+    with heavy_imports():
+        from .checking.single import describe
+
+    return describe(source, arch, arch_args)

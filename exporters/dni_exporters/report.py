@@ -151,5 +151,37 @@ class EndpointsReport:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckpointReport:
+    """What one checkpoint is.
+
+    bytes:        of the file, or of all parts; None for a state dict given in Python.
+    architecture: empty where the network is unknown; `settings` are what spandrel built it with.
+    channels:     of its input and output; None where the network cannot be run.
+    parameters:   number of learnt elements; of an unknown network, of all floating-point tensors.
+    dtypes:       number of tensors of each.
+    nesting, prefix, values: where the weights are in the file, what stands before each name, and beside them.
+    """
+
+    name: str
+    bytes: int | None
+    sha256: str
+    architecture: str
+    settings: Mapping[str, str]
+    scale: float | None
+    channels: tuple[int, int] | None
+    tensors: int
+    parameters: int
+    dtypes: Mapping[str, int]
+    nesting: tuple[str, ...]
+    prefix: str
+    values: Mapping[str, str | int | float | bool]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:g}"

@@ -29,8 +29,13 @@ def check_sources(sources: Sequence[EndpointSource]) -> None:
     """Raise EndpointError for too few endpoints, CheckpointError for a file that by its first bytes can be none."""
     check_count(len(sources))
     for source in sources:
-        if not isinstance(source, Mapping):
-            parts_of(Path(source))
+        check_source(source)
+
+
+def check_source(source: EndpointSource) -> None:
+    """Raise CheckpointError for a file that by its first bytes can be no checkpoint."""
+    if not isinstance(source, Mapping):
+        parts_of(Path(source))
 
 
 def check_count(count: int) -> None:

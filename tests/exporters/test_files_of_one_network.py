@@ -94,7 +94,9 @@ def test_old_and_new_names_of_one_architecture(tmp_path: Path, first: str):
     b = near(a)
     paths = save(tmp_path, *((a, renamed(b)) if first == "old" else (renamed(a), b)))
     assert_ends_are_the_files(tmp_path, paths)
-    write_blend(paths, tmp_path / "c.pth", 0.3)
+    notes = write_blend(paths, tmp_path / "c.pth", 0.3).notes
+    renaming = ("written under the names of spandrel's ESRGAN: the endpoints' differ",)
+    assert notes == (renaming if first == "new" else ())
     theta = as_spandrel_reads(tmp_path / "c.pth").state_dict()
     torch.testing.assert_close(dict(theta), blended(a, b, 0.3), rtol=1e-6, atol=1e-7)
     found = inspect_endpoints(*paths)
@@ -234,3 +236,9 @@ def test_two_kinds_of_one_architecture_are_told_by_their_settings(tmp_path: Path
     lines = inspect_endpoints(*save(tmp_path, esrgan(2), esrgan(3))).differences
     assert lines[0] == "a.pth and b.pth are two kinds of ESRGAN x2: num_blocks 2 and 3"
     assert "model.1.sub.2.RDB1.conv1.0.weight: missing in a.pth" in lines
+
+
+def test_one_network_that_nobody_knows_is_told_from_one_that_is_known(tmp_path: Path):
+    lines = inspect_endpoints(*save(tmp_path, compact(4), {"w": torch.ones(3)})).differences
+    assert lines[0] == "a.pth is RealESRGAN Compact x4, b.pth is none that spandrel knows"
+    assert "w: missing in a.pth" in lines

@@ -1,15 +1,18 @@
 """`inspect_endpoints`, and `dni inspect A B` around it."""
 
+import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from commands import dni
 from networks import pair
+from published import real_cugan
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from dni_deploy.demo import STRONG, WEAK
+from dni_deploy.demo import EXPORTED, STRONG, WEAK
 from dni_exporters import inspect_endpoints
 from dni_runtime import ArchitectureError, CheckpointError
 
@@ -160,3 +163,49 @@ def test_an_unreadable_checkpoint(tmp_path: Path):
     (tmp_path / "b.pth").write_bytes(b"<html>")
     with pytest.raises(CheckpointError, match="is a web page"):
         inspect_endpoints(WEAK, tmp_path / "b.pth")
+
+
+def test_what_one_checkpoint_is(tmp_path: Path):
+    weights = {f"module.{name}": tensor.half() for name, tensor in load_file(WEAK).items()}
+    torch.save({"params_ema": weights, "iter": 5000}, tmp_path / "a.pth")
+    result = dni("inspect", tmp_path / "a.pth").assert_ok()
+    assert result.err == ""
+    found = facts(result.out)
+    assert found["network"] == "RealESRGAN Compact, scale 1"
+    assert "num_feat=32" in found["built with"]
+    assert (found["channels"], found["tensors"]) == ("3 in, 3 out", "29 with 76,035 parameters")
+    assert (found["weights are in"], found["names begin with"]) == ("params_ema", "module.")
+    assert found["dtypes"] == "float16 (29)"
+    assert found["SHA-256"] == hashlib.sha256((tmp_path / "a.pth").read_bytes()).hexdigest()
+    report = dni("inspect", tmp_path / "a.pth", "--json").assert_ok().json
+    assert report["bytes"] == (tmp_path / "a.pth").stat().st_size
+    assert (report["scale"], report["parameters"], report["nesting"]) == (1.0, 76_035, ["params_ema"])
+
+
+def test_a_switch_beside_one_checkpoint(tmp_path: Path):
+    torch.save({**real_cugan(), "pro": 1}, tmp_path / "a.pth")
+    found = facts(dni("inspect", tmp_path / "a.pth").assert_ok().out)
+    assert (found["network"], found["values beside"]) == ("RealCUGAN, scale 2", "pro=1")
+    assert found["built with"].endswith("pro=True")
+    assert found["weights are in"] == "the top level"
+    assert "names begin with" not in found
+
+
+def test_one_checkpoint_of_an_unknown_network(unknown: tuple[Path, Path, str]):
+    path, _, arch = unknown
+    result = dni("inspect", path).assert_ok()
+    assert result.err.startswith("note: no known network fits a.pth (4 tensors, ")
+    assert result.err.endswith("that builds it: --arch path/to/network.py:Network --arch-arg features=64\n")
+    assert "network" not in facts(result.out)
+    found = facts(dni("inspect", path, "--arch", arch, "--arch-arg", "features=6").assert_ok().out)
+    assert (found["network"], found["tensors"]) == ("Net, scale 1", "4 with 333 parameters")
+    dni("inspect", path, "--arch", arch, "--arch-arg", "features=7").assert_error("do not fit the network Net")
+
+
+def test_a_checkpoint_of_another_suffix_is_told_from_a_model(tmp_path: Path):
+    torch.save(load_file(WEAK), tmp_path / "a.bin")
+    shutil.copy(WEAK, tmp_path / "a.weights")
+    for name in ("a.bin", "a.weights"):
+        assert facts(dni("inspect", tmp_path / name).out)["network"] == "RealESRGAN Compact, scale 1"
+    shutil.copy(EXPORTED, tmp_path / "model.bin")
+    assert "operators" in facts(dni("inspect", tmp_path / "model.bin").assert_ok().out)

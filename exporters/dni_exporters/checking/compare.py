@@ -33,7 +33,7 @@ def compare(
     except ArchitectureError as error:
         if arch != "auto":
             raise
-        notes.append(str(error))
+        notes.append(" ".join(map(str.strip, str(error).splitlines())))
         if not (lines := differences(checkpoints)):
             related = lineage(a.tensors, b.tensors)
             notes += promotions(checkpoints)
@@ -47,7 +47,7 @@ def compare(
                 scale = contract.scale
                 outputs = _run(aligned.architecture.network, aligned.states, probe_images(contract)[0])
             except ArchitectureError as error:
-                notes.append(str(error))
+                notes.append(" ".join(map(str.strip, str(error).splitlines())))
     return EndpointsReport(
         endpoints=(a.name, b.name),
         tensors=len(a.tensors),

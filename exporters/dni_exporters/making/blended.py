@@ -54,6 +54,10 @@ def blended(
         related = lineage(aligned.states[0], aligned.states[-1], aligned.learnt)
         if differences(checkpoints):
             states = _as_stored(aligned.states, checkpoints)
+            if states[0].keys() - checkpoints[0].tensors.keys():
+                notes.append(
+                    f"written under the names of spandrel's {aligned.architecture.name}: the endpoints' differ"
+                )
         own = aligned.states[0]
         switches = {name: own[name] for name in checkpoints[0].values if name in own and name not in states[0]}
     notes += promotions(checkpoints)

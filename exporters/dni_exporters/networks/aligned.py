@@ -17,6 +17,7 @@ from dni_runtime import ArchitectureError
 
 from .architecture import Architecture, build, from_code, load
 from .built import built_differently
+from .known import UnknownNetworkError
 from .tables import fitted, shared_tables
 
 
@@ -81,9 +82,11 @@ def _as_known(
     for checkpoint in checkpoints[1:]:
         try:
             other = build(arch, checkpoint)
-        except ArchitectureError:
+        except ArchitectureError as error:
             if not (found := differences([first, checkpoint])):
                 raise
+            if isinstance(error, UnknownNetworkError):
+                found.insert(0, f"{first.name} is {architecture.title}, {checkpoint.name} is none that spandrel knows")
             lines += found
             continue
         its = other.network.state_dict()

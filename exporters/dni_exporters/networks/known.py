@@ -16,6 +16,10 @@ from .within_bounds import check_scale, within_bounds
 _MOST_VALUES = 8
 
 
+class UnknownNetworkError(ArchitectureError):
+    """Of names that belong to no network that spandrel knows."""
+
+
 def describe(arch: str, checkpoint: Checkpoint) -> Any:
     """spandrel's description of the network in `checkpoint`: the network with its weights, and what it takes.
 
@@ -33,7 +37,7 @@ def describe(arch: str, checkpoint: Checkpoint) -> Any:
     try:
         descriptor = _first_that_fits(make, arch, checkpoint)
     except UnsupportedModelError:
-        raise ArchitectureError(
+        raise UnknownNetworkError(
             f"no known network fits {checkpoint.name} ({len(checkpoint.tensors)} tensors, first "
             f"{', '.join(list(checkpoint.tensors)[:3])}); say which it is, with the function or class that builds it:",
             "  --arch path/to/network.py:Network --arch-arg features=64",
