@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dni_runtime import ExportError, OutputError
 
-from .sources import is_utf8
+from .opening import is_utf8
 
 
 def model_paths(output: Path, alphas: Sequence[tuple[float, ...]]) -> list[Path]:

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from dni_runtime import ArchitectureError, EndpointError, ExportError
 
-from .checkpoints.opening import SUFFIXES as SUFFIXES
-from .checkpoints.opening import is_safetensors, open_checkpoint, parts_of
+from .opening import SUFFIXES as SUFFIXES
+from .opening import is_safetensors, is_utf8, open_checkpoint, parts_of
 from .torch_types import Tensor, nn
 
 StateDict: TypeAlias = Mapping[str, Tensor]
@@ -66,11 +66,6 @@ def check_linkable(sources: Sequence[EndpointSource], folder: Path) -> None:
                 raise ExportError(
                     f"--weights link: {part} has a name that is not UTF-8, by which ONNX cannot call it; rename it"
                 )
-
-
-def is_utf8(path: Path) -> bool:
-    """Whether all of `path` is text: names of files may be any bytes."""
-    return str(path) == str(path).encode(errors="replace").decode()
 
 
 def _holds_safetensors(path: Path) -> bool:

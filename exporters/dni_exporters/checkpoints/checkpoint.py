@@ -80,7 +80,7 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
             _read(source, name, places[place], place)
             for source, name, places, place in zip(opened, names, found, chosen, strict=True)
         ]
-    check_finite(checkpoints)
+    check_finite(names, [checkpoint.tensors for checkpoint in checkpoints])
     return checkpoints, notes
 
 

@@ -15,10 +15,9 @@ from typing import Any, Self
 import safetensors.torch
 from torch import Tensor
 
-from dni_exporters.sources import is_utf8
+from dni_exporters.opening import SUFFIXES, is_safetensors, is_utf8, open_checkpoint
 from dni_runtime import CheckpointError
 
-from .opening import SUFFIXES, is_safetensors, open_checkpoint
 from .stored import AnyTensor, StoredTensor, check_size, check_tensors
 from .torch_file import TorchFile, open_torch_file, too_long
 from .torch_pickle import STRUCTURE_LIMIT_BYTES

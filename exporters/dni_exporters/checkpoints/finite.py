@@ -1,35 +1,30 @@
 """Numbers that are none: a training that broke down leaves NaN or infinity in its checkpoint."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from dni_exporters.sources import StateDict
 from dni_runtime import CheckpointError
 
-if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
 
-
-def check_finite(checkpoints: Sequence[Checkpoint]) -> None:
-    """Raise CheckpointError, which names the first such tensor, unless every number of every endpoint is one.
+def check_finite(owners: Sequence[str], states: Sequence[StateDict]) -> None:
+    """Raise CheckpointError, which names the first such tensor and its owner, unless all numbers of `states` are some.
 
     An attention's mask may hold zero and minus infinity, where it is the same in all endpoints.
     """
-    for checkpoint in checkpoints:
-        for name, tensor in checkpoint.tensors.items():
+    for owner, state in zip(owners, states, strict=True):
+        for name, tensor in state.items():
             if _is_finite(tensor):
                 continue
-            others = [other.tensors[name] for other in checkpoints if name in other.tensors]
+            others = [other[name] for other in states if name in other]
             if _is_mask(tensor) and all(tensor.equal(other) for other in others):
                 continue
             nan, infinite = int(tensor.isnan().sum()), int(tensor.isinf().sum())
             counts = " and ".join([f"{nan} NaN"] * bool(nan) + [f"{infinite} infinite"] * bool(infinite))
             raise CheckpointError(
-                f"{checkpoint.name}: {name} holds {counts} of {tensor.numel()} numbers, as after a training that broke "
+                f"{owner}: {name} holds {counts} of {tensor.numel()} numbers, as after a training that broke "
                 "down; take an earlier checkpoint, or download it again"
             )
 

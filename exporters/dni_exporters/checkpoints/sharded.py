@@ -9,10 +9,10 @@ from typing import Any, Self, TypeAlias
 
 from torch import Tensor
 
+from dni_exporters.opening import parts_of, weight_map
 from dni_runtime import CheckpointError
 
 from .checkpoint_file import CheckpointFile
-from .opening import parts_of, weight_map
 from .stored import AnyTensor
 
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.holders import prefixes
-from dni_exporters.checkpoints.opening import parts_of
+from dni_exporters.opening import parts_of
 from dni_runtime import ExportError
 
 from .blend import Stored

@@ -35,6 +35,11 @@ def is_safetensors(head: bytes) -> bool:
     return head[6:9] == b"\0\0{"
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether all of `path` is text: names of files may be any bytes."""
+    return str(path) == str(path).encode(errors="replace").decode()
+
+
 def parts_of(path: Path) -> list[Path]:
     """The files that hold the tensors of the checkpoint `path`: itself, or those that it is the index of.
 
