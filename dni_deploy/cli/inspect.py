@@ -7,7 +7,7 @@ import click
 
 import dni_exporters
 from dni_deploy import terminal
-from dni_exporters.checkpoints.opening import SUFFIXES, is_safetensors
+from dni_exporters.opening import SUFFIXES, is_safetensors
 
 from . import options
 from .errors import Command

@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
-from dni_exporters.checkpoints.opening import parts_of
 from dni_exporters.networks.architecture import Architecture, build
 from dni_exporters.networks.probe import probe
+from dni_exporters.opening import parts_of
 from dni_exporters.report import CheckpointReport
 from dni_exporters.sources import EndpointSource
 from dni_runtime import ArchitectureError
