@@ -7,6 +7,7 @@ import click
 
 import dni_exporters
 from dni_deploy import terminal
+from dni_deploy.photographs.verdict_sheet import VerdictSheet
 from dni_exporters.opening import SUFFIXES, is_safetensors
 
 from . import options
@@ -17,33 +18,61 @@ from .errors import Command
 @click.argument("files", nargs=-1, required=True, type=options.PATH, metavar="A [B] | MODEL.onnx")
 @options.arch
 @options.arch_args
+@click.option("--photos", type=options.PATH, metavar="DIR", help="Photographs to try blends on; else built-in ones.")
+@click.option("--sheet", type=options.PATH, metavar="FILE.png", help="Write what the blends made of them side by side.")
+@options.force
 @options.as_json
-def inspect(files: tuple[Path, ...], arch: str, arch_args: dict[str, Any], as_json: bool) -> None:
+def inspect(
+    files: tuple[Path, ...],
+    arch: str,
+    arch_args: dict[str, Any],
+    photos: Path | None,
+    sheet: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Compare two checkpoints, or tell what one or a model holds.
 
     \b
     Examples:
-      dni inspect A.pth B.pth      can they be blended, and were they trained from one another?
+      dni inspect A.pth B.pth      can they be blended, and does it work?
+        --photos DIR --sheet S.png     tried on your own photographs, and shown
       dni inspect A.pth            which network, where in the file, parameters, dtypes
       dni inspect model.onnx       endpoints, alpha, sizes, operators, weights
     """
     if len(files) > 2:
         raise click.UsageError(f"{len(files)} files given; expected one or two checkpoints, or one ONNX model")
+    if len(files) != 2 and (photos or sheet):
+        raise click.UsageError("--photos and --sheet are for two checkpoints: blends of them are tried on photographs")
     if len(files) == 2:
-        _compare(files, arch, arch_args, as_json)
+        _compare(files, arch, arch_args, as_json, photos, VerdictSheet(sheet, force=force) if sheet else None)
     elif _is_checkpoint(files[0]):
         _describe(files[0], arch, arch_args, as_json)
     else:
         _model(files[0], as_json)
 
 
-def _compare(files: tuple[Path, ...], arch: str, arch_args: dict[str, Any], as_json: bool) -> None:
+def _compare(
+    files: tuple[Path, ...],
+    arch: str,
+    arch_args: dict[str, Any],
+    as_json: bool,
+    photos: Path | None,
+    sheet: VerdictSheet | None,
+) -> None:
     from . import tables
 
-    with terminal.status("comparing"):
-        report = dni_exporters.inspect_endpoints(*files, arch=arch, arch_args=arch_args)
+    with terminal.status("comparing") as step:
+        report = dni_exporters.inspect_endpoints(
+            *files, arch=arch, arch_args=arch_args, photos=photos, progress=step, seen=sheet.add if sheet else None
+        )
     terminal.remark(report.notes, [report.lineage.warning] if report.lineage else [])
     terminal.say_json(report.to_dict()) if as_json else tables.print_endpoints(report)
+    if report.verdict is not None:
+        if not as_json:
+            tables.print_verdict(report.verdict)
+        if sheet is not None:
+            sheet.write(report.verdict)
     if report.differences:
         raise click.exceptions.Exit(1)
 

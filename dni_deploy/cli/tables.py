@@ -8,7 +8,7 @@ from dni_deploy.model_report import ModelReport
 from dni_runtime import Metadata, format_alpha
 
 if TYPE_CHECKING:
-    from dni_exporters import EndpointsReport
+    from dni_exporters import EndpointsReport, Verdict
     from dni_exporters.report import CheckpointReport
 
 # What is shown of a long list; the others are in --json.
@@ -45,6 +45,26 @@ def print_endpoints(report: "EndpointsReport") -> None:
         terminal.say(*(f"  {line}" for line in report.differences[:_MOST]))
         if (more := len(report.differences) - _MOST) > 0:
             terminal.say(f"  and {more} more: --json lists all")
+
+
+def print_verdict(verdict: "Verdict") -> None:
+    """Print what the blend does to photographs: the worst for each alpha, and the sentence."""
+    rows = [
+        (
+            format_alpha(each.alpha),
+            f"{each.colour_shift:.1f}",
+            f"{each.contrast:.2f}",
+            f"{each.detail:.2f}",
+            f"{each.to_mix_db:.1f} dB",
+            each.photograph,
+        )
+        for each in verdict.figures
+    ]
+    if rows:
+        columns = ("alpha", "colour shift (dE2000)", "contrast", "detail", "to the ends' mix", "largest shift on")
+        terminal.say_table("the blend beside its ends, on photographs", columns, rows, numbers=range(1, 5))
+        terminal.say(f"the ends are {verdict.ends_apart_db:.1f} dB apart; tried on {', '.join(verdict.photographs)}")
+    terminal.say(f"verdict: {verdict.text}")
 
 
 def print_checkpoint(report: "CheckpointReport") -> None:
@@ -132,3 +152,5 @@ def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
     sizes = f"multiples of {metadata.size_multiple}, at least {metadata.size_minimum}; reach {reach}"
     yield "image sizes", sizes
     yield "made by", metadata.tool
+    if metadata.verdict is not None:
+        yield "verdict", metadata.verdict

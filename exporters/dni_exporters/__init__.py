@@ -12,6 +12,7 @@ from .export import export
 from .inspection import inspect_endpoints
 from .interpolate import blend, write_blend
 from .report import BlendReport, EndpointsReport, ExportedFile, ExportReport, Parity
+from .verdict.verdict import Verdict
 
 if typing.TYPE_CHECKING:
     from .checkpoints.checkpoint import Checkpoint, read_endpoints
@@ -25,6 +26,7 @@ __all__ = [
     "ExportedFile",
     "Lineage",
     "Parity",
+    "Verdict",
     "blend",
     "blend_tensors",
     "check_endpoints",

@@ -133,6 +133,7 @@ class EndpointsReport:
     lineage:     None where they cannot be blended.
     outputs:     at alpha 1, 0.5 and 0, for a small picture with slopes, edges and noise. A middle whose
                  deviation is far below both ends' is grey: the networks do not interpolate.
+    verdict:     whether blends work, from what they do to photographs; None where the endpoints cannot be blended.
     notes:       for the user.
     """
 
@@ -145,6 +146,7 @@ class EndpointsReport:
     lineage: Lineage | None
     outputs: tuple[Statistics, ...]
     notes: tuple[str, ...]
+    verdict: Verdict | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

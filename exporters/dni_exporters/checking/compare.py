@@ -13,13 +13,19 @@ from dni_exporters.networks.aligned import align
 from dni_exporters.networks.probe import probe, quiet_inference
 from dni_exporters.report import EndpointsReport, Statistics
 from dni_exporters.sources import EndpointSource, StateDict
+from dni_exporters.verdict.judge import Trials
+from dni_exporters.verdict.verdict import Verdict, unjudged
 from dni_runtime import ArchitectureError
 
 from .reference import probe_images
 
 
 def compare(
-    first: EndpointSource, second: EndpointSource, arch: str | nn.Module, arch_args: Mapping[str, Any] | None
+    first: EndpointSource,
+    second: EndpointSource,
+    arch: str | nn.Module,
+    arch_args: Mapping[str, Any] | None,
+    trials: Trials,
 ) -> EndpointsReport:
     """See `inspect_endpoints`."""
     checkpoints, notes = read_endpoints([first, second])
@@ -28,6 +34,7 @@ def compare(
     lines: Sequence[str]
     related: Lineage | None = None
     outputs: tuple[Statistics, ...] = ()
+    verdict: Verdict | None = None
     try:
         aligned = align(arch, checkpoints, arch_args)
     except ArchitectureError as error:
@@ -36,6 +43,7 @@ def compare(
         notes.append(" ".join(map(str.strip, str(error).splitlines())))
         if not (lines := differences(checkpoints)):
             related = lineage(a.tensors, b.tensors)
+            verdict = unjudged("the network is not known")
             notes += promotions(checkpoints)
     else:
         name, lines = aligned.architecture.name, aligned.differences
@@ -46,8 +54,10 @@ def compare(
                 contract = probe(aligned.architecture)
                 scale = contract.scale
                 outputs = _run(aligned.architecture.network, aligned.states, probe_images(contract)[0])
+                verdict = trials.judge(aligned.architecture.network, aligned.states, contract)
             except ArchitectureError as error:
                 notes.append(" ".join(map(str.strip, str(error).splitlines())))
+                verdict = unjudged("the network cannot be run")
     return EndpointsReport(
         endpoints=(a.name, b.name),
         tensors=len(a.tensors),
@@ -58,6 +68,7 @@ def compare(
         lineage=related,
         outputs=outputs,
         notes=tuple(notes),
+        verdict=verdict,
     )
 
 

@@ -11,7 +11,7 @@ from dni_exporters.job import ExportJob
 from dni_exporters.networks.probe import ImageContract
 from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import Endpoint, ExportError, Metadata
-from dni_runtime.metadata import KEY
+from dni_runtime.metadata import KEY, LIMIT_VERDICT
 
 # Since then DequantizeLinear takes a scale for each channel (onnx/docs/Changelog.md).
 _INT8_OPSET = 13
@@ -53,7 +53,7 @@ def describe(
         dtype=job.dtype,
         opset=opset,
         tool=f"dni-deploy {_tool_version()}",
-        verdict=verdict.text if verdict else None,
+        verdict=verdict.text[:LIMIT_VERDICT] if verdict else None,
     )
 
 

@@ -20,7 +20,7 @@ from dni_exporters.networks.skeleton import trace
 from dni_exporters.networks.unfuse import unfuse
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
-from dni_exporters.verdict.judge import judge
+from dni_exporters.verdict.judge import Trials
 from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import ExportError
 from dni_runtime.files.unfinished import staging
@@ -93,7 +93,7 @@ def _judge(
     network: nn.Module, states: Sequence[StateDict], contract: ImageContract, job: ExportJob, clock: Clock
 ) -> Verdict:
     with clock("judge the blend"):
-        return judge(network, states, contract, static=job.static, progress=job.progress)
+        return Trials(progress=job.progress).judge(network, states, contract, static=job.static)
 
 
 def _attach(model: ir.Model, states: Sequence[StateDict], job: ExportJob) -> Stored:

@@ -1,22 +1,20 @@
 """Run the endpoints and what lies between them on photographs, and see."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
 from dni_exporters.clock import Progress
-from dni_exporters.graphs.blend import blend_tensors
-from dni_exporters.networks.network_code import message
-from dni_exporters.networks.probe import ImageContract, quiet_inference
+from dni_exporters.networks.probe import ImageContract
 from dni_exporters.sources import StateDict
 
-from . import measures, words
+from . import words
 from .colour import Array
 from .photographs import MOST, Photograph, built_in, network_input
-from .verdict import Figures, Verdict, worst
+from .trial import NoPictureError, Trial
+from .verdict import Seen, Verdict, unjudged, worst
 
 # Sides of the photographs in pixels, the largest that is not too much work: in all, multiplications of a weight and a
 # pixel, of which a core does some 2e10 in a second.
@@ -25,12 +23,6 @@ _MOST_WORK = 4e11
 # What is larger than this on a side shows nothing more.
 _LARGEST_OUTPUT_PX = 512
 _FEWEST = 2
-# Of an end's values, that may lie further outside 0..1 than this before it is taken for something else than a picture.
-_OUTSIDE = 0.25
-_OUTSIDE_SHARE = 0.1
-
-Seen: TypeAlias = Callable[[str, Sequence[tuple[tuple[float, ...], Array]]], None]
-"""Called with a photograph's name, and alpha and picture of the ends and what lies between: float32 (H, W, C), 0..1."""
 
 
 def points_between(endpoint_count: int) -> list[tuple[float, ...]]:
@@ -41,124 +33,54 @@ def points_between(endpoint_count: int) -> list[tuple[float, ...]]:
     return [*(tuple(0.5 * (i == k) for i in range(count)) for k in range(count)), (1 / endpoint_count,) * count]
 
 
-def judge(
-    network: nn.Module,
-    endpoints: Sequence[StateDict],
-    contract: ImageContract,
-    photographs: Sequence[Photograph] | None = None,
-    alphas: Sequence[tuple[float, ...]] | None = None,
-    *,
-    static: bool = False,
-    progress: Progress | None = None,
-    seen: Seen | None = None,
-) -> Verdict:
-    """Tell whether blends of `endpoints`, weights of `network`, make pictures as the endpoints themselves do.
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """On what a blend is tried, and who is told.
 
     photographs: the built-in ones where there are None.
-    alphas:      points_between() where there are None.
-    static:      whether the network takes images of the contract's shape alone.
-
-    The first endpoint's weights are in the network afterwards.
+    progress:    called with the name of each trial as it begins.
+    seen:        called with what each photograph became.
     """
-    channels = (contract.input_shape[1], contract.out_channels)
-    if not set(channels) <= {1, 3}:
-        return _unjudged(f"the network takes {channels[0]} and gives {channels[1]} channels, photographs have 3 or 1")
-    on = f"on {{}} {'built-in photographs' if photographs is None else 'photographs given'}"
-    count = len(endpoints)
-    ends = [tuple(float(i == k) for i in range(count - 1)) for k in range(count)]
-    between = points_between(count) if alphas is None else list(alphas)
-    inputs = _inputs(network, photographs or built_in(), contract, static, len(ends) + len(between))
-    trial = _Trial(network, endpoints, ends, between)
-    try:
-        for number, (name, image) in enumerate(inputs, 1):
-            if progress is not None:
-                progress(f"judge the blend: {name} ({number} of {len(inputs)})")
-            pictures = trial.look(name, image)
-            if seen is not None:
-                seen(name, list(zip([*ends, *between], pictures, strict=True)))
-    except _NoPictureError as reason:
-        return _unjudged(str(reason))
-    finally:
-        network.load_state_dict(endpoints[0])
-    if flat := trial.flat_end():
-        return _unjudged(flat)
-    figures = worst(trial.found)
-    text, blends = words.sentence(figures, on.format(len(inputs)))
-    return Verdict(text, blends, figures, tuple(trial.found), min(trial.apart_db), tuple(name for name, _ in inputs))
 
+    photographs: Sequence[Photograph] | None = None
+    progress: Progress | None = None
+    seen: Seen | None = None
 
-class _NoPictureError(Exception):
-    """The network gives none; the message says why."""
+    def judge(
+        self, network: nn.Module, endpoints: Sequence[StateDict], contract: ImageContract, *, static: bool = False
+    ) -> Verdict:
+        """Tell whether blends of `endpoints`, weights of `network`, make pictures as the endpoints themselves do.
 
-
-class _Trial:
-    """The figures of one photograph after the other."""
-
-    def __init__(
-        self,
-        network: nn.Module,
-        endpoints: Sequence[StateDict],
-        ends: Sequence[tuple[float, ...]],
-        between: Sequence[tuple[float, ...]],
-    ) -> None:
-        self._network, self._endpoints, self._ends, self._between = network, endpoints, ends, between
-        self._flat = [True] * len(ends)
-        self._any_contrast = False
-        self.found: list[Figures] = []
-        self.apart_db: list[float] = []
-
-    def look(self, name: str, image: Array) -> list[Array]:
-        """Note the figures of `image` (N, C, H, W); the pictures (H, W, C) of the ends and of what lies between."""
-        ends = [self._end(letter, alpha, image) for letter, alpha in zip(_letters(), self._ends, strict=False)]
-        contrasts, details = [measures.contrast(end) for end in ends], [measures.detail(end) for end in ends]
-        self._any_contrast |= float(image.std()) > measures.FLAT
-        self._flat = [flat and value < measures.FLAT for flat, value in zip(self._flat, contrasts, strict=True)]
-        self.apart_db += [measures.psnr_db(end, ends[-1]) for end in ends[:-1]]
-        pictures = []
-        for alpha in self._between:
-            raw = self._run(alpha, image)
-            picture = _shown(raw)
-            wanted = measures.mix(ends, (*alpha, 1 - sum(alpha)))
-            self.found.append(
-                Figures(
-                    alpha=alpha,
-                    photograph=name,
-                    colour_shift=measures.colour_shift(picture, wanted),
-                    contrast=measures.beside(measures.contrast(picture), contrasts),
-                    detail=measures.beside(measures.detail(picture), details),
-                    to_mix_db=measures.psnr_db(picture, wanted),
-                    finite=bool(np.isfinite(raw).all()),
-                )
+        static: whether the network takes images of the contract's shape alone. The first endpoint's weights are in the
+        network afterwards.
+        """
+        channels = (contract.input_shape[1], contract.out_channels)
+        if not set(channels) <= {1, 3}:
+            return unjudged(
+                f"the network takes {channels[0]} and gives {channels[1]} channels, photographs have 3 or 1"
             )
-            pictures.append(picture)
-        return [*ends, *pictures]
-
-    def flat_end(self) -> str:
-        """Says so where an endpoint makes one flat colour of every photograph; else empty."""
-        if not self._any_contrast:
-            return "the photographs are of one flat colour each"
-        flat = [letter for letter, is_flat in zip(_letters(), self._flat, strict=False) if is_flat]
-        return f"endpoint {flat[0]} alone makes one flat colour of every photograph" if flat else ""
-
-    def _end(self, letter: str, alpha: tuple[float, ...], image: Array) -> Array:
-        raw = self._run(alpha, image)
-        if not np.isfinite(raw).all():
-            raise _NoPictureError(f"endpoint {letter} alone gives values that are no numbers (NaN or infinity)")
-        if float(((raw < -_OUTSIDE) | (raw > 1 + _OUTSIDE)).mean()) > _OUTSIDE_SHARE:
-            raise _NoPictureError(
-                f"endpoint {letter} alone gives values in {raw.min():.3g}..{raw.max():.3g}, pictures are in 0..1"
-            )
-        return _shown(raw)
-
-    def _run(self, alpha: tuple[float, ...], image: Array) -> Array:
-        """The network's output (H, W, C), as it comes."""
-        self._network.load_state_dict(blend_tensors(self._endpoints, alpha))
+        between = points_between(len(endpoints))
+        trial = Trial(network, endpoints, between)
+        photographs = built_in() if self.photographs is None else self.photographs
+        inputs = _inputs(network, photographs, contract, static, len(endpoints) + len(between))
         try:
-            with quiet_inference():
-                output: Array = self._network(torch.from_numpy(image))[0].float().numpy()
-        except Exception as error:  # a network's code may refuse what it likes
-            raise _NoPictureError(f"the network fails on an image of {image.shape}: {message(error)}") from None
-        return output.transpose(1, 2, 0)
+            for number, (name, image) in enumerate(inputs, 1):
+                if self.progress is not None:
+                    self.progress(f"judge the blend: {name} ({number} of {len(inputs)})")
+                pictures = trial.look(name, image)
+                if self.seen is not None:
+                    self.seen(name, pictures)
+            trial.require_pictures()
+        except NoPictureError as reason:
+            return unjudged(str(reason))
+        finally:
+            network.load_state_dict(endpoints[0])
+        figures = worst(trial.found)
+        on = f"on {len(inputs)} {'built-in photographs' if self.photographs is None else 'photographs given'}"
+        text, blends = words.sentence(figures, on)
+        return Verdict(
+            text, blends, figures, tuple(trial.found), min(trial.apart_db), tuple(name for name, _ in inputs)
+        )
 
 
 def _inputs(
@@ -189,16 +111,3 @@ def _inputs(
 
 def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
-
-
-def _shown(raw: Array) -> Array:
-    """As a screen shows it."""
-    return np.nan_to_num(raw, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
-
-
-def _letters() -> Iterator[str]:
-    return iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
-def _unjudged(reason: str) -> Verdict:
-    return Verdict(f"not judged: {reason}", None)

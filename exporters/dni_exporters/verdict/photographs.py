@@ -1,6 +1,5 @@
 """What the networks are tried on: the photographs that come with this package, or the user's own."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -76,7 +75,3 @@ def network_input(pixels: NDArray[np.float32], channels: int) -> NDArray[Any]:
     if channels == 1:  # as Pillow makes "L" of "RGB"
         pixels = pixels @ np.array([[0.299], [0.587], [0.114]], np.float32)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
-
-
-def names(photographs: Sequence[Photograph]) -> tuple[str, ...]:
-    return tuple(photograph.name for photograph in photographs)

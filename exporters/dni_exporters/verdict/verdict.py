@@ -1,7 +1,14 @@
 """What is told about a pair: plain data, for people and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Seen: TypeAlias = Callable[[str, Sequence[tuple[tuple[float, ...], NDArray[np.float32]]]], None]
+"""Called with a photograph's name, and alpha and picture of the ends and what lies between: float32 (H, W, C), 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,11 @@ class Verdict:
     def warning(self) -> str:
         """The sentence for a user whose pair does not blend, else empty."""
         return f"the pair {self.text}" if self.blends is False else ""
+
+
+def unjudged(reason: str) -> Verdict:
+    """Where nothing can be told, and why."""
+    return Verdict(f"not judged: {reason}", None)
 
 
 def worst(each: Sequence[Figures]) -> tuple[Figures, ...]:
