@@ -114,7 +114,7 @@ def _choose(found: Sequence[Mapping[Place, Described]], names: Sequence[str]) ->
         return chosen, []
     taken = [f"{place} of {name}" for place, name in zip(chosen, names, strict=True)]
     if len(set(chosen)) == 1:
-        taken = [f"{chosen[0]} of every endpoint"]
+        taken = [f"{chosen[0]} of every endpoint" if len(chosen) > 1 else str(chosen[0])]
     return chosen, ["weights taken from " + ", ".join(taken)]
 
 

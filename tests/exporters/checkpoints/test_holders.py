@@ -53,7 +53,7 @@ def test_a_moving_average_is_preferred_however_it_is_called(average: str, raw: s
     for source in ({average: A, raw: RAW}, {raw: RAW, average: A}):
         checkpoints, notes = read_endpoints([source])
         assert_holds(checkpoints[0])
-        assert notes == [f"weights taken from {average} of every endpoint"]
+        assert notes == [f"weights taken from {average}"]
 
 
 def test_two_spellings_of_one_key_are_the_same_choice():
@@ -129,7 +129,7 @@ def trained(**networks: Weights) -> Weights:
 def test_one_network_is_taken_out_of_a_training_programs_state_dict():
     checkpoints, notes = read_endpoints([{"state_dict": trained(generator=RAW, generator_ema=A)}])
     assert_holds(checkpoints[0])
-    assert notes == ["weights taken from state_dict.generator_ema of every endpoint"]
+    assert notes == ["weights taken from state_dict.generator_ema"]
     assert_holds(read(trained(net_g=A)))
     assert_holds(candidates(read(trained(model=A)))[1])
     assert_holds(read({f"module.{name}": tensor for name, tensor in trained(netG=under("module.")).items()}))
