@@ -10,6 +10,7 @@ from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
 from dni_exporters.checkpoints.endpoints import Lineage, differences, is_leftover, lineage, promotions
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.aligned import align_or_refuse
+from dni_exporters.networks.tables import is_table
 from dni_exporters.sources import EndpointSource, StateDict
 from dni_runtime import ArchitectureError
 
@@ -44,11 +45,14 @@ def blended(
     checkpoints, notes = read_endpoints(endpoints)
     states: Sequence[StateDict] = [c.tensors for c in checkpoints]
     switches: dict[str, Tensor] = {}
-    try:
-        aligned = align_or_refuse(arch, checkpoints, arch_args)
-    except ArchitectureError:
-        if arch != "auto":
-            raise
+    aligned = None
+    if arch != "auto" or not _are_alike(checkpoints):
+        try:
+            aligned = align_or_refuse(arch, checkpoints, arch_args)
+        except ArchitectureError:
+            if arch != "auto":
+                raise
+    if aligned is None:
         related = lineage(states[0], states[-1])
     else:
         related = lineage(aligned.states[0], aligned.states[-1], aligned.learnt)
@@ -62,6 +66,17 @@ def blended(
         switches = {name: own[name] for name in checkpoints[0].values if name in own and name not in states[0]}
     notes += promotions(checkpoints)
     return Blended(blend_tensors(states, alpha), switches, checkpoints, related, notes)
+
+
+def _are_alike(checkpoints: Sequence[Checkpoint]) -> bool:
+    """Whether files are so much alike that spandrel builds one network of them: they need not be built to know."""
+    tables = [{name: t for name, t in c.tensors.items() if is_table(name)} for c in checkpoints]
+    return (
+        len(checkpoints) > 1
+        and not differences(checkpoints)
+        and not any(c.values for c in checkpoints)
+        and all(t.dtype == o[name].dtype and t.equal(o[name]) for o in tables[1:] for name, t in tables[0].items())
+    )
 
 
 def _as_stored(states: Sequence[StateDict], checkpoints: Sequence[Checkpoint]) -> Sequence[StateDict]:

@@ -92,7 +92,6 @@ def _as_known(
         its = other.network.state_dict()
         states.append({name: _its_own(its.get(name), tensor) for name, tensor in states[0].items()})
         lines += built_differently(architecture, first, other, checkpoint, states[-1])
-    network.load_state_dict(states[0])
     return states, lines
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.endpoints import differences
@@ -23,8 +24,8 @@ def built_differently(
 ) -> list[str]:
     """Why the network `a` of `first`, given the weights of `other`, is not the network `b`; empty where it is.
 
-    weights: those of `other` under the names of `a`, in which they stay. What they give there is compared with what
-    `b` gives itself: no list of settings tells as surely which of them matter.
+    weights: those of `other` under the names of `a`. What they give there is compared with what `b` gives itself: no
+    list of settings tells as surely which of them matter.
     """
     if a.title != b.title:
         return [f"{first.name} is {a.title}, {other.name} is {b.title}"]
@@ -37,9 +38,7 @@ def built_differently(
     if lines := differences([ours, its]):
         return [f"{first.name} and {other.name} are two kinds of {a.title}: {settings}"] * bool(settings) + lines
     image = _image(a)
-    wanted = _output(b.network, image)
-    a.network.load_state_dict(weights)
-    if _equal(_output(a.network, image), wanted):
+    if _equal(_output(a.network, weights, image), _output(b.network, {}, image)):
         return []
     said = settings or "they hold different values beside their weights"
     return [f"{first.name} and {other.name} are two kinds of {a.title} with weights of the same shapes: {said}"]
@@ -53,11 +52,15 @@ def _image(architecture: Architecture) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
-def _output(network: nn.Module, image: Tensor) -> Tensor | None:
-    """None where the network takes no such image. Those that draw noise draw the same."""
+def _output(network: nn.Module, weights: StateDict, image: Tensor) -> Tensor | None:
+    """What `network` makes of `image` with other weights in it for the time being; None where it takes no such image.
+
+    Those that draw noise draw the same, and those that rewrite their weights as they run rewrite others.
+    """
+    borrowed = {name: tensor.detach() for name, tensor in weights.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return forward(network, image)
+        return forward(lambda x: functional_call(network, borrowed, (x,)), image)
 
 
 def _equal(got: Tensor | None, wanted: Tensor | None) -> bool:

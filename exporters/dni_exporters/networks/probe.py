@@ -1,7 +1,7 @@
 """What a network does with image sizes, found out by running it: multiple, minimum, scale, reach."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -150,7 +150,7 @@ def _run(network: nn.Module, shape: tuple[int, ...]) -> Tensor | None:
     return forward(network, torch.zeros(shape))
 
 
-def forward(network: nn.Module, x: Tensor) -> Tensor | None:
+def forward(network: Callable[[Tensor], object], x: Tensor) -> Tensor | None:
     """The network's output for `x`, None where it fails or gives no image batch."""
     try:
         with quiet_inference():
