@@ -22,20 +22,26 @@ from photographs import HELD_OUT, TRAINING, Photograph, noisy
 PICTURES = Path(dni_exporters.verdict.__file__).parent / "pictures"
 SIDE_PX = 96
 # name: (photograph, left and top and side of a square of it as shares of its height, how much of red and green change
-# places, sigma of the noise of 255, quality of the JPEG). Clean, noisy, and coarsely compressed: a fault shows on one
-# and not on another, and on one colour and not on another. No photograph in colour has much green of its own.
+# places, sigma of the noise of 255, quality and subsampling of the JPEG). Clean, noisy, and coarsely compressed: a fault
+# shows on one and not on another, and on one colour and not on another. No photograph in colour has much green of its
+# own. 4:2:0 takes colour noise away, and with it the green that some pairs make of noise: one is 4:4:4.
 RECIPES = {
-    "astronaut": ("astronaut", (0.0, 0.0, 1.0), 0, 3, 90),
-    "camera": ("camera", (0.1, 0.1, 0.8), 0, 5, 85),
-    "chelsea": ("chelsea", (0.1, 0.0, 1.0), 0, 8, 90),
-    "coffee": ("coffee", (0.1, 0.0, 1.0), 0, 0, 75),
-    "coffee_green": ("coffee", (0.45, 0.0, 1.0), 0.65, 10, 95),
-    "rocket": ("rocket", (0.25, 0.0, 1.0), 0, 12, 95),
+    "astronaut": ("astronaut", (0.0, 0.0, 1.0), 0, 3, 90, "4:2:0"),
+    "camera": ("camera", (0.1, 0.1, 0.8), 0, 10, 90, "4:2:0"),
+    "chelsea": ("chelsea", (0.1, 0.0, 1.0), 0, 8, 95, "4:4:4"),
+    "coffee": ("coffee", (0.1, 0.0, 1.0), 0, 0, 75, "4:2:0"),
+    "coffee_green": ("coffee", (0.45, 0.0, 1.0), 0.65, 10, 95, "4:2:0"),
+    "rocket": ("rocket", (0.25, 0.0, 1.0), 0, 12, 95, "4:2:0"),
 }
 
 
 def degraded(
-    photograph: Photograph, part: tuple[float, float, float], exchanged: float, sigma: int, quality: int
+    photograph: Photograph,
+    part: tuple[float, float, float],
+    exchanged: float,
+    sigma: int,
+    quality: int,
+    subsampling: str,
 ) -> bytes:
     """A JPEG of SIDE_PX by SIDE_PX pixels."""
     levels = Image.fromarray((photograph.pixels() * 255).round().astype(np.uint8))
@@ -45,7 +51,7 @@ def degraded(
     pixels = (1 - exchanged) * pixels + exchanged * pixels[..., [1, 0, 2]]
     degraded = Image.fromarray((noisy(pixels, sigma, seed=1).clip(0, 1) * 255).round().astype(np.uint8))
     file = io.BytesIO()
-    degraded.save(file, "JPEG", quality=quality, optimize=True)
+    degraded.save(file, "JPEG", quality=quality, subsampling=subsampling, optimize=True)
     return file.getvalue()
 
 

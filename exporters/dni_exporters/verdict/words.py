@@ -10,8 +10,8 @@ from .verdict import Figures
 # By eye, on published pairs (benchmarks/real_pairs): below the first nobody sees a shift, up to the second it is a tint
 # beside the ends, above it the picture is wrong at first sight.
 SEEN_SHIFT = 2.0
-WRONG_SHIFT = 5.0
-HAZY_CONTRAST = 0.9
+WRONG_SHIFT = 5.5
+HAZY_CONTRAST = 0.85
 BLURRED_DETAIL = 0.7
 HALOED_DETAIL = 1.3
 
