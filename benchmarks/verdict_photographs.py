@@ -22,9 +22,9 @@ from photographs import HELD_OUT, TRAINING, Photograph, noisy
 PICTURES = Path(dni_exporters.verdict.__file__).parent / "pictures"
 SIDE_PX = 96
 # name: (photograph, left and top and side of a square of it as shares of its height, how much of red and green change
-# places, sigma of the noise of 255, quality and subsampling of the JPEG). Clean, noisy, and coarsely compressed: a fault
-# shows on one and not on another, and on one colour and not on another. No photograph in colour has much green of its
-# own. 4:2:0 takes colour noise away, and with it the green that some pairs make of noise: one is 4:4:4.
+# places, sigma of the noise of 255, quality and subsampling of the JPEG). Clean, noisy, and coarsely compressed: a
+# fault shows on one and not on another, and on one colour and not on another. No photograph in colour has much green of
+# its own. 4:2:0 takes colour noise away, and with it the green that some pairs make of noise: one is 4:4:4.
 RECIPES = {
     "astronaut": ("astronaut", (0.0, 0.0, 1.0), 0, 3, 90, "4:2:0"),
     "camera": ("camera", (0.1, 0.1, 0.8), 0, 10, 90, "4:2:0"),

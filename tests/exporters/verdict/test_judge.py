@@ -114,7 +114,7 @@ def test_ends_that_agree_with_a_green_middle(green: float, start: str):
 
 
 def test_haze_is_named_where_colours_stay():
-    """The middle keeps 1 / (1.5 * 0.75) of what is not the mean, the ends all."""
+    """The middle keeps 1 / (1.75 * 0.7) of what is not the mean, the ends all."""
 
     class Flattened(nn.Module):
         def __init__(self) -> None:
@@ -126,10 +126,10 @@ def test_haze_is_named_where_colours_stay():
             return mean + (image - mean) / (self.first * self.second)
 
     network = Flattened()
-    a = {"first": torch.tensor([2.0]), "second": torch.tensor([0.5])}
+    a = {"first": torch.tensor([2.5]), "second": torch.tensor([0.4])}
     verdict = judged(network, a, {"first": torch.ones(1), "second": torch.ones(1)})
-    assert verdict.text.startswith("does not blend: haze (contrast 0.89 of the ends') at 0.5"), verdict.text
-    assert verdict.figures[1].contrast == pytest.approx(1 / 1.125, abs=0.01)
+    assert verdict.text.startswith("does not blend: haze (contrast 0.82 of the ends') at 0.5"), verdict.text
+    assert verdict.figures[1].contrast == pytest.approx(1 / 1.225, abs=0.01)
 
 
 def test_a_middle_that_is_no_number():

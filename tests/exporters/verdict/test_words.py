@@ -29,7 +29,7 @@ def at(alpha: float, shift: float, contrast: float = 1.0, detail: float = 1.0, f
             True,
         ),
         (
-            [at(0.75, 5.5), at(0.5, 9.0), at(0.25, 7.0)],
+            [at(0.75, 5.6), at(0.5, 9.0), at(0.25, 7.0)],
             "does not blend: a colour shift of 9.0 (dE2000) at 0.5, and faults at 0.75 and 0.25 too, here",
             False,
         ),
