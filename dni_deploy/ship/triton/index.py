@@ -77,4 +77,5 @@ def _describe(file: ModelFile, backend: str) -> dict[str, Any]:
         "alpha_default": None if default is None else format_alpha(default),
         "endpoints": [endpoint.file for endpoint in metadata.endpoints],
         "scale": metadata.scale,
+        "verdict": metadata.verdict,
     }

@@ -97,6 +97,8 @@ def ship_triton(
         index.write(repository, staged)
         _write_client(repository, staged, named, options, force)
     written = None if haproxy is None else repository / HAPROXY_CFG
+    said = ((model_name, file.metadata.verdict) for model_name, file in named.items())
+    notes += tuple(f"{model_name}: the pair {verdict}" for model_name, verdict in said if verdict)
     return ShipReport(repository, tuple(named), options.backend, version, written, notes)
 
 

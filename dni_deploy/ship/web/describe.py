@@ -64,6 +64,7 @@ def describe(model: ModelFile) -> dict[str, Any]:
         "size": {"multiple": metadata.size_multiple, "minimum": metadata.size_minimum},
         "overlap": metadata.overlap,
         "range": list(metadata.value_range),
+        "verdict": metadata.verdict,
     }
 
 

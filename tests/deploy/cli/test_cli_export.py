@@ -23,9 +23,10 @@ def test_the_first_command_makes_one_file_and_names_it(denoiser: Path):
 
 def test_the_result_is_on_stdout_and_progress_is_not(tmp_path: Path):
     result = command("dni-export", WEAK, STRONG, "--alpha", "0.7", "-o", "m.onnx", cwd=tmp_path).assert_ok()
-    network, file = result.out.splitlines()
+    network, file, verdict = result.out.splitlines()
     assert network == "RealESRGAN Compact, 76,035 parameters, scale 1, float32"
     assert file.startswith("m.onnx  0.31 MB  alpha 0.7  equals PyTorch within ")
+    assert verdict.startswith("blends: a colour shift of 0.2 (dE2000)")
     assert result.err == ""  # progress is drawn on terminals only
     assert names(tmp_path) == ["m.onnx"]
 

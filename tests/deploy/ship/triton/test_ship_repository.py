@@ -107,6 +107,15 @@ def test_float16_keeps_its_tensor_cores(tmp_path: Path, repo: Path):
     assert dict(chosen.parameters) == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "1"}
 
 
+def test_the_verdict_on_the_pair_is_told_and_kept(tmp_path: Path, repo: Path):
+    named = replace(METADATA, verdict="does not blend: a colour shift of 9.0 (dE2000) at 0.5")
+    result = ship(save(conv_stack(metadata=named), tmp_path / "stack.onnx"), "-o", repo).assert_ok()
+    assert f"note: stack: the pair {named.verdict}" in result.err.splitlines()
+    assert json.loads((repo / "index.json").read_text())["models"]["stack"]["verdict"] == named.verdict
+    said = config_of(repo / "stack").parameters["dni"].string_value
+    assert dni_runtime.Metadata.from_json(said).verdict == named.verdict
+
+
 def test_baked_models_get_an_index(tmp_path: Path, repo: Path):
     folder = tmp_path / "baked"
     folder.mkdir()

@@ -95,6 +95,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("endpoints", '"ab"', "endpoints is"),
     ("endpoints", json.dumps(["e"] * 1000), 'endpoints is ["e", "e", "e", "e", ...]; expected a list of texts, 256'),
     ("architecture", '{"a": 1}', "architecture is an object; expected a text"),
+    ("verdict", '["blends"]', 'verdict is ["blends"]; expected a text of at most 1000 characters, or null'),
+    ("verdict", json.dumps("x" * 1001), "expected a text of at most 1000 characters, or null"),
     ("input.shape", "[1, 3, 100000, 100000]", f"input.shape is [1, 3, 100000, 100000]; {NO_SHAPE}"),
     ("input.shape", "[1, 4, null, null]", NO_SHAPE),
     ("input.shape", "[1, 3, 0, 0]", NO_SHAPE),

@@ -41,7 +41,7 @@ def renamed(model: onnx.ModelProto, names: dict[str, str]) -> onnx.ModelProto:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("names")
     endpoints = (Endpoint(f"{SCRIPT}.pth", "0"), Endpoint(f"{ATTRIBUTE}.pth", "1"))
-    named = replace(METADATA, endpoints=endpoints, architecture=SCRIPT + ATTRIBUTE, tool=SCRIPT)
+    named = replace(METADATA, endpoints=endpoints, architecture=SCRIPT + ATTRIBUTE, tool=SCRIPT, verdict=SCRIPT)
     first = renamed(conv_stack(metadata=named), {"input": SCRIPT, "output": ATTRIBUTE})
     second = renamed(conv_stack(), {"input": "__proto__", "output": "constructor"})
     third = renamed(conv_stack(), {"output": "__proto__"})
@@ -84,6 +84,7 @@ def test_names_are_shown_as_text(visit: Visit, tmp_path: Path):
     assert visit.page.locator("h1").text_content() == SCRIPT
     about = visit.page.locator("#about").text_content()
     assert about.startswith(SCRIPT + ATTRIBUTE)
+    assert visit.page.locator("#verdict").text_content() == f"The pair {SCRIPT}"
     assert visit.page.locator(".ends span").first.text_content().startswith("\"'><svg onload=")
     expect(visit.page.get_by_label("Model").locator("option")).to_have_text(
         ["a&lt;b'c='d=e;", "__proto__", "constructor"]

@@ -88,7 +88,10 @@ def test_the_page_is_told_what_the_metadata_says(tmp_path: Path):
         "size": {"multiple": 4, "minimum": 8},
         "overlap": 16,
         "range": [0.0, 1.0],
+        "verdict": None,
     }
+    named = replace(METADATA, verdict="blends: at 0.5")
+    assert about(save(conv_stack(metadata=named), tmp_path / "judged.onnx"))["verdict"] == "blends: at 0.5"
     half = conv_stack(scale=0.5, shape=(1, 32, 48), alpha_default=0.25, metadata=replace(METADATA, alpha_range=(-1, 2)))
     told = about(save(half, tmp_path / "half.onnx"))
     assert (told["scale"], told["input"]["shape"]) == ([1, 2], [1, 3, 32, 48])

@@ -10,6 +10,7 @@ const LIMIT_VALUE = 1e6;
 const LIMIT_SCALE = 64;
 const LIMIT_DENOMINATOR = 1024;
 const LIMIT_ENDPOINTS = 256;
+const LIMIT_VERDICT = 1000;
 const LEAST_SPAN = 1e-6;
 const LENGTH_SHOWN = 40;
 
@@ -47,6 +48,8 @@ const RULES = {
   size: { multiple: SIDE, minimum: SIDE },
   overlap: orNull(whole(0, LIMIT_SIDE)),
   range: SPAN,
+  // Sites that were written before there was one have none.
+  verdict: [`a text of at most ${LIMIT_VERDICT} characters, or null`, isVerdict],
 };
 
 /**
@@ -96,6 +99,10 @@ function isImage(value) {
   if (!Array.isArray(value) || value.length !== 4) return false;
   const [batch, channels, ...size] = value;
   return [1, 3].includes(channels) && [batch, ...size].every((each) => each === null || isWhole(each, 1, LIMIT_FIXED));
+}
+
+function isVerdict(value) {
+  return value === undefined || value === null || (isText(value) && value.length <= LIMIT_VERDICT);
 }
 
 function isScale(value) {

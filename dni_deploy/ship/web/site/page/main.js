@@ -79,7 +79,7 @@ async function loadModel() {
   const { name, url, bytes } = site.models[Math.max(0, ui.model.selectedIndex)];
   say(`Loading ${name}, ${megabytes(bytes)}`);
   complain((noModel = null));
-  ui.engine.textContent = ui.about.textContent = "";
+  ui.engine.textContent = ui.about.textContent = ui.verdict.textContent = "";
   try {
     const device = site.webgpu ? ui.device.value : "wasm";
     const loaded = await load(url, { device, signal: mine.signal, onProgress: showProgress });
@@ -94,6 +94,8 @@ async function loadModel() {
   hideProgress();
   ui.engine.textContent = engineText(model);
   ui.about.textContent = [model.metadata.architecture, ...model.metadata.endpoints].filter(Boolean).join(" · ");
+  ui.verdict.hidden = !model.metadata.verdict;
+  ui.verdict.textContent = model.metadata.verdict ? `The pair ${model.metadata.verdict}` : "";
   strength = new Strength(ui.strength, model.metadata, (values, isSettled) => renderer?.request(values, isSettled));
   say(photo ? "" : "Ready for a photograph");
   render();
