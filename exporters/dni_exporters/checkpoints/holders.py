@@ -14,6 +14,7 @@ _EMA = ("ema", "avg", "averaged")
 _VAGUE = ({"state"}, {"dict"}, {"avg"}, {"online"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z_-]")
 _LONGEST = 40
+_MOST_HOLDERS = 10  # in each other
 
 # Put before names by torch.nn.DataParallel, torch.compile, Lightning and FSDP.
 _WRAPPERS = ("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module")
@@ -57,7 +58,8 @@ def parts(names: Iterable[str]) -> list[str]:
 def prefixes(names: Collection[str]) -> list[str]:
     """What all `names` begin with that may be said of the network as a whole: "", "model.", "model.module."."""
     first, last = min(names, default=""), max(names, default="")  # in the alphabet: what they share, all do
-    shared = zip(first.split(".")[:-1], last.split(".")[:-1], strict=False)
+    most = _MOST_HOLDERS
+    shared = zip(first.split(".", most)[:-1], last.split(".", most)[:-1], strict=False)
     chain = [part for part, _ in takewhile(lambda pair: pair[0] == pair[1] and _is_holder(pair[0]), shared)]
     found = ["".join(f"{part}." for part in chain[:length]) for length in range(len(chain) + 1)]
     return [prefix for prefix in found if prefix != first or not prefix]

@@ -16,7 +16,7 @@ Value: TypeAlias = str | int | float | bool
 
 # Of the known keys inside each other; released checkpoints have up to three.
 DEEPEST = 4
-MOST_DICTIONARIES = 10_000
+MOST_DICTIONARIES = 3000
 
 
 class Place(NamedTuple):
@@ -60,11 +60,15 @@ def state_dicts(container: Mapping[Any, Any], owner: str = "a checkpoint") -> di
 
 
 class _Search:
-    """`leaves` are the state dicts of each dictionary, by its id: many keys may lead to one."""
+    """Each dictionary is looked through once, however many keys lead to it.
+
+    leads: by its id, the keys in it that lead on; leaves: by its id, the state dicts that it is.
+    """
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.found: dict[Place, Described] = {}
+        self.leads: dict[int, list[str]] = {}
         self.leaves: dict[int, dict[str, Described]] = {}
         self.seen = 0
 
@@ -80,10 +84,11 @@ class _Search:
                 f"{self.owner} nests dictionaries more than {DEEPEST} deep ({'.'.join(keys)}), or one in itself; "
                 "save the network's state_dict() only"
             )
-        inner = {key: value for key, value in container.items() if isinstance(value, Mapping) and isinstance(key, str)}
+        if id(container) not in self.leads:
+            self.leads[id(container)] = _leads(container)
         before = len(self.found)
-        for key in best_first(inner) or _only(inner, container):
-            self.look(inner[key], (*keys, key))
+        for key in self.leads[id(container)]:
+            self.look(container[key], (*keys, key))
         if len(self.found) > before:
             return
         if id(container) not in self.leaves:
@@ -92,12 +97,16 @@ class _Search:
             self.found[Place(keys, part)] = described
 
 
-def _only(inner: Mapping[str, Mapping[Any, Any]], container: Mapping[Any, Any]) -> list[str]:
-    """The key of another name that alone holds tensors. An optimizer's hold states."""
+def _leads(container: Mapping[Any, Any]) -> list[str]:
+    """The keys that say that they hold a network, else the only one with tensors. An optimizer's hold states."""
+    inner = {key: value for key, value in container.items() if isinstance(value, Mapping) and isinstance(key, str)}
+    if named := best_first(inner):
+        return named
     if _tensors(container):
         return []
-    holding = [key for key, value in inner.items() if not key.lower().startswith("optim") and _tensors(value)]
-    return holding if len(holding) == 1 else []
+    holding = {identity for identity, value in {id(v): v for v in inner.values()}.items() if _tensors(value)}
+    keys = [key for key, value in inner.items() if id(value) in holding and not key.lower().startswith("optim")]
+    return keys if len(keys) == 1 else []
 
 
 def _tensors(container: Mapping[Any, Any]) -> dict[str, AnyTensor]:

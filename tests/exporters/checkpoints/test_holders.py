@@ -1,5 +1,6 @@
 """What holds a network in a file, by keys and by what its names begin with; and what is no network."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from networks import Weights
 
 from dni_exporters import read_endpoints
 from dni_exporters.checkpoints.checkpoint import candidates
+from dni_runtime import CheckpointError
 
 A: Weights = {"body.0.weight": torch.arange(6.0).reshape(2, 3), "body.0.bias": torch.tensor([0.5, -0.5])}
 RAW: Weights = {name: tensor * 100 for name, tensor in A.items()}
@@ -178,5 +180,32 @@ def test_dictionaries_without_number():
     source: Any = inner
     for _ in range(3):
         source = {"net" + "-" * number: source for number in range(30)}
-    with pytest.raises(Exception, match="endpoint 1 holds more than 10000 dictionaries that may be a network's"):
+    with pytest.raises(CheckpointError, match="endpoint 1 holds more than 3000 dictionaries that may be a network's"):
         read(source)
+
+
+def small_file(kind: str) -> dict[str, Any]:
+    """What a few megabytes of a pickle may say."""
+    large: dict[str, Any] = dict.fromkeys(map(str, range(100_000)), 1)
+    spelled = [f"{key}{'_' * n}" for key in ("params", "net") for n in range(25)]
+    if kind == "many keys to one dictionary":
+        middle = {key: large for key in spelled}
+        return {key: middle for key in spelled}
+    if kind == "many names for one dictionary":
+        large["w"] = torch.ones(1)
+        return {str(number): large for number in range(100_000)}
+    if kind == "a prefix without end":
+        return {"module." * 100_000 + "w": torch.ones(1)}
+    return {"net" * 1_000_000: A, "net_" * 9 + "x" * 1_000_000: A}
+
+
+SMALL_FILES = ["many keys to one dictionary", "many names for one dictionary", "a prefix without end", "long keys"]
+
+
+@pytest.mark.parametrize("kind", SMALL_FILES)
+def test_what_is_small_takes_no_long_time(kind: str):
+    """Seconds of processor time at most: each dictionary is looked through once."""
+    source, start = small_file(kind), time.process_time()
+    with pytest.raises(CheckpointError):
+        read(source)
+    assert time.process_time() - start < 5
