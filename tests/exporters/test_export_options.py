@@ -128,7 +128,7 @@ def test_an_output_without_the_suffix_is_refused(tmp_path: Path, name: str):
 def test_endpoints_that_cannot_be_blended_are_refused(tmp_path: Path):
     _, (a, b) = small_pair()
     message = refusal(tmp_path, EndpointError, endpoints=[a, {**b, "more": b["0.bias"]}])
-    assert "they differ in 1 place(s):\n  more: missing in endpoint 1" in message
+    assert "endpoint 1, endpoint 2 cannot be blended: more: missing in endpoint 1\n" in message
     assert "a blend needs at least two checkpoints" in refusal(tmp_path, EndpointError, endpoints=[a])
     assert "a blend needs at least two checkpoints" in refusal(tmp_path, EndpointError, endpoints=[])
     assert "does not exist" in refusal(tmp_path, CheckpointError, endpoints=[a, "/nowhere/b.pth"])
