@@ -8,7 +8,7 @@ import torch
 from commands import dni
 from exporting import assert_close, blended, expected, photo, run
 from networks import Weights
-from published import near
+from published import near, real_cugan
 from torch import nn
 
 from dni_exporters import blend, write_blend
@@ -76,3 +76,12 @@ def test_what_a_network_as_code_refuses(own: Any, tmp_path: Path):
     with pytest.raises(EndpointError, match=r"relative_position_index: int64 values differ between a\.pth and b\.pth"):
         blend(paths, 0.3, arch=arch, arch_args={"features": 6})
     assert not (tmp_path / "c.pth").exists()
+
+
+def test_a_switch_beside_the_tensors_is_the_networks_own(tmp_path: Path):
+    from spandrel.architectures.RealCUGAN import UpCunet2x
+
+    a = real_cugan()
+    theta = blend([{**a, "pro": 1}, {**near(a), "pro": 1}], 0.3, arch=UpCunet2x(pro=True))
+    torch.testing.assert_close({name: theta[name] for name in a}, blended(a, near(a), 0.3), rtol=1e-6, atol=1e-7)
+    assert theta["pro"].equal(torch.zeros(1))

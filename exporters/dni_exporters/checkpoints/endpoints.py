@@ -61,8 +61,8 @@ def is_leftover(name: str) -> bool:
     return name.rpartition(".")[2] in LEFTOVERS
 
 
-def promotions(endpoints: Sequence[Checkpoint]) -> list[str]:
-    """A note on floating-point dtypes that differ between `endpoints`, or none."""
+def promotions(endpoints: Sequence[Checkpoint], into: str = "one that holds all of them") -> list[str]:
+    """A note on floating-point dtypes that differ between `endpoints`, and `into` which they are blended; or none."""
     kinds = [
         {_dtype(t) for name, t in e.tensors.items() if t.is_floating_point() and not is_leftover(name)}
         for e in endpoints
@@ -70,7 +70,7 @@ def promotions(endpoints: Sequence[Checkpoint]) -> list[str]:
     if all(kind == kinds[0] for kind in kinds):
         return []
     said = ", ".join(f"{e.name} is {' and '.join(sorted(kind))}" for e, kind in zip(endpoints, kinds, strict=True))
-    return [f"{said}: blended in the wider of them"]
+    return [f"{said}: blended in {into}"]
 
 
 def check_endpoints(endpoints: Sequence[Checkpoint]) -> None:

@@ -54,7 +54,9 @@ def align(
         architecture = from_code(arch, arch_args)
         states, lines = _as_code(architecture, checkpoints)
     learnt = frozenset(name for name, _ in architecture.network.named_parameters())
-    return Aligned(architecture, () if lines else states, learnt, lines, () if lines else promotions(checkpoints))
+    return Aligned(
+        architecture, () if lines else states, learnt, lines, () if lines else promotions(checkpoints, "float32")
+    )
 
 
 def align_or_refuse(

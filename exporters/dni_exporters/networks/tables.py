@@ -38,7 +38,8 @@ def fitted(checkpoints: Sequence[Checkpoint], network: nn.Module) -> list[Checkp
     """Every endpoint as `network` takes it, which holds nobody's weights yet.
 
     Names are those of `candidates` that it knows most of. Tables and counters that it has not are left out, tables of
-    other sizes are its own. A buffer that an endpoint lacks is its own where that is a table, or what all others hold.
+    other sizes are its own. A buffer that an endpoint lacks is its own where that is a table, a switch beside the
+    tensors, or what all others hold.
     """
     own = network.state_dict()
     named = [max(candidates(c), key=lambda form: len(form.tensors.keys() & own.keys())) for c in checkpoints]
@@ -48,7 +49,8 @@ def fitted(checkpoints: Sequence[Checkpoint], network: nn.Module) -> list[Checkp
     filled = {name: t for name, t in made.items() if is_table(name) or not t.is_floating_point()}
     for name, tensor in made.items():
         held = [tensors[name] for tensors in endpoints if name in tensors]
-        if held and all(other.equal(tensor) for other in held):
+        switched = any(name in c.values for c in named)
+        if switched or (held and all(other.equal(tensor) for other in held)):
             filled[name] = tensor
     result = []
     for tensors in endpoints:

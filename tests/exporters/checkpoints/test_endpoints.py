@@ -218,7 +218,7 @@ def test_floating_point_dtypes_may_differ_and_are_noted(other: torch.dtype):
     read = read_endpoints(weights)[0]
     assert differences(read) == []
     kind = str(other).removeprefix("torch.")
-    assert promotions(read) == [f"endpoint 1 is float32, endpoint 2 is {kind}: blended in the wider of them"]
+    assert promotions(read) == [f"endpoint 1 is float32, endpoint 2 is {kind}: blended in one that holds all of them"]
     assert promotions(read[:1] * 2) == []
 
 
