@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from dni_exporters.clock import Progress
-from dni_exporters.networks.probe import ImageContract
+from dni_exporters.networks.probe import ImageContract, quiet_inference
 from dni_exporters.sources import StateDict
 
 from . import words
@@ -16,10 +18,10 @@ from .photographs import MOST, Photograph, built_in, network_input
 from .trial import NoPictureError, Trial
 from .verdict import Seen, Verdict, unjudged, worst
 
-# Sides of the photographs in pixels, the largest that is not too much work: in all, multiplications of a weight and a
-# pixel, of which a core does some 2e10 in a second.
-_SIDES_PX = (96, 80, 64, 48)
-_MOST_WORK = 4e11
+# Sides of the photographs in pixels, the largest that is not too much work: in all, floating-point operations, of which
+# a core does some 5e10 in a second.
+_SIDES_PX = (96, 80, 64, 48, 32)
+_MOST_WORK = 6.5e11
 # What is larger than this on a side shows nothing more.
 _LARGEST_OUTPUT_PX = 512
 _FEWEST = 2
@@ -87,8 +89,8 @@ def _inputs(
     network: nn.Module, photographs: Sequence[Photograph], contract: ImageContract, static: bool, runs: int
 ) -> list[tuple[str, Array]]:
     """Name and image (N, C, H, W) of each trial: MOST or fewer, of a size that the network takes and that is quick."""
-    work = MOST * runs * sum(parameter.numel() for parameter in network.parameters())
     batch, channels, height, width = contract.input_shape
+    work = MOST * runs * _work_of_a_pixel(network, contract.input_shape)
     count = MOST
     if static:
         count = max(_FEWEST, min(MOST, int(MOST * _MOST_WORK / max(1, work * batch * height * width))))
@@ -107,6 +109,14 @@ def _inputs(
         )
         for photograph, part in trials
     ]
+
+
+def _work_of_a_pixel(network: nn.Module, shape: tuple[int, int, int, int]) -> float:
+    """Floating-point operations for a pixel of the input, as PyTorch counts them: of convolutions and products."""
+    counter = FlopCounterMode(display=False)
+    with quiet_inference(), counter:
+        network(torch.zeros(shape))
+    return float(counter.get_total_flops() / (shape[0] * shape[2] * shape[3]))
 
 
 def _round_up(value: int, multiple: int) -> int:
