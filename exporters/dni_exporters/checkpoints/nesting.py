@@ -88,7 +88,8 @@ class _Search:
             self.leads[id(container)] = _leads(container)
         before = len(self.found)
         for key in self.leads[id(container)]:
-            self.look(container[key], (*keys, key))
+            if words(key) or len(keys) < DEEPEST:  # of settings, no depth is too much
+                self.look(container[key], (*keys, key))
         if len(self.found) > before:
             return
         if id(container) not in self.leaves:
@@ -98,14 +99,19 @@ class _Search:
 
 
 def _leads(container: Mapping[Any, Any]) -> list[str]:
-    """The keys that say that they hold a network, else the only one with tensors. An optimizer's hold states."""
+    """The keys that say that they hold a network, else the only one, or the only one with tensors.
+
+    None in a dictionary of tensors, or for an optimizer's states.
+    """
     inner = {key: value for key, value in container.items() if isinstance(value, Mapping) and isinstance(key, str)}
     if named := best_first(inner):
         return named
     if _tensors(container):
         return []
-    holding = {identity for identity, value in {id(v): v for v in inner.values()}.items() if _tensors(value)}
-    keys = [key for key, value in inner.items() if id(value) in holding and not key.lower().startswith("optim")]
+    others = {key: value for key, value in inner.items() if not key.lower().startswith("optim")}
+    distinct = {id(value): value for value in others.values()}
+    holding = {identity for identity, value in distinct.items() if _tensors(value)}
+    keys = [key for key, value in others.items() if id(value) in holding] or list(others)
     return keys if len(keys) == 1 else []
 
 
@@ -120,19 +126,19 @@ def _tensors(container: Mapping[Any, Any]) -> dict[str, AnyTensor]:
 def _describe(container: Mapping[Any, Any]) -> dict[str, Described]:
     """The state dicts that a dictionary of tensors is, by what begins the names of each; one under "" as a rule."""
     tensors = _tensors(container)
-    if all(map(_is_counter, tensors.values())):
-        return {}
     values = {k: v for k, v in container.items() if isinstance(k, str) and k.isprintable() and isinstance(v, Value)}
     outer = wrappers_prefix(tensors)
     made = {}
     for part in parts(name[len(outer) :] for name in tensors) or [""]:
         start = f"{outer}{part}." if part else outer
-        prefix = wrappers_prefix([name for name in tensors if name.startswith(start)])
-        made[part] = Described(
-            {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(start)},
-            prefix,
-            {name.removeprefix(prefix): value for name, value in values.items()},
-        )
+        own = {name: tensor for name, tensor in tensors.items() if name.startswith(start)}
+        if not all(map(_is_counter, own.values())):
+            prefix = wrappers_prefix(own)
+            made[part] = Described(
+                {name[len(prefix) :]: tensor for name, tensor in own.items()},
+                prefix,
+                {name.removeprefix(prefix): value for name, value in values.items()},
+            )
     return made
 
 

@@ -66,6 +66,15 @@ def test_two_spellings_of_one_key_are_the_same_choice():
     assert notes == ["weights taken from params-ema of endpoint 1, params_ema of endpoint 2"]
 
 
+def test_the_only_key_is_looked_into():
+    assert read({"ours": {"params": A, "epoch": 3}, "optimizer": {"params": RAW}}).nesting == ("ours", "params")
+    settings: dict[str, Any] = {}
+    for _ in range(100):
+        settings = {"train": settings}
+    assert read({"model": settings, "params": A}).nesting == ("params",)
+    assert read({**A, "opt": settings}).nesting == ()
+
+
 def test_an_unknown_key_that_alone_holds_tensors_is_the_network():
     assert_holds(read({"ours": A, "epoch": 3, "optimizer": A, "log": {"loss": 0.1}}))
 
