@@ -56,7 +56,7 @@ def test_several_alphas_make_a_folder_from_one_trace(tmp_path: Path, traces: lis
         metadata = dni_runtime.read_metadata(onnx.load(file.path))
         assert metadata is not None
         assert metadata.alpha_pinned == file.alpha
-    assert len(report.summary().splitlines()) == 5
+    assert len(report.summary().splitlines()) == 6
     assert "  alpha 0.25  equals PyTorch within " in report.summary()
 
 
