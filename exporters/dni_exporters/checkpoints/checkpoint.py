@@ -7,7 +7,7 @@ states and counters, and prefix the names with what wrapped the network while it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from dni_exporters.sources import EndpointSource, StateDict, source_name
 from dni_runtime import CheckpointError
 
 from .finite import check_finite
-from .holders import prefixes
+from .holders import prefixes, words
 from .nesting import Described, Nesting, Place, Value, state_dicts
 from .sharded import AnyFile, open_checkpoint_file
 from .stored import check_tensors, plain
@@ -107,15 +107,30 @@ def _renamed(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
 
 def _choose(found: Sequence[Mapping[Place, Described]], names: Sequence[str]) -> tuple[list[Place], list[str]]:
     """Which state dict of each endpoint to take, the best that all have, and notes on it for the user."""
-    kinds = [{place.kind: place for place in reversed(list(places))} for places in found]
-    shared = [place.kind for place in found[0] if all(place.kind in other for other in kinds)]
-    chosen = [kinds[number][shared[0]] if shared else next(iter(places)) for number, places in enumerate(found)]
+    chosen = (
+        _shared([{place: place.kind for place in places} for places in found])
+        or _shared([{place: _kind_by_names(place, each) for place, each in places.items()} for places in found])
+        or [next(iter(places)) for places in found]
+    )
     if all(len(places) == 1 for places in found) and len(set(chosen)) == 1 and not chosen[0].part:
         return chosen, []
     taken = [f"{place} of {name}" for place, name in zip(chosen, names, strict=True)]
     if len(set(chosen)) == 1:
         taken = [f"{chosen[0]} of every endpoint" if len(chosen) > 1 else str(chosen[0])]
     return chosen, ["weights taken from " + ", ".join(taken)]
+
+
+def _shared(kinds: Sequence[Mapping[Place, Hashable]]) -> list[Place]:
+    """The place in each endpoint of the first kind that all have; [] where there is none."""
+    by_kind = [{kind: place for place, kind in reversed(list(each.items()))} for each in kinds]
+    first = next((kind for kind in kinds[0].values() if all(kind in other for other in by_kind)), None)
+    return [] if first is None else [each[first] for each in by_kind]
+
+
+def _kind_by_names(place: Place, described: Described) -> Hashable:
+    """The same for the part `net_g` of a state dict that holds `net_g_ema` as well, and for all of one without."""
+    held_by = prefixes([described.prefix + name for name in described.tensors])[-1]
+    return Place(place.keys).kind, frozenset(filter(None, map(words, held_by.split("."))))
 
 
 def _open(source: EndpointSource, stack: ExitStack) -> AnyFile | StateDict:

@@ -33,12 +33,13 @@ def write_blended(
     with staging(path.parent) as folder:
         staged = folder / path.name
         if path.suffix.lower() == ".safetensors":
-            values, left_out = _as_tensors(first.values)
+            held = {**made.switches, **theta}
             notes += [
                 f"{name!r} beside the weights of {first.name} is left out: {path.name} holds tensors alone"
-                for name in left_out
+                for name in first.values
+                if name not in held
             ]
-            flat = values | {name: tensor.contiguous() for name, tensor in theta.items()}  # channels_last is not
+            flat = {name: tensor.contiguous() for name, tensor in held.items()}  # channels_last is not
             safetensors.torch.save_file(flat, staged, {"format": "pt", "dni": _describe(checkpoints, alpha)})
         else:
             torch.save(_like(first, theta), staged)
@@ -69,17 +70,6 @@ def _like(first: Checkpoint, theta: Mapping[str, Tensor]) -> dict[str, Any]:
             inner.update(_plain(outer))
             inner.update({described.prefix + name: tensor for name, tensor in own.items()})
     return result
-
-
-def _as_tensors(values: Mapping[str, Value]) -> tuple[dict[str, Tensor], list[str]]:
-    """Plain values as a file of tensors can hold them (spandrel looks for `pro` alone), and the names of the others."""
-    tensors, others = {}, []
-    for name, value in values.items():
-        if isinstance(value, str) or (type(value) is int and not -(2**63) <= value < 2**63):
-            others.append(name)
-        else:
-            tensors[name] = torch.tensor(value)
-    return tensors, others
 
 
 def _plain(container: Mapping[str, Any]) -> dict[str, Value]:

@@ -146,6 +146,15 @@ def test_one_network_is_taken_out_of_a_training_programs_state_dict():
     assert_holds(read({f"module.{name}": tensor for name, tensor in trained(netG=under("module.")).items()}))
 
 
+@pytest.mark.parametrize("part", ["net_g", "generator", "netG.module"])
+def test_an_average_that_one_endpoint_lacks_is_taken_of_none(part: str):
+    averaged = {"state_dict": {**under(f"{part}.", RAW), **under(f"{part.partition('.')[0]}_ema.")}}
+    plain = {"state_dict": under(f"{part}.", RAW)}
+    for endpoints in ([averaged, plain], [plain, averaged]):
+        for checkpoint in read_endpoints(endpoints)[0]:
+            assert torch.equal(next(iter(checkpoint.tensors.values())), RAW["body.0.weight"])
+
+
 def test_an_averaged_model_of_pytorch_is_read():
     averaged = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(3, 2))
     assert list(read(averaged.state_dict()).tensors) == ["weight", "bias"]

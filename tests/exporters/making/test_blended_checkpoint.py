@@ -85,6 +85,16 @@ def test_the_switch_is_what_makes_the_difference(tmp_path: Path):
     assert float((a - b).abs().max()) > 1e-2
 
 
+@pytest.mark.parametrize("pro", [{}, PRO])
+def test_tensors_alone_hold_no_value_that_is_none_of_the_networks(tmp_path: Path, pro: dict[str, Any]):
+    """spandrel loads no file with a tensor of another name in it."""
+    torch.save({**weights(0), **pro, "epoch": 7, "lr": 1e-4}, tmp_path / "a.pth")
+    output = tmp_path / "c.safetensors"
+    said = dni("blend", tmp_path / "a.pth", tmp_path / "a.pth", "--alpha", 0.5, "-o", output).assert_ok()
+    assert "'epoch' beside the weights of a.pth is left out" in said.err
+    assert loaded(output)[0] == bool(pro)
+
+
 def test_text_beside_the_weights_is_kept_where_it_can_be(tmp_path: Path):
     state = {"w": torch.ones(3), "pro": 1, "note": "made at home", "huge": 2**70}
     torch.save(state, tmp_path / "a.pth")
