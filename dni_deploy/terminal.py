@@ -6,9 +6,10 @@ Results go to stdout, all else to stderr. Nothing else in this package prints (a
 import contextlib
 import io
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,8 +36,19 @@ def say(*lines: object, err: bool = False, color: str | None = None) -> None:
 
 
 def say_json(data: Any) -> None:
-    """Print `data` exactly, in ASCII: what is in it can be read back, and no terminal obeys it."""
-    click.echo(json.dumps(data), file=_stream())
+    """Print `data` exactly, in ASCII: what is in it can be read back, and no terminal obeys it.
+
+    Numbers that are none (NaN, infinity) are null: JSON has no word for them.
+    """
+    click.echo(json.dumps(_finite(data), allow_nan=False), file=_stream())
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def remark(notes: Iterable[str], warnings: Iterable[str | None] = ()) -> None:

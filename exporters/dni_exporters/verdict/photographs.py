@@ -65,9 +65,18 @@ def read_photographs(folder: str | PathLike[str]) -> list[Photograph]:
 def _read(path: Path, name: str) -> Photograph:
     try:
         with Image.open(path) as image:
-            return Photograph(name, np.asarray(ImageOps.exif_transpose(image).convert("RGB")))
+            return Photograph(name, np.asarray(_of_8_bits(ImageOps.exif_transpose(image)).convert("RGB")))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a photograph ({error}); take it out of the folder") from None
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    """Pillow cuts grey of more bits off at white. Raises ValueError for numbers that do not tell what white is."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("it holds numbers of 32 bits; expected 8 or 16")
+    return image
 
 
 def network_input(pixels: NDArray[np.float32], channels: int) -> NDArray[Any]:

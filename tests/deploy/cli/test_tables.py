@@ -1,5 +1,6 @@
 """The tables of `dni inspect` say everything, whatever the names look like and however narrow the terminal."""
 
+import json
 import re
 import sys
 from dataclasses import replace
@@ -9,9 +10,11 @@ import click
 import pytest
 from onnx_models import METADATA
 
+from dni_deploy import terminal
 from dni_deploy.cli.tables import print_endpoints, print_model
 from dni_deploy.model_report import ModelReport, Weight
 from dni_exporters import EndpointsReport, Lineage
+from dni_exporters.report import Statistics
 
 LONG = "model.sub.23.RDB3.conv5.relative_position_bias_table.and_more_of_it.weight"
 REPORT = ModelReport(
@@ -31,6 +34,14 @@ ENDPOINTS = EndpointsReport(
     endpoints=("a.pth", "b.pth"), tensors=1, parameters=10, architecture="Net", scale=None, differences=(),
     lineage=Lineage({"w": 0.5}, 0.5, 0.1), outputs=(), notes=(),
 )  # fmt: skip
+
+
+def test_json_has_no_word_for_what_is_no_number(capsys: pytest.CaptureFixture[str]):
+    outputs = (Statistics(1.0, float("nan"), float("inf")),)
+    terminal.say_json(replace(ENDPOINTS, outputs=outputs).to_dict())
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["outputs"] == [{"alpha": 1.0, "mean": None, "deviation": None}]
+    assert found["lineage"]["overall_cosine"] == 0.5
 
 
 def in_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:

@@ -44,6 +44,15 @@ def test_what_is_no_photograph_is_refused_before_the_checkpoints_are_read(tmp_pa
         read_photographs(tmp_path)
 
 
+def test_grey_of_16_bits_is_no_white(tmp_path: Path):
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(levels * 257).save(tmp_path / "a.png")
+    assert np.array_equal(read_photographs(tmp_path)[0].pixels, np.repeat(levels[..., None], 3, axis=2))
+    Image.fromarray(np.ones((16, 16), np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=r"a.tif cannot be read as a photograph \(it holds numbers of 32 bits"):
+        read_photographs(tmp_path)
+
+
 def test_a_window_is_the_part_with_most_to_see_and_is_not_resized():
     pixels = np.zeros((100, 200, 3), np.uint8)
     pixels[60:, 150:, 0] = np.arange(50) % 2 * 250
