@@ -13,7 +13,7 @@ import torch
 from ncnn_files import learnt_layers
 from ncnn_judge import PADDING_PX, TOLERANCE, Floats, ncnn_output
 from pictures import pictures
-from published import FAMILIES, PAIRS, Family, Pair, ncnn_texts, state_dict
+from published import FAMILIES, HELD_OUT, PAIRS, Family, Pair, ncnn_texts, state_dict
 from seen import BLENDS, FAILS, SEEN, TINT
 
 import dni_exporters
@@ -48,7 +48,7 @@ def exported(wheels: list[Path], folder: Path) -> Iterator[Record]:
     image = next(iter(pictures().values())).transpose(2, 0, 1)
     published = {(family.name, name): (param, binary) for family, name, param, binary in ncnn_texts(wheels)}
     for family in FAMILIES:
-        pair = next(pair for pair in PAIRS if pair.family is family)
+        pair = next(pair for pair in PAIRS + HELD_OUT if pair.family is family)
         file = folder / "pair.onnx"
         dni_exporters.export(pair.files(folder), file, alpha_input=True, arch=family.arch, verdict=False, force=True)
         largest = 0.0

