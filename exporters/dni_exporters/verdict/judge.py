@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -28,11 +29,12 @@ _FEWEST = 2
 
 
 def points_between(endpoint_count: int) -> list[tuple[float, ...]]:
-    """The alphas to judge: quarters between two endpoints; of more the middles of each and the last, and of all."""
+    """The alphas to judge: quarters between two endpoints; of more the middles of every two, and of all."""
     if endpoint_count == 2:
         return [(0.75,), (0.5,), (0.25,)]
-    count = endpoint_count - 1
-    return [*(tuple(0.5 * (i == k) for i in range(count)) for k in range(count)), (1 / endpoint_count,) * count]
+    pairs = combinations(range(endpoint_count), 2)
+    middles = [tuple(0.5 * (number in pair) for number in range(endpoint_count - 1)) for pair in pairs]
+    return [*middles, (round(1 / endpoint_count, 3),) * (endpoint_count - 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,14 +251,14 @@ def test_a_network_that_refuses_photographs():
     assert verdict.text == "not judged: the network fails on an image of (1, 3, 96, 96): 90 is the most"
 
 
-def test_three_endpoints_are_tried_between_each_and_the_last_and_in_the_middle_of_all():
+def test_three_endpoints_are_tried_between_every_two_and_in_the_middle_of_all():
     assert points_between(2) == [(0.75,), (0.5,), (0.25,)]
-    assert points_between(3) == [(0.5, 0.0), (0.0, 0.5), (1 / 3, 1 / 3)]
+    assert points_between(3) == [(0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (0.333, 0.333)]
     network = Product()
     odd = weights(network, first=[1, 4, 1], second=[1, 0.25, 1])
     verdict = judged(network, weights(network), odd, weights(network))
     assert verdict.text.startswith("does not blend: a colour shift of")
-    assert " at 0,0.5, and faults at 0.333" in verdict.text
+    assert " at 0.5,0.5, and faults at 0,0.5 and 0.333,0.333 too" in verdict.text
     assert "; none at 0.5,0, on" in verdict.text
 
 
