@@ -168,6 +168,21 @@ def test_unrelated_endpoints_are_exported_with_a_warning(tmp_path: Path):
     assert "the endpoints look unrelated" in report.warnings[0]
 
 
+def test_weights_are_no_argument_against_photographs(tmp_path: Path):
+    """Two networks drawn at random that add next to nothing to the image: what lies between them is as good."""
+    from spandrel.architectures.Compact import Compact
+
+    torch.manual_seed(5)
+    network, other = (Compact(num_feat=8, num_conv=2, upscale=2) for _ in range(2))
+    report = export([network.state_dict(), other.state_dict()], tmp_path / "model.onnx", alpha_input=True, arch=network)
+    assert report.verdict and report.verdict.blends
+    assert report.lineage.looks_unrelated and report.warnings == ()
+    report = export(
+        [network.state_dict(), other.state_dict()], tmp_path / "b.onnx", alpha_input=True, arch=network, verdict=False
+    )
+    assert report.verdict is None and "look unrelated" in report.warnings[0]
+
+
 def test_a_network_that_is_the_same_in_both_endpoints(tmp_path: Path):
     network, a, _ = pair("batch_norm")
     export([a, a], tmp_path / "model.onnx", alpha_input=True, arch=network)

@@ -8,7 +8,7 @@ from torch import nn
 
 from dni_exporters.checking.reference import Reference
 from dni_exporters.checkpoints.checkpoint import read_endpoints
-from dni_exporters.checkpoints.endpoints import lineage
+from dni_exporters.checkpoints.endpoints import Lineage, lineage
 from dni_exporters.clock import Clock
 from dni_exporters.graphs.blend import Stored, attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
@@ -84,7 +84,7 @@ def make_models(job: ExportJob) -> ExportReport:
         lineage=related,
         verdict=verdict,
         notes=(*notes, *skeleton.notes),
-        warnings=tuple(filter(None, (related.warning, verdict.warning if verdict else ""))),
+        warnings=_warnings(related, verdict),
         seconds=clock.seconds,
     )
 
@@ -94,6 +94,12 @@ def _judge(
 ) -> Verdict:
     with clock("judge the blend"):
         return Trials(progress=job.progress).judge(network, states, contract, static=job.static)
+
+
+def _warnings(related: Lineage, verdict: Verdict | None) -> tuple[str, ...]:
+    """Photographs have the last word: weights that look unrelated are no fault of a blend that works."""
+    told = [] if verdict is not None and verdict.blends else [related.warning]
+    return tuple(filter(None, [*told, verdict.warning if verdict is not None else ""]))
 
 
 def _attach(model: ir.Model, states: Sequence[StateDict], job: ExportJob) -> Stored:

@@ -116,8 +116,11 @@ def _inputs(
 def _work_of_a_pixel(network: nn.Module, shape: tuple[int, int, int, int]) -> float:
     """Floating-point operations for a pixel of the input, as PyTorch counts them: of convolutions and products."""
     counter = FlopCounterMode(display=False)
-    with quiet_inference(), counter:
-        network(torch.zeros(shape))
+    try:
+        with quiet_inference(), counter:
+            network(torch.zeros(shape))
+    except Exception:  # it cannot follow every network: parametrized weights (spectral_norm) end it
+        return 2.0 * sum(parameter.numel() for parameter in network.parameters())
     return float(counter.get_total_flops() / (shape[0] * shape[2] * shape[3]))
 
 
