@@ -81,7 +81,7 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
             for source, name, places, place in zip(opened, names, found, chosen, strict=True)
         ]
     check_finite(names, [checkpoint.tensors for checkpoint in checkpoints])
-    return checkpoints, notes
+    return _of_like_names(checkpoints), notes
 
 
 def candidates(checkpoint: Checkpoint) -> list[Checkpoint]:
@@ -95,6 +95,15 @@ def candidates(checkpoint: Checkpoint) -> list[Checkpoint]:
     shorter = [prefix for prefix in possible if len(prefix) > taken]
     longer = [prefix for prefix in reversed(possible) if len(prefix) < taken]
     return [checkpoint, *(_renamed(checkpoint, prefix) for prefix in shorter + longer)]
+
+
+def _of_like_names(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """`checkpoints` with what only some have before all names taken off, where that makes the names of all alike."""
+    if all(c.tensors.keys() == checkpoints[0].tensors.keys() for c in checkpoints):
+        return checkpoints
+    forms = [{frozenset(form.tensors): form for form in candidates(checkpoint)} for checkpoint in checkpoints]
+    alike = next((names for names in forms[0] if all(names in other for other in forms)), None)
+    return checkpoints if alike is None else [each[alike] for each in forms]
 
 
 def _renamed(checkpoint: Checkpoint, prefix: str) -> Checkpoint:

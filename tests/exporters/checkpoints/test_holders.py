@@ -8,7 +8,7 @@ import pytest
 import torch
 from networks import Weights
 
-from dni_exporters import read_endpoints
+from dni_exporters import read_endpoints, write_blend
 from dni_exporters.checkpoints.checkpoint import candidates
 from dni_runtime import CheckpointError
 
@@ -153,6 +153,20 @@ def test_an_average_that_one_endpoint_lacks_is_taken_of_none(part: str):
     for endpoints in ([averaged, plain], [plain, averaged]):
         for checkpoint in read_endpoints(endpoints)[0]:
             assert torch.equal(next(iter(checkpoint.tensors.values())), RAW["body.0.weight"])
+
+
+@pytest.mark.parametrize("prefix", ["model.", "net.", "module.generator."])
+def test_a_prefix_that_one_endpoint_lacks_makes_no_other_network(tmp_path: Path, prefix: str):
+    """Of a network that nobody knows, and whose code is not at hand."""
+    wrapped = {"state_dict": under(prefix)}
+    for endpoints in ([wrapped, A], [A, wrapped]):
+        for checkpoint in read_endpoints(endpoints)[0]:
+            assert_holds(checkpoint)
+    torch.save(wrapped, tmp_path / "a.pth")
+    write_blend([tmp_path / "a.pth", RAW], tmp_path / "c.pth", 0.5)
+    theta = torch.load(tmp_path / "c.pth")["state_dict"]
+    assert list(theta) == list(under(prefix))
+    assert theta[f"{prefix}body.0.bias"].tolist() == [25.25, -25.25]
 
 
 def test_an_averaged_model_of_pytorch_is_read():
