@@ -74,7 +74,7 @@ def _compare(
             tables.print_verdict(report.verdict)
         if sheet is not None:
             sheet.write(report.verdict)
-    if report.differences:
+    if report.reasons or report.differences:
         raise click.exceptions.Exit(1)
 
 

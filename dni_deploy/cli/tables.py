@@ -22,12 +22,7 @@ def print_endpoints(report: "EndpointsReport") -> None:
     if report.architecture:
         scale = "" if report.scale is None else f", scale {report.scale:g}"
         facts.append(("network", report.architecture + scale))
-    if len(report.differences) == 1:
-        facts.append(("can be blended", f"no: {report.differences[0]}"))
-    elif report.differences:
-        facts.append(("can be blended", f"no, they differ in {len(report.differences)} place(s)"))
-    else:
-        facts.append(("can be blended", "yes"))
+    facts.append(("can be blended", _can_be_blended(report)))
     lineage = report.lineage
     if lineage is not None:
         verdict = "look unrelated" if lineage.looks_unrelated else "look fine-tuned from one another"
@@ -41,10 +36,19 @@ def print_endpoints(report: "EndpointsReport") -> None:
         least = sorted(lineage.cosine.items(), key=lambda item: item[1])[:_LAYERS]
         facts.append(("least alike layers", ", ".join(f"{name} {cosine:.3f}" for name, cosine in least)))
     terminal.say_facts(f"{report.endpoints[0]} and {report.endpoints[1]}", facts)
-    if len(report.differences) > 1:
-        terminal.say(*(f"  {line}" for line in report.differences[:_MOST]))
-        if (more := len(report.differences) - _MOST) > 0:
-            terminal.say(f"  and {more} more: --json lists all")
+    listed = report.differences if report.reasons or len(report.differences) > 1 else ()
+    terminal.say(*(f"  {line}" for line in listed[:_MOST]))
+    if (more := len(listed) - _MOST) > 0:
+        terminal.say(f"  and {more} more: --json lists all")
+
+
+def _can_be_blended(report: "EndpointsReport") -> str:
+    count = len(report.differences)
+    if report.reasons:
+        return f"no: {'; '.join(report.reasons)}" + (f"; they differ in {count} place(s)" if count else "")
+    if count == 1:
+        return f"no: {report.differences[0]}"
+    return f"no, they differ in {count} place(s)" if count else "yes"
 
 
 def print_verdict(verdict: "Verdict") -> None:

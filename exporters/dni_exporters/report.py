@@ -129,7 +129,8 @@ class Statistics:
 class EndpointsReport:
     """Whether two endpoints can be blended, and whether the result promises anything.
 
-    differences: why they cannot be; empty where they can.
+    reasons:     why they cannot be, in sentences ("a.pth is RealESRGAN Compact x4, b.pth is ESRGAN x2").
+    differences: in which tensors they differ, a line for each; both are empty where they can be blended.
     lineage:     None where they cannot be blended.
     outputs:     at alpha 1, 0.5 and 0, for a small picture with slopes, edges and noise. A middle whose
                  deviation is far below both ends' is grey: the networks do not interpolate.
@@ -147,6 +148,7 @@ class EndpointsReport:
     outputs: tuple[Statistics, ...]
     notes: tuple[str, ...]
     verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

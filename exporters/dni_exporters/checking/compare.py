@@ -32,6 +32,7 @@ def compare(
     a, b = checkpoints
     name, scale = "", None
     lines: Sequence[str]
+    reasons: Sequence[str] = ()
     related: Lineage | None = None
     outputs: tuple[Statistics, ...] = ()
     verdict: Verdict | None = None
@@ -46,9 +47,9 @@ def compare(
             verdict = unjudged("the network is not known")
             notes += promotions(checkpoints)
     else:
-        name, lines = aligned.architecture.name, aligned.differences
+        name, reasons, lines = aligned.architecture.name, aligned.reasons, aligned.differences
         notes += aligned.notes
-        if not lines:
+        if not (reasons or lines):
             related = lineage(aligned.states[0], aligned.states[1], aligned.learnt)
             try:
                 contract = probe(aligned.architecture)
@@ -64,6 +65,7 @@ def compare(
         parameters=sum(t.numel() for t in a.tensors.values() if t.is_floating_point()),
         architecture=name,
         scale=scale,
+        reasons=tuple(reasons),
         differences=tuple(lines),
         lineage=related,
         outputs=outputs,

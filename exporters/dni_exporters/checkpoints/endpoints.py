@@ -79,17 +79,19 @@ def check_endpoints(endpoints: Sequence[Checkpoint]) -> None:
     refuse(endpoints, differences(endpoints))
 
 
-def refuse(endpoints: Sequence[Checkpoint], lines: Sequence[str]) -> None:
-    """Raise EndpointError where there are `lines`, the reasons why `endpoints` cannot be blended."""
-    if not lines:
+def refuse(endpoints: Sequence[Checkpoint], lines: Sequence[str], reasons: Sequence[str] = ()) -> None:
+    """Raise EndpointError where `endpoints` cannot be blended: for `reasons`, or as they differ in `lines`."""
+    if not (lines or reasons):
         return
     names = ", ".join(e.name for e in endpoints)
     expected = "Expected: checkpoints of one architecture, one fine-tuned from the other"
-    if len(lines) == 1:
-        raise EndpointError(f"{names} cannot be blended: {lines[0]}", expected)
+    if len(lines) == 1 and not reasons:
+        reasons, lines = lines, ()
+    if not lines:
+        raise EndpointError(f"{names} cannot be blended: {'; '.join(reasons)}", expected)
     more = len(lines) - MOST_LINES
     raise EndpointError(
-        f"{names} cannot be blended, they differ in {len(lines)} place(s):",
+        f"{names} cannot be blended{': ' * bool(reasons)}{'; '.join(reasons)}, they differ in {len(lines)} place(s):",
         *(f"  {line}" for line in lines[:MOST_LINES]),
         *[f"  and {more} more: dni inspect A B --json lists all"] * (more > 0),
         expected,

@@ -28,13 +28,15 @@ class Aligned:
     architecture: of the first endpoint, with its weights.
     states:       of all endpoints, under the network's own names, float32; () where they cannot be blended.
     learnt:       the names of the parameters among them, which tell how near endpoints are to each other.
-    differences:  why the endpoints cannot be blended: a sentence, or a line for each tensor; () where they can.
+    reasons:      why the endpoints cannot be blended, in sentences; () where they can, or where names alone tell why.
+    differences:  in which tensors they differ, a line for each.
     notes:        for the user.
     """
 
     architecture: Architecture
     states: Sequence[StateDict]
     learnt: frozenset[str]
+    reasons: Sequence[str]
     differences: Sequence[str]
     notes: Sequence[str]
 
@@ -49,14 +51,14 @@ def align(
     if isinstance(arch, str) and ":" not in arch:
         completed = shared_tables(checkpoints)
         architecture = build(arch, completed[0], arch_args)
-        states, lines = _as_known(arch, architecture, completed)
+        states, reasons, lines = _as_known(arch, architecture, completed)
     else:
         architecture = from_code(arch, arch_args)
-        states, lines = _as_code(architecture, checkpoints)
+        states, reasons, lines = _as_code(architecture, checkpoints)
     learnt = frozenset(name for name, _ in architecture.network.named_parameters())
-    return Aligned(
-        architecture, () if lines else states, learnt, lines, () if lines else promotions(checkpoints, "float32")
-    )
+    if reasons or lines:
+        return Aligned(architecture, (), learnt, reasons, lines, ())
+    return Aligned(architecture, states, learnt, (), (), promotions(checkpoints, "float32"))
 
 
 def align_or_refuse(
@@ -70,16 +72,17 @@ def align_or_refuse(
         if arch == "auto":  # what they differ in says more than that spandrel knows no such network
             check_endpoints(checkpoints)
         raise
-    refuse(checkpoints, aligned.differences)
+    refuse(checkpoints, aligned.differences, aligned.reasons)
     return aligned
 
 
 def _as_known(
     arch: str, architecture: Architecture, checkpoints: Sequence[Checkpoint]
-) -> tuple[list[StateDict], list[str]]:
-    """The states of all endpoints, each built by itself, and why they cannot be blended."""
+) -> tuple[list[StateDict], list[str], list[str]]:
+    """The states of all endpoints, each built by itself, and why they cannot be blended: sentences, and by name."""
     network, first = architecture.network, checkpoints[0]
     states: list[StateDict] = [{name: tensor.detach().clone() for name, tensor in network.state_dict().items()}]
+    reasons: list[str] = []
     lines: list[str] = []
     for checkpoint in checkpoints[1:]:
         try:
@@ -88,13 +91,15 @@ def _as_known(
             if not (found := differences([first, checkpoint])):
                 raise
             if isinstance(error, UnknownNetworkError):
-                found.insert(0, f"{first.name} is {architecture.title}, {checkpoint.name} is none that spandrel knows")
+                reasons.append(f"{first.name} is {architecture.title}, {checkpoint.name} is none that spandrel knows")
             lines += found
             continue
         its = other.network.state_dict()
         states.append({name: _its_own(its.get(name), tensor) for name, tensor in states[0].items()})
-        lines += built_differently(architecture, first, other, checkpoint, states[-1])
-    return states, lines
+        reason, found = built_differently(architecture, first, other, checkpoint, states[-1])
+        reasons += [reason] * bool(reason)
+        lines += found
+    return states, reasons, lines
 
 
 def _its_own(tensor: Tensor | None, first: Tensor) -> Tensor:
@@ -104,12 +109,14 @@ def _its_own(tensor: Tensor | None, first: Tensor) -> Tensor:
     return tensor.detach() if tensor is not None and same else first
 
 
-def _as_code(architecture: Architecture, checkpoints: Sequence[Checkpoint]) -> tuple[list[StateDict], list[str]]:
-    """The states of all endpoints in a network given as code, and why they cannot be blended."""
+def _as_code(
+    architecture: Architecture, checkpoints: Sequence[Checkpoint]
+) -> tuple[list[StateDict], list[str], list[str]]:
+    """As `_as_known`, in a network given as code."""
     found = fitted(checkpoints, architecture.network)
     if lines := differences(found):
         load(architecture, found[0].tensors)
-        return [], lines
+        return [], [], lines
     states = [load(architecture, checkpoint.tensors) for checkpoint in found]
     architecture.network.load_state_dict(states[0])
-    return list(states), []
+    return list(states), [], []

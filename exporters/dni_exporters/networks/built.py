@@ -21,14 +21,16 @@ _SIDE = 24
 
 def built_differently(
     a: Architecture, first: Checkpoint, b: Architecture, other: Checkpoint, weights: StateDict
-) -> list[str]:
-    """Why the network `a` of `first`, given the weights of `other`, is not the network `b`; empty where it is.
+) -> tuple[str, list[str]]:
+    """Why the network `a` of `first`, given the weights of `other`, is not the network `b`: a sentence, and by name.
+
+    Both empty where it is. The sentence is empty where names alone can tell, the names where settings alone differ.
 
     weights: those of `other` under the names of `a`. What they give there is compared with what `b` gives itself: no
     list of settings tells as surely which of them matter.
     """
     if a.title != b.title:
-        return [f"{first.name} is {a.title}, {other.name} is {b.title}"]
+        return f"{first.name} is {a.title}, {other.name} is {b.title}", differences([first, other])
     settings = ", ".join(
         f"{name} {value} and {b.settings[name]}"
         for name, value in a.settings.items()
@@ -36,12 +38,12 @@ def built_differently(
     )
     ours, its = (replace(c, tensors=dict(x.network.named_parameters())) for c, x in ((first, a), (other, b)))
     if lines := differences([ours, its]):
-        return [f"{first.name} and {other.name} are two kinds of {a.title}: {settings}"] * bool(settings) + lines
+        return f"{first.name} and {other.name} are two kinds of {a.title}: {settings}" if settings else "", lines
     image = _image(a)
     if _equal(_output(a.network, weights, image), _output(b.network, {}, image)):
-        return []
+        return "", []
     said = settings or "they hold different values beside their weights"
-    return [f"{first.name} and {other.name} are two kinds of {a.title} with weights of the same shapes: {said}"]
+    return f"{first.name} and {other.name} are two kinds of {a.title} with weights of the same shapes: {said}", []
 
 
 def _image(architecture: Architecture) -> Tensor:

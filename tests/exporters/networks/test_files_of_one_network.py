@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from commands import dni
 from exporting import assert_close, blended, photo, run
 from networks import Weights
 from published import as_spandrel_reads, compact, dat, esrgan, near, real_cugan, renamed, swinir
@@ -84,7 +85,7 @@ def test_a_switch_that_one_endpoint_lacks_is_a_reason(tmp_path: Path):
         export(paths, tmp_path / "m.onnx", alpha_input=True, verdict=False)
     with pytest.raises(EndpointError, match=message):
         write_blend(paths, tmp_path / "c.pth", 0.5)
-    assert [message.endswith(line) for line in inspect_endpoints(*paths).differences] == [True]
+    assert [message.endswith(line) for line in inspect_endpoints(*paths).reasons] == [True]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pth", "b.pth"]
 
 
@@ -182,7 +183,7 @@ def test_tables_that_give_other_pictures_are_a_reason(tmp_path: Path):
     """The same weights in windows of 2 x 4 and of 4 x 2 pixels."""
     a = dat((2, 4))
     paths = save(tmp_path, a, dat((4, 2)) | {n: t for n, t in near(a).items() if n in dict(_learnt(a))})
-    (reason,) = inspect_endpoints(*paths).differences
+    (reason,) = inspect_endpoints(*paths).reasons
     assert "two kinds of DAT x2 with weights of the same shapes: split_size [2, 4] and [4, 2]" in reason
 
 
@@ -226,19 +227,29 @@ def test_networks_drawn_apart_are_no_kin_by_their_masks(tmp_path: Path, build: A
 def test_two_architectures_are_told_in_one_sentence(tmp_path: Path):
     paths = save(tmp_path, compact(4), esrgan(scale=2))
     sentence = "a.pth is RealESRGAN Compact x4, b.pth is ESRGAN x2"
-    assert inspect_endpoints(*paths).differences == (sentence,)
+    found = inspect_endpoints(*paths)
+    assert found.reasons == (sentence,) and found.verdict is None and found.lineage is None
+    assert {"body.0.weight: missing in b.pth", "model.0.weight: missing in a.pth"} <= set(found.differences)
+    count = len(found.differences)
     with pytest.raises(EndpointError) as caught:
         export(paths, tmp_path / "m.onnx", alpha_input=True, verdict=False)
-    assert str(caught.value).splitlines()[0] == f"a.pth, b.pth cannot be blended: {sentence}"
+    first, *examples, more, _ = str(caught.value).splitlines()
+    assert first == f"a.pth, b.pth cannot be blended: {sentence}, they differ in {count} place(s):"
+    assert examples == [f"  {line}" for line in found.differences[:10]]
+    assert more == f"  and {count - 10} more: dni inspect A B --json lists all"
+    said = dni("inspect", *paths)
+    assert said.code == 1 and f"can be blended  no: {sentence}; they differ in {count} place(s)\n" in said.out
+    told = dni("inspect", *paths, "--json").json
+    assert told["reasons"] == [sentence] and len(told["differences"]) == count
 
 
 def test_two_kinds_of_one_architecture_are_told_by_their_settings(tmp_path: Path):
-    lines = inspect_endpoints(*save(tmp_path, esrgan(2), esrgan(3))).differences
-    assert lines[0] == "a.pth and b.pth are two kinds of ESRGAN x2: num_blocks 2 and 3"
-    assert "model.1.sub.2.RDB1.conv1.0.weight: missing in a.pth" in lines
+    found = inspect_endpoints(*save(tmp_path, esrgan(2), esrgan(3)))
+    assert found.reasons == ("a.pth and b.pth are two kinds of ESRGAN x2: num_blocks 2 and 3",)
+    assert "model.1.sub.2.RDB1.conv1.0.weight: missing in a.pth" in found.differences
 
 
 def test_one_network_that_nobody_knows_is_told_from_one_that_is_known(tmp_path: Path):
-    lines = inspect_endpoints(*save(tmp_path, compact(4), {"w": torch.ones(3)})).differences
-    assert lines[0] == "a.pth is RealESRGAN Compact x4, b.pth is none that spandrel knows"
-    assert "w: missing in a.pth" in lines
+    found = inspect_endpoints(*save(tmp_path, compact(4), {"w": torch.ones(3)}))
+    assert found.reasons == ("a.pth is RealESRGAN Compact x4, b.pth is none that spandrel knows",)
+    assert "w: missing in a.pth" in found.differences
