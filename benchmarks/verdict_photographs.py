@@ -12,14 +12,14 @@ from pathlib import Path
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-import dni_exporters.verdict
+from dni_exporters.verdict.photographs import BUILT_IN
 
 sys.path.insert(0, str(Path(__file__).parent / "demo_pair"))
 from photographs import HELD_OUT, TRAINING, Photograph, noisy
 
-PICTURES = Path(dni_exporters.verdict.__file__).parent / "pictures"
 SIDE_PX = 96
 # name: (photograph, left and top and side of a square of it as shares of its height, how much of red and green change
 # places, sigma of the noise of 255, quality and subsampling of the JPEG). Clean, noisy, and coarsely compressed: a
@@ -42,8 +42,8 @@ def degraded(
     sigma: int,
     quality: int,
     subsampling: str,
-) -> bytes:
-    """A JPEG of SIDE_PX by SIDE_PX pixels."""
+) -> NDArray[np.uint8]:
+    """RGB (SIDE_PX, SIDE_PX, 3), as read from a JPEG."""
     levels = Image.fromarray((photograph.pixels() * 255).round().astype(np.uint8))
     left, top, side = (round(share * levels.height) for share in part)
     levels = levels.crop((left, top, left + side, top + side)).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
@@ -52,18 +52,17 @@ def degraded(
     degraded = Image.fromarray((noisy(pixels, sigma, seed=1).clip(0, 1) * 255).round().astype(np.uint8))
     file = io.BytesIO()
     degraded.save(file, "JPEG", quality=quality, subsampling=subsampling, optimize=True)
-    return file.getvalue()
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 @click.command()
 def main() -> None:
-    """Write the photographs into the package."""
+    """Write the photographs into the package, as pixels."""
     photographs = {each.name: each for each in (*TRAINING, *HELD_OUT)}
-    PICTURES.mkdir(exist_ok=True)
-    for name, (source, *recipe) in RECIPES.items():
-        path = PICTURES / f"{name}.jpg"
-        path.write_bytes(degraded(photographs[source], *recipe))
-        click.echo(f"{path} ({path.stat().st_size} bytes)", err=True)
+    made = {name: degraded(photographs[source], *recipe) for name, (source, *recipe) in RECIPES.items()}
+    np.savez_compressed(BUILT_IN, **made)  # type: ignore[arg-type]
+    click.echo(f"{BUILT_IN} ({BUILT_IN.stat().st_size} bytes)", err=True)
 
 
 if __name__ == "__main__":

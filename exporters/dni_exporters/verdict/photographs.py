@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from dni_runtime import InputError
 
-BUILT_IN = Path(__file__).parent / "pictures"
+if TYPE_CHECKING:
+    from PIL import Image
+
+BUILT_IN = Path(__file__).parent / "photographs.npz"
 MOST = 6
 _SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Places for a window along an axis.
@@ -43,8 +45,12 @@ class Photograph:
 
 
 def built_in() -> list[Photograph]:
-    """The six of this package: ORIGINS.md beside them tells what they are."""
-    return [_read(path, path.stem) for path in sorted(BUILT_IN.glob("*.jpg"))]
+    """The six of this package: ORIGINS.md beside them tells what they are.
+
+    As pixels: decoders of JPEG differ in the last digits, and a verdict must not.
+    """
+    with np.load(BUILT_IN) as held:
+        return [Photograph(name, held[name]) for name in sorted(held.files)]
 
 
 def read_photographs(folder: str | PathLike[str]) -> list[Photograph]:
@@ -63,6 +69,8 @@ def read_photographs(folder: str | PathLike[str]) -> list[Photograph]:
 
 
 def _read(path: Path, name: str) -> Photograph:
+    from PIL import Image, ImageOps  # here: a machine that only exports needs no decoder
+
     try:
         with Image.open(path) as image:
             return Photograph(name, np.asarray(_of_8_bits(ImageOps.exif_transpose(image)).convert("RGB")))
@@ -70,9 +78,11 @@ def _read(path: Path, name: str) -> Photograph:
         raise InputError(f"{path} cannot be read as a photograph ({error}); take it out of the folder") from None
 
 
-def _of_8_bits(image: Image.Image) -> Image.Image:
+def _of_8_bits(image: "Image.Image") -> "Image.Image":
     """Pillow cuts grey of more bits off at white. Raises ValueError for numbers that do not tell what white is."""
     if image.mode.startswith("I;16"):
+        from PIL import Image
+
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("it holds numbers of 32 bits; expected 8 or 16")

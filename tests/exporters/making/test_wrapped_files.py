@@ -85,15 +85,19 @@ def picture(weights: Weights) -> torch.Tensor:
 @pytest.mark.parametrize("wrap", WRAPS)
 def test_a_network_is_found_and_written_as_it_was_wrapped(tmp_path: Path, wrap: str, network: str):
     paths, a, b = saved(tmp_path, network, wrap, wrap)
-    told = dni("inspect", *paths, "--json").assert_ok().json
-    assert network in told["architecture"]
+    assert_known(network, *paths)
     dni("blend", *paths, "--alpha", 0.3, "-o", tmp_path / "c.pth").assert_ok()
     dni("blend", *paths, "--alpha", 0.3, "-o", tmp_path / "c.safetensors").assert_ok()
     wanted = blended(a, b, 0.3)
     assert_holds(torch.load(tmp_path / "c.pth", weights_only=True), torch.load(paths[0], weights_only=True), wanted)
     for name in ("c.pth", "c.safetensors"):  # a blend of it and itself
         dni("blend", *[tmp_path / name] * 2, "--alpha", 1, "-o", tmp_path / "d.safetensors", "--force").assert_ok()
-        assert network in dni("inspect", tmp_path / "c.pth", tmp_path / "d.safetensors", "--json").json["architecture"]
+        assert_known(network, tmp_path / name, tmp_path / "d.safetensors")
+
+
+def assert_known(network: str, *paths: Path) -> None:
+    for path in paths:
+        assert network in dni("inspect", path, "--json").assert_ok().json["architecture"]
 
 
 def assert_holds(made: dict[str, Any], before: dict[str, Any], wanted: Weights) -> None:

@@ -32,7 +32,8 @@ def work(pipe: Connection, output: Path, limit_bytes: int, repeat: int, options:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
     try:
         for _ in range(repeat):
-            export(weights, output, arch=network, force=True, progress=pipe.send, **options)
+            # The verdict writes nothing, and takes longer than all else of such an export.
+            export(weights, output, arch=network, force=True, verdict=False, progress=pipe.send, **options)
     except DniError as error:
         pipe.send(f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:
@@ -42,7 +43,7 @@ def work(pipe: Connection, output: Path, limit_bytes: int, repeat: int, options:
 def warm_up() -> None:
     network, weights = endpoints()
     with tempfile.TemporaryDirectory() as folder:
-        export(weights, Path(folder, "model.onnx"), alphas=[0.5], arch=network, verify=False)
+        export(weights, Path(folder, "model.onnx"), alphas=[0.5], arch=network, verify=False, verdict=False)
 
 
 warm_up()
