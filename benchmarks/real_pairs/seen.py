@@ -1,10 +1,10 @@
 """What one sees of the pairs.
 
-The sheets of look.py were looked at under numbers drawn by chance, from 1/4 to 3/4 beside A, B and the mixes: first all
-33 that the limits of the verdict are set by, then the doubtful ones at their full size, and marked before the verdict
-gave a figure for them; marks became words and one of three kinds when the names were known. One was hard to place,
-waifu2x photo noise0, scale: between a strong tint and a failure. The drawings' networks were looked at in the same way
-when the limits stood, marked once, and not again.
+The sheets of look.py were looked at under numbers drawn by chance, from 1/4 to 3/4 beside A, B and the mixes: first
+all 33 that the limits of the verdict are set by, then the doubtful ones at their full size, and marked before the
+verdict gave a figure for them; marks became words and one of three kinds when the names, and what others had measured
+of these pairs, were known. One was hard to place, waifu2x photo noise0, scale: between a strong tint and a failure.
+The drawings' networks were looked at in the same way when the limits stood, marked once, and not again.
 """
 
 from dataclasses import dataclass
