@@ -92,6 +92,16 @@ def check_free(targets: Iterable[Path], difference: str = "", kept: str = "") ->
         )
 
 
+def check_sheet_place(sheet: Path, *, force: bool) -> None:
+    """Raise OutputError where a contact sheet cannot be written, or would destroy something."""
+    if sheet.suffix.lower() not in IMAGE_SUFFIXES:
+        raise OutputError(f"the sheet {sheet} has an unknown suffix; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
+    if os.path.lexists(sheet) and not force:
+        raise OutputError(f"{sheet} exists already and is kept; replace it with --force")
+    check_name(sheet)
+    check_folder(sheet.parent)
+
+
 def check_folder(folder: Path) -> None:
     """Raise OutputError where `folder` is not there and cannot be made, or takes no files."""
     there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)

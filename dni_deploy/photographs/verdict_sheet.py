@@ -1,18 +1,17 @@
 """The contact sheet of a verdict: what blends make of each photograph, beside the ends and their mix."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dni_deploy.image_files.read_write import IMAGE_SUFFIXES, write_image
+from dni_deploy.image_files.read_write import write_image
 from dni_exporters import Verdict
 from dni_runtime import OutputError, format_alpha
 
 from .contact_sheet import contact_sheet
-from .places import check_folder, check_name, make_folder
+from .places import check_sheet_place, make_folder
 
 # Six columns of pictures of 96 pixels, as the built-in ones are, four times as large.
 _MAX_WIDTH_PX = 2600
@@ -27,12 +26,7 @@ class VerdictSheet:
     """
 
     def __init__(self, path: Path, *, force: bool = False) -> None:
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise OutputError(f"the sheet {path} has an unknown suffix; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
-        if os.path.lexists(path) and not force:
-            raise OutputError(f"{path} exists already and is kept; replace it with --force")
-        check_name(path)
-        check_folder(path.parent)
+        check_sheet_place(path, force=force)
         self._path = path
         self._rows: list[tuple[str, Pictures]] = []
 

@@ -6,10 +6,10 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from dni_deploy.image_files.read_write import IMAGE_SUFFIXES, read_image, why, write_image
+from dni_deploy.image_files.read_write import read_image, why, write_image
 from dni_deploy.photographs.contact_sheet import balanced_columns, cell_width, contact_sheet, for_sheet
 from dni_deploy.photographs.enhance_files import EnhancedFile, Planned
-from dni_deploy.photographs.places import check_folder, check_name, make_folder
+from dni_deploy.photographs.places import check_sheet_place, make_folder
 from dni_runtime import DniError, OutputError
 
 _MOST_IMAGES = 200
@@ -17,15 +17,10 @@ _MOST_IMAGES = 200
 
 def check_sheet(sheet: Path, planned: Sequence[Planned], *, force: bool) -> None:
     """Raise a DniError, before anything runs, where the sheet could not be made or would destroy something."""
-    if sheet.suffix.lower() not in IMAGE_SUFFIXES:
-        raise OutputError(f"the sheet {sheet} has an unknown suffix; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
     taken = [path for plan in planned for path in (plan.input, plan.output)]
     if os.path.realpath(sheet) in {os.path.realpath(path) for path in taken}:
         raise OutputError(f"{sheet} is an input or the output and would be overwritten; choose another --sheet")
-    if os.path.lexists(sheet) and not force:
-        raise OutputError(f"{sheet} exists already and is kept; replace it with --force")
-    check_name(sheet)
-    check_folder(sheet.parent)
+    check_sheet_place(sheet, force=force)
     rows = [len(list(row)) + 1 for _, row in groupby(planned, attrgetter("input"))]
     if sum(rows) > _MOST_IMAGES:
         raise OutputError(
