@@ -10,6 +10,7 @@ from dni_exporters.checkpoints.checkpoint import read_endpoints
 from dni_exporters.checkpoints.endpoints import Lineage, differences, lineage, promotions
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.aligned import align
+from dni_exporters.networks.network_code import one_line
 from dni_exporters.networks.probe import probe, quiet_inference
 from dni_exporters.report import EndpointsReport, Statistics
 from dni_exporters.sources import EndpointSource, StateDict
@@ -41,7 +42,7 @@ def compare(
     except ArchitectureError as error:
         if arch != "auto":
             raise
-        notes.append(" ".join(map(str.strip, str(error).splitlines())))
+        notes.append(one_line(error))
         if not (lines := differences(checkpoints)):
             related = lineage(a.tensors, b.tensors)
             verdict = unjudged("the network is not known")
@@ -57,7 +58,7 @@ def compare(
                 outputs = _run(aligned.architecture.network, aligned.states, probe_images(contract)[0])
                 verdict = trials.judge(aligned.architecture.network, aligned.states, contract)
             except ArchitectureError as error:
-                notes.append(" ".join(map(str.strip, str(error).splitlines())))
+                notes.append(one_line(error))
                 verdict = unjudged("the network cannot be run")
     return EndpointsReport(
         endpoints=(a.name, b.name),

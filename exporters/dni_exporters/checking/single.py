@@ -8,6 +8,7 @@ from torch import nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
 from dni_exporters.networks.architecture import Architecture, build
+from dni_exporters.networks.network_code import one_line
 from dni_exporters.networks.probe import probe
 from dni_exporters.opening import parts_of
 from dni_exporters.report import CheckpointReport
@@ -27,7 +28,7 @@ def describe(source: EndpointSource, arch: str | nn.Module, arch_args: Mapping[s
     except ArchitectureError as error:
         if arch != "auto" and architecture is None:
             raise
-        notes.append(" ".join(map(str.strip, str(error).splitlines())))
+        notes.append(one_line(error))
     return CheckpointReport(
         name=checkpoint.name,
         bytes=sum(part.stat().st_size for part in parts_of(checkpoint.path)) if checkpoint.path else None,

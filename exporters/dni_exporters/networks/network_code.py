@@ -57,6 +57,11 @@ def _import(where: str) -> Any:
         ) from error
 
 
+def one_line(error: ArchitectureError) -> str:
+    """What an error of ours says, as a note."""
+    return " ".join(map(str.strip, str(error).splitlines()))
+
+
 def message(error: BaseException) -> str:
     """What an error of somebody else's code says, whole, on one line; of long lists the first ten."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
