@@ -74,7 +74,7 @@ def export(
     refuse_existing(job.outputs, force=force)
     check_sources(endpoints)
     if weights == "link":
-        check_linkable(endpoints, job.outputs[0].parent)
+        check_linkable(endpoints, job.outputs[0].parent, dtype)
     check_arch(arch, arch_args)
     require_extra()
     with heavy_imports():

@@ -12,6 +12,7 @@ from dni_runtime.files.regular_file import open_file
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 MOST_PARTS = 100  # all are open at once
 _INDEX_LIMIT_BYTES = 2**23
+_HEADER_LIMIT_BYTES = 100_000_000  # the format's own
 _PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.\w{1,20})")
 
 
@@ -33,6 +34,17 @@ def open_checkpoint(path: Path) -> BufferedReader:
 def is_safetensors(head: bytes) -> bool:
     """Whether a file that begins so is of that format, whatever it is called: the length of its JSON, and JSON."""
     return head[6:9] == b"\0\0{"
+
+
+def stored_dtypes(path: Path) -> set[str]:
+    """How the .safetensors `path` calls the types of its tensors; whoever reads them says what is wrong with it."""
+    with open_checkpoint(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            header = json.loads(file.read(min(length, _HEADER_LIMIT_BYTES)))
+            return {str(entry["dtype"]) for name, entry in header.items() if name != "__metadata__"}
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            return set()
 
 
 def is_utf8(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from dni_runtime import ArchitectureError, EndpointError, ExportError
 
 from .opening import SUFFIXES as SUFFIXES
-from .opening import is_safetensors, is_utf8, open_checkpoint, parts_of
+from .opening import is_safetensors, is_utf8, open_checkpoint, parts_of, stored_dtypes
 from .torch_types import Tensor, nn
 
 StateDict: TypeAlias = Mapping[str, Tensor]
@@ -16,6 +16,9 @@ EndpointSource: TypeAlias = str | PathLike[str] | StateDict
 """A checkpoint: the path of a .pth, .pt, .ckpt or .safetensors file or of the index of several, or a state dict.
 
 A state dict are PyTorch's tensors by name."""
+
+# How a .safetensors calls the kinds of numbers that weights are.
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def source_name(source: EndpointSource, number: int) -> str:
@@ -44,10 +47,11 @@ def check_count(count: int) -> None:
         raise EndpointError(f"{count} endpoint given; a blend needs at least two checkpoints")
 
 
-def check_linkable(sources: Sequence[EndpointSource], folder: Path) -> None:
+def check_linkable(sources: Sequence[EndpointSource], folder: Path, dtype: str) -> None:
     """Raise ExportError unless a model in `folder` can read its weights from the files of `sources`.
 
-    They have to lie there or below: ONNX Runtime refuses paths that lead out of it.
+    They have to lie there or below: ONNX Runtime refuses paths that lead out of it. A file without a weight of the
+    model's `dtype` holds none that can be read as it is.
     """
     for number, source in enumerate(sources, 1):
         parts = [] if isinstance(source, Mapping) else parts_of(Path(source))
@@ -65,6 +69,12 @@ def check_linkable(sources: Sequence[EndpointSource], folder: Path) -> None:
             if not is_utf8(part.resolve().relative_to(folder.resolve())):
                 raise ExportError(
                     f"--weights link: {part} has a name that is not UTF-8, by which ONNX cannot call it; rename it"
+                )
+            held = stored_dtypes(part) & _FLOATS.keys()
+            if held and dtype not in (_FLOATS[name] for name in held):
+                raise ExportError(
+                    f"--weights link: {part.name} holds its weights as {', '.join(sorted(held))}, the model needs "
+                    f"{dtype}; use --weights external" + " or --dtype float16" * (held == {"F16"})
                 )
 
 

@@ -1,5 +1,6 @@
 """Where the weights are: in the file, beside it, or in the endpoints' own files."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -166,10 +167,22 @@ def test_linking_follows_no_symbolic_link_out(tmp_path: Path):
     assert "does not lie in the model's folder" in message
 
 
-def test_linking_needs_the_stored_dtype(tmp_path: Path):
+def test_linking_needs_the_stored_dtype(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # It is refused before any work.
+    monkeypatch.setattr(sys.modules["dni_exporters.export"], "require_extra", pytest.fail)
     _, endpoints = small_pair()
     paths = saved(tmp_path, [{name: tensor.half() for name, tensor in w.items()} for w in endpoints])
     message = refusal(paths, tmp_path / "model.onnx", alpha_input=True)
+    assert message == (
+        "--weights link: a.safetensors holds its weights as F16, the model needs float32; use --weights external or "
+        "--dtype float16"
+    )
+
+
+def test_linking_needs_the_dtype_of_every_weight(tmp_path: Path):
+    _, endpoints = small_pair()
+    mixed = [{name: t.half() if name == "0.weight" else t for name, t in w.items()} for w in endpoints]
+    message = refusal(saved(tmp_path, mixed), tmp_path / "model.onnx", alpha_input=True)
     assert "a.safetensors holds F16 under '0.weight', the model needs FLOAT; use --weights external" in message
 
 
