@@ -102,7 +102,7 @@ function isImage(value) {
 }
 
 function isVerdict(value) {
-  return value === undefined || value === null || (isText(value) && value.length <= LIMIT_VERDICT);
+  return value === undefined || value === null || (isText(value) && [...value].length <= LIMIT_VERDICT);
 }
 
 function isScale(value) {
