@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .errors import AlphaError
 
 Alpha: TypeAlias = SupportsFloat | Sequence[SupportsFloat] | NDArray[Any]
-"""The share of endpoint A; with K > 2 endpoints the shares of all but the last, K - 1 numbers."""
+"""The share of endpoint A; with K > 2 endpoints the shares of all but the last, K - 1 numbers. On a path: where."""
 
 Key: TypeAlias = tuple[float, ...]
 """Alpha as the runtime passes it on: checked, one float for every endpoint but the last."""
@@ -22,7 +22,9 @@ Key: TypeAlias = tuple[float, ...]
 _ROUNDING = 1e-6
 
 
-def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) -> tuple[float, ...]:
+def check_alpha(
+    alpha: Alpha, alpha_range: tuple[float, float], count: int = 1, *, on_path: bool = False
+) -> tuple[float, ...]:
     """Return alpha as `count` floats that lie in `alpha_range`.
 
     alpha:       one number (a Python or NumPy scalar, an array of one element) or `count` of them: the shares of all
@@ -30,6 +32,7 @@ def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) 
                  last endpoint's share stays as near to 0..1 as the others'.
     alpha_range: smallest and largest alpha.
     count:       how many numbers; one fewer than there are endpoints.
+    on_path:     whether alpha is a place on a path, which ends where its range does.
 
     Raises AlphaError for anything else.
     """
@@ -47,8 +50,12 @@ def check_alpha(alpha: Alpha, alpha_range: tuple[float, float], count: int = 1) 
     for value in (*values, sum(values)):
         if not math.isfinite(value) or not low - _ROUNDING <= value <= high + _ROUNDING:
             raise AlphaError(
-                f"alpha {format_alpha(values)} is out of range; expected {expected}. "
-                "A wider range has to be asked for when the model is exported (--alpha-range LO HI)."
+                f"alpha {format_alpha(values)} is out of range; expected {expected}"
+                + (
+                    ": the path that the model was exported with ends there"
+                    if on_path
+                    else ". A wider range has to be asked for when the model is exported (--alpha-range LO HI)."
+                )
             )
     return values
 

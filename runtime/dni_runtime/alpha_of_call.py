@@ -18,8 +18,8 @@ def alpha_of_call(alpha: Alpha | None, signature: Signature, metadata: Metadata,
             low, high = metadata.alpha_range
             raise AlphaError(f"{name} needs alpha, it has no default: pass alpha={low:g}..{high:g} (--alpha X)")
         return metadata.alpha_default
-    shape = signature.alpha_shape
-    return check_alpha(alpha, metadata.alpha_range, shape[0] if shape else 1)
+    shape, on_path = signature.alpha_shape, metadata.alpha_path is not None
+    return check_alpha(alpha, metadata.alpha_range, shape[0] if shape else 1, on_path=on_path)
 
 
 def _constant(alpha: Alpha | None, metadata: Metadata, name: str) -> Key | None:
@@ -29,7 +29,7 @@ def _constant(alpha: Alpha | None, metadata: Metadata, name: str) -> Key | None:
         return pinned
     if pinned is None:
         raise AlphaError(f"{name} has no alpha; call it without one")
-    values = check_alpha(alpha, metadata.alpha_range, len(pinned))
+    values = metadata.check_alpha(alpha)
     if any(abs(a - b) > _SAME_ALPHA for a, b in zip(values, pinned, strict=True)):
         raise AlphaError(
             f"alpha is {format_alpha(values)}, but {name} is baked for {format_alpha(pinned)}; "

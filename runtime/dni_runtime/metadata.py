@@ -12,6 +12,7 @@ import onnx
 from .alpha import Alpha, check_alpha, expected_alpha
 from .errors import AlphaError, ModelError
 from .files.fields import FieldError, Fields
+from .shares import Path, read_path
 
 KEY = "dni"
 FORMAT = 1
@@ -47,7 +48,7 @@ class Endpoint:
 class Metadata:
     """What the runtime needs to know about a model; the defaults describe a model that says nothing.
 
-    endpoints:      in the order of the command line, A first; alpha is the share of A.
+    endpoints:      in the order of the command line, A first; alpha is the share of A. With a path, in its order.
     alpha_range:    smallest and largest alpha that the model takes.
     alpha_default:  used where a call gives no alpha; None where every call has to.
     alpha_pinned:   the constant alpha of a baked model; None where alpha is an input.
@@ -64,6 +65,7 @@ class Metadata:
     opset:          the ONNX operator set, 0 where the file does not say.
     tool:           what wrote the file.
     verdict:        whether blends of the endpoints work, one sentence for people; None where nobody looked.
+    alpha_path:     how the endpoints lie along alpha, one number then; None where alpha is their shares.
     """
 
     endpoints: tuple[Endpoint, ...] = ()
@@ -82,11 +84,16 @@ class Metadata:
     opset: int = 0
     tool: str = ""
     verdict: str | None = None
+    alpha_path: Path | None = None
 
     @property
     def alpha_count(self) -> int:
-        """How many numbers alpha has: one fewer than there are endpoints."""
-        return max(1, len(self.endpoints) - 1)
+        """How many numbers alpha has: one fewer than there are endpoints, one where they lie along a path."""
+        return 1 if self.alpha_path is not None else max(1, len(self.endpoints) - 1)
+
+    def check_alpha(self, alpha: Alpha) -> tuple[float, ...]:
+        """The numbers of an alpha that the model takes. Raises AlphaError for any other."""
+        return check_alpha(alpha, self.alpha_range, self.alpha_count, on_path=self.alpha_path is not None)
 
     @property
     def ratio(self) -> Fraction | None:
@@ -98,8 +105,7 @@ class Metadata:
 
     def pinned(self, alpha: Alpha) -> Metadata:
         """The metadata of this model with alpha made a constant."""
-        values = check_alpha(alpha, self.alpha_range, self.alpha_count)
-        return replace(self, alpha_pinned=values, alpha_default=None)
+        return replace(self, alpha_pinned=self.check_alpha(alpha), alpha_default=None)
 
     def to_json(self) -> str:
         """The text of the entry "dni" in a model's `metadata_props`."""
@@ -112,6 +118,7 @@ class Metadata:
                     "default": _unwrap(self.alpha_default),
                     "pinned": _unwrap(self.alpha_pinned),
                     "plane": self.alpha_plane,
+                    **({} if self.alpha_path is None else {"path": self.alpha_path.to_dict()}),
                 },
                 "architecture": self.architecture,
                 "scale": self.scale,
@@ -150,6 +157,11 @@ class Metadata:
                 tool=fields.text("tool"),
                 verdict=fields.text("verdict", LIMIT_VERDICT) if "verdict" in fields else None,
             )
+            if "path" in alpha:
+                path = read_path(alpha.inner("path"), len(endpoints))
+                if path.range != metadata.alpha_range:
+                    alpha.refuse("range", f"{list(path.range)}, the ends of alpha.path")
+                metadata = replace(metadata, alpha_path=path)
             default, pinned = (_read_alpha(alpha, name, metadata) for name in ("default", "pinned"))
             return replace(metadata, alpha_default=default, alpha_pinned=pinned)
         except FieldError as error:
@@ -172,7 +184,7 @@ def _read_alpha(alpha: Fields, name: str, metadata: Metadata) -> tuple[float, ..
     if values is None:
         return None
     try:
-        return check_alpha(values, metadata.alpha_range, metadata.alpha_count)
+        return metadata.check_alpha(values)
     except AlphaError:
         alpha.refuse(name, expected_alpha(metadata.alpha_range, metadata.alpha_count))
 

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .alpha import Key
+from .files.fields import FieldError, Fields, show
 
 # A piece of a path bends around so many trained checkpoints at most: Bernstein polynomials of degree 3.
 MOST_MIDDLES = 2
-# Knots as near as this leave no room to move in, and float32 has few numbers between them.
+# Knots as near as this leave no room to move in; as far out as this float32 has few numbers between them.
 LEAST_APART = 1e-3
+LIMIT_KNOT = 1e6
+_MOST_KNOTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +77,39 @@ class Path:
             shares += terms[1:]
         return tuple(shares)
 
+    def to_dict(self) -> dict[str, list[float] | list[int]]:
+        """Plain data for JSON."""
+        return {"knots": list(self.knots), "middles": list(self.middles)}
+
 
 def shares_of(alpha: Key, path: Path | None) -> tuple[float, ...]:
     """The share of each endpoint at a checked `alpha`: along `path`, or alpha itself and what is left of 1."""
     return (*alpha, 1.0 - sum(alpha)) if path is None else path.shares(alpha[0])
 
 
-def why_no_path(knots: Sequence[float], middles: Sequence[int]) -> str | None:
+def why_no_path(knots: Sequence[float], middles: Sequence[float]) -> str | None:
     """Why these make no `Path`, as what is wrong, what was got and what was expected; None where they do."""
     if len(knots) < 2 or len(middles) != len(knots) - 1:
         return f"{len(knots)} knots and {len(middles)} pieces; expected two knots or more, and a piece between each two"
     if not all(type(count) is int and 0 <= count <= MOST_MIDDLES for count in middles):
-        return f"pieces with {show_numbers(middles)} middles; expected 0 to {MOST_MIDDLES} each"
-    if not all(math.isfinite(knot) for knot in knots):
-        return f"knots at {show_numbers(knots)}; expected finite numbers"
-    with np.errstate(over="ignore"):
-        steps = np.diff(np.array(knots, np.float32).astype(np.float64))
-    if not (np.isfinite(steps).all() and ((steps >= LEAST_APART).all() or (steps <= -LEAST_APART).all())):
+        return f"pieces with {show(list(middles))} middles; expected 0 to {MOST_MIDDLES} each"
+    if not all(-LIMIT_KNOT <= knot <= LIMIT_KNOT for knot in knots):
+        return f"knots at {show(list(knots))}; expected numbers within {LIMIT_KNOT:g}"
+    steps = np.diff(np.array(knots, np.float32).astype(np.float64))
+    if not ((steps >= LEAST_APART).all() or (steps <= -LEAST_APART).all()):
         return (
-            f"knots at {show_numbers(knots)}; expected numbers that rise or fall from one to the next, "
+            f"knots at {show(list(knots))}; expected numbers that rise or fall from one to the next, "
             f"by {LEAST_APART:g} or more"
         )
     return None
 
 
-def show_numbers(values: Sequence[float]) -> str:
-    """Some numbers for a sentence."""
-    return ", ".join(f"{value:g}" for value in values[:8]) + ", ..." * (len(values) > 8)
+def read_path(fields: Fields, endpoint_count: int) -> Path:
+    """What `Path.to_dict` wrote, of whoever wrote it. Raises FieldError unless it goes through all endpoints."""
+    knots, middles = (fields.list_of_numbers(name, _MOST_KNOTS) for name in ("knots", "middles"))
+    if reason := why_no_path(knots, middles):
+        raise FieldError(f"alpha.path has {reason}")
+    path = Path(tuple(map(float, knots)), tuple(map(int, middles)))
+    if path.count != endpoint_count:
+        raise FieldError(f"alpha.path goes through {path.count} endpoints; expected {endpoint_count}, all there are")
+    return path

@@ -4,7 +4,10 @@ from dataclasses import replace
 import pytest
 from onnx_models import METADATA, conv_stack
 
-from dni_runtime import Metadata, ModelError, read_metadata, write_metadata
+from dni_runtime import AlphaError, Metadata, ModelError, read_metadata, write_metadata
+from dni_runtime.shares import Path
+
+CURVE = replace(METADATA, endpoints=METADATA.endpoints + METADATA.endpoints[:1], alpha_path=Path((1.0, 0.0), (1,)))
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,8 @@ from dni_runtime import Metadata, ModelError, read_metadata, write_metadata
         replace(METADATA, alpha_pinned=(0.25, 0.5), endpoints=METADATA.endpoints + METADATA.endpoints[:1]),
         replace(METADATA, alpha_range=(-1.0, 2.0), value_range=(-1.0, 1.0), color="L", scale=None),
         replace(METADATA, verdict="blends: a colour shift of 0.2 (dE2000) at most at 0.5"),
+        CURVE,
+        replace(CURVE, alpha_range=(0.0, 4.0), alpha_path=Path((4.0, 0.0), (1,)), alpha_pinned=(2.5,)),
     ],
 )
 def test_json_round_trip(metadata):
@@ -28,14 +33,24 @@ def test_defaults_describe_a_silent_model():
     assert replace(METADATA, endpoints=METADATA.endpoints * 2).alpha_count == 3
 
 
+def test_along_a_path_alpha_is_one_number_that_ends_where_the_path_does():
+    assert CURVE.alpha_count == 1
+    assert CURVE.check_alpha(0.3) == (0.3,)
+    with pytest.raises(AlphaError, match=r"alpha 1.5 is out of range; expected .* 0..1: the path .* ends there$"):
+        CURVE.check_alpha(1.5)
+    with pytest.raises(AlphaError, match=r"2 value\(s\); expected a finite number"):
+        CURVE.check_alpha([0.2, 0.3])
+
+
 def test_pinned_replaces_the_default():
     pinned = replace(METADATA, alpha_default=(0.3,)).pinned(0.7)
     assert (pinned.alpha_pinned, pinned.alpha_default) == ((0.7,), None)
 
 
-def test_a_file_that_no_verdict_was_passed_on_has_none():
+def test_a_file_without_a_verdict_or_a_path_says_nothing_of_one():
     raw = json.loads(METADATA.to_json())
     assert "verdict" not in raw
+    assert "path" not in raw["alpha"]
     assert Metadata.from_json(json.dumps(raw)).verdict is None
 
 

@@ -85,6 +85,14 @@ class Fields:
             self.refuse(name, expected)
         return None if value is None else tuple(values)
 
+    def list_of_numbers(self, name: str, limit: int) -> tuple[int | float, ...]:
+        """A list of at most `limit` numbers, finite or not."""
+        expected = f"a list of numbers, {limit} at most"
+        values = self._get(name, expected)
+        if not isinstance(values, list) or len(values) > limit or not all(map(_is_number, values)):
+            self.refuse(name, expected)
+        return tuple(values)
+
     def flag(self, name: str) -> bool:
         value = self._get(name, "true or false")
         return value if isinstance(value, bool) else self.refuse(name, "true or false")
