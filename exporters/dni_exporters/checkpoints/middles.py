@@ -12,9 +12,9 @@ from typing import Any
 from dni_exporters.opening import is_safetensors, open_checkpoint
 from dni_runtime import CheckpointError
 from dni_runtime.files.fields import FieldError, Fields
+from dni_runtime.shares import MOST_MIDDLES
 
 FORMAT = 1
-MOST_MIDDLES = 2
 KEY = "dni"
 _HEADER_LIMIT_BYTES = 2**23
 _TEXT_LIMIT = 2**16

@@ -14,9 +14,10 @@ from dni_exporters.networks.probe import ImageContract, quiet_inference
 from dni_exporters.sources import StateDict
 
 from . import words
+from .beside import NoPictureError
 from .colour import Array
 from .photographs import MOST, Photograph, built_in, network_input
-from .trial import NoPictureError, Trial
+from .trial import Trial
 from .verdict import Seen, Verdict, unjudged, worst
 
 # Sides of the photographs in pixels, the largest that is not too much work: in all, floating-point operations, of which

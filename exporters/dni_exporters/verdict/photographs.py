@@ -53,8 +53,8 @@ def built_in() -> list[Photograph]:
         return [Photograph(name, held[name]) for name in sorted(held.files)]
 
 
-def read_photographs(folder: str | PathLike[str]) -> list[Photograph]:
-    """Up to MOST photographs of a folder, spread evenly over their sorted names.
+def read_photographs(folder: str | PathLike[str], most: int = MOST) -> list[Photograph]:
+    """Up to `most` photographs of a folder, spread evenly over their sorted names.
 
     Raises InputError where there is no such folder, no photograph in it, or one that cannot be read.
     """
@@ -64,7 +64,7 @@ def read_photographs(folder: str | PathLike[str]) -> list[Photograph]:
     files = sorted(path for path in where.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
     if not files:
         raise InputError(f"there is no photograph in {where}; expected files named {', '.join(_SUFFIXES)}")
-    chosen = np.unique(np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(files) - 1, min(most, len(files))).round().astype(int))
     return [_read(files[number], files[number].name) for number in chosen]
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from string import ascii_uppercase
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -13,16 +12,9 @@ from dni_exporters.networks.probe import quiet_inference
 from dni_exporters.sources import StateDict
 
 from . import measures
+from .beside import NoPictureError, end_picture, figures_of, shown
 from .colour import Array
 from .verdict import Figures
-
-# Of an end's values, that may lie further outside 0..1 than this before it is taken for something else than a picture.
-_OUTSIDE = 0.25
-_OUTSIDE_SHARE = 0.1
-
-
-class NoPictureError(Exception):
-    """The network gives none; the message says why."""
 
 
 class Trial:
@@ -41,28 +33,19 @@ class Trial:
 
     def look(self, name: str, image: Array) -> list[tuple[tuple[float, ...], Array]]:
         """Note the figures of `image` (N, C, H, W); alpha and picture (H, W, C) of the ends and what lies between."""
-        ends = [self._end(letter, alpha, image) for letter, alpha in zip(ascii_uppercase, self._ends, strict=False)]
-        contrasts, details = [measures.contrast(end) for end in ends], [measures.detail(end) for end in ends]
+        ends = [
+            end_picture(letter, self._run(alpha, image))
+            for letter, alpha in zip(ascii_uppercase, self._ends, strict=False)
+        ]
+        contrasts = [measures.contrast(end) for end in ends]
         self._any_contrast |= float(image.std()) > measures.FLAT
         self._flat = [flat and value < measures.FLAT for flat, value in zip(self._flat, contrasts, strict=True)]
         self.apart_db += [measures.psnr_db(end, ends[-1]) for end in ends[:-1]]
         pictures = []
         for alpha in self._between:
             raw = self._run(alpha, image)
-            picture = _shown(raw)
-            wanted = measures.mix(ends, (*alpha, 1 - sum(alpha)))
-            self.found.append(
-                Figures(
-                    alpha=alpha,
-                    photograph=name,
-                    colour_shift=measures.colour_shift(picture, wanted),
-                    contrast=measures.beside(measures.contrast(picture), contrasts),
-                    detail=measures.beside(measures.detail(picture), details),
-                    to_mix_db=measures.psnr_db(picture, wanted),
-                    finite=bool(np.isfinite(raw).all()),
-                )
-            )
-            pictures.append(picture)
+            self.found.append(figures_of(raw, ends, (*alpha, 1 - sum(alpha)), alpha, name))
+            pictures.append(shown(raw))
         return list(zip([*self._ends, *self._between], [*ends, *pictures], strict=True))
 
     def require_pictures(self) -> None:
@@ -73,16 +56,6 @@ class Trial:
             if is_flat:
                 raise NoPictureError(f"endpoint {letter} alone makes one flat colour of every photograph")
 
-    def _end(self, letter: str, alpha: tuple[float, ...], image: Array) -> Array:
-        raw = self._run(alpha, image)
-        if not np.isfinite(raw).all():
-            raise NoPictureError(f"endpoint {letter} alone gives values that are no numbers (NaN or infinity)")
-        if float(((raw < -_OUTSIDE) | (raw > 1 + _OUTSIDE)).mean()) > _OUTSIDE_SHARE:
-            raise NoPictureError(
-                f"endpoint {letter} alone gives values in {raw.min():.3g}..{raw.max():.3g}, pictures are in 0..1"
-            )
-        return _shown(raw)
-
     def _run(self, alpha: tuple[float, ...], image: Array) -> Array:
         """The network's output (H, W, C), as it comes."""
         self._network.load_state_dict(blend_tensors(self._endpoints, alpha))
@@ -92,8 +65,3 @@ class Trial:
         except Exception as error:  # a network's code may refuse what it likes
             raise NoPictureError(f"the network fails on an image of {image.shape}: {message(error)}") from None
         return output.transpose(1, 2, 0)
-
-
-def _shown(raw: Array) -> Array:
-    """As a screen shows it."""
-    return np.nan_to_num(raw, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
