@@ -4,6 +4,7 @@ import json
 import re
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from dni_runtime import CheckpointError
 from dni_runtime.files.regular_file import open_file
@@ -36,15 +37,22 @@ def is_safetensors(head: bytes) -> bool:
     return head[6:9] == b"\0\0{"
 
 
-def stored_dtypes(path: Path) -> set[str]:
-    """How the .safetensors `path` calls the types of its tensors; whoever reads them says what is wrong with it."""
+def safetensors_header(path: Path) -> tuple[dict[str, Any], int] | None:
+    """What the .safetensors `path` says of its tensors, by name, and the offset in the file that theirs count from.
+
+    The format: 8 bytes of length, as much JSON, the tensors' bytes. None for a file of another format, and for one
+    that cannot be read: who reads its tensors says what is wrong.
+    """
     with open_checkpoint(path) as file:
-        length = int.from_bytes(file.read(8), "little")
+        head = file.read(9)
+        length = int.from_bytes(head[:8], "little")
+        if not is_safetensors(head) or length > _HEADER_LIMIT_BYTES:
+            return None
         try:
-            header = json.loads(file.read(min(length, _HEADER_LIMIT_BYTES)))
-            return {str(entry["dtype"]) for name, entry in header.items() if name != "__metadata__"}
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-            return set()
+            header = json.loads(head[8:] + file.read(length - 1))
+        except (ValueError, RecursionError):
+            return None
+    return (header, 8 + length) if isinstance(header, dict) else None
 
 
 def is_utf8(path: Path) -> bool:

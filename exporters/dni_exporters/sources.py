@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from dni_runtime import ArchitectureError, EndpointError, ExportError
 
 from .opening import SUFFIXES as SUFFIXES
-from .opening import is_safetensors, is_utf8, open_checkpoint, parts_of, stored_dtypes
+from .opening import is_safetensors, is_utf8, open_checkpoint, parts_of, safetensors_header
 from .torch_types import Tensor, nn
 
 StateDict: TypeAlias = Mapping[str, Tensor]
@@ -70,12 +70,18 @@ def check_linkable(sources: Sequence[EndpointSource], folder: Path, dtype: str) 
                 raise ExportError(
                     f"--weights link: {part} has a name that is not UTF-8, by which ONNX cannot call it; rename it"
                 )
-            held = stored_dtypes(part) & _FLOATS.keys()
+            held = _stored_dtypes(part) & _FLOATS.keys()
             if held and dtype not in (_FLOATS[name] for name in held):
                 raise ExportError(
                     f"--weights link: {part.name} holds its weights as {', '.join(sorted(held))}, the model needs "
                     f"{dtype}; use --weights external" + " or --dtype float16" * (held == {"F16"})
                 )
+
+
+def _stored_dtypes(path: Path) -> set[str]:
+    """How the .safetensors `path` calls the types of its tensors."""
+    header, _ = safetensors_header(path) or ({}, 0)
+    return {str(entry.get("dtype")) for entry in header.values() if isinstance(entry, dict)}
 
 
 def _holds_safetensors(path: Path) -> bool:

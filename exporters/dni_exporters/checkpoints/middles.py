@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dni_exporters.opening import is_safetensors, open_checkpoint
+from dni_exporters.opening import safetensors_header
 from dni_runtime import CheckpointError
 from dni_runtime.files.fields import FieldError, Fields
 from dni_runtime.shares import MOST_MIDDLES
 
 FORMAT = 1
 KEY = "dni"
-_HEADER_LIMIT_BYTES = 2**23
 _TEXT_LIMIT = 2**16
 
 
@@ -86,16 +85,8 @@ def _middle(fields: Fields) -> Middle:
 
 
 def _metadata_text(path: Path) -> str:
-    """What a .safetensors holds under KEY beside its tensors; empty for any other file, and where it cannot be read:
-    who reads the tensors says why."""
-    with open_checkpoint(path) as file:
-        head = file.read(9)
-        length = int.from_bytes(head[:8], "little")
-        if not is_safetensors(head) or length > _HEADER_LIMIT_BYTES:
-            return ""
-        header = head[8:] + file.read(length - 1)
-    try:
-        text = json.loads(header)["__metadata__"][KEY]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
+    """What a .safetensors holds under KEY beside its tensors; empty for any other file."""
+    header, _ = safetensors_header(path) or ({}, 0)
+    metadata = header.get("__metadata__")
+    text = metadata.get(KEY) if isinstance(metadata, dict) else None
     return text if isinstance(text, str) else ""

@@ -1,6 +1,5 @@
 """Weights that stay where they are: an ONNX file of graph alone that reads the endpoints' .safetensors."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import onnx_ir as ir
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.holders import prefixes
-from dni_exporters.opening import parts_of
+from dni_exporters.opening import parts_of, safetensors_header
 from dni_runtime import ExportError
 
 from .blend import Stored
@@ -30,20 +29,18 @@ def link_weights(model: ir.Model, stored: Stored, endpoints: Sequence[Checkpoint
 
 
 class _Header:
-    """Where each tensor of an endpoint lies in its .safetensors (the format: 8 bytes of length, JSON, then bytes)."""
+    """Where each tensor of an endpoint lies in its .safetensors."""
 
     def __init__(self, endpoint: Checkpoint, folder: Path) -> None:
         assert endpoint.path is not None
         self._endpoint = endpoint
         self._entries: dict[str, tuple[str, int, dict[str, Any]]] = {}
         for part in parts_of(endpoint.path):
-            path = part.resolve()
-            location = path.relative_to(folder.resolve()).as_posix()
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                entries: dict[str, dict[str, Any]] = json.loads(file.read(length))
-            entries.pop("__metadata__", None)
-            self._entries |= {name: (location, 8 + length, entry) for name, entry in entries.items()}
+            location = part.resolve().relative_to(folder.resolve()).as_posix()
+            header = safetensors_header(part)
+            assert header is not None  # its tensors have been read
+            entries, start = header
+            self._entries |= {n: (location, start, entry) for n, entry in entries.items() if n != "__metadata__"}
         own = [name for name in self._entries if name.startswith(f"{endpoint.part}." * bool(endpoint.part))]
         self._prefixes = [endpoint.prefix, *prefixes(own)]
 
