@@ -5,6 +5,7 @@ result = model.enhance(image, alpha=0.3)   # image uint8 (H, W, C)
 """
 
 from .alpha import Alpha, check_alpha, format_alpha
+from .calibration import Calibration
 from .errors import (
     AlphaError,
     ArchitectureError,
@@ -18,6 +19,7 @@ from .errors import (
     ParityError,
     ProviderError,
 )
+from .images.noise import estimate_noise
 from .loading import load
 from .metadata import Endpoint, Metadata, read_metadata, write_metadata
 from .model import Model
@@ -31,6 +33,7 @@ __all__ = [
     "Alpha",
     "AlphaError",
     "ArchitectureError",
+    "Calibration",
     "CheckpointError",
     "DniError",
     "Endpoint",
@@ -44,6 +47,7 @@ __all__ = [
     "ParityError",
     "ProviderError",
     "check_alpha",
+    "estimate_noise",
     "format_alpha",
     "load",
     "pin",

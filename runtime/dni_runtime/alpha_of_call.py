@@ -1,7 +1,10 @@
-"""The alpha that a call of a model uses: as given, the default, or the pinned one."""
+"""The alpha that a call of a model uses: as given, the default, the pinned one, or the one that fits the image."""
 
 from .alpha import Alpha, Key, check_alpha, format_alpha
+from .calibration import JPEG, NOISE, Calibration
 from .errors import AlphaError
+from .images.conversion import IntegerImage
+from .images.noise import SMALLEST_SIDE_PIXELS, estimate_noise
 from .metadata import Metadata
 from .signature import Signature
 
@@ -36,3 +39,39 @@ def _constant(alpha: Alpha | None, metadata: Metadata, name: str) -> Key | None:
             "for one file that takes any alpha, export with dni-export A B --alpha-input"
         )
     return pinned
+
+
+def calibration_of(signature: Signature, metadata: Metadata, name: str, kind: str | None = None) -> Calibration:
+    """The calibration of the model `name`. Raises AlphaError where it has none, or none for `kind`."""
+    found = metadata.calibration
+    if signature.alpha_name is None:
+        made = "is baked" if metadata.alpha_pinned is None else f"is baked for {format_alpha(metadata.alpha_pinned)}"
+        raise AlphaError(f"{name} {made}, so there is no alpha to choose for an image; call it without one")
+    if found is None:
+        raise AlphaError(
+            f"{name} is not calibrated, so nothing tells which alpha fits an image; give alpha as a number, or "
+            "calibrate the model first (dni calibrate MODEL --clean DIR --noise 5:75:5)"
+        )
+    if kind not in (None, found.kind):
+        raise AlphaError(
+            f"{name} is calibrated for {found.kind}; expected {kind}. Give alpha as a number, or calibrate the model "
+            f"for {kind} (dni calibrate)"
+        )
+    return found
+
+
+def alpha_of_image(image: IntegerImage, calibration: Calibration, name: str) -> float:
+    """The alpha that fits `image`, by the noise in it. Raises AlphaError where its pixels do not tell."""
+    if calibration.kind == JPEG:
+        raise AlphaError(
+            f"{name} is calibrated for the quality of JPEGs, which is in a file and not in pixels; expected one that "
+            f"is calibrated for {NOISE}. Give alpha as a number: metadata.calibration.alpha_at(quality)"
+        )
+    sigma = estimate_noise(image)
+    if sigma is None:
+        side = SMALLEST_SIDE_PIXELS
+        raise AlphaError(
+            f"an image of {image.shape[0]}x{image.shape[1]} pixels is too small to tell its noise; expected "
+            f"{side}x{side} or more: give alpha as a number"
+        )
+    return calibration.nearest(sigma)

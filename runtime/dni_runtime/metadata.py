@@ -10,6 +10,7 @@ from fractions import Fraction
 import onnx
 
 from .alpha import Alpha, check_alpha, expected_alpha
+from .calibration import Calibration, read_calibration
 from .errors import AlphaError, ModelError
 from .files.fields import FieldError, Fields
 from .shares import Path, read_path
@@ -66,6 +67,7 @@ class Metadata:
     tool:           what wrote the file.
     verdict:        whether blends of the endpoints work, one sentence for people; None where nobody looked.
     alpha_path:     how the endpoints lie along alpha, one number then; None where alpha is their shares.
+    calibration:    what alpha fits an image, by its noise or its quality; None where nobody found out.
     """
 
     endpoints: tuple[Endpoint, ...] = ()
@@ -85,6 +87,7 @@ class Metadata:
     tool: str = ""
     verdict: str | None = None
     alpha_path: Path | None = None
+    calibration: Calibration | None = None
 
     @property
     def alpha_count(self) -> int:
@@ -105,7 +108,7 @@ class Metadata:
 
     def pinned(self, alpha: Alpha) -> Metadata:
         """The metadata of this model with alpha made a constant."""
-        return replace(self, alpha_pinned=self.check_alpha(alpha), alpha_default=None)
+        return replace(self, alpha_pinned=self.check_alpha(alpha), alpha_default=None, calibration=None)
 
     def to_json(self) -> str:
         """The text of the entry "dni" in a model's `metadata_props`."""
@@ -130,6 +133,7 @@ class Metadata:
                 "opset": self.opset,
                 "tool": self.tool,
                 **({} if self.verdict is None else {"verdict": self.verdict}),
+                **({} if self.calibration is None else {"calibration": self.calibration.to_dict()}),
             }
         )
 
@@ -162,6 +166,11 @@ class Metadata:
                 if path.range != metadata.alpha_range:
                     alpha.refuse("range", f"{list(path.range)}, the ends of alpha.path")
                 metadata = replace(metadata, alpha_path=path)
+            if "calibration" in fields:
+                if metadata.alpha_count > 1:
+                    fields.refuse("calibration", f"none, for an alpha of {metadata.alpha_count} numbers")
+                calibration = read_calibration(fields.inner("calibration"), metadata.alpha_range)
+                metadata = replace(metadata, calibration=calibration)
             default, pinned = (_read_alpha(alpha, name, metadata) for name in ("default", "pinned"))
             return replace(metadata, alpha_default=default, alpha_pinned=pinned)
         except FieldError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -10,9 +11,11 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 
 from .alpha import Alpha, Key
-from .alpha_of_call import alpha_of_call
+from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
+from .calibration import AUTO, Auto, Calibration
 from .cuda.dlpack import DlpackTensor, check_result, copy_to_gpu, import_argument, is_on_gpu, write
 from .cuda.on_device import OnDevice
+from .images.by_alpha import run_by_alpha
 from .images.conversion import IntegerImage
 from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_images
 from .metadata import LIMIT_SCALE, Metadata
@@ -115,7 +118,7 @@ class Model:
     def enhance(
         self,
         image: IntegerImage,
-        alpha: Alpha | None = None,
+        alpha: Alpha | Auto | None = None,
         *,
         tile: int | None = None,
         overlap: int | None = None,
@@ -125,7 +128,7 @@ class Model:
 
         image:    uint8 or uint16, (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGB and opacity, values over
                   the whole range of the dtype.
-        alpha:    as for a call.
+        alpha:    as for a call; or "auto", the one that fits the noise in the image (`choose_alpha`).
         tile:     height and width of the tiles in input pixels; None tiles images of more than 1024 x 1024 pixels
                   (512 x 512 on a GPU, where every new size costs time) by 512, 0 never tiles. A model of fixed size
                   has tiles of that size.
@@ -152,7 +155,7 @@ class Model:
     def enhance_batch(
         self,
         images: Sequence[IntegerImage],
-        alpha: Alpha | None = None,
+        alpha: Alpha | Auto | None = None,
         *,
         tile: int | None = None,
         overlap: int | None = None,
@@ -161,8 +164,12 @@ class Model:
         """`enhance` for several images of equal height and width and one alpha, which run as one batch.
 
         Faster than one by one where the images are small or the network is; memory is that of all of them. Their
-        channels and dtypes may differ. The results are in the order of `images`; all else is as for `enhance`.
+        channels and dtypes may differ. The results are in the order of `images`; all else is as for `enhance`. With
+        "auto" each image gets an alpha of its own, and those of the same one run together.
         """
+        if isinstance(alpha, str) and alpha == AUTO:
+            each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap)
+            return run_by_alpha(each, images, self.choose_alpha, progress)
         values = self.check_alpha(alpha)
         if self._scale_unknown:
             self._learn_scale(values)
@@ -185,6 +192,23 @@ class Model:
         None where the model has no alpha at all. Raises AlphaError as a call does.
         """
         return alpha_of_call(alpha, self._signature, self.metadata, self._name)
+
+    def choose_alpha(self, image: IntegerImage) -> float:
+        """The alpha that `enhance(image, "auto")` uses: the one that fits the noise which is estimated in it.
+
+        Beyond the noise that the model is calibrated for (`dni calibrate`) it is the nearest that it is calibrated for.
+
+        Raises InputError for an unfit image; AlphaError where the model has no calibration, or one for the quality of
+        JPEGs, which pixels do not tell, and where the image has less than 64 pixels along a side.
+        """
+        return alpha_of_image(image, self.require_calibration(), self._name)
+
+    def require_calibration(self, kind: str | None = None) -> Calibration:
+        """What alpha fits which image, for `kind` ("noise" or "jpeg") or whatever it is.
+
+        Raises AlphaError where the model has no such calibration, or no alpha to choose.
+        """
+        return calibration_of(self._signature, self.metadata, self._name, kind)
 
     def settle(self, timeout_s: float | None = None) -> bool:
         """Wait until the alpha of the last call runs at full speed; for benchmarks and tests.

@@ -21,6 +21,7 @@ SCALE = "expected a number in 0.015625..64"
 SPAN = "expected two numbers in -1e+06..1e+06, the second larger by 1e-06 or more"
 ALPHA = "expected a finite number in 0..1"
 ENDPOINT = GOOD["endpoints"][0]
+CALIBRATION = {"kind": "noise", "levels": [5, 25], "alphas": [1, 0.5]}
 
 
 def said(field: str, value: Any) -> str:
@@ -69,6 +70,21 @@ WRONG: list[tuple[str, Any, str]] = [
     ("alpha.pinned", "1" + "0" * 400, f"alpha.pinned is 1{'0' * 39}...; {ALPHA}"),
     ("alpha.pinned", '"0.5"', 'alpha.pinned is "0.5"; expected a number, a list of numbers, or null'),
     ("alpha.plane", 1, "alpha.plane is 1; expected true or false"),
+    ("calibration", None, "calibration is null; expected an object"),
+    ("calibration", CALIBRATION | {"kind": "blur"}, 'calibration.kind is "blur"; expected one of "noise", "jpeg"'),
+    *(
+        ("calibration", CALIBRATION | {"levels": levels}, "calibration.levels is")
+        for levels in ([5], [25, 5], [5, 5], [-1, 5], [5, 256], [5, float("nan")], list(range(257)))
+    ),
+    *(
+        ("calibration", CALIBRATION | {"alphas": alphas}, "calibration.alphas is")
+        for alphas in ([1], [1, 0.5, 0], [1.5, 0], [float("nan"), 0], [True, 0], "ab", None)
+    ),
+    (
+        "calibration",
+        {"kind": "jpeg", "levels": [0, 50], "alphas": [0, 1]},
+        "calibration.levels is [0, 50]; expected 2 to 256 numbers in 1..100",
+    ),
     ("alpha", None, "alpha is null; expected an object"),
     ("alpha.path", None, "alpha.path is null; expected an object"),
     ("alpha.path", {"knots": [1, 0]}, "alpha.path.middles is missing; expected a list of numbers, 256 at most"),

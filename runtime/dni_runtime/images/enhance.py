@@ -64,7 +64,7 @@ def enhance_images(
     """
     scale = _ratio(metadata)
     pictures = [_picture(image, metadata, shape, scale) for image in images]
-    height, width = _common_size(images)
+    height, width = check_common_size(images)
     rows, columns = plan_tiles(height, width, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
     samples = [picture.samples for picture in pictures]
     if shape[0] not in (None, 1, sum(samples)):
@@ -137,7 +137,8 @@ def _of_planes(run_integers: RunIntegers) -> Callable[[Pixels], Pixels]:
     return run
 
 
-def _common_size(images: Sequence[IntegerImage]) -> tuple[int, int]:
+def check_common_size(images: Sequence[IntegerImage]) -> tuple[int, int]:
+    """Height and width of all images. Raises InputError where they differ, or there is none."""
     sizes = list(dict.fromkeys(image.shape[:2] for image in images))
     if len(sizes) != 1:
         found = " and ".join(f"{height}x{width}" for height, width in sizes) or "no image"
