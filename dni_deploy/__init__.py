@@ -3,11 +3,11 @@
     dni_deploy.export(["A.pth", "B.pth"], "model.onnx", alpha_input=True)
     theta = dni_deploy.blend(["A.pth", "B.pth"], alpha=0.3)
 
-The models run with `dni_runtime`. PyTorch is imported by the first call of `blend`, `export` or
-`write_blend`, not by importing this package.
+The models run with `dni_runtime`. PyTorch is imported by the first call of `blend`, `export`,
+`fit` or `write_blend`, not by importing this package.
 """
 
-from dni_exporters import blend, export, write_blend
+from dni_exporters import blend, export, fit, write_blend
 
 from .image_files.read_write import read_image, write_image
 from .photographs.contact_sheet import contact_sheet
@@ -19,6 +19,7 @@ __all__ = [
     "contact_sheet",
     "enhance_files",
     "export",
+    "fit",
     "read_image",
     "write_blend",
     "write_image",

@@ -6,6 +6,7 @@ from .bench import bench
 from .demo import demo
 from .errors import Group
 from .export import blend, export
+from .fit import fit
 from .inspect import inspect
 from .options import HELP
 from .run import run
@@ -25,7 +26,7 @@ def main() -> None:
     """
 
 
-for command in (bench, blend, demo, export, inspect, run, serve, ship):
+for command in (bench, blend, demo, export, fit, inspect, run, serve, ship):
     main.add_command(command)
 
 

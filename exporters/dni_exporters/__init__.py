@@ -9,6 +9,8 @@ import typing
 from . import extra
 from .checkpoints.endpoints import Lineage, check_endpoints, differences, lineage
 from .export import export
+from .fit import fit
+from .fitting.report import FitReport
 from .inspection import inspect_endpoints
 from .interpolate import blend, write_blend
 from .report import BlendReport, EndpointsReport, ExportedFile, ExportReport, Parity
@@ -24,6 +26,7 @@ __all__ = [
     "EndpointsReport",
     "ExportReport",
     "ExportedFile",
+    "FitReport",
     "Lineage",
     "Parity",
     "Verdict",
@@ -32,6 +35,7 @@ __all__ = [
     "check_endpoints",
     "differences",
     "export",
+    "fit",
     "inspect_endpoints",
     "lineage",
     "read_endpoints",

@@ -1,5 +1,6 @@
 """Where results go: their names, and what is not replaced."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
         raise OutputError(f"{existing[0]}{more} exists already and is kept; replace it with --force (force=True)")
     if folder := next((path for path in existing if path.is_dir()), None):
         raise OutputError(f"{folder} is a folder; expected the name of a file to write")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise OutputError where nothing could be written into `folder`, which need not be there."""
+    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"nothing can be written into the folder {folder}; choose another output")
 
 
 def _file_texts(alphas: Sequence[tuple[float, ...]]) -> list[str]:

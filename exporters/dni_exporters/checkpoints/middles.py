@@ -50,9 +50,17 @@ class Middle:
 
     def to_json(self, figures: Mapping[str, Any]) -> str:
         """The text to be written into the file's metadata under KEY. `figures`: what came out, for people."""
-        ends = [{"file": end.file, "sha256": end.sha256} for end in self.ends]
-        curve = {"degree": self.degree, "middle": self.number, "ends": ends}
+        curve = {"degree": self.degree, "middle": self.number, "ends": _listed(self.ends)}
         return json.dumps({"format": FORMAT, "curve": curve, "figures": figures})
+
+
+def taught_json(ends: tuple[End, End], figures: Mapping[str, Any]) -> str:
+    """The same of a network that was taught: it began as the first of `ends`, and gives the pictures of the second."""
+    return json.dumps({"format": FORMAT, "taught": {"ends": _listed(ends)}, "figures": figures})
+
+
+def _listed(ends: tuple[End, End]) -> list[dict[str, str]]:
+    return [{"file": end.file, "sha256": end.sha256} for end in ends]
 
 
 def read_middle(path: Path) -> Middle | None:

@@ -11,7 +11,7 @@ from commands import Result, command, dni, python
 from dni_deploy.cli import main
 from dni_deploy.demo import EXPORTED, PHOTOGRAPH, STRONG, WEAK
 
-COMMANDS = ["bench", "blend", "demo", "export", "inspect", "run", "serve", "ship"]
+COMMANDS = ["bench", "blend", "demo", "export", "fit", "inspect", "run", "serve", "ship"]
 HELP_LIMIT_S = 0.7
 # PyTorch alone takes about two to import.
 REFUSAL_LIMIT_S = 1.0
@@ -69,7 +69,7 @@ def test_summaries_are_whole_in_a_terminal_of_80_columns(group: tuple[str, ...])
     assert all(line.endswith(".") and not line.endswith("...") for line in listed if line)
 
 
-@pytest.mark.parametrize("name", ["blend", "export", "inspect", "run", "serve"])
+@pytest.mark.parametrize("name", ["blend", "export", "fit", "inspect", "run", "serve"])
 def test_help_teaches_by_examples(name: str):
     text = dni(name, "--help").assert_ok().out
     examples = text.partition("Example")[2].partition("Options:")[0]

@@ -1,0 +1,68 @@
+"""How a fit went so far, and when it is over: by steps, by time, or since it no longer gains."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# Of the schedule: the end, in which the rate falls to nothing, is never left out.
+_ANNEALING_FROM = 0.7
+_LEAST_GAIN_DB = 0.1
+_PATIENCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of the held-out crops.
+
+    seconds:      of learning until then.
+    to_mix_db:    PSNR to the mix of both ends' pictures: the mean over crops and alphas, and the least.
+    colour_shift: the largest (dE2000).
+    """
+
+    step: int
+    seconds: float
+    to_mix_db: float
+    least_db: float
+    colour_shift: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When it ends at the latest: steps, minutes, or the first of both."""
+
+    steps: int | None
+    minutes: float | None
+
+
+@dataclass(slots=True)
+class Course:
+    """step: the number of the next one; skipped: the share of the schedule that was left out."""
+
+    step: int = 0
+    seconds: float = 0.0
+    skipped: float = 0.0
+    looks: list[Look] = field(default_factory=list)
+
+    @property
+    def best(self) -> Look:
+        """The look that saw the nearest pictures, the first of equals."""
+        return max(self.looks, key=lambda look: look.to_mix_db)
+
+    def done(self, bounds: Bounds) -> float:
+        """Which share of all is done, by steps where they are bounded: those are repeatable."""
+        passed = self.seconds / (60 * bounds.minutes) if bounds.minutes else 0.0
+        share = self.step / bounds.steps if bounds.steps else passed
+        return max(share + self.skipped, 1.0 if passed >= 1 else 0.0)
+
+    def hurry(self, bounds: Bounds) -> None:
+        """Go to the end of the schedule where the last looks saw no gain: a lower rate is what may still help."""
+        if len(self.looks) > _PATIENCE and (done := self.done(bounds)) < _ANNEALING_FROM:
+            seen = [look.to_mix_db for look in self.looks]
+            if max(seen[-_PATIENCE:]) < max(seen[:-_PATIENCE]) + _LEAST_GAIN_DB:
+                self.skipped += _ANNEALING_FROM - done
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Course":
+        return cls(**{**data, "looks": [Look(**look) for look in data["looks"]]})

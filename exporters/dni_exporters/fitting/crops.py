@@ -1,0 +1,98 @@
+"""Pieces of photographs, to learn from and to judge by; the two have no pixel in common."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dni_exporters.verdict.degrade import Degradation, degrade
+from dni_exporters.verdict.photographs import Photograph, network_input
+from dni_runtime import InputError
+
+SMALLEST_PX = 64
+# Of photographs that are enough, every fourth is for judging; of fewer a part of each.
+_ENOUGH = 4
+# Of a JPEG's blocks: a crop begins anywhere in one.
+_BLOCK_PX = 8
+
+
+def check_sizes(photographs: Sequence[Photograph]) -> None:
+    """Raise InputError for a photograph of which no part could be learnt from."""
+    for photograph in photographs:
+        height, width = photograph.pixels.shape[:2]
+        if min(height, width) < SMALLEST_PX:
+            raise InputError(
+                f"{photograph.name} has {width}x{height} pixels; expected photographs of {SMALLEST_PX}x{SMALLEST_PX} "
+                "or more: take it out of the folder"
+            )
+
+
+def divide(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Photograph]]:
+    """What to learn from, and what to judge by."""
+    if len(photographs) >= _ENOUGH:
+        held_out = range(_ENOUGH // 2, len(photographs), _ENOUGH)
+        learn = [photograph for number, photograph in enumerate(photographs) if number not in held_out]
+        return learn, [photographs[number] for number in held_out]
+    halves = [_cut(photograph) for photograph in photographs]
+    return [learn for learn, _ in halves], [judge for _, judge in halves]
+
+
+def _cut(photograph: Photograph) -> tuple[Photograph, Photograph]:
+    """Two thirds and a third, along the longer side."""
+    axis = int(photograph.pixels.shape[1] >= photograph.pixels.shape[0])
+    learn, judge = np.split(photograph.pixels, [photograph.pixels.shape[axis] * 2 // 3], axis=axis)
+    return Photograph(photograph.name, learn), Photograph(photograph.name, judge)
+
+
+def held_out(
+    photographs: Sequence[Photograph],
+    count: int,
+    side: int,
+    channels: int,
+    degradations: Sequence[Degradation],
+    seed: int,
+) -> list[tuple[str, NDArray[np.float32]]]:
+    """Name and image (1, C, side, side) of what is judged by: the most colourful parts, every second one degraded."""
+    found = []
+    for number in range(count):
+        photograph, part = photographs[number % len(photographs)], number // len(photographs)
+        pixels = (photograph.window(side, side, part) * 255).round().astype(np.uint8)
+        rng = np.random.default_rng((seed, 1, number))
+        if number % 2:
+            pixels = degrade(pixels, degradations, rng)
+        found.append((f"{photograph.name} ({part + 1})" if part else photograph.name, _input(pixels, channels)))
+    return found
+
+
+def batch(
+    photographs: Sequence[Photograph],
+    number: int,
+    count: int,
+    side: int,
+    channels: int,
+    degradations: Sequence[Degradation],
+    seed: int,
+) -> NDArray[np.float32]:
+    """The images (count, C, side, side) of batch `number`, the same ones whenever they are asked for."""
+    rng = np.random.default_rng((seed, 0, number))
+    return np.concatenate([_input(_crop(photographs, side, degradations, rng), channels) for _ in range(count)])
+
+
+def _crop(
+    photographs: Sequence[Photograph], side: int, degradations: Sequence[Degradation], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """(side, side, 3) from anywhere, turned and mirrored, then degraded; photographs that are smaller are mirrored."""
+    pixels = photographs[int(rng.integers(len(photographs)))].pixels
+    around = side + _BLOCK_PX - 1
+    missing = [max(0, around - own) for own in pixels.shape[:2]]
+    if any(missing):
+        pixels = np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), "symmetric")
+    top, left = (rng.integers(own - around + 1) for own in pixels.shape[:2])
+    piece = np.rot90(pixels[top : top + around, left : left + around], int(rng.integers(4)))
+    piece = degrade(np.ascontiguousarray(piece[:, :: rng.choice((1, -1))]), degradations, rng)
+    top, left = rng.integers(_BLOCK_PX, size=2)
+    return piece[top : top + side, left : left + side]
+
+
+def _input(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.float32]:
+    return np.asarray(network_input(pixels.astype(np.float32) / np.float32(255), channels))

@@ -1,0 +1,109 @@
+"""One step of learning after another; what comes out depends on the seed and the number of the step alone."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dni_exporters.networks.network_code import message
+from dni_runtime import ArchitectureError
+
+from .points import Task
+
+_NEAREST = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How is learnt, found in a race on published pairs (benchmarks/real_pairs).
+
+    rate:       of Adam, at the beginning; it falls with a cosine.
+    crops, side_px: a step's images, and how large they are.
+    wide_side_px:  the same of networks that look at all of an image, of which small crops would tell something else.
+    reuse:         steps that share their images, whose ends' pictures need computing once.
+    judge_every:   steps from one look at the held-out crops to the next.
+    """
+
+    rate: float = 1e-3
+    warm_up: float = 0.02
+    crops: int = 3
+    side_px: int = 56
+    wide_side_px: int = 72
+    reuse: int = 2
+    judge_every: int = 25
+
+    def rate_at(self, done: float) -> float:
+        """Of Adam, when the share `done` of all is done."""
+        return self.rate * min(1.0, (done + 0.002) / self.warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+class Learner:
+    """The points that `task` learns, and Adam's state.
+
+    images: makes the images (N, C, H, W) of a batch, by its number.
+    """
+
+    def __init__(self, task: Task, images: Callable[[int], Tensor], recipe: Recipe, seed: int) -> None:
+        self.task, self._images, self._recipe, self._seed = task, images, recipe, seed
+        self.learnt = torch.nn.Parameter(task.learnt.clone())
+        self.learnt.grad = torch.zeros_like(self.learnt)
+        self._adam = torch.optim.Adam([self.learnt], recipe.rate)
+        self._batch: tuple[int, tuple[Tensor, Tensor, Tensor]] | None = None
+
+    def step(self, number: int, done: float) -> float:
+        """Learn from one batch; returns how far its pictures are from what is wanted.
+
+        done: which share of all the learning is done, for the schedule.
+        """
+        for group in self._adam.param_groups:
+            group["lr"] = self._recipe.rate_at(done)
+        images, a, b = self._of_batch(number // self._recipe.reuse)
+        alpha = self._alpha(number)
+        shares = self.task.put(alpha, self.learnt.data)
+        self.task.network.gradient.zero_()
+        loss = self._backward(images, a * alpha + b * (1 - alpha))
+        assert self.learnt.grad is not None  # it was made at the beginning
+        for slope, share in zip(self.learnt.grad, shares, strict=True):
+            torch.mul(self.task.network.gradient, share, out=slope)
+        self._adam.step()
+        return loss
+
+    def _backward(self, images: Tensor, wanted: Tensor) -> float:
+        try:
+            loss = (self.task.network.network(images) - wanted).abs().mean()
+            loss.backward()
+        except RuntimeError as error:  # a network's code may be for inference alone
+            raise ArchitectureError(
+                f"the network cannot learn ({message(error)}); give a version of it that can be trained: --arch CODE"
+            ) from None
+        return float(loss)
+
+    def _of_batch(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, and what both ends make of them."""
+        if self._batch is None or self._batch[0] != number:
+            images = self._images(number)
+            self._batch = number, (images, *self.task.ends(images))
+        return self._batch[1]
+
+    def _alpha(self, number: int) -> float:
+        """Evenly drawn, and every second one mirrored: what is asked for lies on both sides of the middle."""
+        alpha = float(np.random.default_rng((self._seed, 2, number // 2)).uniform(_NEAREST, 1 - _NEAREST))
+        return 1 - alpha if number % 2 else alpha
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, beside its number."""
+        own = self._adam.state[self.learnt]
+        return {"learnt": self.learnt.data, **{f"adam.{key}": own[key] for key in own}}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        self.learnt.data.copy_(state["learnt"])
+        own: dict[str, Any] = self._adam.state[self.learnt]
+        for name in state:
+            kind, _, key = name.partition(".")
+            if kind == "adam":
+                own[key] = state[name].clone() if key == "step" else state[name].to(self.learnt.device, copy=True)

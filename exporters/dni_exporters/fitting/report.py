@@ -1,0 +1,100 @@
+"""What a fit came to: plain data, for people and as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dni_exporters.verdict.verdict import Figures
+from dni_runtime import format_alpha
+from dni_runtime.files.printable import printable
+
+from .course import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What blends made of the held-out crops.
+
+    text, blends: as a verdict's sentence has it.
+    figures:      the worst over the crops, one for each alpha; `each`: of every crop and alpha.
+    """
+
+    text: str
+    blends: bool
+    figures: tuple[Figures, ...]
+    each: tuple[Figures, ...]
+
+    @property
+    def least_db(self) -> float:
+        """PSNR to the mix of both ends' pictures, the least of all."""
+        return min(figures.to_mix_db for figures in self.figures)
+
+    @property
+    def most_shift(self) -> float:
+        """The largest colour shift (dE2000)."""
+        return max(figures.colour_shift for figures in self.figures)
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """All that a user may want to know about a fit.
+
+    files:        what was written: a curve's middles from A on, or the network that was taught.
+    kind:         "quadratic" or "cubic", the curve; "taught".
+    parameters:   number of learnt elements of one file.
+    learnt_from, judged_by: names of photographs; parts of some may be in both, pixels are not.
+    before, after: blends as the fit found them, and as it left them. Before are those of the straight line, or, where
+                  B is of another architecture, A's own pictures.
+    to_b_db:      of the network that was taught, PSNR to B's pictures, before and after; None of curves.
+    stopped:      why it ended.
+    course:       what was seen of the held-out crops in the meantime.
+    seconds:      of learning, as long as it took over all resumptions.
+    """
+
+    files: tuple[Path, ...]
+    kind: str
+    endpoints: tuple[str, str]
+    architecture: str
+    parameters: int
+    learnt_from: tuple[str, ...]
+    judged_by: tuple[str, ...]
+    degrade: tuple[str, ...]
+    seed: int
+    threads: int
+    device: str
+    steps: int
+    seconds: float
+    stopped: str
+    before: Outcome
+    after: Outcome
+    to_b_db: tuple[float, float] | None
+    course: tuple[Look, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "files": [str(file) for file in self.files]}
+
+    def figures(self) -> Mapping[str, Any]:
+        """For the metadata of what is written: a few numbers for people."""
+        return {
+            "to_mix_db": {format_alpha(each.alpha): round(each.to_mix_db, 2) for each in self.after.figures},
+            "colour_shift": {format_alpha(each.alpha): round(each.colour_shift, 2) for each in self.after.figures},
+            "steps": self.steps,
+            "verdict": self.after.text,
+        }
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        what = "network that was taught B's pictures" if self.kind == "taught" else f"{self.kind} curve's middle"
+        lines = [f"{file}  {file.stat().st_size / 1e6:.2f} MB  {what}" for file in self.files]
+        lines.append(f"learnt in {self.steps} steps, {self.seconds:.0f} s, on {self.device}; {self.stopped}")
+        for name, outcome in (("before", self.before), ("after", self.after)):
+            found = ", ".join(f"{each.to_mix_db:.1f}" for each in outcome.figures)
+            at = ", ".join(format_alpha(each.alpha) for each in outcome.figures)
+            lines.append(f"{name}: {outcome.text}; {found} dB to the mix of both pictures at {at}")
+        if self.to_b_db is not None:
+            lines.append(f"its pictures are {self.to_b_db[1]:.1f} dB from B's; A's were {self.to_b_db[0]:.1f}")
+        return "\n".join(map(printable, lines))

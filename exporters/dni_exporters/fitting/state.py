@@ -1,0 +1,60 @@
+"""A fit that is not over, as a file beside its output: what to go on from."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from dni_runtime import CheckpointError
+from dni_runtime.files.unfinished import staging
+
+from .course import Course
+
+_KEY = "dni.fit"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """made_of: what has to be the same for the result to be that of one uninterrupted fit."""
+
+    made_of: dict[str, Any]
+    course: Course
+    tensors: dict[str, Tensor]
+
+    def write(self, path: Path) -> None:
+        """Write it whole or not at all. Raises OutputError."""
+        text = json.dumps({"made_of": self.made_of, "course": self.course.to_dict()})
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
+        with staging(path.parent, path) as folder:
+            safetensors.torch.save_file(tensors, folder / path.name, {_KEY: text})
+            (folder / path.name).replace(path)
+
+
+def read_state(path: Path, made_of: dict[str, Any], shape: tuple[int, ...]) -> State:
+    """The state in `path`, of a fit of learnt points of `shape`.
+
+    Raises CheckpointError where it cannot be read, or is one of another fit.
+    """
+    shapes = {**dict.fromkeys(("learnt", "best", "adam.exp_avg", "adam.exp_avg_sq"), shape), "adam.step": ()}
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            data = json.loads((file.metadata() or {})[_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
+        state = State(data["made_of"], Course.from_dict(data["course"]), tensors)
+        if not state.course.looks or any(tuple(tensors[name].shape) != its for name, its in shapes.items()):
+            raise ValueError("it is incomplete")
+    except Exception as error:  # damaged bytes fail as anything
+        raise CheckpointError(
+            f"{path} is no state of a fit ({error}); remove it, and leave --resume out to begin anew"
+        ) from None
+    for name, wanted in made_of.items():
+        if (found := state.made_of.get(name)) != wanted:
+            raise CheckpointError(
+                f"{path} is the state of another fit: {name} is {found} there, {wanted} here; give what was given "
+                "then, or leave --resume out to begin anew"
+            )
+    return state
