@@ -54,18 +54,16 @@ from .errors import Command
 def fit(
     endpoints: tuple[Path, ...], output: Path, sheet: Path | None, force: bool, as_json: bool, **settings: Any
 ) -> None:
-    """Learn a middle C that two checkpoints blend around where their straight line fails.
+    """Learn a middle around which A and B blend, from photographs.
 
     \b
     Examples:
-      ten minutes, and a look at it       dni fit A.pth B.pth --photos DIR -o C.safetensors --sheet fit.png
-      a model that takes alpha            dni-export A.pth B.pth --through C.safetensors --curve \\
-                                            --alpha-input -o model.onnx
-      go on from where it stopped         dni fit A.pth B.pth --photos DIR -o C.safetensors --resume --minutes 30
-      B of another architecture           dni fit A.pth B.pth --photos DIR -o B2.safetensors --teach
-      then B2 blends with A               dni-export A.pth B2.safetensors --alpha-input -o model.onnx
+      ten minutes, and a look at it   dni fit A.pth B.pth --photos DIR -o C.safetensors --sheet fit.png
+      go on from where it stopped     dni fit A.pth B.pth --photos DIR -o C.safetensors --resume --minutes 30
+      B of another architecture       dni fit A.pth B.pth --photos DIR -o B2.safetensors --teach
 
-    No pairs of pictures are needed: what is learnt is the mix of what A and B make of a photograph.
+    No pairs of pictures are needed: what is learnt is the mix of what A and B make of a photograph. Export A and B
+    with --through C.safetensors --curve; or A and B2, the network that was taught, as any pair.
     """
     rows = FitSheet(sheet, force=force) if sheet else None
     try:
