@@ -132,7 +132,7 @@ def _timed(model: dni_runtime.Model, x: FloatArray, alpha: Callable[[], float]) 
 
 
 def _pytorch(network: nn.Module, endpoints: list[Weights], alpha: float, x: FloatArray) -> FloatArray:
-    network.load_state_dict(blend_tensors(endpoints, [alpha]))
+    network.load_state_dict(blend_tensors(endpoints, [alpha, 1 - alpha]))
     with torch.inference_mode():
         result: FloatArray = network(torch.from_numpy(x)).numpy()
     return result

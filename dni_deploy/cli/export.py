@@ -19,6 +19,7 @@ from .parsers import parse_shape
 @options.output("MODEL.onnx, or a folder for several alphas.")
 @click.option("--alpha-input", is_flag=True, help="One model that takes alpha at run time.")
 @options.alphas("A baked model for this alpha; repeatable.")
+@options.curves
 @options.alpha_range
 @options.one_alpha("Used by callers that give no alpha.", "--alpha-default")
 @options.arch
@@ -83,6 +84,10 @@ def export(
       half precision, for GPUs           dni-export A.pth B.pth --alpha-input -o model.onnx --dtype float16
       smallest, for browser and phone    dni-export A.pth B.pth --alpha-input -o model.onnx --delta int8
       for VapourSynth, chaiNNer          dni-export A.pth B.pth --alpha-input -o model.onnx --single-input plane
+      around a fitted middle             dni-export A.pth B.pth --alpha-input -o model.onnx \\
+                                           --through C.safetensors --curve
+      through several in order           dni-export L0.pth L1.pth L2.pth --alpha-input -o model.onnx \\
+                                           --path --at 0,1,2
 
     Every file is compared with PyTorch before it gets its name; nothing else is ever written there.
     """
@@ -98,19 +103,21 @@ def export(
 
 @click.command(cls=Command)
 @options.endpoint_files
-@options.one_alpha("The share of A.", required=True)
+@options.one_alpha("The share of A; with --curve or --path the place on it.", required=True)
 @options.output("A .safetensors, or a .pth with the nesting of A.")
+@options.curves
 @options.alpha_range
 @options.arch
 @options.arch_args
 @options.force
 @options.as_json
 def blend(endpoints: tuple[Path, ...], alpha: Any, output: Path, as_json: bool, **settings: Any) -> None:
-    """Write the PyTorch checkpoint alpha * A + (1 - alpha) * B.
+    """Write the PyTorch checkpoint alpha * A + (1 - alpha) * B, or that of a place on a curve or path.
 
     \b
-    Example:
+    Examples:
       dni blend A.pth B.pth --alpha 0.3 -o C.safetensors
+      dni blend A.pth B.pth --alpha 0.3 -o D.safetensors --through C.safetensors --curve
     """
     with terminal.status("blending"):
         report = dni_exporters.write_blend(endpoints, output, alpha, **settings)

@@ -9,7 +9,7 @@ import click
 from dni_runtime import PROVIDERS
 
 from .errors import parsed
-from .parsers import parse_alphas, parse_argument, parse_setting, parse_size
+from .parsers import parse_alphas, parse_argument, parse_places, parse_setting, parse_size
 
 Decorator: TypeAlias = Callable[[Any], Any]
 
@@ -63,6 +63,24 @@ alpha_range = click.option(
     "--alpha-range", type=float, nargs=2, default=(0.0, 1.0), metavar="LO HI", show_default=True,
     help="Smallest and largest alpha that will be accepted; beyond 0..1 the blend extrapolates.",
 )  # fmt: skip
+_CURVES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--through", dict(multiple=True, type=PATH, metavar="C", help="A fitted middle (dni fit) that the way from one "
+     "endpoint to the next bends around; repeatable.")),
+    ("--curve", dict(is_flag=True, help="Alpha is a place on the curve from A to B around --through C.")),
+    ("--path", dict(is_flag=True, help="Alpha is a place on the way through all endpoints in order, straight from "
+     "one to the next, or around the --through that were fitted between these two.")),
+    ("--at", dict(type=parsed(parse_places), metavar="X,Y,...", help="With --path or --curve: the place of each "
+     "endpoint, rising or falling.  [default: evenly from 1 to 0]")),
+)  # fmt: skip
+
+
+def curves(command: Any) -> Any:
+    """--through, --curve, --path and --at: how endpoints lie along one alpha."""
+    for name, settings in reversed(_CURVES):
+        command = click.option(name, **settings)(command)
+    return command
+
+
 arch = click.option(
     "--arch", default="auto", show_default=True, metavar="auto|NAME|CODE",
     help="The network: found by spandrel, a name that spandrel knows, or module:callable, path.py:callable.",

@@ -33,6 +33,14 @@ def parse_alphas(text: str) -> list[float | tuple[float, ...]]:
     return [float(low + index * step) for index in range(count)]
 
 
+def parse_places(text: str) -> tuple[float, ...]:
+    """`0,0.3,1`: where checkpoints lie along alpha."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{text!r} is no list of places; expected numbers such as 0,0.3,1") from None
+
+
 def parse_shape(text: str) -> tuple[int, ...]:
     """`1,3,64,64`: batch, channels, height, width."""
     parts = text.split(",")

@@ -23,6 +23,10 @@ def export(
     *,
     alpha_input: bool = False,
     alphas: Sequence[Alpha] | None = None,
+    through: Sequence[EndpointSource] = (),
+    curve: bool = False,
+    path: bool = False,
+    at: Sequence[float] | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
     alpha_range: tuple[float, float] = (0.0, 1.0),
@@ -46,6 +50,12 @@ def export(
     output:        the file to write; with several `alphas` the folder for `alpha-X.onnx` files.
     alpha_input:   one model with inputs `input` float32 (N,C,H,W) and `alpha` float32 (K-1), K endpoints.
     alphas:        instead: alpha of each baked model.
+    through:       fitted middles (`fit`) that the way from one endpoint to the next bends around.
+    curve:         alpha is one number along a curve from B (0) to A (1) around the one or two middles of `through`.
+    path:          alpha is one number along all endpoints in their order, and exactly each of them at its place:
+                   straight from one to the next, or around the middles of `through` that were fitted between these two.
+    at:            the place of each endpoint of a curve or path, rising or falling; None spreads them evenly from 1
+                   down to 0. `alpha_range` is not given then: alpha ends where they do.
     arch:          the network: "auto" (found by spandrel), a name that spandrel knows, "module:callable" or
                    "path.py:callable" that makes it, or a built network.
     arch_args:     keyword arguments of that callable.
@@ -72,9 +82,10 @@ def export(
     """
     job = ExportJob(**locals())  # a field for each keyword, and nothing else: a test holds the two together
     refuse_existing(job.outputs, force=force)
-    check_sources(endpoints)
+    sources = [*job.endpoints, *job.through]
+    check_sources(sources)
     if weights == "link":
-        check_linkable(endpoints, job.outputs[0].parent, dtype)
+        check_linkable(sources, job.outputs[0].parent, dtype)
     check_arch(arch, arch_args)
     require_extra()
     with heavy_imports():

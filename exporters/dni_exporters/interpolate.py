@@ -7,12 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dni_runtime import Alpha, OutputError, check_alpha
+from dni_runtime import Alpha, OutputError
 
 from .extra import heavy_imports, require_extra
 from .outputs import refuse_existing
 from .report import BlendReport
-from .sources import SUFFIXES, EndpointSource, check_arch, check_sources
+from .sources import SUFFIXES, Course, EndpointSource, check_arch, check_sources
 from .torch_types import Tensor, nn
 
 
@@ -20,6 +20,10 @@ def blend(
     endpoints: Sequence[EndpointSource],
     alpha: Alpha,
     *,
+    through: Sequence[EndpointSource] = (),
+    curve: bool = False,
+    path: bool = False,
+    at: Sequence[float] | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
     alpha_range: tuple[float, float] = (0.0, 1.0),
@@ -29,16 +33,18 @@ def blend(
     Names are A's, without `module.` and the like, or those of the network (`arch` as in `export`) where the
     endpoints call their weights differently. Every floating-point tensor is blended, buffers such as BatchNorm's
     running statistics too, and keeps its dtype, the widest where the endpoints differ in it; tensors that are equal
-    in all endpoints stay as they are. With K endpoints alpha has K - 1 numbers, the shares of all but the last.
+    in all endpoints stay as they are. With K endpoints alpha has K - 1 numbers, the shares of all but the last; along
+    a curve or path (`through`, `curve`, `path` and `at` as in `export`) it is one number.
 
     Raises CheckpointError, EndpointError with the differences, ArchitectureError where `arch` was given and does
     not fit, or AlphaError.
     """
-    values = _check(endpoints, alpha, alpha_range, arch, arch_args)
+    course = Course(endpoints, tuple(through), curve, path, at)
+    values = _check(course, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended import blended
 
-    made = blended(endpoints, values, arch, arch_args)
+    made = blended(course, values, arch, arch_args)
     return {**made.theta, **made.switches}
 
 
@@ -47,6 +53,10 @@ def write_blend(
     output: str | PathLike[str],
     alpha: Alpha,
     *,
+    through: Sequence[EndpointSource] = (),
+    curve: bool = False,
+    path: bool = False,
+    at: Sequence[float] | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
     alpha_range: tuple[float, float] = (0.0, 1.0),
@@ -59,27 +69,28 @@ def write_blend(
 
     Raises as `blend` does, and OutputError; nothing is written then.
     """
-    path = Path(output)
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"the output {path} has an unknown suffix; expected one of {', '.join(SUFFIXES)}")
-    refuse_existing([path], force=force)
-    values = _check(endpoints, alpha, alpha_range, arch, arch_args)
+    file = Path(output)
+    if file.suffix.lower() not in SUFFIXES:
+        raise OutputError(f"the output {file} has an unknown suffix; expected one of {', '.join(SUFFIXES)}")
+    refuse_existing([file], force=force)
+    course = Course(endpoints, tuple(through), curve, path, at)
+    values = _check(course, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended_checkpoint import write_blended
 
-    return write_blended(endpoints, path, values, arch, arch_args)
+    return write_blended(course, file, values, arch, arch_args)
 
 
 def _check(
-    endpoints: Sequence[EndpointSource],
+    course: Course,
     alpha: Alpha,
     alpha_range: tuple[float, float],
     arch: str | nn.Module,
     arch_args: Mapping[str, Any] | None,
 ) -> tuple[float, ...]:
     """The numbers of alpha. Raises a DniError, also where PyTorch is missing."""
-    values = check_alpha(alpha, alpha_range, max(1, len(endpoints) - 1))
-    check_sources(endpoints)
+    values = course.check_alpha(alpha, alpha_range)
+    check_sources([*course.endpoints, *course.through])
     check_arch(arch, arch_args)
     require_extra()
     return values

@@ -8,14 +8,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dni_runtime import Alpha, ExportError, check_alpha
+from dni_runtime import Alpha, ExportError
 from dni_runtime.files.fields import is_span
 from dni_runtime.metadata import LIMIT_VALUE
 
 from .checking.tolerance import tolerance_of
 from .clock import Progress
 from .outputs import model_paths
-from .sources import EndpointSource
+from .sources import Course, EndpointSource
 from .torch_types import nn
 
 DTYPES = ("float32", "float16")
@@ -35,6 +35,10 @@ class ExportJob:
     """
 
     endpoints: Sequence[EndpointSource]
+    through: Sequence[EndpointSource]
+    curve: bool
+    path: bool
+    at: Sequence[float] | None
     output: str | PathLike[str]
     alpha_input: bool
     alphas: Sequence[Alpha] | None
@@ -56,9 +60,10 @@ class ExportJob:
     progress: Progress | None
 
     def __post_init__(self) -> None:
-        if self.alphas is not None:  # they are read more than once
-            object.__setattr__(self, "alphas", tuple(self.alphas))
-        low, high = self.alpha_range
+        for name in ("alphas", "at", "through"):  # they are read more than once
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, tuple(given))
+        low, high = self.range
         if not is_span(low, high, LIMIT_VALUE):
             raise ExportError(
                 f"the alpha range is {low:g}..{high:g}; expected the smaller number first, both within {LIMIT_VALUE:g}"
@@ -117,6 +122,16 @@ class ExportJob:
         return bool(self.alphas)
 
     @property
+    def course(self) -> Course:
+        """How the endpoints lie along alpha."""
+        return Course(self.endpoints, self.through, self.curve, self.path, self.at)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest alpha that the model will accept."""
+        return self.course.alpha_range(self.alpha_range)
+
+    @property
     def half(self) -> bool:
         """Whether the network computes in float16."""
         return self.dtype == "float16"
@@ -152,5 +167,4 @@ class ExportJob:
         return _SINGLE_OPSET if self.opset is None and self.single_input else self.opset
 
     def _numbers(self, alpha: Alpha) -> tuple[float, ...]:
-        # Too few endpoints are reported by their own check.
-        return check_alpha(alpha, self.alpha_range, max(1, len(self.endpoints) - 1))
+        return self.course.check_alpha(alpha, self.alpha_range)

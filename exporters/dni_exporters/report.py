@@ -7,6 +7,7 @@ from typing import Any
 
 from dni_runtime import format_alpha
 from dni_runtime.files.printable import printable
+from dni_runtime.shares import Path as AlphaPath
 
 from .checkpoints.endpoints import Lineage
 from .verdict.verdict import Verdict
@@ -49,6 +50,7 @@ class ExportReport:
     lineage:    of the first endpoint and the one least alike.
     verdict:    whether blends work, from what they do to photographs; None where nobody asked.
     seconds:    wall time by step, in the order of the steps.
+    path:       along which alpha leads; None where it is the endpoints' shares. `endpoints` are in its order then.
     """
 
     files: tuple[ExportedFile, ...]
@@ -67,6 +69,7 @@ class ExportReport:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
+    path: AlphaPath | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -78,6 +81,8 @@ class ExportReport:
     def summary(self) -> str:
         """A few lines for people."""
         lines = [f"{self.architecture}, {self.parameters:,} parameters, scale {_number(self.scale)}, {self.dtype}"]
+        if self.path is not None:
+            lines.append(f"alpha goes {self.path.tell(self.endpoints)}")
         for file in self.files:
             what = "alpha-input" if file.alpha is None else f"alpha {format_alpha(file.alpha)}"
             if self.delta is not None:

@@ -1,11 +1,14 @@
 """What endpoints and networks are given as, and what can be refused of them before PyTorch is imported to read them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from dni_runtime import ArchitectureError, EndpointError, ExportError
+from dni_runtime import Alpha, ArchitectureError, EndpointError, ExportError, check_alpha
+from dni_runtime.shares import MOST_MIDDLES, why_no_path
+from dni_runtime.shares import Path as AlphaPath
 
 from .opening import SUFFIXES as SUFFIXES
 from .opening import is_safetensors, is_utf8, open_checkpoint, parts_of, safetensors_header
@@ -19,6 +22,76 @@ A state dict are PyTorch's tensors by name."""
 
 # How a .safetensors calls the kinds of numbers that weights are.
 _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How endpoints lie along alpha, as a user says it: the arguments of `export`, which says what each is.
+
+    Raises EndpointError for what makes no sense. No file is looked at.
+    """
+
+    endpoints: Sequence[EndpointSource]
+    through: Sequence[EndpointSource] = ()
+    curve: bool = False
+    path: bool = False
+    at: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        count, middles = len(self.endpoints), len(self.through)
+        if self.curve and self.path:
+            raise EndpointError("--curve is for two endpoints and --path for several in order; give one of them")
+        if not self.is_path:
+            if self.through:
+                raise EndpointError(
+                    "--through gives what a curve bends around; say so with --curve (two endpoints), or with --path "
+                    "(several in order)"
+                )
+            if self.at is not None:
+                raise EndpointError("--at says where the endpoints of --path or --curve lie; give one of them, too")
+            return
+        check_count(count)
+        if self.curve and (count != 2 or not 1 <= middles <= MOST_MIDDLES):
+            raise EndpointError(
+                f"--curve with {count} endpoints and {middles} middles; expected two endpoints, and one middle or "
+                f"{MOST_MIDDLES} by --through"
+            )
+        if middles > MOST_MIDDLES * (count - 1):
+            raise EndpointError(
+                f"{middles} middles by --through for a path of {count} endpoints; expected {MOST_MIDDLES} at most from "
+                "one to the next"
+            )
+        if self.at is not None and len(self.at) != count:
+            raise EndpointError(f"--at gives {len(self.at)} places; expected {count}, one for each endpoint")
+        if reason := why_no_path(self.knots, (0,) * (count - 1)):
+            raise EndpointError(f"--at makes {reason}")
+
+    @property
+    def is_path(self) -> bool:
+        """Whether alpha is a place, and not the shares of all endpoints but the last."""
+        return self.curve or self.path
+
+    @property
+    def knots(self) -> tuple[float, ...]:
+        """Where the endpoints of a path lie."""
+        given = AlphaPath.even((0,) * (len(self.endpoints) - 1)).knots if self.at is None else self.at
+        return tuple(map(float, given))
+
+    def alpha_range(self, given: tuple[float, float]) -> tuple[float, float]:
+        """The smallest and largest alpha: as `given`, on a path its ends. Raises EndpointError where both are told."""
+        if not self.is_path:
+            return given
+        if tuple(given) != (0.0, 1.0):
+            raise EndpointError(
+                "--alpha-range does not go with --curve and --path: alpha ends where the path does (--at)"
+            )
+        return min(self.knots), max(self.knots)
+
+    def check_alpha(self, alpha: Alpha, given_range: tuple[float, float]) -> tuple[float, ...]:
+        """The numbers of an alpha in `alpha_range`. Raises AlphaError for any other."""
+        # Too few endpoints are reported by their own check.
+        count = 1 if self.is_path else max(1, len(self.endpoints) - 1)
+        return check_alpha(alpha, self.alpha_range(given_range), count, on_path=self.is_path)
 
 
 def source_name(source: EndpointSource, number: int) -> str:

@@ -77,6 +77,14 @@ class Path:
             shares += terms[1:]
         return tuple(shares)
 
+    def tell(self, names: Sequence[str]) -> str:
+        """The path as people read it: "from a.pth (1) to b.pth (0) around 1 middle". `names`: of all endpoints."""
+        parts: list[str] = []
+        for number, knot, middles in zip(self.knot_numbers, self.knots, (0, *self.middles), strict=True):
+            around = f" around {middles} middle{'s' * (middles > 1)}" if middles else ""
+            parts.append(f"{'to' if parts else 'from'} {names[number]} ({knot:g}){around}")
+        return " ".join(parts)
+
     def to_dict(self) -> dict[str, list[float] | list[int]]:
         """Plain data for JSON."""
         return {"knots": list(self.knots), "middles": list(self.middles)}

@@ -49,6 +49,10 @@ def test_what_is_asked_where_nothing_is_said():
     assert defaults == {
         "alpha_input": False,
         "alphas": None,
+        "through": (),
+        "curve": False,
+        "path": False,
+        "at": None,
         "arch": "auto",
         "arch_args": None,
         "alpha_range": (0.0, 1.0),
@@ -111,6 +115,16 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
         ("ExportError --weights link: ", pair, new, linked),
         ("ArchitectureError --arch-arg is for a network given as code", pair, new, {**wanted, "arch_args": {"a": 1}}),
         ("ArchitectureError --arch: there is no file net.py", pair, new, {**wanted, "arch": "net.py:Net"}),
+        ("EndpointError --curve with 2 endpoints and 0 middles", pair, new, {**wanted, "curve": True}),
+        ("CheckpointError none.pth does not exist", pair, new, {**wanted, "curve": True, "through": ["none.pth"]}),
+        ("EndpointError --at makes knots at", pair, new, {**wanted, "path": True, "at": [1, 1]}),
+        ("EndpointError --alpha-range does not go", pair, new, {**wanted, "path": True, "alpha_range": [0, 2]}),
+        (
+            "AlphaError alpha 5 is out of range; expected a finite number in 0..4: the path",
+            pair,
+            new,
+            {"alphas": [5], "path": True, "at": [0, 4]},
+        ),
         ("ExportError dtype is 'int8'", pair, new, {**wanted, "dtype": "int8"}),
         ("ExportError atol is -1", pair, new, {**wanted, "atol": -1}),
     ]
@@ -124,6 +138,8 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
     return [
         *((message, "export", [endpoints, output], keywords) for message, endpoints, output, keywords in exports),
         *((message, "write_blend", arguments, {}) for message, arguments in blends),
+        ("AlphaError alpha 5 is out of", "write_blend", [pair, "d.pth", 5], {"path": True, "at": [0, 4]}),
+        ("EndpointError --through gives", "blend", [pair, 0.5], {"through": [pair[0]]}),
         ("CheckpointError none.pth does not exist", "blend", [[pair[0], "none.pth"], 0.5], {}),
         ("CheckpointError none.pth does not exist", "inspect_endpoints", [pair[0], "none.pth"], {}),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 
 from dni_deploy.model_report import inspect_model
-from dni_runtime import AlphaError, Metadata, ModelError, check_alpha
+from dni_runtime import AlphaError, Metadata, ModelError
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.reading import read_model
@@ -79,7 +79,7 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     low, high = metadata.alpha_range
     count = metadata.alpha_count
     held = (low + 0.3 * (high - low) / count,) * count if alpha is None else alpha
-    held = check_alpha(held, metadata.alpha_range, count)
+    held = metadata.check_alpha(held)
     others = [_along(metadata, step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
     strengths = (held, *(strength for strength in others if strength != held))
     baked = [write_baked(model, s, folder / f"baked{number}.onnx") for number, s in enumerate(strengths)]
@@ -115,8 +115,10 @@ def _along(metadata: Metadata, part: float) -> Strength:
 
 
 def _ends(model: Path, metadata: Metadata, folder: Path) -> tuple[Path, ...] | None:
-    """One baked file for each endpoint alone; None where the range leaves one out."""
-    count = metadata.alpha_count
+    """One baked file for each endpoint alone; None where the range leaves one out, and where they lie elsewhere."""
+    count, path = metadata.alpha_count, metadata.alpha_path
+    if path is not None and path.knots != (1.0, 0.0):
+        return None
     ends = [tuple(float(i == j) for j in range(count)) for i in range(count + 1)]
     try:
         return tuple(write_baked(model, end, folder / f"end{number}.onnx") for number, end in enumerate(ends))

@@ -78,7 +78,7 @@ def compare(
 def _run(network: nn.Module, states: Sequence[StateDict], image: Any) -> tuple[Statistics, ...]:
     found = []
     for alpha in (1.0, 0.5, 0.0):
-        network.load_state_dict(blend_tensors(states, [alpha]))
+        network.load_state_dict(blend_tensors(states, [alpha, 1 - alpha]))
         with quiet_inference():
             output = network(torch.from_numpy(image)).float()
         found.append(Statistics(alpha, float(output.mean()), float(output.std())))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.probe import ImageContract, quiet_inference
 from dni_exporters.sources import StateDict
+from dni_runtime.shares import Path, shares_of
 
 Array = NDArray[np.float32]
 
@@ -24,17 +26,23 @@ class Reference:
     """
 
     def __init__(
-        self, network: nn.Module, endpoints: Sequence[StateDict], contract: ImageContract, static: bool
+        self,
+        network: nn.Module,
+        endpoints: Sequence[StateDict],
+        path: Path | None,
+        contract: ImageContract,
+        static: bool,
     ) -> None:
         self.network = network
         self.endpoints = endpoints
+        self.path = path
         self.images = probe_images(contract, static=static)
         self._lock = threading.RLock()
         self._outputs: dict[tuple[float, ...], list[Array]] = {}
 
     def _load(self, alpha: Sequence[float]) -> None:
         """Load theta(alpha) into the network, whose weights matter as long as the lock is held."""
-        self.network.load_state_dict(blend_tensors(self.endpoints, alpha), strict=True)
+        self.network.load_state_dict(blend_tensors(self.endpoints, shares_of(tuple(alpha), self.path)), strict=True)
 
     def outputs(self, alpha: Sequence[float]) -> list[Array]:
         """The network's output at `alpha` for every probe image, float32 (N,C,H,W); computed once."""
@@ -108,8 +116,16 @@ def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array
     return images
 
 
-def probe_alphas(endpoint_count: int, alpha_range: tuple[float, float]) -> list[tuple[float, ...]]:
-    """Every endpoint alone, their even mixture, and one uneven one; the range's ends where it is wider than 0..1."""
+def probe_alphas(
+    endpoint_count: int, alpha_range: tuple[float, float], path: Path | None = None
+) -> list[tuple[float, ...]]:
+    """Every endpoint alone, their even mixture, and one uneven one; the range's ends where it is wider than 0..1.
+
+    Along a path every knot, and of every piece the middle and one more place.
+    """
+    if path is not None:
+        between = (a + part * (b - a) for a, b in pairwise(path.knots) for part in (0.5, 0.3))
+        return [(place,) for place in (*path.knots, *between)]
     count = endpoint_count - 1
     corners = [tuple(float(i == k) for i in range(count)) for k in range(endpoint_count)]
     alphas = [*corners, (1 / endpoint_count,) * count, tuple(0.3 / (i + 1) for i in range(count))]

@@ -55,8 +55,10 @@ class Checkpoint:
         return replace(self, tensors={}, container={})
 
 
-def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint], list[str]]:
+def read_endpoints(sources: Sequence[EndpointSource], *, first_number: int = 1) -> tuple[list[Checkpoint], list[str]]:
     """Read all endpoints, taking the same nested state dict from each; return them and notes for the user.
+
+    first_number: of the first of them, where others were read before.
 
     Raises CheckpointError, one sentence, for anything that is not a file with named tensors.
     """
@@ -65,7 +67,7 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
     with ExitStack() as stack:
         opened: list[AnyFile | StateDict] = []
         found: list[dict[Place, Described]] = []
-        names = [source_name(source, number) for number, source in enumerate(sources, 1)]
+        names = [source_name(source, number) for number, source in enumerate(sources, first_number)]
         for source, name in zip(sources, names, strict=True):
             opened.append(_open(source, stack))
             found.append(state_dicts(_container(opened[-1]), name))
@@ -81,7 +83,7 @@ def read_endpoints(sources: Sequence[EndpointSource]) -> tuple[list[Checkpoint],
             for source, name, places, place in zip(opened, names, found, chosen, strict=True)
         ]
     check_finite(names, [checkpoint.tensors for checkpoint in checkpoints])
-    return _of_like_names(checkpoints), notes
+    return of_like_names(checkpoints), notes
 
 
 def candidates(checkpoint: Checkpoint) -> list[Checkpoint]:
@@ -97,7 +99,7 @@ def candidates(checkpoint: Checkpoint) -> list[Checkpoint]:
     return [checkpoint, *(_renamed(checkpoint, prefix) for prefix in shorter + longer)]
 
 
-def _of_like_names(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+def of_like_names(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
     """`checkpoints` with what only some have before all names taken off, where that makes the names of all alike."""
     if all(c.tensors.keys() == checkpoints[0].tensors.keys() for c in checkpoints):
         return checkpoints

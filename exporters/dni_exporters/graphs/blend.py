@@ -1,7 +1,7 @@
 """The formula of Deep Network Interpolation (Wang et al., arXiv 1811.10515), for tensors and for graphs.
 
-theta(alpha) = alpha * theta_A + (1 - alpha) * theta_B; with more endpoints alpha holds the shares of
-all but the last, which takes the rest.
+theta(alpha) = alpha * theta_A + (1 - alpha) * theta_B; with more endpoints, and along a path, alpha gives each of them
+its share (`dni_runtime.shares`).
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from torch import Tensor
 
 from dni_exporters.checkpoints.endpoints import is_leftover
 from dni_exporters.sources import StateDict
+from dni_runtime.shares import Path
 
 from .delta import store_difference, store_once
 from .nodes import FLOAT, Nodes
+from .shares import Shares
 
 
-def blend_tensors(endpoints: Sequence[StateDict], alpha: Sequence[float]) -> dict[str, Tensor]:
-    """theta(alpha) over state dicts of the same names and shapes, but for what no inference reads.
+def blend_tensors(endpoints: Sequence[StateDict], shares: Sequence[float]) -> dict[str, Tensor]:
+    """The sum of state dicts of the same names and shapes, each times its share, but for what no inference reads.
+
+    shares: one for each endpoint, 1 in all: `dni_runtime.shares.shares_of` makes them of alpha.
 
     Computed in float32 (float64 for float64 tensors) and returned in each tensor's own dtype, the widest where the
     endpoints differ in it. Tensors that are equal in all endpoints stay as they are, to the bit: tables that are
     read as whole numbers would not survive a rounding. Integer tensors and what no inference reads are those of the
     first endpoint: blending would truncate them.
     """
-    shares = [*alpha, 1.0 - sum(alpha)]
     blended: dict[str, Tensor] = {}
     for name, first in endpoints[0].items():
         if not first.is_floating_point() or is_leftover(name):
@@ -54,10 +57,12 @@ Stored: TypeAlias = dict[str, tuple[int, str]]
 """Name of an initializer -> the number of its endpoint and the name of its tensor there."""
 
 
-def attach_blend(model: ir.Model, endpoints: Sequence[StateDict], delta: str | None = None) -> Stored:
+def attach_blend(
+    model: ir.Model, endpoints: Sequence[StateDict], delta: str | None = None, path: Path | None = None
+) -> Stored:
     """Put the weights of all endpoints into a skeleton's graph, and the input `alpha` that blends them.
 
-    alpha is float32 of shape [len(endpoints) - 1]. The blend is elementwise and per tensor, so it is
+    alpha is float32 of shape [len(endpoints) - 1], along a path [1]. The blend is elementwise and per tensor, so it is
     exact where a share is 1. A tensor that is equal in all endpoints is stored once and not blended;
     what the network does not use is not stored. Returns what became of the tensors.
 
@@ -67,10 +72,11 @@ def attach_blend(model: ir.Model, endpoints: Sequence[StateDict], delta: str | N
     graph = model.graph
     lifted = list(graph.inputs[1:])
     del graph.inputs[1:]
-    alpha = ir.Value(name="alpha", type=ir.TensorType(FLOAT), shape=ir.Shape([len(endpoints) - 1]))
+    count = len(endpoints) - 1 if path is None else 1
+    alpha = ir.Value(name="alpha", type=ir.TensorType(FLOAT), shape=ir.Shape([count]))
     graph.inputs.append(alpha)
     nodes = Nodes(graph)
-    shares = _Shares(nodes, alpha, len(endpoints), with_last=delta is None)
+    shares = Shares(nodes, alpha, len(endpoints), path, with_last=delta is None)
     stored: Stored = {}
     for value in lifted:
         if value.uses():
@@ -83,7 +89,7 @@ def attach_blend(model: ir.Model, endpoints: Sequence[StateDict], delta: str | N
     return stored
 
 
-def _attach(nodes: Nodes, shares: _Shares, value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
+def _attach(nodes: Nodes, shares: Shares, value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
     """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead."""
     assert value.name is not None and value.dtype is not None
     tensor_name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
@@ -105,7 +111,7 @@ def _attach(nodes: Nodes, shares: _Shares, value: ir.Value, tensors: Sequence[Te
     return {stored: (number, tensor_name) for number, stored in enumerate(names)}
 
 
-def _attach_difference(nodes: Nodes, shares: _Shares, value: ir.Value, tensors: Sequence[Tensor], kind: str) -> None:
+def _attach_difference(nodes: Nodes, shares: Shares, value: ir.Value, tensors: Sequence[Tensor], kind: str) -> None:
     """As `_attach`, with differences from the last endpoint."""
     assert value.dtype is not None
     transposed = any(node.op_type == "ConvTranspose" for node in value.consumers())
@@ -132,42 +138,6 @@ def _all_equal(tensors: Sequence[Tensor]) -> bool:
     """Of tensors that are not, the first rows are seldom equal either, and sooner compared."""
     first = tensors[0]
     return all((first.dim() == 0 or t[:1].equal(first[:1])) and t.equal(first) for t in tensors[1:])
-
-
-class _Shares:
-    """Every endpoint's share of the blend as a value in the graph, made once per dtype and rank.
-
-    with_last: whether the last endpoint has one, too, or stands for what the others are blended into.
-    """
-
-    def __init__(self, nodes: Nodes, alpha: ir.Value, endpoint_count: int, *, with_last: bool = True) -> None:
-        self._nodes = nodes
-        one_element = ir.Shape([1])
-        given, rest = [alpha], alpha
-        if endpoint_count > 2:
-            given = []
-            for number, letter in zip(range(endpoint_count - 1), ascii_uppercase, strict=False):
-                index = nodes.constant(f"alpha@index_{letter}", ir.tensor([number], dtype=ir.DataType.INT64))
-                given.append(nodes.add("Gather", [alpha, index], f"alpha@share_{letter}", FLOAT, one_element))
-        self._made = {(FLOAT, False): given}
-        if with_last:
-            if endpoint_count > 2:
-                rest = nodes.add("ReduceSum", [alpha], "alpha@sum", FLOAT, one_element, {"keepdims": 1})
-            one = nodes.constant("alpha@one", ir.tensor([1.0], dtype=FLOAT))
-            self._made[FLOAT, False] = [*given, nodes.add("Sub", [one, rest], "alpha@share_last", FLOAT, one_element)]
-
-    def of(self, dtype: ir.DataType, rank: int) -> list[ir.Value]:
-        """The shares for weights of `dtype`: shape [1], which broadcasts; rank 0 for weights of rank 0."""
-        if (dtype, False) not in self._made:
-            self._made[dtype, False] = [
-                self._nodes.cast(share, f"{share.name}_{dtype.name}", dtype) for share in self._made[FLOAT, False]
-            ]
-        if rank == 0 and (dtype, True) not in self._made:
-            self._made[dtype, True] = [
-                self._nodes.add("Squeeze", [share], f"{share.name}_scalar", dtype, ir.Shape([]))
-                for share in self._made[dtype, False]
-            ]
-        return self._made[dtype, rank == 0]
 
 
 def _adapt(tensor: Tensor, dtype: ir.DataType) -> ir.TensorProtocol:

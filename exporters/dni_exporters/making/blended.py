@@ -6,13 +6,16 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
+from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.endpoints import Lineage, differences, is_leftover, lineage, promotions
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.tables import is_table
-from dni_exporters.sources import EndpointSource, StateDict
+from dni_exporters.sources import Course, StateDict
 from dni_runtime import ArchitectureError
+from dni_runtime.shares import shares_of
+
+from .along import read_along
 
 Arguments: TypeAlias = Mapping[str, Any] | None
 
@@ -35,14 +38,13 @@ class Blended:
     notes: list[str]
 
 
-def blended(
-    endpoints: Sequence[EndpointSource], alpha: tuple[float, ...], arch: str | nn.Module, arch_args: Arguments
-) -> Blended:
+def blended(course: Course, alpha: tuple[float, ...], arch: str | nn.Module, arch_args: Arguments) -> Blended:
     """Read and blend. A network that spandrel does not know, and nobody named, is blended by names and shapes alone.
 
     Raises CheckpointError, EndpointError, or ArchitectureError.
     """
-    checkpoints, notes = read_endpoints(endpoints)
+    along = read_along(course)
+    checkpoints, notes = along.checkpoints, along.notes
     states: Sequence[StateDict] = [c.tensors for c in checkpoints]
     switches: dict[str, Tensor] = {}
     aligned = None
@@ -65,7 +67,7 @@ def blended(
         own = aligned.states[0]
         switches = {name: own[name] for name in checkpoints[0].values if name in own and name not in states[0]}
     notes += promotions(checkpoints)
-    return Blended(blend_tensors(states, alpha), switches, checkpoints, related, notes)
+    return Blended(blend_tensors(states, shares_of(alpha, along.path)), switches, checkpoints, related, notes)
 
 
 def _are_alike(checkpoints: Sequence[Checkpoint]) -> bool:

@@ -17,6 +17,7 @@ from dni_exporters.graphs.link import link_weights
 from dni_exporters.graphs.single_input import check_single_input
 from dni_exporters.job import ExportJob
 from dni_exporters.report import ExportedFile, Parity
+from dni_runtime.shares import Path as AlphaPath
 
 from . import write
 
@@ -26,12 +27,14 @@ class Maker:
     """What every model of an export needs.
 
     layers:    module name -> value name, for naming the worst one.
+    path:      along which alpha leads, None where it is the endpoints' shares.
     reference: None where the export is not to be verified.
     collect:   frees the graphs that are done with.
     """
 
     job: ExportJob
     layers: dict[str, str]
+    path: AlphaPath | None
     reference: Reference | None
     clock: Clock
     collect: Callable[[], object]
@@ -47,7 +50,7 @@ class Maker:
                 if self.job.weights == "link":
                     link_weights(model, stored, checkpoints, output.parent)
                 write.save(model, staged, self.job.weights)
-            parity = self._verify(staged, probe_alphas(len(checkpoints), self.job.alpha_range))
+            parity = self._verify(staged, probe_alphas(len(checkpoints), self.job.range, self.path))
             return self._publish(staged, output, None, parity)
         finally:
             staged.unlink(missing_ok=True)

@@ -1,17 +1,17 @@
 """The model says what it is: its metadata, its producer, and the default of alpha."""
 
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import onnx_ir as ir
 
-from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.graphs.nodes import FLOAT
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.probe import ImageContract
 from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import Endpoint, ExportError, Metadata
 from dni_runtime.metadata import KEY, LIMIT_VERDICT
+
+from .along import Along
 
 # Since then DequantizeLinear takes a scale for each channel (onnx/docs/Changelog.md).
 _INT8_OPSET = 13
@@ -21,7 +21,7 @@ def describe(
     job: ExportJob,
     architecture: str,
     contract: ImageContract,
-    checkpoints: Sequence[Checkpoint],
+    along: Along,
     opset: int,
     verdict: Verdict | None,
 ) -> Metadata:
@@ -40,8 +40,8 @@ def describe(
             f"channel; the model is of opset {opset}"
         )
     return Metadata(
-        endpoints=tuple(Endpoint(c.name, c.sha256) for c in checkpoints),
-        alpha_range=job.alpha_range,
+        endpoints=tuple(Endpoint(c.name, c.sha256) for c in along.checkpoints),
+        alpha_range=job.range,
         alpha_default=job.default,
         alpha_plane=job.plane,
         architecture=architecture,
@@ -54,6 +54,7 @@ def describe(
         opset=opset,
         tool=f"dni-deploy {_tool_version()}",
         verdict=verdict.text[:LIMIT_VERDICT] if verdict else None,
+        alpha_path=along.path,
     )
 
 

@@ -1,13 +1,13 @@
 """From checkpoints to verified ONNX files: the order of the steps, nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import onnx_ir as ir
 from torch import nn
 
 from dni_exporters.checking.reference import Reference
-from dni_exporters.checkpoints.checkpoint import read_endpoints
 from dni_exporters.checkpoints.endpoints import Lineage, lineage
 from dni_exporters.clock import Clock
 from dni_exporters.graphs.blend import Stored, attach_blend
@@ -24,8 +24,10 @@ from dni_exporters.verdict.judge import Trials
 from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import ExportError
 from dni_runtime.files.unfinished import staging
+from dni_runtime.shares import Path
 
 from . import write
+from .along import read_along
 from .collecting import collecting_by_hand
 from .make import Maker
 from .sign import describe, sign
@@ -35,7 +37,8 @@ def make_models(job: ExportJob) -> ExportReport:
     """Write the models of `job`, all or none. Raises a DniError."""
     clock = Clock(job.progress)
     with clock("read endpoints"):
-        checkpoints, notes = read_endpoints(job.endpoints)
+        along = read_along(job.course)
+        checkpoints, notes, path = along.checkpoints, along.notes, along.path
     with clock("build network"):
         aligned = align_or_refuse(job.arch, checkpoints, job.arch_args)
         architecture, states = aligned.architecture, aligned.states
@@ -44,9 +47,8 @@ def make_models(job: ExportJob) -> ExportReport:
     with clock("probe network"):
         contract = probe(architecture, job.input_shape, static=job.static)
         notes += unfuse(architecture.network, contract.input_shape)
-        kin = (lineage(states[0], b, aligned.learnt) for b in states[1:])
-        related = min(kin, key=lambda found: found.overall_cosine)
-    verdict = _judge(architecture.network, states, contract, job, clock) if job.verdict else None
+        related = _least_alike(states, aligned.learnt, path)
+    verdict = _judge(architecture.network, states, path, contract, job, clock) if job.verdict else None
     with collecting_by_hand() as collect:
         with clock("trace network"):
             skeleton = trace(
@@ -55,14 +57,14 @@ def make_models(job: ExportJob) -> ExportReport:
             collect()
         model = skeleton.model
         with clock("attach blend"):
-            metadata = describe(job, architecture.name, contract, checkpoints, model.opset_imports[""], verdict)
-            stored = _attach(model, states, job)
+            metadata = describe(job, architecture.name, contract, along, model.opset_imports[""], verdict)
+            stored = _attach(model, states, path, job)
             sign(model, metadata)
         if _is_too_large(model, len(states), job):
             job = replace(job, weights="external")
             notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
-        reference = _reference(architecture.network, states, contract, job) if job.verify else None
-        make = Maker(job, skeleton.layers, reference, clock, collect)
+        reference = _reference(architecture.network, states, path, contract, job) if job.verify else None
+        make = Maker(job, skeleton.layers, path, reference, clock, collect)
         outputs = job.outputs
         with staging(outputs[0].parent) as folder:
             if job.baked:
@@ -82,34 +84,51 @@ def make_models(job: ExportJob) -> ExportReport:
         delta=job.delta,
         opset=metadata.opset,
         lineage=related,
+        path=path,
         verdict=verdict,
         notes=(*notes, *skeleton.notes),
-        warnings=_warnings(related, verdict),
+        warnings=_warnings(related, verdict, path),
         seconds=clock.seconds,
     )
 
 
+def _least_alike(states: Sequence[StateDict], learnt: Collection[str], path: Path | None) -> Lineage:
+    """Of the first endpoint and another; along a path, of two checkpoints that follow each other."""
+    knots = [] if path is None else [states[number] for number in path.knot_numbers]
+    pairs = pairwise(knots) if knots else ((states[0], other) for other in states[1:])
+    return min((lineage(a, b, learnt) for a, b in pairs), key=lambda found: found.overall_cosine)
+
+
 def _judge(
-    network: nn.Module, states: Sequence[StateDict], contract: ImageContract, job: ExportJob, clock: Clock
+    network: nn.Module,
+    states: Sequence[StateDict],
+    path: Path | None,
+    contract: ImageContract,
+    job: ExportJob,
+    clock: Clock,
 ) -> Verdict:
     with clock("judge the blend"):
-        return Trials(progress=job.progress).judge(network, states, contract, static=job.static)
+        return Trials(progress=job.progress).judge(network, states, contract, path=path, static=job.static)
 
 
-def _warnings(related: Lineage, verdict: Verdict | None) -> tuple[str, ...]:
-    """Photographs have the last word: weights that look unrelated are no fault of a blend that works."""
-    told = [] if verdict is not None and verdict.blends else [related.warning]
+def _warnings(related: Lineage, verdict: Verdict | None, path: Path | None) -> tuple[str, ...]:
+    """Photographs have the last word: weights that look unrelated are no fault of a blend that works.
+
+    Curves are for such.
+    """
+    is_straight = path is None or 0 in path.middles
+    told = [related.warning] if is_straight and not (verdict is not None and verdict.blends) else []
     return tuple(filter(None, [*told, verdict.warning if verdict is not None else ""]))
 
 
-def _attach(model: ir.Model, states: Sequence[StateDict], job: ExportJob) -> Stored:
+def _attach(model: ir.Model, states: Sequence[StateDict], path: Path | None, job: ExportJob) -> Stored:
     """Make the alpha-input model of a skeleton; returns where its weights come from."""
-    stored = attach_blend(model, states, job.delta)
+    stored = attach_blend(model, states, job.delta, path)
     fold_batch_norm(model)
     if not job.baked:
         fold_constants(model, keep_small=job.delta is not None)
     if job.plane:
-        pack_alpha(model, job.alpha_range)
+        pack_alpha(model, job.range)
     if job.single_input:
         set_ir_version(model)
     return stored
@@ -128,6 +147,8 @@ def _is_too_large(model: ir.Model, endpoint_count: int, job: ExportJob) -> bool:
     return True
 
 
-def _reference(network: nn.Module, states: Sequence[StateDict], contract: ImageContract, job: ExportJob) -> Reference:
+def _reference(
+    network: nn.Module, states: Sequence[StateDict], path: Path | None, contract: ImageContract, job: ExportJob
+) -> Reference:
     judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
-    return Reference(network, states, judged, job.static)
+    return Reference(network, states, path, judged, job.static)

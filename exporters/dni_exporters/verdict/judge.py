@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import torch
@@ -12,12 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from dni_exporters.clock import Progress
 from dni_exporters.networks.probe import ImageContract, quiet_inference
 from dni_exporters.sources import StateDict
+from dni_runtime.shares import Path, shares_of
 
 from . import words
 from .beside import NoPictureError
 from .colour import Array
 from .photographs import MOST, Photograph, built_in, network_input
-from .trial import Trial
+from .trial import Point, Trial
 from .verdict import Seen, Verdict, unjudged, worst
 
 # Sides of the photographs in pixels, the largest that is not too much work: in all, floating-point operations, of which
@@ -29,13 +30,22 @@ _LARGEST_OUTPUT_PX = 512
 _FEWEST = 2
 
 
-def points_between(endpoint_count: int) -> list[tuple[float, ...]]:
-    """The alphas to judge: quarters between two endpoints; of more the middles of every two, and of all."""
+def points_between(endpoint_count: int, path: Path | None = None) -> list[Point]:
+    """What to judge: quarters between two endpoints; of more the middles of every two, and of all.
+
+    Along a path quarters from each knot to the next.
+    """
+    if path is not None:
+        straight = Path(path.knots, (0,) * len(path.middles))
+        places = (b + part * (a - b) for a, b in pairwise(path.knots) for part in (0.75, 0.5, 0.25))
+        return [Point((place,), straight.shares(place)) for place in (round(place, 6) for place in places)]
     if endpoint_count == 2:
-        return [(0.75,), (0.5,), (0.25,)]
-    pairs = combinations(range(endpoint_count), 2)
-    middles = [tuple(0.5 * (number in pair) for number in range(endpoint_count - 1)) for pair in pairs]
-    return [*middles, (round(1 / endpoint_count, 3),) * (endpoint_count - 1)]
+        alphas: list[tuple[float, ...]] = [(0.75,), (0.5,), (0.25,)]
+    else:
+        pairs = combinations(range(endpoint_count), 2)
+        alphas = [tuple(0.5 * (number in pair) for number in range(endpoint_count - 1)) for pair in pairs]
+        alphas.append((round(1 / endpoint_count, 3),) * (endpoint_count - 1))
+    return [Point(alpha, shares_of(alpha, None)) for alpha in alphas]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +62,28 @@ class Trials:
     seen: Seen | None = None
 
     def judge(
-        self, network: nn.Module, endpoints: Sequence[StateDict], contract: ImageContract, *, static: bool = False
+        self,
+        network: nn.Module,
+        endpoints: Sequence[StateDict],
+        contract: ImageContract,
+        *,
+        path: Path | None = None,
+        static: bool = False,
     ) -> Verdict:
         """Tell whether blends of `endpoints`, weights of `network`, make pictures as the endpoints themselves do.
 
-        static: whether the network takes images of the contract's shape alone. The first endpoint's weights are in the
-        network afterwards.
+        path: along which alpha leads, None where it is their shares. static: whether the network takes images of the
+        contract's shape alone. The first endpoint's weights are in the network afterwards.
         """
         channels = (contract.input_shape[1], contract.out_channels)
         if not set(channels) <= {1, 3}:
             return unjudged(
                 f"the network takes {channels[0]} and gives {channels[1]} channels, photographs have 3 or 1"
             )
-        between = points_between(len(endpoints))
-        trial = Trial(network, endpoints, between)
+        between = points_between(len(endpoints), path)
+        trial = Trial(network, endpoints, path, between)
         photographs = built_in() if self.photographs is None else self.photographs
-        inputs = _inputs(network, photographs, contract, static, len(endpoints) + len(between))
+        inputs = _inputs(network, photographs, contract, static, len(trial.ends) + len(between))
         try:
             for number, (name, image) in enumerate(inputs, 1):
                 if self.progress is not None:

@@ -1,6 +1,8 @@
 """What endpoints and their blends make of one photograph after the other, and the figures of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from string import ascii_uppercase
 
 import torch
@@ -10,6 +12,7 @@ from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.network_code import message
 from dni_exporters.networks.probe import quiet_inference
 from dni_exporters.sources import StateDict
+from dni_runtime.shares import Path, shares_of
 
 from . import measures
 from .beside import NoPictureError, end_picture, figures_of, shown
@@ -17,15 +20,30 @@ from .colour import Array
 from .verdict import Figures
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An alpha to judge, and the share that the picture of each end has in what it is measured by."""
+
+    alpha: tuple[float, ...]
+    mix: tuple[float, ...]
+
+
 class Trial:
-    """The figures of one photograph after the other."""
+    """The figures of one photograph after the other.
+
+    ends: the alphas of the endpoints themselves, of a path those of its knots.
+    """
 
     def __init__(
-        self, network: nn.Module, endpoints: Sequence[StateDict], between: Sequence[tuple[float, ...]]
+        self, network: nn.Module, endpoints: Sequence[StateDict], path: Path | None, between: Sequence[Point]
     ) -> None:
-        self._network, self._endpoints, self._between = network, endpoints, between
-        count = len(endpoints)
-        self._ends = [tuple(float(i == k) for i in range(count - 1)) for k in range(count)]
+        self._network, self._endpoints, self._path, self._between = network, endpoints, path, between
+        if path is None:
+            count = len(endpoints)
+            self.ends = [tuple(float(i == k) for i in range(count - 1)) for k in range(count)]
+        else:
+            self.ends = [(knot,) for knot in path.knots]
+        count = len(self.ends)
         self._flat = [True] * count
         self._any_contrast = False
         self.found: list[Figures] = []
@@ -35,18 +53,22 @@ class Trial:
         """Note the figures of `image` (N, C, H, W); alpha and picture (H, W, C) of the ends and what lies between."""
         ends = [
             end_picture(letter, self._run(alpha, image))
-            for letter, alpha in zip(ascii_uppercase, self._ends, strict=False)
+            for letter, alpha in zip(ascii_uppercase, self.ends, strict=False)
         ]
         contrasts = [measures.contrast(end) for end in ends]
         self._any_contrast |= float(image.std()) > measures.FLAT
         self._flat = [flat and value < measures.FLAT for flat, value in zip(self._flat, contrasts, strict=True)]
-        self.apart_db += [measures.psnr_db(end, ends[-1]) for end in ends[:-1]]
+        pairs = pairwise(ends) if self._path is not None else ((end, ends[-1]) for end in ends[:-1])
+        self.apart_db += [measures.psnr_db(*pair) for pair in pairs]
         pictures = []
-        for alpha in self._between:
-            raw = self._run(alpha, image)
-            self.found.append(figures_of(raw, ends, (*alpha, 1 - sum(alpha)), alpha, name))
+        for point in self._between:
+            raw = self._run(point.alpha, image)
+            # Along a path what is told is beside its neighbours alone.
+            near = [number for number, share in enumerate(point.mix) if share or self._path is None]
+            here, mix = [ends[number] for number in near], [point.mix[number] for number in near]
+            self.found.append(figures_of(raw, here, mix, point.alpha, name))
             pictures.append(shown(raw))
-        return list(zip([*self._ends, *self._between], [*ends, *pictures], strict=True))
+        return list(zip([*self.ends, *(point.alpha for point in self._between)], [*ends, *pictures], strict=True))
 
     def require_pictures(self) -> None:
         """Raise NoPictureError where an endpoint makes one flat colour of every photograph."""
@@ -58,7 +80,7 @@ class Trial:
 
     def _run(self, alpha: tuple[float, ...], image: Array) -> Array:
         """The network's output (H, W, C), as it comes."""
-        self._network.load_state_dict(blend_tensors(self._endpoints, alpha))
+        self._network.load_state_dict(blend_tensors(self._endpoints, shares_of(alpha, self._path)))
         try:
             with quiet_inference():
                 output: Array = self._network(torch.from_numpy(image))[0].float().numpy()

@@ -1,6 +1,8 @@
 """What is tried when a model is loaded: whether it runs at all, and whether a faster way gives the same answers."""
 
 import re
+from collections.abc import Sequence
+from itertools import cycle, pairwise
 from typing import Any
 
 import numpy as np
@@ -23,15 +25,15 @@ _SMALL_VALUES = 3 * 64 * 64
 
 
 def check_equal(candidate: Runner, plain: Runner, signature: Signature, metadata: Metadata, *, half: bool) -> None:
-    """Compare with the graph as it is in the file at two middle alphas, on one small image of noise.
+    """Compare with the graph as it is in the file at some middle alphas, on one small image of noise.
 
     And at the first one again: on a device the image's shape has its own buffers from the second call on. `half`:
     whether the network computes in float16. Raises CannotPrepareError where they differ.
     """
     x = _small_image(signature, metadata)
     tolerance = _HALF_TOLERANCE if half else _TOLERANCE
-    first, second = _middle_alphas(signature, metadata)
-    for alpha in (first, second, first):
+    alphas = _middle_alphas(signature, metadata)
+    for alpha in (*alphas, alphas[0]):
         expected, got = (runner.run(x, alpha).astype(np.float32) for runner in (plain, candidate))
         error = float(np.abs(expected - got).max())
         if not error <= tolerance * max(1.0, float(np.abs(expected).max())):  # NaN fails too
@@ -74,12 +76,17 @@ def _small_image(signature: Signature, metadata: Metadata, least_pixels: int = _
     return np.random.default_rng(0).uniform(low, high, shape).astype(signature.dtype)
 
 
-def _middle_alphas(signature: Signature, metadata: Metadata) -> tuple[Key | None, Key | None]:
-    """Two; of several endpoints each has another share: equal ones would not tell them apart."""
+def _middle_alphas(signature: Signature, metadata: Metadata) -> Sequence[Key | None]:
+    """Two; of several endpoints each has another share: equal ones would not tell them apart.
+
+    Of a path one in each piece, where other endpoints have shares, none where they are alike.
+    """
     if signature.alpha_name is None:
-        return None, None
+        return [None, None]
+    if metadata.alpha_path is not None:
+        knots = metadata.alpha_path.knots
+        return [(b + share * (a - b),) for (a, b), share in zip(pairwise(knots), cycle((0.31, 0.77)), strict=False)]
     low, high = metadata.alpha_range
     count = signature.alpha_shape[0] if signature.alpha_shape else 1
     parts = np.arange(1, count + 1) / sum(range(count + 1))
-    first, second = (tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77))
-    return first, second
+    return [tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77)]

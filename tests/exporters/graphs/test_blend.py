@@ -7,12 +7,16 @@ import onnxruntime
 import pytest
 import torch
 from exporting import initializers, small_network
+from hypothesis import given
+from hypothesis import strategies as st
 from networks import Weights, pair
 from torch import nn
 
 from dni_exporters import blend_tensors
 from dni_exporters.graphs.blend import attach_blend
+from dni_exporters.graphs.shares import _span
 from dni_exporters.networks.skeleton import trace
+from dni_runtime.shares import Path, shares_of
 
 # Elementwise arithmetic on each tensor; what DESIGN.md forbids (MatMul, Split, If, Loop) is not among it.
 BLEND_OPERATORS = {"Mul", "Add", "Sub", "Gather", "ReduceSum", "Squeeze", "Cast"}
@@ -27,31 +31,31 @@ def weights(seed: int, dtype: torch.dtype = torch.float32) -> Weights:
 @pytest.mark.parametrize("alpha", [-0.5, 0.0, 0.3, 1.0, 1.5])
 def test_the_formula(alpha: float):
     a, b = weights(1), weights(2)
-    theta = blend_tensors([a, b], [alpha])
+    theta = blend_tensors([a, b], [alpha, 1 - alpha])
     for name in ("w", "scalar"):
         assert torch.allclose(theta[name], alpha * a[name] + (1 - alpha) * b[name], atol=1e-6)
 
 
 def test_the_ends_are_exact():
     a, b = weights(1), weights(2)
-    assert torch.equal(blend_tensors([a, b], [1.0])["w"], a["w"])
-    assert torch.equal(blend_tensors([a, b], [0.0])["w"], b["w"])
+    assert torch.equal(blend_tensors([a, b], [1.0, 0.0])["w"], a["w"])
+    assert torch.equal(blend_tensors([a, b], [0.0, 1.0])["w"], b["w"])
 
 
 def test_three_endpoints_share_one():
     a, b, c = weights(1), weights(2), weights(3)
-    theta = blend_tensors([a, b, c], [0.2, 0.5])
+    theta = blend_tensors([a, b, c], [0.2, 0.5, 0.3])
     assert torch.allclose(theta["w"], 0.2 * a["w"] + 0.5 * b["w"] + 0.3 * c["w"], atol=1e-6)
 
 
 def test_integers_are_not_blended():
-    assert blend_tensors([weights(3), weights(3)], [0.3])["counter"] == 3
+    assert blend_tensors([weights(3), weights(3)], [0.3, 0.7])["counter"] == 3
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_tensors_keep_their_dtype_and_are_blended_in_a_wide_one(dtype: torch.dtype):
     a, b = weights(1, dtype), weights(2, dtype)
-    theta = blend_tensors([a, b], [0.3])["w"]
+    theta = blend_tensors([a, b], [0.3, 0.7])["w"]
     exact = 0.3 * a["w"].double() + 0.7 * b["w"].double()
     assert theta.dtype == dtype
     assert torch.equal(theta, exact.to(dtype)) or torch.allclose(theta.double(), exact, atol=1e-12)
@@ -59,15 +63,15 @@ def test_tensors_keep_their_dtype_and_are_blended_in_a_wide_one(dtype: torch.dty
 
 def test_endpoints_are_left_as_they_were():
     a, b = weights(1), weights(2)
-    theta = blend_tensors([a, b], [1.0])
+    theta = blend_tensors([a, b], [1.0, 0.0])
     for tensor in theta.values():
         tensor.zero_()
     assert all(torch.equal(tensor, weights(1)[name]) for name, tensor in a.items())
 
 
-def attached(network: nn.Module, *endpoints: Weights) -> onnx.ModelProto:
+def attached(network: nn.Module, *endpoints: Weights, path: Path | None = None) -> onnx.ModelProto:
     model = trace(network, (2, 3, 16, 20)).model
-    attach_blend(model, endpoints)
+    attach_blend(model, endpoints, path=path)
     proto = ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     return proto
@@ -92,7 +96,7 @@ def test_the_graph_computes_the_formula(count: int):
     endpoints = variants(network, count)
     alpha = [0.2, 0.4, 0.3][: count - 1]
     computed = outputs_of(attached(network, *endpoints), list(endpoints[0]), alpha)
-    for name, wanted in blend_tensors(endpoints, alpha).items():
+    for name, wanted in blend_tensors(endpoints, shares_of(tuple(alpha), None)).items():
         np.testing.assert_allclose(computed[name], wanted.numpy(), atol=1e-6)
 
 
@@ -104,6 +108,46 @@ def test_the_graph_is_exact_at_every_endpoint(which: int):
     computed = outputs_of(attached(network, *endpoints), list(endpoints[0]), alpha)
     for name, wanted in endpoints[which].items():
         np.testing.assert_array_equal(computed[name], wanted.numpy())
+
+
+PATHS = [
+    Path((1.0, 0.0), (1,)),
+    Path((1.0, 0.0), (2,)),
+    Path((0.0, 0.3, 1.0), (0, 1)),
+    Path((75.0, 15.0, 1.1, -0.7), (2, 0, 1)),
+]
+PATH_OPERATORS = BLEND_OPERATORS | {"Div", "Max", "Min", "Sum"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+def test_along_a_path_the_graph_computes_its_shares_and_is_exact_at_the_knots(path: Path):
+    network = small_network()
+    endpoints = variants(network, path.count)
+    model = attached(network, *endpoints, path=path)
+    assert [d.dim_value for d in model.graph.input[1].type.tensor_type.shape.dim] == [1]
+    assert {node.op_type for node in model.graph.node} - {"Conv", "Relu"} <= PATH_OPERATORS
+    for number, knot in zip(path.knot_numbers, path.knots, strict=True):
+        here = np.float32(knot)
+        computed = outputs_of(model, list(endpoints[0]), [float(here)])
+        for name, wanted in endpoints[number].items():
+            np.testing.assert_array_equal(computed[name], wanted.numpy())
+        for beside in (np.nextafter(here, np.float32(100)), np.nextafter(here, np.float32(-100))):
+            computed = outputs_of(model, list(endpoints[0]), [float(beside)])
+            for name, wanted in endpoints[number].items():
+                np.testing.assert_allclose(computed[name], wanted.numpy(), atol=1e-6)
+    for alpha in np.linspace(*path.range, 14):
+        computed = outputs_of(model, list(endpoints[0]), [alpha])
+        for name, wanted in blend_tensors(endpoints, path.shares(alpha)).items():
+            np.testing.assert_allclose(computed[name], wanted.numpy(), atol=1e-6)
+
+
+@given(st.floats(2**-9, 2e6, width=32), st.sampled_from([1, -1]))
+def test_a_piece_is_whole_at_its_end_for_who_divides_and_for_who_multiplies_with_the_inverse(length, sign):
+    length = np.float32(sign * length)
+    span = _span(length, np.float32(0))
+    assert length / span >= 1
+    assert length * (np.float32(1) / span) >= 1
+    assert span == pytest.approx(length, rel=3e-7)
 
 
 @pytest.mark.parametrize("count", [2, 3])

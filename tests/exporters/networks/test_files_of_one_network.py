@@ -166,7 +166,7 @@ def test_a_blend_of_tables_that_are_read_as_whole_numbers_loads_at_every_alpha(t
     b = near(a)
     table = "layers.0.blocks.0.attn.attns.0.rpe_biases"
     for step in range(101):
-        theta = blend_tensors([a, b], [step / 100])
+        theta = blend_tensors([a, b], [step / 100, 1 - step / 100])
         assert theta[table].equal(a[table])
         assert as_spandrel_loads(theta)
     paths = save(tmp_path, a, b)

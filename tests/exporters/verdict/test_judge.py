@@ -252,8 +252,8 @@ def test_a_network_that_refuses_photographs():
 
 
 def test_three_endpoints_are_tried_between_every_two_and_in_the_middle_of_all():
-    assert points_between(2) == [(0.75,), (0.5,), (0.25,)]
-    assert points_between(3) == [(0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (0.333, 0.333)]
+    assert [point.alpha for point in points_between(2)] == [(0.75,), (0.5,), (0.25,)]
+    assert [point.alpha for point in points_between(3)] == [(0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (0.333, 0.333)]
     network = Product()
     odd = weights(network, first=[1, 4, 1], second=[1, 0.25, 1])
     verdict = judged(network, weights(network), odd, weights(network))

@@ -1,0 +1,102 @@
+"""Endpoints in the order in which alpha goes through them: what lies at the knots, and which middles between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names, read_endpoints
+from dni_exporters.checkpoints.middles import Middle, read_middle
+from dni_exporters.sources import Course
+from dni_runtime import EndpointError
+from dni_runtime.shares import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """checkpoints: in their order; path: how alpha goes through them, None where it is shares; notes: for the user."""
+
+    checkpoints: list[Checkpoint]
+    path: Path | None
+    notes: list[str]
+
+
+def read_along(course: Course) -> Along:
+    """Read the endpoints and middles of `course`, and put each middle where it belongs.
+
+    Raises CheckpointError, and EndpointError for middles that belong nowhere, or of which one is missing.
+    """
+    knots, notes = read_endpoints(course.endpoints)
+    if not course.is_path:
+        return Along(knots, None, notes)
+    middles, more = read_endpoints(course.through, first_number=len(knots) + 1)
+    both = of_like_names([*knots, *middles])
+    knots, fitted = both[: len(knots)], [_Fitted.read(middle) for middle in both[len(knots) :]]
+    if len(knots) == 2 and not all(middle.place(*knots) for middle in fitted):
+        pieces = [[middle.checkpoint for middle in fitted]]
+        more += [note for middle in fitted if (note := middle.note(*knots))]
+    else:
+        pieces = _matched(knots, fitted)
+    checkpoints = knots[:1]
+    for piece, knot in zip(pieces, knots[1:], strict=True):
+        checkpoints += [*piece, knot]
+    return Along(checkpoints, Path(course.knots, tuple(map(len, pieces))), notes + more)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """A middle; said: what its file tells of its curve, None where it tells nothing."""
+
+    checkpoint: Checkpoint
+    said: Middle | None
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint) -> "_Fitted":
+        return cls(checkpoint, read_middle(checkpoint.path) if checkpoint.path else None)
+
+    def place(self, first: Checkpoint, last: Checkpoint) -> int:
+        """Its number on the curve between two endpoints, from 1; 0 where it was not fitted between them."""
+        return self.said.place_between(first.sha256, last.sha256) if self.said else 0
+
+    def note(self, first: Checkpoint, last: Checkpoint) -> str:
+        """For a user who puts it between others than it was fitted for."""
+        if self.said is None or self.place(first, last):
+            return ""
+        return (
+            f"{self.checkpoint.name} was fitted between other files ({self.ends}) than {first.name} and {last.name}; "
+            "it is taken as it was given"
+        )
+
+    @property
+    def ends(self) -> str:
+        """What it was fitted between, for a sentence."""
+        return "unknown" if self.said is None else " and ".join(end.file for end in self.said.ends)
+
+
+def _matched(knots: Sequence[Checkpoint], middles: Sequence[_Fitted]) -> list[list[Checkpoint]]:
+    """The middles of each piece, by what their files say."""
+    pieces = []
+    left = list(middles)
+    for first, last in pairwise(knots):
+        here = sorted((middle for middle in left if middle.place(first, last)), key=lambda m: m.place(first, last))
+        places = [middle.place(first, last) for middle in here]
+        wanted = {middle.said.degree - 1 for middle in here if middle.said}
+        if here and (wanted != {len(here)} or places != [*range(1, len(here) + 1)]):
+            raise EndpointError(
+                f"{', '.join(middle.checkpoint.name for middle in here)} between {first.name} and {last.name}: "
+                "expected all middles of one curve, each once"
+            )
+        pieces.append([middle.checkpoint for middle in here])
+        left = [middle for middle in left if middle not in here]
+    if left:
+        order = ", ".join(knot.name for knot in knots)
+        told = "; ".join(
+            f"{middle.checkpoint.name} was fitted between {middle.ends}"
+            if middle.said
+            else f"{middle.checkpoint.name} does not say between which endpoints it was fitted"
+            for middle in left
+        )
+        raise EndpointError(
+            f"{told}: these are no neighbours among the endpoints, by the content of their files ({order}). Give the "
+            "files that it was fitted between, or fit it again (dni fit)"
+        )
+    return pieces
