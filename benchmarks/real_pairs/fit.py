@@ -1,0 +1,86 @@
+"""Published pairs that do not blend, made to blend by `dni fit`: how near the curve comes to the mix of both pictures.
+
+  python benchmarks/real_pairs/fit.py FOLDER             all pairs, which takes hours of one core; what FOLDER holds
+                                                         already is kept, so that a later run goes on
+  python benchmarks/real_pairs/fit.py FOLDER NAME ...    only pairs in whose names one of these occurs
+  python benchmarks/real_pairs/fit.py FOLDER --page      fits nothing: the results of what FOLDER holds
+
+Fetches three packages by name (90 MB). Each pair learns from photographs that are neither judged by nor shown
+(fit_photographs.py), is exported as a curve, and run. Writes benchmarks/results/real_pairs_fit.json, .md and
+_sheet.jpg.
+"""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from fit_measure import Case, Record, cases, fitted
+from fit_page import page
+from fit_photographs import write_photographs
+from fit_sheet import write_sheet, write_strip
+from published import fetch, write_checkpoints
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def measure(case: Case, folder: Path) -> None:
+    """Fit one pair and keep what came of it in the folder."""
+    click.echo(case.name, err=True)
+    steps = iter(range(10**9))
+
+    def tell(text: str) -> None:
+        if next(steps) % 50 == 0:
+            click.echo(f"  {text}", err=True)
+
+    record, pictures = fitted(case, folder, write_photographs(folder), tell)
+    record["machine"] = _machine()
+    write_strip(folder / f"{case.stem}.png", pictures)
+    (folder / f"{case.stem}.json").write_text(json.dumps(record, indent=1) + "\n")
+    click.echo(f"  before {record['before']['text']}\n  after {record['after']['text']}", err=True)
+
+
+def collected(folder: Path) -> list[Record]:
+    """The records that the folder holds, in the order of the cases."""
+    files = [folder / f"{case.stem}.json" for case in cases()]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
+
+
+def _machine() -> dict[str, Any]:
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "processor": names[0].partition(":")[2].strip() if names else platform.processor(),
+        "versions": {"Python": platform.python_version(), **{p: version(p) for p in ("torch", "spandrel")}},
+    }
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("names", nargs=-1)
+@click.option("--page", "only_page", is_flag=True, help="Fit nothing.")
+@click.option("--again", is_flag=True, help="Fit also what the folder holds already.")
+@click.option("--output", default=RESULTS, type=click.Path(path_type=Path), show_default="benchmarks/results")
+def main(folder: Path, names: tuple[str, ...], only_page: bool, again: bool, output: Path) -> None:
+    """Fit, and write the results of all that FOLDER holds."""
+    torch.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not only_page:
+        write_checkpoints(fetch(folder), folder)
+        for case in cases():
+            wanted = not names or any(name in case.name for name in names)
+            if wanted and (again or not (folder / f"{case.stem}.json").exists()):
+                measure(case, folder)
+    records = collected(folder)
+    raw = output / "real_pairs_fit.json"
+    raw.write_text(json.dumps(records, indent=1) + "\n")
+    (output / "real_pairs_fit.md").write_text(page(records))
+    write_sheet(
+        records, {case.name: folder / f"{case.stem}.png" for case in cases()}, output / "real_pairs_fit_sheet.jpg"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The page of the fits: figures before and after, of every pair that was fitted."""
+
+from collections import Counter
+from typing import Any
+
+from fit_measure import APART, PRO, STRIP, limits
+from seen import FAILS, TINT
+
+Record = dict[str, Any]
+
+HEADINGS = {
+    FAILS: "Pairs that do not blend",
+    TINT: "Pairs that blend with a tint",
+    APART: "Networks trained apart from each other",
+    PRO: "Real-CUGAN pro",
+}
+
+
+def page(records: list[Record]) -> str:
+    """Markdown, of what fit.py wrote as JSON."""
+    groups = {heading: [each for each in records if _group(each) == key] for key, heading in HEADINGS.items()}
+    machines = {(each["machine"]["processor"], *each["machine"]["versions"].items()) for each in records}
+    told = "; ".join(", ".join([who, *(f"{k} {v}" for k, v in what)]) for who, *what in sorted(machines))
+    return f"""# Published pairs, fitted
+
+{told}; one thread
+
+Does a curve around a middle that `dni fit` learnt make pairs blend whose straight line does not? Real-CUGAN (bilibili)
+and waifu2x (nagadomi), the pairs of [real_pairs.md](real_pairs.md); `benchmarks/real_pairs/fit.py` fetches and fits
+them. They learn from photographs that they are not judged by.
+
+{_verdict([each for each in records if each["kind"] == FAILS and not each["pair"].startswith(PRO)])}
+
+![Before and after](real_pairs_fit_sheet.jpg)
+
+A row of the sheet: {", ".join(STRIP)}; of each pair the photograph that had the worst tint before.
+
+Figures are of the exported file as the runtime runs it, the worst of six photographs and of alpha 0.75, 0.5 and 0.25;
+before those of the straight line: PSNR to the mix of both ends' pictures (to an eye equal from 33 dB on), colour shift
+(mean CIEDE2000, both blurred by 8 pixels; 2 is not seen), contrast and detail as a factor beyond the ends' own. CPU
+seconds are of the whole fit, on a machine that others kept busy, where they are more than on an idle one.
+
+{"".join(f"## {heading}{chr(10)}{chr(10)}{_table(found)}{chr(10)}" for heading, found in groups.items() if found)}
+At both ends the curve is A and B, bit for bit{_not_exact(records)}.
+"""
+
+
+def _group(record: Record) -> str:
+    return PRO if record["pair"].startswith(PRO) else str(record["kind"])
+
+
+def _verdict(failing: list[Record]) -> str:
+    counted = Counter(each["holds"] for each in failing)
+    least = min((limits(each["after"])[0] for each in failing), default=0.0)
+    shift = max((limits(each["after"])[1] for each in failing), default=0.0)
+    slowest = max((each["cpu_seconds"] for each in failing), default=0.0)
+    return (
+        f"**{counted[True]} of {len(failing)} pairs that do not blend become one that nobody can tell from the mix** "
+        f"(33 dB, a colour shift of 1, contrast within 3 %, detail within 10 %). The furthest are at {least:.1f} dB, "
+        f"and at a shift of {shift:.1f}; none took more than {slowest / 60:.0f} minutes of one core."
+    )
+
+
+def _table(records: list[Record]) -> str:
+    head = "| pair | to the mix | shift | contrast | detail | like the mix | steps | CPU seconds |"
+    return f"{head}\n|---|---|---|---|---|---|---:|---:|\n" + "".join(map(_row, records))
+
+
+def _row(record: Record) -> str:
+    before, after = limits(record["before"]), limits(record["after"])
+    pairs = [
+        f"{was:.{digits}f} -> **{now:.{digits}f}**"
+        for was, now, digits in zip(before, after, (1, 1, 2, 2), strict=True)
+    ]
+    said = "yes" if record["holds"] else "no"
+    return f"| {record['pair']} | {' | '.join(pairs)} | {said} | {record['steps']} | {record['cpu_seconds']:.0f} |\n"
+
+
+def _not_exact(records: list[Record]) -> str:
+    wrong = [each["pair"] for each in records if not each["ends_exact"]]
+    return f", but not of {'; '.join(wrong)}" if wrong else ""
