@@ -19,6 +19,8 @@ from .torch_types import nn
 from .verdict.photographs import read_photographs
 
 _MOST_PHOTOGRAPHS = 48
+# Of a camera's twelve million pixels a crop of 56 would show one smooth colour.
+_LARGEST_PX = 1024
 
 
 def fit(
@@ -78,7 +80,7 @@ def fit(
     check_arch(arch, arch_args)
     check_arch(arch if arch_b is None else arch_b, arch_args if arch_b is None else None)
     degradations = parse_degradations(degrade)
-    photographs = read_photographs(photos, _MOST_PHOTOGRAPHS)
+    photographs = read_photographs(photos, _MOST_PHOTOGRAPHS, _LARGEST_PX)
     check_sizes(photographs)
     require_extra()
     with heavy_imports():

@@ -6,7 +6,8 @@ from typing import Any
 # Of the schedule: the end, in which the rate falls to nothing, is never left out.
 _ANNEALING_FROM = 0.7
 _LEAST_GAIN_DB = 0.1
-_PATIENCE = 8
+# Looks, the first of which a fit may need to get out of where it began.
+_PATIENCE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ class Bounds:
 
 @dataclass(slots=True)
 class Course:
-    """step: the number of the next one; skipped: the share of the schedule that was left out."""
+    """step: the number of the next one; ends_at: the share of the bounds at which it is over."""
 
     step: int = 0
     seconds: float = 0.0
-    skipped: float = 0.0
+    ends_at: float = 1.0
     looks: list[Look] = field(default_factory=list)
 
     @property
@@ -51,14 +52,14 @@ class Course:
         """Which share of all is done, by steps where they are bounded: those are repeatable."""
         passed = self.seconds / (60 * bounds.minutes) if bounds.minutes else 0.0
         share = self.step / bounds.steps if bounds.steps else passed
-        return max(share + self.skipped, 1.0 if passed >= 1 else 0.0)
+        return 1.0 if passed >= 1 else share / self.ends_at
 
     def hurry(self, bounds: Bounds) -> None:
         """Go to the end of the schedule where the last looks saw no gain: a lower rate is what may still help."""
         if len(self.looks) > _PATIENCE and (done := self.done(bounds)) < _ANNEALING_FROM:
             seen = [look.to_mix_db for look in self.looks]
             if max(seen[-_PATIENCE:]) < max(seen[:-_PATIENCE]) + _LEAST_GAIN_DB:
-                self.skipped += _ANNEALING_FROM - done
+                self.ends_at *= done / _ANNEALING_FROM
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

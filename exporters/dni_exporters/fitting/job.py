@@ -19,7 +19,7 @@ from dni_runtime import EndpointError, InputError, OutputError
 
 CURVES = {"quadratic": 1, "cubic": 2}
 """How many middles each has."""
-DEGRADE = ("noise:1:15", "jpeg:40:95")
+DEGRADE = ("noise:0:15", "jpeg:50:95")
 MINUTES = 10.0
 _MOST_SEED = 2**32 - 1
 

@@ -21,19 +21,20 @@ _NEAREST = 0.05
 class Recipe:
     """How is learnt, found in a race on published pairs (benchmarks/real_pairs).
 
-    rate:       of Adam, at the beginning; it falls with a cosine.
-    crops, side_px: a step's images, and how large they are.
-    wide_side_px:  the same of networks that look at all of an image, of which small crops would tell something else.
-    reuse:         steps that share their images, whose ends' pictures need computing once.
-    judge_every:   steps from one look at the held-out crops to the next.
+    rate:        of Adam, at the beginning; it falls with a cosine.
+    crops, side_px: a step's images, and how large they are: several small ones beat a large one by far, also in
+                 networks that look at all of an image.
+    pool, reuse: so many batches are used so many times before there are new ones: their ends' pictures need computing
+                 once.
+    judge_every: steps from one look at the held-out crops to the next.
     """
 
     rate: float = 1e-3
     warm_up: float = 0.02
     crops: int = 3
     side_px: int = 56
-    wide_side_px: int = 72
-    reuse: int = 2
+    pool: int = 32
+    reuse: int = 4
     judge_every: int = 25
 
     def rate_at(self, done: float) -> float:
@@ -52,7 +53,7 @@ class Learner:
         self.learnt = torch.nn.Parameter(task.learnt.clone())
         self.learnt.grad = torch.zeros_like(self.learnt)
         self._adam = torch.optim.Adam([self.learnt], recipe.rate)
-        self._batch: tuple[int, tuple[Tensor, Tensor, Tensor]] | None = None
+        self._pool: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def step(self, number: int, done: float) -> float:
         """Learn from one batch; returns how far its pictures are from what is wanted.
@@ -61,7 +62,7 @@ class Learner:
         """
         for group in self._adam.param_groups:
             group["lr"] = self._recipe.rate_at(done)
-        images, a, b = self._of_batch(number // self._recipe.reuse)
+        images, a, b = self._of_batch(self._batch_at(number))
         alpha = self._alpha(number)
         shares = self.task.put(alpha, self.learnt.data)
         self.task.network.gradient.zero_()
@@ -82,12 +83,23 @@ class Learner:
             ) from None
         return float(loss)
 
+    def _batch_at(self, number: int) -> int:
+        """The number of a step's batch: those of a pool in order, then again and again in other orders."""
+        size, reuse = self._recipe.pool, self._recipe.reuse
+        pool, within = divmod(number, size * reuse)
+        turn, place = divmod(within, size)
+        if turn:
+            place = int(np.random.default_rng((self._seed, 3, pool, turn)).permutation(size)[place])
+        return pool * size + place
+
     def _of_batch(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """Images, and what both ends make of them."""
-        if self._batch is None or self._batch[0] != number:
+        if number not in self._pool:
+            if self._pool and next(iter(self._pool)) // self._recipe.pool != number // self._recipe.pool:
+                self._pool.clear()
             images = self._images(number)
-            self._batch = number, (images, *self.task.ends(images))
-        return self._batch[1]
+            self._pool[number] = images, *self.task.ends(images)
+        return self._pool[number]
 
     def _alpha(self, number: int) -> float:
         """Evenly drawn, and every second one mirrored: what is asked for lies on both sides of the middle."""

@@ -20,14 +20,13 @@ from .points import Task, VectorNetwork
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """step_px, least_px: of image sides, which both networks take; wide: whether they look at all of an image."""
+    """step_px, least_px: of image sides, which both networks take."""
 
     task: Task
     name: str
     channels: int
     step_px: int
     least_px: int
-    wide: bool
     notes: list[str]
 
     def side(self, wanted_px: int) -> int:
@@ -91,7 +90,6 @@ def _opened(task: Task, architecture: Architecture, contracts: Sequence[ImageCon
         contracts[0].input_shape[1],
         math.lcm(*(contract.size_multiple for contract in contracts)),
         max(contract.size_minimum for contract in contracts),
-        any(contract.overlap is None for contract in contracts),
         notes,
     )
 

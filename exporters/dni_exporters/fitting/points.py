@@ -45,11 +45,12 @@ class VectorNetwork:
 
     def vector(self, state: StateDict) -> Tensor:
         """The parameters that `state` has, one after the other."""
-        return torch.cat([state[name].detach().reshape(-1).to(self.device, torch.float32) for name in self._shapes])
+        return torch.cat([_in_a_row(state[name].detach()).to(self.device, torch.float32) for name in self._shapes])
 
     def _parts(self, vector: Tensor) -> list[Tensor]:
         sizes = [shape.numel() for shape in self._shapes.values()]
-        return [part.view(shape) for part, shape in zip(torch.split(vector, sizes), self._shapes.values(), strict=True)]
+        parts = torch.split(vector, sizes)
+        return [_in_shape(part, shape) for part, shape in zip(parts, self._shapes.values(), strict=True)]
 
     def put(self, theta: Tensor, place: float) -> None:
         """Make the network that of the parameters `theta`, at `place` of the line from B, 0, to A, 1."""
@@ -61,13 +62,27 @@ class VectorNetwork:
         """The state dict of that network, on the CPU."""
         self.put(theta, place)
         found: Mapping[str, Tensor] = self.network.state_dict()
-        return {name: tensor.detach().cpu().clone() for name, tensor in found.items()}
+        return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
 
     def run(self, x: Tensor) -> Tensor:
         """The network's output, without a gradient."""
         with torch.no_grad():
-            output: Tensor = self.network(x)
+            output: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
         return output
+
+
+# The weights of a convolution lie with their channels last: a step takes three quarters of the time.
+
+
+def _in_a_row(tensor: Tensor) -> Tensor:
+    return (tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor).reshape(-1)
+
+
+def _in_shape(part: Tensor, shape: torch.Size) -> Tensor:
+    if len(shape) != 4:
+        return part.view(shape)
+    o, i, h, w = shape
+    return part.view(o, h, w, i).permute(0, 3, 1, 2)
 
 
 class Task:

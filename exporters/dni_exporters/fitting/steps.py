@@ -109,12 +109,12 @@ def _prepare(
 ) -> tuple[Fit, Judge]:
     """What learns, and what judges. Raises ArchitectureError where an end makes no pictures."""
     learn, judge_by = crops.divide(photographs)
-    side = opened.side(recipe.wide_side_px if opened.wide else recipe.side_px)
+    side = opened.side(recipe.side_px)
     device = opened.task.network.device
 
     def images(number: int) -> Tensor:
         made = crops.batch(learn, number, recipe.crops, side, opened.channels, degradations, job.seed)
-        return torch.from_numpy(made).to(device)
+        return torch.from_numpy(made).to(device).contiguous(memory_format=torch.channels_last)
 
     held_out = crops.held_out(
         judge_by, _HELD_OUT, opened.side(max(side, crops.SMALLEST_PX)), opened.channels, degradations, job.seed

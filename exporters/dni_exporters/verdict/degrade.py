@@ -29,7 +29,7 @@ def _noise(pixels: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
 
 def _jpeg(pixels: Pixels, quality: float, rng: np.random.Generator) -> Pixels:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=round(quality))
+    Image.fromarray(pixels).save(file, "JPEG", quality=round(quality), subsampling=int(rng.choice((0, 2))))
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
 

@@ -53,8 +53,10 @@ def built_in() -> list[Photograph]:
         return [Photograph(name, held[name]) for name in sorted(held.files)]
 
 
-def read_photographs(folder: str | PathLike[str], most: int = MOST) -> list[Photograph]:
+def read_photographs(folder: str | PathLike[str], most: int = MOST, largest_px: int | None = None) -> list[Photograph]:
     """Up to `most` photographs of a folder, spread evenly over their sorted names.
+
+    largest_px: how long their longer sides may be; those that are longer are made smaller.
 
     Raises InputError where there is no such folder, no photograph in it, or one that cannot be read.
     """
@@ -65,15 +67,18 @@ def read_photographs(folder: str | PathLike[str], most: int = MOST) -> list[Phot
     if not files:
         raise InputError(f"there is no photograph in {where}; expected files named {', '.join(_SUFFIXES)}")
     chosen = np.unique(np.linspace(0, len(files) - 1, min(most, len(files))).round().astype(int))
-    return [_read(files[number], files[number].name) for number in chosen]
+    return [_read(files[number], files[number].name, largest_px) for number in chosen]
 
 
-def _read(path: Path, name: str) -> Photograph:
+def _read(path: Path, name: str, largest_px: int | None) -> Photograph:
     from PIL import Image, ImageOps  # here: a machine that only exports needs no decoder
 
     try:
         with Image.open(path) as image:
-            return Photograph(name, np.asarray(_of_8_bits(ImageOps.exif_transpose(image)).convert("RGB")))
+            pixels = _of_8_bits(ImageOps.exif_transpose(image)).convert("RGB")
+            if largest_px is not None:
+                pixels.thumbnail((largest_px, largest_px), Image.Resampling.LANCZOS)
+            return Photograph(name, np.asarray(pixels))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a photograph ({error}); take it out of the folder") from None
 
