@@ -3,6 +3,7 @@
 import click
 
 from .bench import bench
+from .calibrate import calibrate
 from .demo import demo
 from .errors import Group
 from .export import blend, export
@@ -26,7 +27,7 @@ def main() -> None:
     """
 
 
-for command in (bench, blend, demo, export, fit, inspect, run, serve, ship):
+for command in (bench, blend, calibrate, demo, export, fit, inspect, run, serve, ship):
     main.add_command(command)
 
 

@@ -9,7 +9,7 @@ import click
 from dni_runtime import PROVIDERS
 
 from .errors import parsed
-from .parsers import parse_alphas, parse_argument, parse_places, parse_setting, parse_size
+from .parsers import parse_alphas, parse_alphas_or_auto, parse_argument, parse_places, parse_setting, parse_size
 
 Decorator: TypeAlias = Callable[[Any], Any]
 
@@ -44,11 +44,14 @@ def output(
     )  # fmt: skip
 
 
-def alphas(help: str) -> Decorator:
-    """--alpha, which may be repeated and stand for several; the parameter `alphas` is the list of all."""
+def alphas(help: str, *, auto: bool = False) -> Decorator:
+    """--alpha, which may be repeated and stand for several; the parameter `alphas` is the list of all.
+
+    `auto`: whether it may be that word, too.
+    """
     return click.option(
-        "--alpha", "alphas", multiple=True, type=parsed(parse_alphas), callback=_all_alphas, metavar="X|LO:HI:STEP",
-        help=help,
+        "--alpha", "alphas", multiple=True, type=parsed(parse_alphas_or_auto if auto else parse_alphas),
+        callback=_all_alphas, metavar="X|LO:HI:STEP" + "|auto" * auto, help=help,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from dni_runtime import InputError
+from dni_runtime.calibration import AUTO
 
 LIMIT = 1000
 SHAPE_LENGTH = 4
@@ -39,6 +40,20 @@ def parse_places(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{text!r} is no list of places; expected numbers such as 0,0.3,1") from None
+
+
+def parse_levels(text: str) -> list[float]:
+    """The levels that `text` stands for: `5:75:5`, or `5,15,25,50`."""
+    try:
+        (first, *others) = parse_alphas(text)
+    except InputError:
+        raise InputError(f"{text!r} is no list of levels; expected LO:HI:STEP (5:75:5) or numbers (5,15,25)") from None
+    return [*first] if isinstance(first, tuple) else [first, *(level for level in others if isinstance(level, float))]
+
+
+def parse_alphas_or_auto(text: str) -> list[Any]:
+    """What `parse_alphas` gives, or `auto` for the alpha that fits each image."""
+    return [AUTO] if text.strip() == AUTO else parse_alphas(text)
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

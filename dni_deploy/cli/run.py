@@ -16,7 +16,9 @@ from .errors import Command
 @options.model_file
 @click.argument("inputs", nargs=-1, required=True, type=options.PATH, metavar="INPUT...")
 @options.output("An image file, or a folder for several results.")
-@options.alphas("The strength; repeatable.")
+@options.alphas("The strength; repeatable. auto is what fits each image, of a model that is calibrated.", auto=True)
+@click.option("--noise", type=float, metavar="SIGMA", help="The strength for noise of that sigma, of 255, instead.")
+@click.option("--jpeg", type=float, metavar="QUALITY", help="The strength for JPEGs of that quality, instead.")
 @click.option(
     "--alpha-from",
     type=options.PATH,
@@ -59,6 +61,7 @@ def run(as_json: bool, **settings: Any) -> None:
       one image            dni run model.onnx photo.png --alpha 0.7 -o out.png
       a sweep and a sheet  dni run model.onnx photo.png --alpha 0:1:0.25 -o sweep/ --sheet sheet.png
       a folder             dni run model.onnx photos/ --alpha 0.7 -o results/
+      what fits each       dni run model.onnx photos/ --alpha auto -o results/
       on OpenVINO          dni run model.onnx photo.png --alpha 0.7 -o out.png --provider openvino
       an alpha per frame   dni run model.onnx frames/ --alpha-from alphas.csv -o results/
     """

@@ -5,15 +5,19 @@ from typing import TYPE_CHECKING
 
 from dni_deploy import terminal
 from dni_deploy.model_report import ModelReport
-from dni_runtime import Metadata, format_alpha
+from dni_runtime import Calibration, Metadata, format_alpha
+from dni_runtime.calibration import KINDS
 
 if TYPE_CHECKING:
+    from dni_deploy.calibrating import CalibrationReport
     from dni_exporters import EndpointsReport, Verdict
     from dni_exporters.report import CheckpointReport
 
 # What is shown of a long list; the others are in --json.
 _LAYERS = 3
 _MOST = 10
+# Of a curve.
+_WIDTH = 41
 
 
 def print_endpoints(report: "EndpointsReport") -> None:
@@ -123,6 +127,8 @@ def print_model(report: ModelReport) -> None:
     else:
         facts += _metadata(report.metadata)
     terminal.say_facts(str(report.path), facts)
+    if report.metadata is not None and report.metadata.calibration is not None:
+        print_calibration(report.metadata.calibration, report.metadata.alpha_range)
     if report.format == "ort":
         return
     rows = [
@@ -158,3 +164,24 @@ def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
     yield "made by", metadata.tool
     if metadata.verdict is not None:
         yield "verdict", metadata.verdict
+
+
+def print_calibration(
+    calibration: Calibration, alpha_range: tuple[float, float], report: "CalibrationReport | None" = None
+) -> None:
+    """Print the best alpha for each level, as numbers and as a curve, and what came of it where somebody looked."""
+    low, high = alpha_range
+    steps = [round((alpha - low) / (high - low) * (_WIDTH - 1)) for alpha in calibration.alphas]
+    ends = f"{low:g}".ljust(_WIDTH - len(f"{high:g}")) + f"{high:g}"
+    columns = [calibration.kind, "alpha", ends]
+    rows = [
+        [f"{level:g}", format_alpha([alpha]), "." * step + "o"]
+        for level, alpha, step in zip(calibration.levels, calibration.alphas, steps, strict=True)
+    ]
+    if report is not None:
+        columns += ["best", f"at {low:g}", f"at {high:g}"]
+        figures = zip(report.best_db, report.low_db, report.high_db, strict=True)
+        for row, each in zip(rows, figures, strict=True):
+            row += [f"{db:.2f} dB" for db in each]
+    title = f"calibrated: the best alpha for each {KINDS[calibration.kind]}"
+    terminal.say_table(title, columns, rows, numbers=(0, 1, 3, 4, 5))

@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from dni_deploy.photographs.choose import check_wanted
 from dni_deploy.photographs.enhance_files import EnhancedFile, Planned, Progress, plan_results
 from dni_deploy.photographs.places import check_free, make_folder
 from dni_runtime import InputError, Model
@@ -31,7 +33,7 @@ def plan_frames(model: Model, inputs: Sequence[Path], output: Path, sidecar: Pat
     """
     planned = place_frames(inputs, output)
     files = [frame.input for frame in planned]
-    alphas = read_sidecar(sidecar, inputs[0], files, model.check_alpha, model.metadata.alpha_count)
+    alphas = read_sidecar(sidecar, inputs[0], files, partial(check_wanted, model), model.metadata.alpha_count)
     return [replace(frame, alpha=alpha) for frame, alpha in zip(planned, alphas, strict=True)]
 
 
@@ -66,11 +68,7 @@ def enhance_frames(
             f", which keeps finished results ({len(finished)} here)",
         )
     make_folder(planned[0].output.parent / FOLDER)
-    results = {
-        frame: EnhancedFile(frame.input, frame.output, frame.alpha, 0.0, kept=True)
-        for frame in planned
-        if frame in finished
-    }
+    results = {frame: frame.result(kept=True) for frame in planned if frame in finished}
 
     def report(part: float, file: Path) -> None:
         if progress is not None:

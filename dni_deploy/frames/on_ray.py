@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dni_deploy.photographs.choose import Chosen
 from dni_deploy.photographs.enhance_files import EnhancedFile, Planned
 from dni_runtime import DniError, ModelError
 
@@ -88,6 +90,8 @@ class _Worker:
             "seconds": [result.seconds for result in results],
             # "" for none: a column of nothing but None has no type. Names of files need not be valid text.
             "error": [(result.error or "").encode(errors="backslashreplace").decode() for result in results],
+            # What "auto" chose, as text for the same reason.
+            "chosen": [json.dumps([result.alpha, result.level]) for result in results],
         }
 
     def _make(self, index: int) -> EnhancedFile:
@@ -98,7 +102,7 @@ class _Worker:
         if attempt <= _ATTEMPTS:
             return make_frame(self._model, self._job, frame, self._writer)
         problem = f"the worker died {_ATTEMPTS} times while it made this frame (out of memory?)"
-        return EnhancedFile(frame.input, frame.output, frame.alpha, 0.0, problem)
+        return frame.result(error=problem)
 
 
 class _Attempts:
@@ -125,7 +129,8 @@ def _result(frame: Planned, there: Planned, row: dict[str, Any]) -> EnhancedFile
     error = row["error"] or None
     if error is not None:  # the paths as they were given
         error = error.replace(str(there.input), str(frame.input)).replace(str(there.output), str(frame.output))
-    return EnhancedFile(frame.input, frame.output, frame.alpha, float(row["seconds"]), error)
+    alpha, level = (None if each is None else tuple(each) for each in json.loads(row["chosen"]))
+    return frame.result(float(row["seconds"]), error, chosen=Chosen(alpha, level))
 
 
 def _cause(error: BaseException) -> str:

@@ -7,7 +7,7 @@
 The first line names the columns. `file` is relative to the folder of the frames. A model of three endpoints takes
 `alpha_1` and `alpha_2`, the shares of A and B, and so on. Other columns, empty lines, a byte order mark and any line
 ends are fine. Columns are separated by commas, semicolons or tabs; with the latter two, numbers may have a decimal
-comma, as in the tables of many languages' spreadsheets.
+comma, as in the tables of many languages' spreadsheets. An alpha may be `auto`: the one that fits the frame.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from dni_deploy.photographs.choose import Wanted
 from dni_runtime import AlphaError, InputError
+from dni_runtime.calibration import AUTO, Auto
 from dni_runtime.files.regular_file import open_file
 
 Key = tuple[float, ...]
@@ -29,17 +31,17 @@ _LIMIT_BYTES = 2**25  # a million frames of short names
 
 
 def read_sidecar(
-    path: Path, folder: Path, frames: Sequence[Path], check: Callable[[Key], Key | None], alpha_count: int = 1
-) -> list[Key | None]:
+    path: Path, folder: Path, frames: Sequence[Path], check: Callable[[Key | Auto], Wanted], alpha_count: int = 1
+) -> list[Wanted]:
     """The alpha of each of `frames`, files in `folder`, as the table in `path` has it.
 
-    `check`: `Model.check_alpha`, or what answers as it does. `alpha_count`: how many numbers an alpha has.
+    `check`: `check_wanted` of a model, or what answers as it does. `alpha_count`: how many numbers an alpha has.
 
     Every frame needs a row of its own, and every row a frame: a sequence with gaps or with a frame at the wrong
     strength is found before hours were spent on it. Raises InputError or AlphaError, with the number of the line.
     """
     known = {frame.relative_to(folder): frame for frame in frames}
-    found: dict[Path, tuple[int, Key | None]] = {}
+    found: dict[Path, tuple[int, Wanted]] = {}
     for line, name, numbers in _rows(path, alpha_count):
         where = f"{path}, line {line}"
         file = _relative(name, folder, where)
@@ -68,7 +70,7 @@ def _relative(name: str, folder: Path, where: str) -> Path:
     return file
 
 
-def _rows(path: Path, alpha_count: int) -> Iterator[tuple[int, str, Key]]:
+def _rows(path: Path, alpha_count: int) -> Iterator[tuple[int, str, Key | Auto]]:
     """Line number, file and alpha of each row. Raises InputError for a table that does not hold them."""
     text = _read_text(path)
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -94,6 +96,9 @@ def _rows(path: Path, alpha_count: int) -> Iterator[tuple[int, str, Key]]:
             file, *alpha = (cells[column] for column in columns)
             if not file:
                 raise InputError(f"{where} names no file")
+            if [text.casefold() for text in alpha] == [AUTO]:
+                yield reader.line_num, file, AUTO
+                continue
             yield reader.line_num, file, tuple(_number(text, separator, file, where) for text in alpha)
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num} is not CSV ({error})") from None
@@ -139,4 +144,4 @@ def _number(text: str, separator: str, file: str, where: str) -> float:
     try:
         return float(text if separator == "," else text.replace(",", "."))
     except ValueError:
-        raise InputError(f"{where}: the alpha of {file} is {text!r}; expected a number such as 0.3") from None
+        raise InputError(f"{where}: the alpha of {file} is {text!r}; expected a number such as 0.3, or auto") from None

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from dni_deploy.image_files.read_write import IMAGE_SUFFIXES
 from dni_runtime import InputError, OutputError, format_alpha
+from dni_runtime.calibration import AUTO
 from dni_runtime.files.regular_file import why_no_file
+
+from .choose import Wanted
 
 # Of all file systems that are in use; Windows and macOS count characters, which are not more.
 _LONGEST_NAME_BYTES = 255
@@ -120,18 +123,19 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"the folder {folder} cannot be made ({error.strerror or error})") from None
 
 
-def label_alphas(values: Sequence[tuple[float, ...] | None]) -> list[str]:
+def label_alphas(values: Sequence[Wanted]) -> list[str]:
     """What to append to file names: nothing for one alpha, else all with the same number of decimals."""
     if len(values) == 1:
         return [""]
-    texts = [format_alpha(value or ()) for value in values]
+    texts = [AUTO if value == AUTO else format_alpha(value or ()) for value in values]
     if repeated := next((text for i, text in enumerate(texts) if text in texts[:i]), None):
         raise InputError(f"alpha {repeated} was given more than once")
-    parts = [part for text in texts for part in text.split(",")]
+    parts = [part for text in texts if text != AUTO for part in text.split(",")]
     if any("e" in part for part in parts):
         return [f"_alpha{text.replace(',', '_')}" for text in texts]
     decimals = max(2, *(len(part.partition(".")[2]) for part in parts))
-    return ["_alpha" + "_".join(f"{share:.{decimals}f}" for share in value or ()) for value in values]
+    numbers = [(AUTO,) if value == AUTO else [f"{share:.{decimals}f}" for share in value or ()] for value in values]
+    return ["_alpha" + "_".join(each) for each in numbers]
 
 
 def _name_results(files: Sequence[Path], folder: Path, labels: Sequence[str]) -> list[list[Path]]:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from dni_deploy.frames import plan_frames
 from dni_deploy.frames.enhance_frames import place_frames
+from dni_deploy.photographs.choose import Wanted, check_wanted
 from dni_deploy.photographs.enhance_files import Planned, plan_results
 from dni_deploy.photographs.made_with import MadeWith
 from dni_deploy.photographs.places import check_folder, check_free
 from dni_runtime import InputError, Model
+from dni_runtime.calibration import JPEG, NOISE, Auto
 from dni_runtime.files.regular_file import why_no_file
 from dni_runtime.onnx_files.reading import require_file
 
@@ -24,7 +26,10 @@ class RunJob(MadeWith):
     """The arguments of a run: what results are made with, of what, and where they go.
 
     inputs, output, force: as for `enhance_files`, where force is called overwrite.
-    alphas:      for every image, none for the model's default; of more than two endpoints each is a tuple.
+    alphas:      for every image, none for the model's default; of more than two endpoints each is a tuple; "auto" is
+                 the one that fits the image.
+    noise, jpeg: in place of alphas, the sigma of the noise or the quality of the JPEGs, of a model that is calibrated
+                 for it.
     alpha_from:  a table with an alpha for each image of the one folder in `inputs`, see `frames.read_sidecar`.
     ray:         the address of a cluster to run on, see `frames.make_on_ray`; None for this machine alone.
     sheet:       a picture of all results to write as well.
@@ -34,15 +39,23 @@ class RunJob(MadeWith):
 
     inputs: Sequence[Path]
     output: Path
-    alphas: Sequence[float | tuple[float, ...]] = ()
+    alphas: Sequence[float | tuple[float, ...] | Auto] = ()
+    noise: float | None = None
+    jpeg: float | None = None
     alpha_from: Path | None = None
     ray: str | None = None
     sheet: Path | None = None
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.alphas and self.alpha_from is not None:
-            raise InputError("give either --alpha (for all images) or --alpha-from (one for each), not both")
+        places = {
+            "--alpha (for all images)": bool(self.alphas),
+            "--alpha-from (one for each)": self.alpha_from is not None,
+            "--noise (the alpha for it)": self.noise is not None,
+            "--jpeg (the alpha for it)": self.jpeg is not None,
+        }
+        if len(given := [place for place, is_given in places.items() if is_given]) > 1:
+            raise InputError(f"give either {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
 
     @property
     def goes_on(self) -> bool:
@@ -69,12 +82,17 @@ class RunJob(MadeWith):
         """What is to be made with `model`. Raises a DniError for alphas that it does not take, and as `check` does."""
         if self.alpha_from is not None:
             return plan_frames(model, self.inputs, self.output, self.alpha_from)
-        alphas = [model.check_alpha(alpha) for alpha in self.alphas] or [model.check_alpha(None)]
-        return plan_results(self.inputs, self.output, alphas)
+        return plan_results(self.inputs, self.output, self._alphas(model))
+
+    def _alphas(self, model: Model) -> list[Wanted]:
+        for kind, level in ((NOISE, self.noise), (JPEG, self.jpeg)):
+            if level is not None:
+                return [model.check_alpha(model.require_calibration(kind).alpha_at(level))]
+        return [check_wanted(model, alpha) for alpha in self.alphas] or [model.check_alpha(None)]
 
     def _place(self) -> list[Planned]:
         """The plan before a model is there to say which alphas it takes."""
         if self.alpha_from is not None:
             return place_frames(self.inputs, self.output)
-        alphas = [alpha if isinstance(alpha, tuple) else (alpha,) for alpha in self.alphas]
+        alphas: list[Wanted] = [(alpha,) if isinstance(alpha, float | int) else alpha for alpha in self.alphas]
         return plan_results(self.inputs, self.output, alphas or [None])

@@ -19,7 +19,13 @@ TEST_FOLDERS = sorted({file.parent for file in (ROOT / "tests").rglob("*.py")})
 LAYERS = {
     "dni_runtime": [{"files"}, {"onnx_files", "images"}, {"providers"}, {"weights"}, {"prepared", "cuda"}, {"opening"}],
     "dni_exporters": [{"checkpoints"}, {"networks", "graphs"}, {"verdict"}, {"checking", "fitting"}, {"making"}],
-    "dni_deploy": [{"image_files"}, {"photographs", "ship", "bench"}, {"frames", "demo"}, {"runs"}, {"cli"}],
+    "dni_deploy": [
+        {"image_files"},
+        {"photographs", "ship", "bench"},
+        {"frames", "demo", "calibrating"},
+        {"runs"},
+        {"cli"},
+    ],
 }
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"

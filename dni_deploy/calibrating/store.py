@@ -1,0 +1,63 @@
+"""A calibration on its way into a model's file, which is rewritten whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from dni_deploy.photographs.places import check_folder, check_free, check_name
+from dni_runtime import AlphaError, Calibration, Metadata, ModelError, OutputError, read_metadata, write_metadata
+from dni_runtime.files.unfinished import unfinished_file
+from dni_runtime.onnx_files.external_data import external_files
+from dni_runtime.onnx_files.reading import read_model
+
+
+def check_model(model: Path, output: Path, *, force: bool) -> Metadata:
+    """The metadata of `model`. Raises a DniError where it cannot be calibrated, or `output` cannot be written."""
+    proto = read_model(model)
+    metadata = read_metadata(proto)
+    if metadata is None:
+        raise ModelError(f"{model} has no dni metadata; expected a model that dni-export wrote")
+    if metadata.alpha_pinned is not None:
+        raise AlphaError(f"{model} is baked, there is no alpha to choose; expected one exported with --alpha-input")
+    if metadata.alpha_count > 1:
+        raise AlphaError(
+            f"{model} takes an alpha of {metadata.alpha_count} numbers; expected one, of two endpoints or a path"
+        )
+    in_place = os.path.realpath(output) == os.path.realpath(model)
+    if in_place:
+        if metadata.calibration is not None and not force:
+            raise OutputError(
+                f"{model} is calibrated for {metadata.calibration.kind} already, which is kept; replace it with "
+                "--force, or write another file (-o)"
+            )
+    elif not force:
+        check_free([output])
+    beside = [name for name in external_files(proto, model) if name != model.name]
+    if beside and output.resolve().parent != model.resolve().parent:
+        raise OutputError(
+            f"{output} would miss its weights, which are in {beside[0]} beside {model}; write it into the same folder"
+        )
+    check_name(output)
+    check_folder(output.parent)
+    return metadata
+
+
+def write_calibrated(model: Path, output: Path, calibration: Calibration) -> None:
+    """Write `model` as `output`, which may be the same file, with `calibration`; nothing else in it changes.
+
+    Raises OutputError where it cannot be written, ModelError where `model` is no longer what it was.
+    """
+    try:
+        proto = onnx.load(model, load_external_data=False)
+        metadata = read_metadata(proto)
+        if metadata is None:
+            raise ModelError(f"{model} was changed while it was calibrated; start again")
+        write_metadata(proto, replace(metadata, calibration=calibration))
+        with unfinished_file(output) as file:
+            file.write(proto.SerializeToString())
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written ({error.strerror or error}); nothing was changed") from None
