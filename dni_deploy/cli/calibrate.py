@@ -63,7 +63,7 @@ def calibrate(
     if as_json:
         terminal.say_json(found.to_dict())
         return
-    from .tables import print_calibration
+    from .inspecting.tables import print_calibration
 
     print_calibration(found.calibration, found.alpha_range, found)
     terminal.say(f"{found.path}: calibrated on {found.parts} parts of {found.photographs} photographs")

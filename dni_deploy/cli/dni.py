@@ -8,7 +8,7 @@ from .demo import demo
 from .errors import Group
 from .export import blend, export
 from .fit import fit
-from .inspect import inspect
+from .inspecting import inspect
 from .options import HELP
 from .run import run
 from .ship import serve, ship

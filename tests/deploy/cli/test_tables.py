@@ -11,7 +11,7 @@ import pytest
 from onnx_models import METADATA
 
 from dni_deploy import terminal
-from dni_deploy.cli.tables import print_endpoints, print_model
+from dni_deploy.cli.inspecting.tables import print_endpoints, print_model
 from dni_deploy.model_report import ModelReport, Weight
 from dni_exporters import EndpointsReport, Lineage
 from dni_exporters.report import Statistics

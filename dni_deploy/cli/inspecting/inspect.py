@@ -7,11 +7,10 @@ import click
 
 import dni_exporters
 from dni_deploy import terminal
+from dni_deploy.cli import options
+from dni_deploy.cli.errors import Command
 from dni_deploy.photographs.verdict_sheet import VerdictSheet
 from dni_exporters.opening import SUFFIXES, is_safetensors
-
-from . import options
-from .errors import Command
 
 
 @click.command(cls=Command)
