@@ -26,7 +26,7 @@ Picture = NDArray[np.float32]
 BETWEEN = (0.75, 0.5, 0.25)
 SIDE_PX = 96
 # How many steps each family learns, on one thread.
-STEPS = {"waifu2x photo": 300, "waifu2x cunet": 300, "Real-CUGAN 2x": 600, "Real-CUGAN pro 2x": 900}
+STEPS = {"waifu2x photo": 200, "waifu2x cunet": 250, "Real-CUGAN 2x": 450, "Real-CUGAN pro 2x": 900}
 
 
 @dataclass(frozen=True, slots=True)
