@@ -18,7 +18,8 @@ from typing import Any
 
 import click
 import torch
-from fit_measure import Case, Record, cases, fitted
+from fit_cases import CASES, Case
+from fit_measure import Record, fitted
 from fit_page import page
 from fit_photographs import write_photographs
 from fit_sheet import write_sheet, write_strip
@@ -45,7 +46,7 @@ def measure(case: Case, folder: Path) -> None:
 
 def collected(folder: Path) -> list[Record]:
     """The records that the folder holds, in the order of the cases."""
-    files = [folder / f"{case.stem}.json" for case in cases()]
+    files = [folder / f"{case.stem}.json" for case in CASES]
     return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
@@ -69,7 +70,7 @@ def main(folder: Path, names: tuple[str, ...], only_page: bool, again: bool, out
     folder.mkdir(parents=True, exist_ok=True)
     if not only_page:
         write_checkpoints(fetch(folder), folder)
-        for case in cases():
+        for case in CASES:
             wanted = not names or any(name in case.name for name in names)
             if wanted and (again or not (folder / f"{case.stem}.json").exists()):
                 measure(case, folder)
@@ -78,7 +79,7 @@ def main(folder: Path, names: tuple[str, ...], only_page: bool, again: bool, out
     raw.write_text(json.dumps(records, indent=1) + "\n")
     (output / "real_pairs_fit.md").write_text(page(records))
     write_sheet(
-        records, {case.name: folder / f"{case.stem}.png" for case in cases()}, output / "real_pairs_fit_sheet.jpg"
+        records, {case.name: folder / f"{case.stem}.png" for case in CASES}, output / "real_pairs_fit_sheet.jpg"
     )
 
 

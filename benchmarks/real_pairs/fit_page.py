@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from fit_measure import APART, PRO, STRIP, limits
+from fit_cases import APART, CASES, PRO
+from fit_measure import STRIP, limits
 from seen import FAILS, TINT
 
 Record = dict[str, Any]
@@ -18,7 +19,7 @@ HEADINGS = {
 
 def page(records: list[Record]) -> str:
     """Markdown, of what fit.py wrote as JSON."""
-    groups = {heading: [each for each in records if _group(each) == key] for key, heading in HEADINGS.items()}
+    groups = {heading: [each for each in records if each["kind"] == kind] for kind, heading in HEADINGS.items()}
     machines = {(each["machine"]["processor"], *each["machine"]["versions"].items()) for each in records}
     told = "; ".join(", ".join([who, *(f"{k} {v}" for k, v in what)]) for who, *what in sorted(machines))
     return f"""# Published pairs, fitted
@@ -29,7 +30,7 @@ Does a curve around a middle that `dni fit` learnt make pairs blend whose straig
 and waifu2x (nagadomi), the pairs of [real_pairs.md](real_pairs.md); `benchmarks/real_pairs/fit.py` fetches and fits
 them. They learn from photographs that they are not judged by.
 
-{_verdict([each for each in records if each["kind"] == FAILS and not each["pair"].startswith(PRO)])}
+{_verdict([each for each in records if each["kind"] == FAILS])}
 
 ![Before and after](real_pairs_fit_sheet.jpg)
 
@@ -41,12 +42,8 @@ before those of the straight line: PSNR to the mix of both ends' pictures (to an
 seconds are of the whole fit, on a machine that others kept busy, where they are more than on an idle one.
 
 {"".join(f"## {heading}{chr(10)}{chr(10)}{_table(found)}{chr(10)}" for heading, found in groups.items() if found)}
-At both ends the curve is A and B, bit for bit{_not_exact(records)}.
+{_taught(records)}At both ends a curve is A and B, bit for bit{_not_exact(records)}.{_not_fitted(records)}
 """
-
-
-def _group(record: Record) -> str:
-    return PRO if record["pair"].startswith(PRO) else str(record["kind"])
 
 
 def _verdict(failing: list[Record]) -> str:
@@ -79,3 +76,13 @@ def _row(record: Record) -> str:
 def _not_exact(records: list[Record]) -> str:
     wrong = [each["pair"] for each in records if not each["ends_exact"]]
     return f", but not of {'; '.join(wrong)}" if wrong else ""
+
+
+def _taught(records: list[Record]) -> str:
+    told = "; ".join(f"{each['pair']} {each['last_to_b_db']:.1f} dB" for each in records if each["taught"])
+    return f"A network that was taught is near B, not B; the worst photograph: {told}. " if told else ""
+
+
+def _not_fitted(records: list[Record]) -> str:
+    missing = [case.name for case in CASES if case.name not in {each["pair"] for each in records}]
+    return f"\n\nNot fitted here, as it takes long: {'; '.join(missing)}." if missing else ""
