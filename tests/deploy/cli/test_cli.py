@@ -11,7 +11,7 @@ from commands import Result, command, dni, python
 from dni_deploy.cli import main
 from dni_deploy.demo import EXPORTED, PHOTOGRAPH, STRONG, WEAK
 
-COMMANDS = ["bench", "blend", "demo", "export", "fit", "inspect", "run", "serve", "ship"]
+COMMANDS = ["bench", "blend", "calibrate", "demo", "export", "fit", "inspect", "run", "serve", "ship"]
 HELP_LIMIT_S = 0.7
 # PyTorch alone takes about two to import.
 REFUSAL_LIMIT_S = 1.0
