@@ -29,7 +29,8 @@ def write(report: FitReport, states: Sequence[StateDict], checkpoints: Sequence[
             else:
                 text = Middle(1 + len(states), number, (a, b)).to_json(report.figures())
             held = {name: tensor.contiguous() for name, tensor in state.items()}
-            safetensors.torch.save_file(held, hidden / file.name, {"format": "pt", KEY: text})
+            # One key alone: several would lie in another order each time, and equal fits make equal files.
+            safetensors.torch.save_file(held, hidden / file.name, {KEY: text})
         for file in report.files:
             os.replace(hidden / file.name, file)
 
