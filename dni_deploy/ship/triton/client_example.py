@@ -6,6 +6,8 @@ Names of tensors are a stranger's, and become Python literals by `ascii`; that o
 from dni_deploy.image_files.read_write import IMAGE_FORMATS
 from dni_deploy.ship.model_file import ModelFile
 
+from .contract import can_choose
+
 _HEAD = '''"""Send a picture to {name}: python client.py PHOTO{alpha_argument} RESULT [HOST:PORT]
 
 Needs: pip install "tritonclient[http]" pillow
@@ -34,6 +36,14 @@ inputs[0].set_data_from_numpy(x)
 
 _ALPHA = """inputs.append(triton.InferInput({alpha}, {shape}, "{kind}"))
 inputs[-1].set_data_from_numpy(np.array(alpha.split(","), {dtype}).reshape({shape}))
+"""
+
+_ALPHA_OR_AUTO = """if alpha == "auto":  # by the noise in the picture
+    inputs.append(triton.InferInput("auto", [1, 1], "BOOL"))
+    inputs[-1].set_data_from_numpy(np.array([[True]]))
+else:
+    inputs.append(triton.InferInput("alpha", [1, 1], "FP32"))
+    inputs[-1].set_data_from_numpy(np.array([[alpha]], np.float32))
 """
 
 _NEAREST = """alphas = json.loads(Path(__file__).with_name("index.json").read_text())["alphas"]
@@ -72,6 +82,8 @@ def client_example(name: str, model: ModelFile, backend: str, *, baked: bool) ->
         send = _TENSOR.format(dtype=dtype, multiple=multiple, image=ascii(model.image.name), kind=kind)
     if baked:
         send += _NEAREST
+    elif backend == "python" and can_choose(model):
+        send += _ALPHA_OR_AUTO
     elif model.alpha is not None:
         half = backend != "python" and model.alpha.data_type == "TYPE_FP16"
         shape = [1, model.alpha_count] if backend == "python" else [model.alpha_count]

@@ -5,11 +5,13 @@ Backend `python`. Every tensor has the batch axis N in front, N images of one si
     in   image         uint8    [N, H, W, C]     C is 1 (grey), 3 (RGB) or 4 (RGB and opacity); any size, it is tiled
     in   input         float32  [N, C, H, W]     as the network takes it; runs in one piece
     in   alpha         float32  [N, K]           the share of endpoint A; K is 1 (K endpoints: K - 1 shares)
+    in   auto          bool     [N, 1]           choose the alpha of an image by its noise; of calibrated models alone
     out  output_image  uint8    [N, sH, sW, C]   the answer to image
     out  output        float32  [N, C', sH, sW]  the answer to input
 
-A request holds either image or input, never both. alpha may be left out only where the model has a default; a
-baked model takes none. Triton may put requests of different sizes and alphas into one execution
+A request holds either image or input, never both. alpha may be left out only where the model has a default, or auto is
+true; a baked model takes none. auto may always be left out, and is for image alone; where it is true alpha is not read.
+Triton may put requests of different sizes and alphas into one execution
 (`allow_ragged_batch`); each is answered with its own.
 
 Backend `onnxruntime`. The model's own tensors, without a batch axis of Triton's, so that Triton never joins
@@ -18,15 +20,19 @@ requests: one alpha stands for a whole execution, and requests that shared one w
     in   input         float32  [N, C, H, W]     sizes as the network takes them
     in   alpha         float32  [K]
     out  output        float32  [N, C', sH, sW]
+
+There is nothing in it that could look at an image and choose: a client reads the curve out of the model's configuration
+(parameter "dni", see `Metadata.from_json`) and sends the alpha.
 """
 
 from dataclasses import dataclass
 
 from dni_deploy.ship.model_file import ModelFile
+from dni_runtime.calibration import NOISE
 
 BACKENDS = ("onnxruntime", "python")
 
-IMAGE, INPUT, ALPHA = "image", "input", "alpha"
+IMAGE, INPUT, ALPHA, AUTO = "image", "input", "alpha", "auto"
 OUTPUT_IMAGE, OUTPUT = "output_image", "output"
 
 
@@ -50,6 +56,12 @@ class Contract:
     batched: bool
 
 
+def can_choose(model: ModelFile) -> bool:
+    """Whether the Python backend can tell the alpha of an image from its pixels."""
+    calibration = model.metadata.calibration
+    return model.alpha is not None and calibration is not None and calibration.kind == NOISE
+
+
 def contract(model: ModelFile, backend: str) -> Contract:
     """What `model` takes and gives on `backend`, one of BACKENDS."""
     return _python(model) if backend == "python" else _onnxruntime(model)
@@ -63,7 +75,10 @@ def _python(model: ModelFile) -> Contract:
     ]
     if model.alpha is not None:
         has_default = model.metadata.alpha_default is not None
-        inputs.append(Port(ALPHA, "TYPE_FP32", (model.alpha_count,), optional=has_default))
+        chooses = can_choose(model)
+        inputs.append(Port(ALPHA, "TYPE_FP32", (model.alpha_count,), optional=has_default or chooses))
+        if chooses:
+            inputs.append(Port(AUTO, "TYPE_BOOL", (1,), optional=True))
     outputs = (
         Port(OUTPUT_IMAGE, "TYPE_UINT8", (-1, -1, -1)),
         Port(OUTPUT, "TYPE_FP32", (-1, -1, -1)),

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import AlphaError, DniError, InputError, Model, ModelError
 
-from .contract import ALPHA, IMAGE, INPUT, OUTPUT, OUTPUT_IMAGE
+from .contract import ALPHA, AUTO, IMAGE, INPUT, OUTPUT, OUTPUT_IMAGE
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 Answer = dict[str, npt.NDArray[Any]] | DniError
 
-_DTYPES: dict[str, Any] = {IMAGE: np.uint8, INPUT: np.float32, ALPHA: np.float32}
+_DTYPES: dict[str, Any] = {IMAGE: np.uint8, INPUT: np.float32, ALPHA: np.float32, AUTO: np.bool_}
 _LAYOUTS = {IMAGE: "[N, height, width, channels]", INPUT: "[N, channels, height, width]"}
 _ANSWERS = {IMAGE: OUTPUT_IMAGE, INPUT: OUTPUT}
 
@@ -90,7 +90,7 @@ class Executor:
             raise InputError(f"{IMAGE} and {INPUT}: {found}; expected one, image (uint8) or input (float32)")
         (field,) = given
         data = tensors[field]
-        for name in (field, ALPHA):
+        for name in (field, ALPHA, AUTO):
             if name in tensors and tensors[name].dtype != _DTYPES[name]:
                 expected = np.dtype(_DTYPES[name])
                 raise InputError(f"{name}: the tensor is of type {tensors[name].dtype}; expected {expected}")
@@ -98,8 +98,22 @@ class Executor:
             what = "at least 1 along every axis" if data.ndim == 4 else _LAYOUTS[field]
             raise InputError(f"{field}: the tensor has shape {list(data.shape)}; expected {what}")
         self._check_size(field, data)
-        alphas = self._read_alphas(tensors.get(ALPHA), len(data))
-        return [_Item(index, row, field, data[row], alpha) for row, alpha in enumerate(alphas)]
+        chosen = self._read_auto(tensors.get(AUTO), field, len(data))
+        alphas = [None] * len(data) if all(chosen) else self._read_alphas(tensors.get(ALPHA), len(data))
+        return [
+            _Item(index, row, field, data[row], (self._model.choose_alpha(data[row]),) if chosen[row] else alphas[row])
+            for row in range(len(data))
+        ]
+
+    def _read_auto(self, auto: npt.NDArray[Any] | None, field: str, count: int) -> list[bool]:
+        """For which images of a request the model chooses alpha."""
+        if auto is None:
+            return [False] * count
+        if auto.shape != (count, 1):
+            raise InputError(f"{AUTO}: the tensor has shape {list(auto.shape)}; expected {[count, 1]}")
+        if field != IMAGE and auto.any():
+            raise InputError(f"{AUTO}: it is true, but noise is told from {IMAGE} alone; send {ALPHA} with {field}")
+        return [bool(value) for value in auto[:, 0]]
 
     def _check_size(self, field: str, data: npt.NDArray[Any]) -> None:
         n, *sizes = data.shape

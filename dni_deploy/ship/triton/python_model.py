@@ -12,7 +12,7 @@ import dni_runtime
 from dni_deploy.ship.model_file import read_model_file
 from dni_runtime import AlphaError, InputError
 
-from .contract import ALPHA, IMAGE, INPUT
+from .contract import ALPHA, AUTO, IMAGE, INPUT
 from .executor import Answer, Executor, Limits
 
 MODEL_FILE = "model.onnx"
@@ -66,7 +66,7 @@ class PythonModel:
         self._model.close()
 
     def _tensors(self, request: Any) -> dict[str, Any]:
-        found = {name: self._pb_utils.get_input_tensor_by_name(request, name) for name in (IMAGE, INPUT, ALPHA)}
+        found = {name: self._pb_utils.get_input_tensor_by_name(request, name) for name in (IMAGE, INPUT, ALPHA, AUTO)}
         return {name: tensor.as_numpy() for name, tensor in found.items() if tensor is not None}
 
     def _respond(self, answer: Answer) -> Any:

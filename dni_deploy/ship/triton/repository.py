@@ -18,6 +18,7 @@ from dni_runtime.files.unfinished import staging
 from .balancer.haproxy import ANY_PIXEL, HAPROXY_CFG, Front, haproxy_config
 from .balancer.haproxy_check import check_haproxy
 from .client_example import client_example
+from .contract import can_choose
 from .index import INDEX, Index
 from .lint.lint import check_model, model_folders
 from .model_folder.config_file import read_config
@@ -99,7 +100,20 @@ def ship_triton(
     written = None if haproxy is None else repository / HAPROXY_CFG
     said = ((model_name, file.metadata.verdict) for model_name, file in named.items())
     notes += tuple(f"{model_name}: the pair {verdict}" for model_name, verdict in said if verdict)
-    return ShipReport(repository, tuple(named), options.backend, version, written, notes)
+    notes += tuple(_who_chooses(model_name, file, options.backend) for model_name, file in named.items())
+    return ShipReport(repository, tuple(named), options.backend, version, written, tuple(filter(None, notes)))
+
+
+def _who_chooses(name: str, file: ModelFile, backend: str) -> str:
+    """What a calibrated model's clients have to know; "" of another."""
+    calibration = file.metadata.calibration
+    if calibration is None or (backend == "python" and can_choose(file)):
+        return ""
+    why = "the onnxruntime backend takes alpha alone" if backend != "python" else "an image sent has no quality to tell"
+    return (
+        f"{name}: calibrated for {calibration.kind}, but {why}; clients choose: the curve is in the configuration's "
+        'parameter "dni"'
+    )
 
 
 def _name(files: Sequence[ModelFile], name: str | None) -> dict[str, ModelFile]:

@@ -23,7 +23,7 @@ ENVIRONMENT = Path(os.environ.get("DNI_TRITON_ENV") or Path(__file__).parents[3]
 PROTOCOLS = ("http", "grpc")
 
 _START_S = 60
-_TYPES = {"uint8": "UINT8", "float32": "FP32", "float64": "FP64"}
+_TYPES = {"uint8": "UINT8", "float32": "FP32", "float64": "FP64", "bool": "BOOL"}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dni_deploy.ship.model_file import ModelFile
-from dni_deploy.ship.triton.contract import ALPHA, Contract, Port, contract
+from dni_deploy.ship.triton.contract import ALPHA, AUTO, Contract, Port, contract
 from dni_deploy.ship.triton.model_folder.config_file import data_type
 
 
@@ -71,7 +71,8 @@ def _check_value(kind: str, value: Any, port: Port, max_batch: int, expected: Co
             + ("; export with --alpha-default X, or make it required" if value.name == ALPHA else "; make it required")
         )
     if kind == "input" and expected.batched and port.optional and not value.optional and value.name != ALPHA:
-        yield f"{name} is required; expected optional: a request holds one of image and input"
+        why = "whoever sends alpha leaves it out" if value.name == AUTO else "a request holds one of image and input"
+        yield f"{name} is required; expected optional: {why}"
 
 
 def _fits(dims: tuple[int, ...], onnx_dims: tuple[int, ...], *, exactly: bool) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from commands import dni
 from google.protobuf import text_format
 from onnx_models import conv_stack, save
+from sharp_or_blurred import NOISE, saved
 from tritonclient.grpc import model_config_pb2
 
 from dni_deploy.ship.triton import Problem, ShipOptions, check_repository, ship_triton
@@ -175,6 +176,23 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
 def test_what_only_the_python_backend_can_have_wrong(onnx_file: Path, tmp_path: Path, case: str):
     repository = ship(onnx_file, tmp_path / "repository", "python")
     change, message = PYTHON[case]
+    edit(repository, change)
+    assert_refused(repository, message)
+
+
+CALIBRATED: dict[str, tuple[Callable[[Any], object], str]] = {
+    "required": (lambda c: setattr(find(c.input, "auto"), "optional", False),
+                 "input 'auto' is required; expected optional: whoever sends alpha leaves it out"),
+    "its type": (lambda c: setattr(find(c.input, "auto"), "data_type", 2), "TYPE_UINT8; expected TYPE_BOOL"),
+    "missing": (lambda c: c.input.remove(find(c.input, "auto")), "input 'auto' is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CALIBRATED)
+def test_what_a_calibrated_model_can_have_wrong(tmp_path: Path, case: str):
+    repository = ship(saved(tmp_path / "stack.onnx", NOISE), tmp_path / "repository", "python")
+    assert check_repository(repository).problems == ()
+    change, message = CALIBRATED[case]
     edit(repository, change)
     assert_refused(repository, message)
 

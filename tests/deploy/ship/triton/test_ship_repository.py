@@ -13,6 +13,7 @@ import pytest
 from commands import names
 from google.protobuf import text_format
 from onnx_models import METADATA, baked, conv_stack, noise, save, unet
+from sharp_or_blurred import JPEG, NOISE, saved
 from triton_repositories import ship
 from tritonclient.grpc import model_config_pb2
 
@@ -20,7 +21,7 @@ import dni_runtime
 from dni_deploy.cli import main
 from dni_deploy.ship.triton import ShipOptions, check_repository, repository, ship_triton
 from dni_deploy.ship.triton.model_folder import folder as model_folder
-from dni_runtime import InputError, OutputError
+from dni_runtime import Calibration, InputError, Metadata, OutputError
 
 
 def config_of(folder: Path) -> Any:
@@ -114,6 +115,27 @@ def test_the_verdict_on_the_pair_is_told_and_kept(tmp_path: Path, repo: Path):
     assert json.loads((repo / "index.json").read_text())["models"]["stack"]["verdict"] == named.verdict
     said = config_of(repo / "stack").parameters["dni"].string_value
     assert dni_runtime.Metadata.from_json(said).verdict == named.verdict
+
+
+@pytest.mark.parametrize(
+    ("calibration", "backend", "note"),
+    [
+        (NOISE, "onnxruntime", "calibrated for noise, but the onnxruntime backend takes alpha alone; clients choose"),
+        (JPEG, "python", "calibrated for jpeg, but an image sent has no quality to tell; clients choose: the curve is"),
+        (NOISE, "python", ""),
+        (None, "python", ""),
+    ],
+)
+def test_who_chooses_the_alpha_of_a_calibrated_model_is_told(
+    tmp_path: Path, repo: Path, calibration: Calibration | None, backend: str, note: str
+):
+    model = saved(tmp_path / "m.onnx", calibration)
+    notes = ship_triton([model], repo, ShipOptions(backend=backend)).notes
+    assert [each.startswith(f"m: {note}") for each in notes] == [True] * bool(note)
+    names = {value.name for value in config_of(repo / "m").input}
+    assert ("auto" in names) == (backend == "python" and calibration == NOISE)
+    parameter = config_of(repo / "m").parameters["dni"].string_value
+    assert Metadata.from_json(parameter).calibration == calibration
 
 
 def test_baked_models_get_an_index(tmp_path: Path, repo: Path):
