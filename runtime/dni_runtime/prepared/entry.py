@@ -19,7 +19,7 @@ import onnx
 
 from dni_runtime.files.cache_folder import why_not_ours
 from dni_runtime.files.regular_file import open_file
-from dni_runtime.weights.head import BLENDS, ENDPOINTS, FACTORS, OTHERS
+from dni_runtime.weights.head import FACTORS, OTHERS, SHARES
 
 from .flat_weights import Prepared, Scaling, Slice, aligned
 
@@ -133,9 +133,8 @@ def _check_body(body: onnx.GraphProto, prepared: Prepared, graph: onnx.GraphProt
 def _check_head(head: onnx.GraphProto, prepared: Prepared, factors: int) -> None:
     rows, blended = prepared.endpoints.shape
     inputs, outputs = _shapes(head.input), _shapes(head.output)
-    _require(inputs.keys() == {"alpha", *([ENDPOINTS] if blended else [])})
-    _require(not blended or inputs[ENDPOINTS][0] == rows)
-    _require((BLENDS in outputs) == bool(blended))
+    _require(inputs.keys() == {"alpha"})
+    _require(outputs.get(SHARES) == ([1, rows] if blended else None))
     others, made = (outputs.get(name, [0]) for name in (OTHERS, FACTORS))
     _require(others == [prepared.total - blended] and len(made) == 1 and made[0] >= factors)
 

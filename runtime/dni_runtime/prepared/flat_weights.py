@@ -40,8 +40,8 @@ class Scaling:
 class Prepared:
     """A model in ONNX Runtime's layout.
 
-    head:       ONNX model: alpha and ENDPOINTS -> BLENDS [1, blended], OTHERS [total - blended] and FACTORS,
-                each there if it is not empty. BLENDS and OTHERS, in this order, are the flat array once the
+    head:       ONNX model: alpha -> SHARES [1, shares], OTHERS [total - blended] and FACTORS, each there if it is not
+                empty. The product of SHARES and `endpoints`, and OTHERS, in this order, are the flat array once the
                 scalings are done.
     body:       ONNX model: image and slices -> output; already optimized.
     endpoints:  float32 (shares, blended), what the shares are multiplied with.

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from dni_runtime.alpha import Key
-from dni_runtime.weights.head import BLENDS, ENDPOINTS, FACTORS, OTHERS
+from dni_runtime.weights.head import BLENDS, ENDPOINTS, FACTORS, OTHERS, SHARES, build_product
 
 from .flat_weights import Prepared
 from .weight_sets import WeightSet, WeightSets
@@ -29,12 +29,11 @@ class LaidOut:
         self._prepared = prepared
         # On one thread: the product is bound by memory, and waking threads costs more than they gain
         # (measured: a second pool of threads that wait for work slows the network's by up to 2).
-        self._head = _session(prepared.head, 1)
+        self._head, self._product = _session(prepared.head, 1), _session(build_product().SerializeToString(), 1)
         self._body = _session(prepared.body, threads)
         self._image = self._body.get_inputs()[0].name
         self._output = self._body.get_outputs()[0].name
         self._made = [value.name for value in self._head.get_outputs()]
-        self._endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(prepared.endpoints)
         self._fixed = {
             s.name: onnxruntime.OrtValue.ortvalue_from_numpy(
                 prepared.fixed[s.start : s.start + int(np.prod(s.shape))].reshape(s.shape)
@@ -83,22 +82,21 @@ class LaidOut:
     def _blend(self, alpha: Key, flat: FloatArray) -> None:
         prepared = self._prepared
         blended = prepared.endpoints.shape[1]
-        targets = {BLENDS: flat[:blended].reshape(1, -1), OTHERS: flat[blended:]}
-        values = {}
+        others = onnxruntime.OrtValue.ortvalue_from_numpy(flat[blended:]) if OTHERS in self._made else None
         binding = self._head.io_binding()
         binding.bind_cpu_input("alpha", np.array(alpha, np.float32))
-        if blended:
-            binding.bind_ortvalue_input(ENDPOINTS, self._endpoints)
         for name in self._made:
-            if name in targets:
-                values[name] = onnxruntime.OrtValue.ortvalue_from_numpy(targets[name])
-                binding.bind_ortvalue_output(name, values[name])
+            if name == OTHERS:
+                binding.bind_ortvalue_output(name, others)
             else:
                 binding.bind_output(name, "cpu")
         self._head.run_with_iobinding(binding)
+        made = dict(zip(self._made, binding.get_outputs(), strict=True))
+        if blended:
+            self._sum_up(made[SHARES].numpy(), flat[:blended].reshape(1, -1))
         if not prepared.scalings:
             return
-        factors = binding.get_outputs()[self._made.index(FACTORS)].numpy()
+        factors = made[FACTORS].numpy()
         # As ONNX Runtime, which divides by zero without a word. No decorator: with NumPy 1 threads would share it.
         with np.errstate(all="ignore"):
             for s in prepared.scalings:
@@ -106,6 +104,18 @@ class LaidOut:
                 factor = factors[s.factor_start : s.factor_start + s.outer * s.inner].reshape(s.outer, 1, s.inner)
                 factor = factor.repeat(s.repeats, axis=1).reshape(s.outer, 1, -1)
                 (np.divide if s.divides else np.multiply)(part, factor, out=part)
+
+    def _sum_up(self, shares: FloatArray, blends: FloatArray) -> None:
+        """Fill `blends` from the endpoints that have a share: along a path that is no more than a piece of it."""
+        having = np.flatnonzero(shares)
+        rows = slice(having[0], having[-1] + 1) if len(having) else slice(1)
+        binding = self._product.io_binding()
+        binding.bind_cpu_input(SHARES, np.ascontiguousarray(shares[:, rows]))
+        endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(self._prepared.endpoints[rows])
+        binding.bind_ortvalue_input(ENDPOINTS, endpoints)
+        made = onnxruntime.OrtValue.ortvalue_from_numpy(blends)
+        binding.bind_ortvalue_output(BLENDS, made)
+        self._product.run_with_iobinding(binding)
 
 
 def _session(model: bytes, threads: int | None) -> Any:

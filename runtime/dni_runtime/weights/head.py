@@ -1,7 +1,8 @@
-"""Build the model that computes all weights of alpha: two products of shares and stored endpoints, little else.
+"""Build the models that compute all weights of alpha: two products of shares and stored endpoints, little else.
 
-One product gives the blends that the body takes; the other gives those that further weights are computed from,
-such as BatchNorm's statistics. A node for every tensor would cost more than the arithmetic.
+One product gives the blends that the body takes, in a model of its own: who runs it leaves out the endpoints that have
+no share. The other gives those that further weights are computed from, such as BatchNorm's statistics. A node for every
+tensor would cost more than the arithmetic.
 """
 
 import math
@@ -18,7 +19,7 @@ from .split import Split
 from .stored import Stored
 
 # Names that no network uses.
-ENDPOINTS, BLENDS, OTHERS, FACTORS = "dni@endpoints", "dni@blends", "dni@others", "dni@factors"
+SHARES, ENDPOINTS, BLENDS, OTHERS, FACTORS = "dni@shares", "dni@endpoints", "dni@blends", "dni@others", "dni@factors"
 
 _FLOAT = onnx.TensorProto.FLOAT
 _ONE = np.float32(1)
@@ -78,9 +79,9 @@ class Picked:
 def build_head(
     halves: Split, recipes: Recipes, stored: Stored, shares: list[str], others: Picked, factors: Picked
 ) -> onnx.ModelProto:
-    """The model alpha, ENDPOINTS -> BLENDS [1, columns of ENDPOINTS], OTHERS and FACTORS, each if not empty.
+    """The model alpha -> SHARES [1, rows of all endpoints], OTHERS and FACTORS, each if not empty.
 
-    `shares`: the value that each row of ENDPOINTS goes with; none where there are no rows.
+    `shares`: the value that each row goes with; none where there are no rows.
     """
     model, shapes = halves.model, halves.shapes()
     needed, small = _walk(halves, recipes, [*others.sources, *factors.sources])
@@ -103,12 +104,12 @@ def build_head(
     for share, number in rows.items():
         graph.node.append(helper.make_node("Reshape", [share, "dni@flat"], [f"dni@share_{number}"]))
     if shares:
-        graph.input.append(helper.make_tensor_value_info(ENDPOINTS, _FLOAT, [len(shares), None]))
-        graph.output.append(helper.make_tensor_value_info(BLENDS, _FLOAT, [1, None]))
-        _append_product(graph, len(shares), ENDPOINTS, BLENDS)
+        _append_row(graph, len(shares), SHARES)
+        graph.output.append(helper.make_tensor_value_info(SHARES, _FLOAT, [1, len(shares)]))
     if small:
         endpoints = stored.rows(len(rows), sum(math.prod(shapes[name]) for name in small))
-        _append_product(graph, len(rows), "dni@small_endpoints", "dni@small_blends")
+        _append_row(graph, len(rows), "dni@small_shares")
+        graph.node.append(helper.make_node("MatMul", ["dni@small_shares", "dni@small_endpoints"], ["dni@small_blends"]))
         graph.node.append(helper.make_node("Reshape", ["dni@small_blends", "dni@flat"], ["dni@small"]))
         parts, start = [], 0
         for name, terms in small.items():
@@ -130,13 +131,21 @@ def build_head(
     return head
 
 
-def _append_product(graph: onnx.GraphProto, rows: int, endpoints: str, output: str) -> None:
-    """The first `rows` shares times `endpoints`, a row each."""
-    row = f"{output}@row"
-    graph.node.append(helper.make_node("Concat", [f"dni@share_{n}" for n in range(rows)], [f"{row}@flat"], axis=0))
-    graph.initializer.append(from_array(np.array([1, -1], np.int64), f"{row}@shape"))
-    graph.node.append(helper.make_node("Reshape", [f"{row}@flat", f"{row}@shape"], [row]))
-    graph.node.append(helper.make_node("MatMul", [row, endpoints], [output]))
+def build_product() -> onnx.ModelProto:
+    """The model SHARES [1, rows], ENDPOINTS [rows, columns] -> BLENDS [1, columns]."""
+    inputs = [
+        helper.make_tensor_value_info(name, _FLOAT, [size, None]) for name, size in ((SHARES, 1), (ENDPOINTS, None))
+    ]
+    outputs = [helper.make_tensor_value_info(BLENDS, _FLOAT, [1, None])]
+    graph = helper.make_graph([helper.make_node("MatMul", [SHARES, ENDPOINTS], [BLENDS])], "product", inputs, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+def _append_row(graph: onnx.GraphProto, rows: int, output: str) -> None:
+    """The first `rows` shares, [1, rows]."""
+    graph.node.append(helper.make_node("Concat", [f"dni@share_{n}" for n in range(rows)], [f"{output}@flat"], axis=0))
+    graph.initializer.append(from_array(np.array([1, -1], np.int64), f"{output}@shape"))
+    graph.node.append(helper.make_node("Reshape", [f"{output}@flat", f"{output}@shape"], [output]))
 
 
 def _append_split(graph: onnx.GraphProto, parts: list[str], sizes: list[int], opset: int) -> None:
