@@ -88,13 +88,18 @@ class FitReport:
 
     def summary(self) -> str:
         """A few lines for people."""
-        what = "network that was taught B's pictures" if self.kind == "taught" else f"{self.kind} curve's middle"
-        lines = [f"{file}  {file.stat().st_size / 1e6:.2f} MB  {what}" for file in self.files]
+        lines = [f"{file}  {self._what(number)}" for number, file in enumerate(self.files, 1)]
         lines.append(f"learnt in {self.steps} steps, {self.seconds:.0f} s, on {self.device}; {self.stopped}")
-        for name, outcome in (("before", self.before), ("after", self.after)):
+        before = "before" if self.to_b_db is None else "before, A's own pictures"
+        for name, outcome in ((before, self.before), ("after", self.after)):
             found = ", ".join(f"{each.to_mix_db:.1f}" for each in outcome.figures)
             at = ", ".join(format_alpha(each.alpha) for each in outcome.figures)
             lines.append(f"{name}: {outcome.text}; {found} dB to the mix of both pictures at {at}")
         if self.to_b_db is not None:
             lines.append(f"its pictures are {self.to_b_db[1]:.1f} dB from B's; A's were {self.to_b_db[0]:.1f}")
         return "\n".join(map(printable, lines))
+
+    def _what(self, number: int) -> str:
+        if self.kind == "taught":
+            return f"a network of {self.endpoints[0]}'s kind that gives the pictures of {self.endpoints[1]}"
+        return f"middle {number} of {len(self.files)} of a {self.kind} curve"

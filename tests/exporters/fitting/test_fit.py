@@ -189,6 +189,6 @@ def test_a_network_that_hides_its_weights_from_gradients_cannot_learn(photos: Pa
                 return super().forward(x)
 
     _, a, b = apart()
-    with pytest.raises(ArchitectureError, match="the network cannot learn .*; give a version of it that can be tra"):
+    with pytest.raises(ArchitectureError, match="the network cannot learn"):
         fit([a, b], tmp_path / "c.safetensors", photos=photos, arch=Inference(), steps=2, threads=1)
     assert list(tmp_path.iterdir()) == []
