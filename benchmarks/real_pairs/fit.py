@@ -69,7 +69,8 @@ def main(folder: Path, names: tuple[str, ...], only_page: bool, again: bool, out
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     if not only_page:
-        write_checkpoints(fetch(folder), folder)
+        if not all(file.exists() for case in CASES for file in case.files(folder)):
+            write_checkpoints(fetch(folder), folder)
         for case in CASES:
             wanted = not names or any(name in case.name for name in names)
             if wanted and (again or not (folder / f"{case.stem}.json").exists()):

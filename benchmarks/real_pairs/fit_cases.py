@@ -11,8 +11,8 @@ PRO = "Real-CUGAN pro 2x"
 
 _FAMILIES = {family.name: family for family in FAMILIES}
 # How many steps each family learns, on one thread.
-_STEPS = {"waifu2x photo": 200, "waifu2x cunet": 250, "Real-CUGAN 2x": 450}
-_OPEN_STEPS = 900
+_STEPS = {"waifu2x photo": 150, "waifu2x cunet": 250, "Real-CUGAN 2x": 400}
+_OPEN_STEPS = 500
 
 
 @dataclass(frozen=True, slots=True)
