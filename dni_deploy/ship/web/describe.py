@@ -65,6 +65,7 @@ def describe(model: ModelFile) -> dict[str, Any]:
         "overlap": metadata.overlap,
         "range": list(metadata.value_range),
         "verdict": metadata.verdict,
+        "calibration": None if metadata.calibration is None else metadata.calibration.to_dict(),
     }
 
 

@@ -47,6 +47,10 @@ def changed(about: Any, field: str, value: str) -> str:
     return json.dumps(about).replace('"PLACE"', value)
 
 
+def curve(kind: str, levels: Any, alphas: Any) -> str:
+    return json.dumps({"kind": kind, "levels": levels, "alphas": alphas})
+
+
 NOT_WHOLE = "expected a whole number in 1..1024"
 NO_SPAN = "expected two numbers in -1000000..1000000, the second larger by 0.000001 or more"
 NO_SCALE = "expected [numerator, denominator] of a number in 1/64..64"
@@ -97,6 +101,25 @@ WRONG: list[tuple[str, str, str]] = [
     ("architecture", '{"a": 1}', "architecture is an object; expected a text"),
     ("verdict", '["blends"]', 'verdict is ["blends"]; expected a text of at most 1000 characters, or null'),
     ("verdict", json.dumps("x" * 1001), "expected a text of at most 1000 characters, or null"),
+    *(
+        ("calibration", text, "expected {kind, levels, alphas} with 256 rising levels at most and an alpha for each")
+        for text in (
+            "5",
+            "[]",
+            "{}",
+            curve("blur", [5, 9], [1, 0]),
+            curve("constructor", [5, 9], [1, 0]),
+            curve("noise", [5], [1]),
+            curve("noise", [9, 5], [1, 0]),
+            curve("noise", [5, 256], [1, 0]),
+            curve("jpeg", [0, 50], [1, 0]),
+            curve("noise", [5, 9], [1]),
+            curve("noise", [5, 9], [1, "0"]),
+            curve("noise", [*range(257)], [0] * 257),
+            curve("noise", "ab", "cd"),
+        )
+    ),
+    ("calibration", curve("noise", [5, 9], [1.5, 0]), "alpha 1.5 is out of range; expected a finite number in 0..1"),
     ("input.shape", "[1, 3, 100000, 100000]", f"input.shape is [1, 3, 100000, 100000]; {NO_SHAPE}"),
     ("input.shape", "[1, 4, null, null]", NO_SHAPE),
     ("input.shape", "[1, 3, 0, 0]", NO_SHAPE),

@@ -12,6 +12,7 @@ import pytest
 from commands import command, dni, names
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, unet
 from photographs import save_image
+from sharp_or_blurred import NOISE, saved
 from web_sites import ROOT, npm_package
 
 import dni_runtime
@@ -89,9 +90,11 @@ def test_the_page_is_told_what_the_metadata_says(tmp_path: Path):
         "overlap": 16,
         "range": [0.0, 1.0],
         "verdict": None,
+        "calibration": None,
     }
     named = replace(METADATA, verdict="blends: at 0.5")
     assert about(save(conv_stack(metadata=named), tmp_path / "judged.onnx"))["verdict"] == "blends: at 0.5"
+    assert about(saved(tmp_path / "calibrated.onnx", NOISE))["calibration"] == NOISE.to_dict()
     half = conv_stack(scale=0.5, shape=(1, 32, 48), alpha_default=0.25, metadata=replace(METADATA, alpha_range=(-1, 2)))
     told = about(save(half, tmp_path / "half.onnx"))
     assert (told["scale"], told["input"]["shape"]) == ([1, 2], [1, 3, 32, 48])

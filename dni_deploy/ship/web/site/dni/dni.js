@@ -11,11 +11,13 @@
  */
 
 import { checkAlpha } from "./alpha.js";
+import { nearestAlpha, whyNoChoice } from "./calibration.js";
 import { Connection } from "./connection.js";
 import { download } from "./download.js";
 import { checkMetadata } from "./metadata.js";
 import { cropBlock, cutRegion, pasteBlock, wholeImage } from "./region.js";
 
+export { whyNoChoice } from "./calibration.js";
 export { isGrey } from "./picture.js";
 
 const LIMIT_METADATA_BYTES = 8e6;
@@ -69,7 +71,8 @@ export class Model {
   /**
    * Run `image` (ImageData: RGBA of 8 bits, any size) at `alpha`; returns ImageData, scale times as large.
    *
-   * It is padded, tiled and joined as Python's `Model.enhance` does, and equals it. `options`: those of `stream`.
+   * It is padded, tiled and joined as Python's `Model.enhance` does, and equals it. `alpha` may be "auto", see
+   * `chooseAlpha`. `options`: those of `stream`.
    */
   async run(image, alpha, options = {}) {
     let result = null;
@@ -95,7 +98,8 @@ export class Model {
   async stream(image, alpha, options = {}) {
     const { region = null, grey = false, tile = null, overlap = null } = options;
     const { onStart, onBlock, onProgress, signal } = options;
-    const values = checkAlpha(alpha, this.metadata);
+    const chosen = alpha === "auto" ? (await this.chooseAlpha(image, { grey })).alpha : alpha;
+    const values = checkAlpha(chosen, this.metadata);
     const part = region ? cutRegion(image, region, this.metadata) : wholeImage(image, this.metadata);
     onStart?.({ width: part.wanted.width, height: part.wanted.height });
     const message = {
@@ -113,6 +117,23 @@ export class Model {
     };
     // A cut-out is nobody else's: it goes without a copy.
     return this.#connection.ask(message, handlers, signal, region ? [part.image.data.buffer] : []);
+  }
+
+  /**
+   * The alpha that fits the noise in `image` (ImageData), which is estimated: {alpha, noise}, noise its sigma, of 255.
+   *
+   * As Python's `Model.choose_alpha`. Throws RangeError where the model is not calibrated for noise, or the image is too
+   * small to tell.
+   */
+  async chooseAlpha(image, { grey = false } = {}) {
+    const { width, height, data } = image;
+    const reason = whyNoChoice(this.metadata);
+    if (reason) throw new RangeError(`${reason}; give alpha as a number`);
+    const { noise } = await this.#connection.ask({ task: "noise", image: { width, height, data }, grey });
+    if (noise === null) {
+      throw new RangeError(`${width} × ${height} pixels are too few to tell the noise; give alpha as a number`);
+    }
+    return { alpha: nearestAlpha(this.metadata.calibration, noise), noise };
   }
 
   /**

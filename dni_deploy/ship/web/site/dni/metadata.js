@@ -11,6 +11,8 @@ const LIMIT_SCALE = 64;
 const LIMIT_DENOMINATOR = 1024;
 const LIMIT_ENDPOINTS = 256;
 const LIMIT_VERDICT = 1000;
+const LIMIT_LEVELS = 256;
+const CALIBRATED_FOR = { noise: [0, 255], jpeg: [1, 100] };
 const LEAST_SPAN = 1e-6;
 const LENGTH_SHOWN = 40;
 
@@ -50,6 +52,7 @@ const RULES = {
   range: SPAN,
   // Sites that were written before there was one have none.
   verdict: [`a text of at most ${LIMIT_VERDICT} characters, or null`, isVerdict],
+  calibration: [`{kind, levels, alphas} with ${LIMIT_LEVELS} rising levels at most and an alpha for each, or null`, isCurve],
 };
 
 /**
@@ -80,7 +83,7 @@ function take(value, rule, place = "") {
   return Object.fromEntries(names.map((name) => [name, take(inner(name), rule[name], place ? `${place}.${name}` : name)]));
 }
 
-function checkTogether({ alpha, input, scale, size }) {
+function checkTogether({ alpha, calibration, input, scale, size }) {
   const unit = sizeUnit({ scale, size });
   if (unit > LIMIT_SIDE) {
     refuse("scale", scale, `one that makes sizes multiples of ${LIMIT_SIDE} at most; with size.multiple, of ${unit}`);
@@ -93,6 +96,9 @@ function checkTogether({ alpha, input, scale, size }) {
     refuse("alpha.shape", alpha.shape, `room for ${alpha.count} numbers`);
   }
   if (alpha.default !== null) checkAlpha(alpha.default, { alpha });
+  if (!calibration) return;
+  if (alpha.count !== 1) refuse("calibration", calibration, "null for an alpha of several numbers");
+  for (const each of calibration.alphas) checkAlpha(each, { alpha });
 }
 
 function isImage(value) {
@@ -103,6 +109,16 @@ function isImage(value) {
 
 function isVerdict(value) {
   return value === undefined || value === null || (isText(value) && [...value].length <= LIMIT_VERDICT);
+}
+
+function isCurve(value) {
+  if (value === undefined || value === null) return true;
+  if (!Object.hasOwn(CALIBRATED_FOR, value.kind)) return false;
+  const [low, high] = CALIBRATED_FOR[value.kind];
+  const { levels, alphas } = value;
+  const isLevel = (each, i) => isNumber(each, high) && each >= low && (i === 0 || each > levels[i - 1]);
+  if (!isList(levels, LIMIT_LEVELS, isLevel) || levels.length < 2) return false;
+  return isList(alphas, LIMIT_LEVELS, (each) => isNumber(each, LIMIT_VALUE)) && alphas.length === levels.length;
 }
 
 function isScale(value) {

@@ -1,7 +1,8 @@
 // The thread that computes. dni.js sends it {id, task, ...}; it answers {id, kind, ...}, any number of
-// "progress" and "block", then one "done" or "error". Tasks run one after another.
+// "progress" and "block", then one "done" or "error". Tasks run one after another, but for "noise", which is quick.
 
 import { enhance } from "./enhance.js";
+import { estimateNoise } from "./noise.js";
 import { openSession } from "./session.js";
 
 let model;
@@ -14,6 +15,10 @@ const tasks = {
     model = metadata;
     session = await openSession(bytes, model, options);
     return { device: session.device, threads: session.threads, note: session.note };
+  },
+
+  async noise({ image, grey }) {
+    return { noise: estimateNoise(image, grey) };
   },
 
   async infer({ data, dims, alpha }) {
@@ -43,6 +48,7 @@ const tasks = {
 
 self.onmessage = ({ data: message }) => {
   if (message.task === "abort") aborted.add(message.id);
+  else if (message.task === "noise") answer(message); // between two tiles of what runs, which it decides about
   else queue = queue.then(() => answer(message));
 };
 

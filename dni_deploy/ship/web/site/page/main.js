@@ -1,6 +1,6 @@
 // The page: what belongs to what, and what it says.
 
-import { load } from "../dni/dni.js";
+import { load, whyNoChoice } from "../dni/dni.js";
 import { listenForPhotos, readPhoto, save } from "./photo.js";
 import { Renderer } from "./renderer.js";
 import { Strength } from "./strength.js";
@@ -62,6 +62,7 @@ function listen() {
   );
   ui.model.addEventListener("change", loadModel);
   ui.device.addEventListener("change", loadModel);
+  ui.auto.addEventListener("click", () => fitToNoise().catch((error) => complain(error.message)));
   ui["zoom-in"].addEventListener("click", () => viewer.zoomBy(1.5));
   ui["zoom-out"].addEventListener("click", () => viewer.zoomBy(1 / 1.5));
   ui["zoom-fit"].addEventListener("click", () => viewer.fit());
@@ -75,6 +76,7 @@ async function loadModel() {
   model?.close();
   renderer = model = null;
   ui.strength.replaceChildren();
+  ui.choice.hidden = true;
   ui.download.disabled = true;
   const { name, url, bytes } = site.models[Math.max(0, ui.model.selectedIndex)];
   say(`Loading ${name}, ${megabytes(bytes)}`);
@@ -97,6 +99,7 @@ async function loadModel() {
   ui.verdict.hidden = !model.metadata.verdict;
   ui.verdict.textContent = model.metadata.verdict ? `The pair ${model.metadata.verdict}` : "";
   strength = new Strength(ui.strength, model.metadata, (values, isSettled) => renderer?.request(values, isSettled));
+  ui.choice.hidden = whyNoChoice(model.metadata) !== null;
   say(photo ? "" : "Ready for a photograph");
   render();
 }
@@ -133,11 +136,21 @@ function render() {
   renderer = null;
   viewer.setAfter(null);
   viewer.setLive(null);
-  ui.download.disabled = !(model && photo);
+  ui.download.disabled = ui.auto.disabled = !(model && photo);
+  ui.noise.textContent = "";
   if (!model || !photo) return;
   say("Computing", { isQuiet: true });
   renderer = new Renderer(model, photo, viewer, tell);
   renderer.request(strength.values, true);
+}
+
+async function fitToNoise() {
+  const [mine, image] = [model, photo];
+  const { alpha, noise } = await mine.chooseAlpha(image.image, { grey: image.grey });
+  if (mine !== model || image !== photo) return;
+  complain(null);
+  ui.noise.textContent = `Noise about ${Math.round(noise)}`;
+  strength.set([alpha]);
 }
 
 async function download() {

@@ -4,6 +4,7 @@ const STEPS = 100;
 
 export class Strength {
   #alpha;
+  #onInput;
   #rows = [];
   #rest = null;
   #names;
@@ -11,6 +12,7 @@ export class Strength {
   /** Put the sliders into `container`. `onInput(values, isSettled)`: settled is what the slider is let go at. */
   constructor(container, model, onInput) {
     this.#alpha = model.alpha;
+    this.#onInput = onInput;
     this.#names = model.endpoints;
     container.replaceChildren();
     if (model.alpha === null) {
@@ -48,6 +50,13 @@ export class Strength {
       container.append(element("p", { className: "hint", textContent: "Beyond 0 and 1 the blend extrapolates." }));
     }
     this.#show();
+  }
+
+  /** Move all sliders, as if they were let go there. */
+  set(values) {
+    this.values = [...values];
+    this.#show();
+    this.#onInput(this.values, true);
   }
 
   #label(index) {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from onnx_models import METADATA, baked, conv_stack, save, unet
+from sharp_or_blurred import JPEG, NOISE, sharp_or_blurred
 from web_sites import make_site, served
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ MODELS = {
     "signed": functools.partial(conv_stack, metadata=replace(METADATA, value_range=(-1.0, 1.0))),
     "unknown_reach": functools.partial(conv_stack, metadata=replace(METADATA, overlap=None)),
     "baked": functools.partial(baked, 0.7),
+    "calibrated": functools.partial(sharp_or_blurred, NOISE),
+    "calibrated_for_jpeg": functools.partial(sharp_or_blurred, JPEG),
 }
 
 

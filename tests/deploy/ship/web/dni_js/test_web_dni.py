@@ -11,7 +11,7 @@ from photographs import noisy_crop
 from playwright.sync_api import Page
 from web_library import FLOAT_LIMIT, assert_same_pixels, from_rgba, in_python, infer, run, to_rgba
 
-from dni_runtime import Metadata
+from dni_runtime import Metadata, estimate_noise
 from dni_runtime.images.enhance import enhance_images
 
 GREY = (40, 50)
@@ -79,6 +79,40 @@ def test_images_equal_python(
     with in_python(models, name) as model:
         expected = model.enhance(image, alpha, **options)
     assert_same_pixels(run(page, f"models/{name}.onnx", image, alpha, options), expected)
+
+
+def noisy(sigma: float, *shape: int) -> Any:
+    """Grey in the middle, light and dark at the sides, where noise is clipped; and some texture."""
+    rng = np.random.default_rng(3)
+    clean = np.linspace(20, 235, shape[1])[:, None] + 30 * (np.arange(shape[1])[:, None] % 7 == 0)
+    values = clean[None] + sigma * rng.standard_normal((*shape, 1)[:3])
+    return values.round().clip(0, 255).astype(np.uint8).reshape(shape)
+
+
+@pytest.mark.parametrize("sigma", [0, 8, 30, 70])
+@pytest.mark.parametrize("shape", [(90, 130, 3), (64, 64), (75, 100, 4), (1040, 1030, 3)])
+def test_noise_and_the_alpha_for_it_equal_python(page: Page, models: Path, shape: tuple[int, ...], sigma: float):
+    image = noisy(sigma, *shape)
+    with in_python(models, "calibrated") as model:
+        alpha = model.choose_alpha(image)
+    told = page.evaluate(
+        """async ([image, grey]) => {
+            const model = await lib.model("models/calibrated.onnx");
+            return model.chooseAlpha(lib.image(image), { grey });
+        }""",
+        [to_rgba(image), image.ndim == 2],
+    )
+    # Whole numbers until they are added up, in another order.
+    assert told["noise"] == pytest.approx(estimate_noise(image), rel=1e-9, abs=1e-9)
+    assert told["alpha"] == pytest.approx(alpha, abs=1e-9)
+
+
+def test_auto_gives_pythons_picture(page: Page, models: Path):
+    image = noisy(25, 90, 130, 3)
+    with in_python(models, "calibrated") as model:
+        expected = model.enhance(image, "auto")
+        assert not np.array_equal(expected, model.enhance(image, model.choose_alpha(image) + 0.1))
+    assert_same_pixels(run(page, "models/calibrated.onnx", image, "auto"), expected)
 
 
 @pytest.mark.parametrize("name", ["stack", "double", "half", "unet", "fixed"])

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from photographs import noisy_crop, save_image
 from playwright.sync_api import expect
+from sharp_or_blurred import NOISE
 from web_browser import Visit
 from web_page import TIMES, assert_shows, choose_model, in_python
 
 from dni_deploy.image_files.read_write import read_image
+from dni_runtime import estimate_noise
 
 # The tasks that the page gives its worker from now on, in order.
 COUNT_TASKS = """() => {
@@ -100,10 +102,32 @@ def test_a_new_photograph_takes_the_place_of_one_at_work(visit: Visit, models: P
     assert_shows(path, in_python(models, "denoise", image, 0.5))
 
 
+def test_the_strength_is_fitted_to_the_noise_in_the_photograph(visit: Visit, models: Path, photo: Path, tmp_path: Path):
+    page = visit.page
+    button = page.get_by_role("button", name="Fit to the noise")
+    expect(button).to_be_hidden()  # the first model is not calibrated
+    choose_model(visit, "fits noise")
+    expect(button).to_be_disabled()  # there is no photograph yet
+    image = read_image(photo)
+    sigma = estimate_noise(image)
+    assert sigma is not None
+    alpha = NOISE.nearest(sigma)
+    visit.open_photo(photo).shown("0.5")
+    button.click()
+    visit.shown(f"{alpha:g}")
+    assert visit.text("#noise") == f"Noise about {sigma:.0f}"
+    expect(page.get_by_role("spinbutton", name="Blend, as a number")).to_have_value(f"{alpha:.2f}")
+    assert_shows(visit.download(tmp_path), in_python(models, "fits noise", image, alpha))
+    visit.open_photo(save_image(tmp_path / "small.png", image[:50]))
+    visit.until("document.querySelector('#noise').textContent === ''")  # that was another photograph's
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text(f"120 {TIMES} 50 pixels are too few to tell the noise")
+
+
 def test_models_of_every_kind(visit: Visit, models: Path, photo: Path, tmp_path: Path):
     page = visit.page
     expect(page.get_by_label("Model").locator("option")).to_have_text(
-        ["denoise", "one strength", "twice", "with three"]
+        ["denoise", "fits noise", "one strength", "twice", "with three"]
     )
     image = read_image(photo)
     visit.open_photo(photo).shown("0.5")
