@@ -66,7 +66,8 @@ def _compare(
             *files, arch=arch, arch_args=arch_args, photos=photos, progress=step, seen=sheet.add if sheet else None
         )
     blends = report.verdict is not None and report.verdict.blends  # what photographs say outweighs what weights do
-    terminal.remark(report.notes, [report.lineage.warning] if report.lineage and not blends else [])
+    advice = [report.verdict.advice] if report.verdict is not None and report.verdict.advice else []
+    terminal.remark([*report.notes, *advice], [report.lineage.warning] if report.lineage and not blends else [])
     terminal.say_json(report.to_dict()) if as_json else tables.print_endpoints(report)
     if report.verdict is not None:
         if not as_json:

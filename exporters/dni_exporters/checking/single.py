@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint, read_endpoints
+from dni_exporters.checkpoints.middles import read_middle
 from dni_exporters.networks.architecture import Architecture, build
 from dni_exporters.networks.network_code import one_line
 from dni_exporters.networks.probe import probe
@@ -19,6 +20,8 @@ from dni_runtime import ArchitectureError
 def describe(source: EndpointSource, arch: str | nn.Module, arch_args: Mapping[str, Any] | None) -> CheckpointReport:
     """See `inspect_checkpoint`."""
     (checkpoint,), notes = read_endpoints([source])
+    if checkpoint.path and (middle := read_middle(checkpoint.path)):
+        notes.append(f"it is {middle}")
     architecture: Architecture | None = None
     scale, channels = None, None
     try:

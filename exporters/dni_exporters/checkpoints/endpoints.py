@@ -124,7 +124,7 @@ class Lineage:
         return (
             f"the endpoints look unrelated (mean cosine similarity of their layers {self.overall_cosine:.2f}, "
             f"fine-tuned pairs are near 1): networks trained apart from each other do not interpolate; "
-            "fine-tune one from the other"
+            "fine-tune one from the other, or fit a curve between them (dni fit)"
         )
 
 

@@ -40,6 +40,11 @@ class Middle:
     number: int
     ends: tuple[End, End]
 
+    def __str__(self) -> str:
+        curve = {2: "quadratic", 3: "cubic"}[self.degree]
+        between = " and ".join(end.file for end in self.ends)
+        return f"middle {self.number} of {self.degree - 1} of the {curve} curve that was fitted between {between}"
+
     def place_between(self, first: str, last: str) -> int:
         """Its number from 1 on a curve from the endpoint of SHA-256 `first` to `last`; 0 where it belongs to none.
 

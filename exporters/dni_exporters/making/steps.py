@@ -118,7 +118,9 @@ def _warnings(related: Lineage, verdict: Verdict | None, path: Path | None) -> t
     """
     is_straight = path is None or 0 in path.middles
     told = [related.warning] if is_straight and not (verdict is not None and verdict.blends) else []
-    return tuple(filter(None, [*told, verdict.warning if verdict is not None else ""]))
+    if verdict is not None and verdict.warning:
+        told.append(f"{verdict.warning}; {verdict.advice}" if is_straight else verdict.warning)
+    return tuple(filter(None, told))
 
 
 def _attach(model: ir.Model, states: Sequence[StateDict], path: Path | None, job: ExportJob) -> Stored:

@@ -58,6 +58,13 @@ class Verdict:
         """The sentence for a user whose pair does not blend, else empty."""
         return f"the pair {self.text}" if self.blends is False else ""
 
+    @property
+    def advice(self) -> str:
+        """What may help two endpoints that do not blend on the straight line between them, else empty."""
+        if self.blends is not False:
+            return ""
+        return "a curve around a trained middle may blend: dni fit A B --photos DIR -o C.safetensors"
+
 
 def unjudged(reason: str) -> Verdict:
     """Where nothing can be told, and why."""

@@ -15,6 +15,7 @@ from dni_deploy import read_image
 from dni_deploy.demo import PHOTOGRAPH, STRONG, WEAK
 from dni_runtime import read_metadata
 
+ADVICE = "a curve around a trained middle may blend: dni fit A B --photos DIR -o C.safetensors"
 BLENDS = "blends: a colour shift of 0.2 (dE2000) at most at 0.75, 0.5 and 0.25, on 6 built-in photographs"
 
 
@@ -59,8 +60,10 @@ def test_inspect_tells_all_figures_in_json():
 
 
 def test_a_pair_that_does_not_blend_is_a_verdict_and_no_error(apart: Path):
-    lines = dni("inspect", WEAK, apart).assert_ok().out.splitlines()
-    assert lines[-1].startswith("verdict: does not blend: halos or grain (detail 1.")
+    result = dni("inspect", WEAK, apart).assert_ok()
+    assert result.out.splitlines()[-1].startswith("verdict: does not blend: halos or grain (detail 1.")
+    assert ADVICE in result.err
+    assert ADVICE not in dni("inspect", WEAK, STRONG).assert_ok().err
 
 
 def test_photographs_of_the_user_and_a_sheet(tmp_path: Path):
@@ -119,7 +122,7 @@ def test_an_export_says_it_and_the_file_keeps_it(tmp_path: Path, apart: Path):
     result = command("dni-export", WEAK, apart, "--alpha-input", "-o", "m.onnx", cwd=tmp_path).assert_ok()
     said = result.out.splitlines()[-1]
     assert said.startswith("does not blend: halos or grain (detail 1.")
-    assert result.err.splitlines()[-1] == f"warning: the pair {said}"
+    assert result.err.splitlines()[-1] == f"warning: the pair {said}; {ADVICE}"
     assert read_metadata(onnx.load(tmp_path / "m.onnx")).verdict == said
     shown = dni("inspect", tmp_path / "m.onnx").assert_ok().out.splitlines()
     assert ["verdict", said] in [line.split(maxsplit=1) for line in shown]

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from dni_exporters.checkpoints.middles import KEY, End, Middle, read_middle
+from dni_exporters.inspection import inspect_checkpoint
 from dni_runtime import CheckpointError
 
 A, B = End("a.pth", "a" * 64), End("b.pth", "b" * 64)
@@ -27,6 +28,11 @@ def changed(**fields: Any) -> str:
 
 def test_a_middle_is_read_back_as_it_was_written(tmp_path: Path):
     assert read_middle(save(tmp_path / "c.safetensors", CUBIC.to_json({"to_mix_db": [35.5]}))) == CUBIC
+
+
+def test_a_middle_is_inspected_as_one(tmp_path: Path):
+    report = inspect_checkpoint(save(tmp_path / "c.safetensors", CUBIC.to_json({})))
+    assert "it is middle 1 of 2 of the cubic curve that was fitted between a.pth and b.pth" in report.notes
 
 
 def test_a_middle_counts_from_either_end():
