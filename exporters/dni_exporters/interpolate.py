@@ -12,7 +12,7 @@ from dni_runtime import Alpha, OutputError
 from .extra import heavy_imports, require_extra
 from .outputs import refuse_existing
 from .report import BlendReport
-from .sources import SUFFIXES, Course, EndpointSource, check_arch, check_sources
+from .sources import SUFFIXES, EndpointSource, Route, check_arch, check_sources
 from .torch_types import Tensor, nn
 
 
@@ -39,12 +39,12 @@ def blend(
     Raises CheckpointError, EndpointError with the differences, ArchitectureError where `arch` was given and does
     not fit, or AlphaError.
     """
-    course = Course(endpoints, tuple(through), curve, path, at)
-    values = _check(course, alpha, alpha_range, arch, arch_args)
+    route = Route(endpoints, tuple(through), curve, path, at)
+    values = _check(route, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended import blended
 
-    made = blended(course, values, arch, arch_args)
+    made = blended(route, values, arch, arch_args)
     return {**made.theta, **made.switches}
 
 
@@ -73,24 +73,24 @@ def write_blend(
     if file.suffix.lower() not in SUFFIXES:
         raise OutputError(f"the output {file} has an unknown suffix; expected one of {', '.join(SUFFIXES)}")
     refuse_existing([file], force=force)
-    course = Course(endpoints, tuple(through), curve, path, at)
-    values = _check(course, alpha, alpha_range, arch, arch_args)
+    route = Route(endpoints, tuple(through), curve, path, at)
+    values = _check(route, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended_checkpoint import write_blended
 
-    return write_blended(course, file, values, arch, arch_args)
+    return write_blended(route, file, values, arch, arch_args)
 
 
 def _check(
-    course: Course,
+    route: Route,
     alpha: Alpha,
     alpha_range: tuple[float, float],
     arch: str | nn.Module,
     arch_args: Mapping[str, Any] | None,
 ) -> tuple[float, ...]:
     """The numbers of alpha. Raises a DniError, also where PyTorch is missing."""
-    values = course.check_alpha(alpha, alpha_range)
-    check_sources([*course.endpoints, *course.through])
+    values = route.check_alpha(alpha, alpha_range)
+    check_sources([*route.endpoints, *route.through])
     check_arch(arch, arch_args)
     require_extra()
     return values

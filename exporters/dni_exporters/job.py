@@ -15,7 +15,7 @@ from dni_runtime.metadata import LIMIT_VALUE
 from .checking.tolerance import tolerance_of
 from .clock import Progress
 from .outputs import model_paths
-from .sources import Course, EndpointSource
+from .sources import EndpointSource, Route
 from .torch_types import nn
 
 DTYPES = ("float32", "float16")
@@ -122,14 +122,14 @@ class ExportJob:
         return bool(self.alphas)
 
     @property
-    def course(self) -> Course:
+    def route(self) -> Route:
         """How the endpoints lie along alpha."""
-        return Course(self.endpoints, self.through, self.curve, self.path, self.at)
+        return Route(self.endpoints, self.through, self.curve, self.path, self.at)
 
     @property
     def range(self) -> tuple[float, float]:
         """The smallest and the largest alpha that the model will accept."""
-        return self.course.alpha_range(self.alpha_range)
+        return self.route.alpha_range(self.alpha_range)
 
     @property
     def half(self) -> bool:
@@ -167,4 +167,4 @@ class ExportJob:
         return _SINGLE_OPSET if self.opset is None and self.single_input else self.opset
 
     def _numbers(self, alpha: Alpha) -> tuple[float, ...]:
-        return self.course.check_alpha(alpha, self.alpha_range)
+        return self.route.check_alpha(alpha, self.alpha_range)

@@ -25,7 +25,7 @@ _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Route:
     """How endpoints lie along alpha, as a user says it: the arguments of `export`, which says what each is.
 
     Raises EndpointError for what makes no sense. No file is looked at.

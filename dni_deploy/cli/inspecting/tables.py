@@ -1,6 +1,7 @@
 """The tables of `dni inspect`."""
 
 from collections.abc import Iterator
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from dni_deploy import terminal
@@ -146,8 +147,11 @@ def print_model(report: ModelReport) -> None:
 
 
 def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
-    for letter, endpoint in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", metadata.endpoints, strict=False):
-        yield f"endpoint {letter}", f"{endpoint.file} (SHA-256 {endpoint.sha256[:12]}...)"
+    path = metadata.alpha_path
+    at = {} if path is None else dict(zip(path.knot_numbers, path.knots, strict=True))
+    for number, (letter, endpoint) in enumerate(zip(ascii_uppercase, metadata.endpoints, strict=False)):
+        where = f", at {at[number]:g}" if number in at else "" if path is None else ", a middle"
+        yield f"endpoint {letter}", f"{endpoint.file}{where} (SHA-256 {endpoint.sha256[:12]}...)"
     if metadata.alpha_pinned is not None:
         yield "alpha", f"baked for {format_alpha(metadata.alpha_pinned)}"
     else:
@@ -156,6 +160,8 @@ def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
             default = f"default {format_alpha(metadata.alpha_default)}"
         where = ", the last channels of the image" if metadata.alpha_plane else ""
         yield "alpha", f"{metadata.alpha_range[0]:g}..{metadata.alpha_range[1]:g}, {default}{where}"
+    if path is not None:
+        yield "path", path.tell([endpoint.file for endpoint in metadata.endpoints])
     scale = "undefined" if metadata.scale is None else f"{metadata.scale:g}"
     yield "network", f"{metadata.architecture}, scale {scale}, {metadata.dtype}"
     reach = "unbounded or long" if metadata.overlap is None else f"{metadata.overlap} px"

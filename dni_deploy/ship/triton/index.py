@@ -76,6 +76,7 @@ def _describe(file: ModelFile, backend: str) -> dict[str, Any]:
         "alpha_range": None if file.alpha is None else list(metadata.alpha_range),
         "alpha_default": None if default is None else format_alpha(default),
         "endpoints": [endpoint.file for endpoint in metadata.endpoints],
+        **({} if metadata.alpha_path is None else {"alpha_path": metadata.alpha_path.to_dict()}),
         "scale": metadata.scale,
         "verdict": metadata.verdict,
     }

@@ -9,7 +9,7 @@ from onnx.external_data_helper import uses_external_data
 from onnx.numpy_helper import from_array
 
 from dni_deploy.ship.model_file import ModelFile
-from dni_runtime import ModelError
+from dni_runtime import Metadata, ModelError
 from dni_runtime.metadata import LIMIT_SIDE_PIXELS
 from dni_runtime.onnx_files.external_data import every_tensor, read_tensor
 from dni_runtime.onnx_files.reading import read_model
@@ -28,8 +28,9 @@ _LIMIT_FIXED_PIXELS = 4096
 def describe(model: ModelFile) -> dict[str, Any]:
     """Plain data for JSON, from the model's signature and metadata.
 
-    alpha is null for a model without that input, else its name, shape, count, range and default; pinned is the alpha of
-    a baked model; scale is [numerator, denominator]; sizes are in input pixels, null where they are free or not known.
+    alpha is null for a model without that input, else its name, shape, count, range and default, and along a path the
+    places of `endpoints`, which are then those at its knots; pinned is the alpha of a baked model; scale is [numerator,
+    denominator]; sizes are in input pixels, null where they are free or not known.
 
     Raises ModelError for models that take or give no images, or that no browser runs.
     """
@@ -58,7 +59,7 @@ def describe(model: ModelFile) -> dict[str, Any]:
         "output": {"name": signature.output_name},
         "alpha": _alpha(model),
         "pinned": None if metadata.alpha_pinned is None else list(metadata.alpha_pinned),
-        "endpoints": [Path(endpoint.file).stem for endpoint in metadata.endpoints],
+        "endpoints": _names(metadata),
         "architecture": metadata.architecture,
         "scale": [scale.numerator, scale.denominator],
         "size": {"multiple": metadata.size_multiple, "minimum": metadata.size_minimum},
@@ -96,7 +97,14 @@ def _alpha(model: ModelFile) -> dict[str, Any] | None:
         "count": model.alpha_count,
         "range": list(model.metadata.alpha_range),
         "default": None if default is None else list(default),
+        "knots": None if model.metadata.alpha_path is None else list(model.metadata.alpha_path.knots),
     }
+
+
+def _names(metadata: Metadata) -> list[str]:
+    names = [Path(endpoint.file).stem for endpoint in metadata.endpoints]
+    path = metadata.alpha_path
+    return names if path is None else [names[number] for number in path.knot_numbers]
 
 
 def model_bytes(model: ModelFile) -> bytes:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names, read_endpoints
 from dni_exporters.checkpoints.middles import Middle, read_middle
-from dni_exporters.sources import Course
+from dni_exporters.sources import Route
 from dni_runtime import EndpointError
 from dni_runtime.shares import Path
 
@@ -20,15 +20,15 @@ class Along:
     notes: list[str]
 
 
-def read_along(course: Course) -> Along:
-    """Read the endpoints and middles of `course`, and put each middle where it belongs.
+def read_along(route: Route) -> Along:
+    """Read the endpoints and middles of `route`, and put each middle where it belongs.
 
     Raises CheckpointError, and EndpointError for middles that belong nowhere, or of which one is missing.
     """
-    knots, notes = read_endpoints(course.endpoints)
-    if not course.is_path:
+    knots, notes = read_endpoints(route.endpoints)
+    if not route.is_path:
         return Along(knots, None, notes)
-    middles, more = read_endpoints(course.through, first_number=len(knots) + 1)
+    middles, more = read_endpoints(route.through, first_number=len(knots) + 1)
     both = of_like_names([*knots, *middles])
     knots, fitted = both[: len(knots)], [_Fitted.read(middle) for middle in both[len(knots) :]]
     if len(knots) == 2 and not all(middle.place(*knots) for middle in fitted):
@@ -39,7 +39,7 @@ def read_along(course: Course) -> Along:
     checkpoints = knots[:1]
     for piece, knot in zip(pieces, knots[1:], strict=True):
         checkpoints += [*piece, knot]
-    return Along(checkpoints, Path(course.knots, tuple(map(len, pieces))), notes + more)
+    return Along(checkpoints, Path(route.knots, tuple(map(len, pieces))), notes + more)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,7 @@ def _matched(knots: Sequence[Checkpoint], middles: Sequence[_Fitted]) -> list[li
             for middle in left
         )
         raise EndpointError(
-            f"{told}: these are no neighbours among the endpoints, by the content of their files ({order}). Give the "
-            "files that it was fitted between, or fit it again (dni fit)"
+            f"{told}; expected middles of neighbours among {order}, by the content of their files. Give the files that "
+            "it was fitted between, or fit it again (dni fit)"
         )
     return pieces

@@ -11,7 +11,7 @@ from dni_exporters.checkpoints.endpoints import Lineage, differences, is_leftove
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.tables import is_table
-from dni_exporters.sources import Course, StateDict
+from dni_exporters.sources import Route, StateDict
 from dni_runtime import ArchitectureError
 from dni_runtime.shares import shares_of
 
@@ -38,12 +38,12 @@ class Blended:
     notes: list[str]
 
 
-def blended(course: Course, alpha: tuple[float, ...], arch: str | nn.Module, arch_args: Arguments) -> Blended:
+def blended(route: Route, alpha: tuple[float, ...], arch: str | nn.Module, arch_args: Arguments) -> Blended:
     """Read and blend. A network that spandrel does not know, and nobody named, is blended by names and shapes alone.
 
     Raises CheckpointError, EndpointError, or ArchitectureError.
     """
-    along = read_along(course)
+    along = read_along(route)
     checkpoints, notes = along.checkpoints, along.notes
     states: Sequence[StateDict] = [c.tensors for c in checkpoints]
     switches: dict[str, Tensor] = {}

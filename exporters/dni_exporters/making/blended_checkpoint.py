@@ -13,21 +13,21 @@ from torch import Tensor, nn
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.nesting import Place, Value, state_dicts
 from dni_exporters.report import BlendReport
-from dni_exporters.sources import Course
+from dni_exporters.sources import Route
 from dni_runtime.files.unfinished import staging
 
 from .blended import Arguments, blended
 
 
 def write_blended(
-    course: Course,
+    route: Route,
     path: Path,
     alpha: tuple[float, ...],
     arch: str | nn.Module,
     arch_args: Arguments,
 ) -> BlendReport:
     """Write theta(alpha) to `path`. Raises as `blended`, and OutputError; nothing is written then."""
-    made = blended(course, alpha, arch, arch_args)
+    made = blended(route, alpha, arch, arch_args)
     theta, checkpoints, notes = made.theta, made.checkpoints, list(made.notes)
     first = checkpoints[0]
     with staging(path.parent) as folder:

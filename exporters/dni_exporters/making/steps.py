@@ -37,7 +37,7 @@ def make_models(job: ExportJob) -> ExportReport:
     """Write the models of `job`, all or none. Raises a DniError."""
     clock = Clock(job.progress)
     with clock("read endpoints"):
-        along = read_along(job.course)
+        along = read_along(job.route)
         checkpoints, notes, path = along.checkpoints, along.notes, along.path
     with clock("build network"):
         aligned = align_or_refuse(job.arch, checkpoints, job.arch_args)

@@ -15,6 +15,8 @@ from dni_deploy.cli.inspecting.tables import print_endpoints, print_model
 from dni_deploy.model_report import ModelReport, Weight
 from dni_exporters import EndpointsReport, Lineage
 from dni_exporters.report import Statistics
+from dni_runtime import Endpoint
+from dni_runtime.shares import Path as AlphaPath
 
 LONG = "model.sub.23.RDB3.conv5.relative_position_bias_table.and_more_of_it.weight"
 REPORT = ModelReport(
@@ -42,6 +44,21 @@ def test_json_has_no_word_for_what_is_no_number(capsys: pytest.CaptureFixture[st
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert found["outputs"] == [{"alpha": 1.0, "mean": None, "deviation": None}]
     assert found["lineage"]["overall_cosine"] == 0.5
+
+
+def test_a_path_is_told_with_the_place_of_each_endpoint(capsys: pytest.CaptureFixture[str]):
+    endpoints = tuple(Endpoint(f"{name}.pth", "0" * 64) for name in ("mild", "between", "bold"))
+    curve = replace(METADATA, endpoints=endpoints, alpha_path=AlphaPath((4.0, 0.0), (1,)), alpha_range=(0.0, 4.0))
+    print_model(replace(REPORT, metadata=curve))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" (SHA")[0] for line in lines if line.startswith("endpoint ")] == [
+        "endpoint A    mild.pth, at 4",
+        "endpoint B    between.pth, a middle",
+        "endpoint C    bold.pth, at 0",
+    ]
+    assert "path          from mild.pth (4) to bold.pth (0) around 1 middle" in lines
+    assert "alpha         0..4, no default" in lines
+    assert replace(REPORT, metadata=curve).to_dict()["metadata"]["alpha_path"] == {"knots": (4.0, 0.0), "middles": (1,)}
 
 
 def in_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from dni_exporters.checkpoints.middles import KEY, End, Middle
 from dni_exporters.making.along import read_along
-from dni_exporters.sources import Course, StateDict
+from dni_exporters.sources import Route, StateDict
 from dni_runtime import EndpointError
 from dni_runtime.shares import Path as AlphaPath
 
@@ -34,26 +34,26 @@ def middle(path: Path, first: Path, last: Path, degree: int = 2, number: int = 1
     return checkpoint(path, 9.0 + number, **{KEY: said})
 
 
-def arranged(course: Course) -> tuple[list[str], AlphaPath | None]:
-    along = read_along(course)
+def arranged(route: Route) -> tuple[list[str], AlphaPath | None]:
+    along = read_along(route)
     return [c.name.removesuffix(".safetensors") for c in along.checkpoints], along.path
 
 
 def test_without_a_path_endpoints_are_as_they_were_given(knots: list[Path]):
-    assert arranged(Course(knots)) == (["a", "b", "c"], None)
+    assert arranged(Route(knots)) == (["a", "b", "c"], None)
 
 
 def test_a_path_is_straight_where_nothing_was_fitted(knots: list[Path]):
-    assert arranged(Course(knots, path=True)) == (["a", "b", "c"], AlphaPath((1.0, 0.5, 0.0), (0, 0)))
-    assert arranged(Course(knots, path=True, at=[0, 0.3, 1]))[1] == AlphaPath((0.0, 0.3, 1.0), (0, 0))
+    assert arranged(Route(knots, path=True)) == (["a", "b", "c"], AlphaPath((1.0, 0.5, 0.0), (0, 0)))
+    assert arranged(Route(knots, path=True, at=[0, 0.3, 1]))[1] == AlphaPath((0.0, 0.3, 1.0), (0, 0))
 
 
 def test_what_a_curve_bends_around_may_be_any_checkpoint(knots: list[Path]):
     a, b, c = knots
-    assert arranged(Course([a, b], [c], curve=True)) == (["a", "c", "b"], AlphaPath((1.0, 0.0), (1,)))
-    assert arranged(Course([a, b], [c, a], curve=True)) == (["a", "c", "a", "b"], AlphaPath((1.0, 0.0), (2,)))
+    assert arranged(Route([a, b], [c], curve=True)) == (["a", "c", "b"], AlphaPath((1.0, 0.0), (1,)))
+    assert arranged(Route([a, b], [c, a], curve=True)) == (["a", "c", "a", "b"], AlphaPath((1.0, 0.0), (2,)))
     states: list[StateDict] = [{"w": torch.full((2, 2), float(value))} for value in range(3)]
-    along = read_along(Course(states[:2], states[2:], curve=True))
+    along = read_along(Route(states[:2], states[2:], curve=True))
     assert [c.name for c in along.checkpoints] == ["endpoint 1", "endpoint 3", "endpoint 2"]
     assert [float(c.tensors["w"][0, 0]) for c in along.checkpoints] == [0, 2, 1]
 
@@ -62,18 +62,18 @@ def test_fitted_middles_find_their_place_in_either_direction(tmp_path: Path, kno
     a, b, c = knots
     second, first = (middle(tmp_path / f"m{n}.safetensors", a, b, 3, n) for n in (2, 1))
     other = middle(tmp_path / "n.safetensors", c, b)
-    names, path = arranged(Course([a, b, c], [second, other, first], path=True))
+    names, path = arranged(Route([a, b, c], [second, other, first], path=True))
     assert names == ["a", "m1", "m2", "b", "n", "c"]
     assert path == AlphaPath((1.0, 0.5, 0.0), (2, 1))
-    names, path = arranged(Course([c, b, a], [first, other, second], path=True))
+    names, path = arranged(Route([c, b, a], [first, other, second], path=True))
     assert names == ["c", "n", "b", "m2", "m1", "a"]
-    assert arranged(Course([b, a], [first, second], curve=True))[0] == ["b", "m2", "m1", "a"]
+    assert arranged(Route([b, a], [first, second], curve=True))[0] == ["b", "m2", "m1", "a"]
 
 
 def test_two_neighbours_with_one_middle_and_two_without(tmp_path: Path, knots: list[Path]):
     _, b, c = knots
     only = middle(tmp_path / "n.safetensors", b, c)
-    assert arranged(Course(knots, [only], path=True)) == (["a", "b", "n", "c"], AlphaPath((1.0, 0.5, 0.0), (0, 1)))
+    assert arranged(Route(knots, [only], path=True)) == (["a", "b", "n", "c"], AlphaPath((1.0, 0.5, 0.0), (0, 1)))
 
 
 def test_a_middle_of_no_neighbours_is_named_with_what_it_was_fitted_between(tmp_path: Path, knots: list[Path]):
@@ -81,28 +81,28 @@ def test_a_middle_of_no_neighbours_is_named_with_what_it_was_fitted_between(tmp_
     wrong = middle(tmp_path / "w.safetensors", a, c)
     with pytest.raises(
         EndpointError,
-        match=r"w\.safetensors was fitted between a\.safetensors and c\.safetensors: .* no neighbours .*"
-        r"\(a\.safetensors, b\.safetensors, c\.safetensors\)\. Give the files .*dni fit",
+        match=r"w\.safetensors was fitted between a\.safetensors and c\.safetensors; expected middles of neighbours "
+        r"among a\.safetensors, b\.safetensors, c\.safetensors, by .* Give the files .*dni fit",
     ):
-        read_along(Course([a, b, c], [wrong], path=True))
+        read_along(Route([a, b, c], [wrong], path=True))
     plain = checkpoint(tmp_path / "p.safetensors", 5.0)
-    with pytest.raises(EndpointError, match=r"p\.safetensors does not say between which endpoints it was fitted: "):
-        read_along(Course([a, b, c], [plain], path=True))
+    with pytest.raises(EndpointError, match=r"p\.safetensors does not say between which endpoints it was fitted; "):
+        read_along(Route([a, b, c], [plain], path=True))
 
 
 def test_a_curve_that_is_not_whole_is_refused(tmp_path: Path, knots: list[Path]):
     a, b, _ = knots
     half = middle(tmp_path / "m2.safetensors", a, b, 3, 2)
     with pytest.raises(EndpointError, match=r"m2\.safetensors between a\.safetensors and b\.safetensors: .* each once"):
-        read_along(Course([a, b], [half], curve=True))
+        read_along(Route([a, b], [half], curve=True))
     with pytest.raises(EndpointError, match="each once"):
-        read_along(Course([a, b], [half, half], curve=True))
+        read_along(Route([a, b], [half, half], curve=True))
 
 
 def test_a_curve_around_what_was_fitted_for_others_is_made_and_told(tmp_path: Path, knots: list[Path]):
     a, b, c = knots
     other = middle(tmp_path / "m.safetensors", a, c)
-    along = read_along(Course([a, b], [other], curve=True))
+    along = read_along(Route([a, b], [other], curve=True))
     assert [c.name for c in along.checkpoints] == ["a.safetensors", "m.safetensors", "b.safetensors"]
     assert along.notes == [
         "m.safetensors was fitted between other files (a.safetensors and c.safetensors) than a.safetensors and "
@@ -132,12 +132,12 @@ def test_a_curve_around_what_was_fitted_for_others_is_made_and_told(tmp_path: Pa
 )
 def test_what_makes_no_course(count, keywords, message):
     with pytest.raises(EndpointError, match=message):
-        Course(["a"] * count, **keywords)
+        Route(["a"] * count, **keywords)
 
 
 def test_alpha_ends_where_the_path_does():
-    course = Course(["a", "b"], path=True, at=[4, 0])
-    assert course.alpha_range((0.0, 1.0)) == (0.0, 4.0)
-    assert course.check_alpha(2.5, (0.0, 1.0)) == (2.5,)
+    route = Route(["a", "b"], path=True, at=[4, 0])
+    assert route.alpha_range((0.0, 1.0)) == (0.0, 4.0)
+    assert route.check_alpha(2.5, (0.0, 1.0)) == (2.5,)
     with pytest.raises(EndpointError, match="--alpha-range does not go with --curve and --path"):
-        course.alpha_range((-1.0, 2.0))
+        route.alpha_range((-1.0, 2.0))

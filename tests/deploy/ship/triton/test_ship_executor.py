@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from along_paths import path_model
 from exporting import small_pair
 from numpy.typing import NDArray
 from onnx_models import conv_stack, noise, picture, save, unet
@@ -272,3 +273,14 @@ def test_one_bad_image_of_several_is_named(bench: Bench):
 
 def test_nothing_asked_nothing_answered(bench: Bench):
     assert bench.run() == []
+
+
+def test_requests_of_places_on_a_path_run_by_place(tmp_path_factory: pytest.TempPathFactory):
+    bench = Bench(path_model(tmp_path_factory.getbasetemp(), "straight"))
+    requests = [image_request(place) for place in (0.0, 3.4, 1.0, 3.4, 4.0)]
+    for request, answer in zip(requests, bench.run(*requests), strict=True):
+        bench.assert_right(request, answer)
+    assert sorted(bench.counting.runs) == [1, 1, 1, 2]
+    (error,) = bench.run(image_request(4.5))
+    assert isinstance(error, AlphaError)
+    assert "expected a finite number in 0..4: the path" in str(error)

@@ -56,6 +56,9 @@ NO_SPAN = "expected two numbers in -1000000..1000000, the second larger by 0.000
 NO_SCALE = "expected [numerator, denominator] of a number in 1/64..64"
 NO_SHAPE = "expected [N, 1 or 3, H, W], each but the second null or at most 4096"
 WRONG: list[tuple[str, str, str]] = [
+    ("alpha.knots", "[1, 0, 0.5]", "alpha.knots is [1, 0, 0.5]; expected a place for each endpoint, and the ends of"),
+    ("alpha.knots", "[1, 0.5]", "alpha.knots is [1, 0.5]; expected a place for each endpoint"),
+    ("alpha.knots", '[1, "0"]', 'alpha.knots is [1, "0"]; expected a list of numbers, or null'),
     ("scale", "[0, 1]", f"scale is [0, 1]; {NO_SCALE}"),
     ("scale", "[-1, 1]", f"scale is [-1, 1]; {NO_SCALE}"),
     ("scale", "[1, 0]", f"scale is [1, 0]; {NO_SCALE}"),

@@ -20,6 +20,7 @@ from dni_deploy.ship import ship_web
 from dni_deploy.ship.web.describe import describe
 from dni_deploy.ship.web.onnxruntime_web import VERSION, copy_onnxruntime_web
 from dni_runtime import DniError, Endpoint, InputError, ModelError, OutputError
+from dni_runtime.shares import Path as AlphaPath
 
 WASM = ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.mjs"]
 WEBGPU = ["ort-wasm-simd-threaded.asyncify.mjs", "ort-wasm-simd-threaded.asyncify.wasm", "ort.webgpu.min.mjs"]
@@ -81,7 +82,7 @@ def test_the_page_is_told_what_the_metadata_says(tmp_path: Path):
         "name": "u",
         "input": {"name": "input", "shape": [None, 3, None, None]},
         "output": {"name": "output"},
-        "alpha": {"name": "alpha", "shape": [1], "count": 1, "range": [0.0, 1.0], "default": None},
+        "alpha": {"name": "alpha", "shape": [1], "count": 1, "range": [0.0, 1.0], "default": None, "knots": None},
         "pinned": None,
         "endpoints": ["a", "b"],
         "architecture": "UNet",
@@ -99,6 +100,11 @@ def test_the_page_is_told_what_the_metadata_says(tmp_path: Path):
     told = about(save(half, tmp_path / "half.onnx"))
     assert (told["scale"], told["input"]["shape"]) == ([1, 2], [1, 3, 32, 48])
     assert (told["alpha"]["range"], told["alpha"]["default"]) == ([-1.0, 2.0], [0.25])
+    path = replace(
+        METADATA, endpoints=METADATA.endpoints[:1] * 3, alpha_path=AlphaPath((4.0, 0.0), (1,)), alpha_range=(0, 4)
+    )
+    told = about(save(conv_stack(metadata=path), tmp_path / "path.onnx"))
+    assert (told["alpha"]["knots"], told["alpha"]["count"], told["endpoints"]) == ([4.0, 0.0], 1, ["a", "a"])
     told = about(save(baked(0.7), tmp_path / "baked.onnx"))
     assert (told["alpha"], told["pinned"]) == (None, [0.7])
 

@@ -37,6 +37,8 @@ const ALPHA = {
   count: whole(1, LIMIT_ENDPOINTS),
   range: SPAN,
   default: orNull(NUMBERS),
+  // Of sites that were written before there were paths none has any.
+  knots: ["a list of numbers, or null", (value) => value === undefined || value === null || NUMBERS[1](value)],
 };
 const RULES = {
   name: TEXT,
@@ -83,7 +85,7 @@ function take(value, rule, place = "") {
   return Object.fromEntries(names.map((name) => [name, take(inner(name), rule[name], place ? `${place}.${name}` : name)]));
 }
 
-function checkTogether({ alpha, calibration, input, scale, size }) {
+function checkTogether({ alpha, calibration, endpoints, input, scale, size }) {
   const unit = sizeUnit({ scale, size });
   if (unit > LIMIT_SIDE) {
     refuse("scale", scale, `one that makes sizes multiples of ${LIMIT_SIDE} at most; with size.multiple, of ${unit}`);
@@ -94,6 +96,10 @@ function checkTogether({ alpha, calibration, input, scale, size }) {
   if (alpha === null) return;
   if (alpha.shape.reduce((product, each) => product * each, 1) !== alpha.count) {
     refuse("alpha.shape", alpha.shape, `room for ${alpha.count} numbers`);
+  }
+  const { knots, range } = alpha;
+  if (knots && (knots.length !== endpoints.length || Math.min(...knots) !== range[0] || Math.max(...knots) !== range[1])) {
+    refuse("alpha.knots", knots, "a place for each endpoint, and the ends of alpha.range among them");
   }
   if (alpha.default !== null) checkAlpha(alpha.default, { alpha });
   if (!calibration) return;

@@ -29,7 +29,7 @@ export class Strength {
       container.append(parent);
     }
     for (let index = 0; index < count; index++) {
-      const row = makeRow(index, this.#label(index), range, count === 1 ? this.#ends() : []);
+      const row = makeRow(index, this.#label(index), range, count === 1 ? this.#ends() : [], this.#knots());
       const move = (value, isSettled) => {
         this.values = fitShares(this.values, index, value, range);
         this.#show(row.number === document.activeElement ? row.number : null);
@@ -46,7 +46,7 @@ export class Strength {
       parent.append(row.element);
     }
     if (count > 1) parent.append((this.#rest = element("p", { className: "hint" })));
-    if (range[0] !== 0 || range[1] !== 1) {
+    if (!model.alpha.knots && (range[0] !== 0 || range[1] !== 1)) {
       container.append(element("p", { className: "hint", textContent: "Beyond 0 and 1 the blend extrapolates." }));
     }
     this.#show();
@@ -66,15 +66,24 @@ export class Strength {
   #ends() {
     const [first, last] = this.#names.length > 1 ? this.#names : ["first", "second"];
     const [low, high] = this.#alpha.range;
+    const knots = this.#knots();
+    if (knots.length > 0) return [knots[0].text, knots.at(-1).text];
     return [low === 0 ? last : `${low}`, high === 1 ? first : `${high}`];
+  }
+
+  /** Where endpoints lie along a path, from the smallest alpha to the largest; none where alpha is their shares. */
+  #knots() {
+    const knots = (this.#alpha.knots ?? []).map((place, i) => ({ place, text: `${this.#names[i]} (${place})` }));
+    return knots.sort((a, b) => a.place - b.place);
   }
 
   /** Write the values into all fields but `except`, which is being typed into. */
   #show(except = null) {
     this.#rows.forEach(({ slider, number }, index) => {
       const text = this.values[index].toFixed(2);
+      const knot = this.#knots().find(({ place }) => place.toFixed(2) === text);
       slider.value = this.values[index];
-      slider.setAttribute("aria-valuetext", text);
+      slider.setAttribute("aria-valuetext", knot?.text ?? text);
       if (number !== except) number.value = text;
     });
     if (this.#rest) {
@@ -101,7 +110,7 @@ function bakedText({ pinned }) {
   return pinned ? `This model was made for one strength, ${pinned.join(", ")}.` : "This model has one strength.";
 }
 
-function makeRow(index, label, [low, high], ends) {
+function makeRow(index, label, [low, high], ends, knots) {
   const step = String((high - low) / STEPS);
   const slider = element("input", { type: "range", id: `slider-${index}`, min: low, max: high, step });
   const number = element("input", { type: "number", min: low, max: high, step });
@@ -110,6 +119,13 @@ function makeRow(index, label, [low, high], ends) {
   top.append(element("label", { htmlFor: slider.id, textContent: label }), number);
   const row = element("div", { className: "strength" });
   row.append(top, slider);
+  if (knots.length > 0) {
+    // Browsers draw a mark at each of them, and let the slider stick to it.
+    const marks = element("datalist", { id: `knots-${index}` });
+    marks.append(...knots.map(({ place, text }) => element("option", { value: `${place}`, label: text })));
+    slider.setAttribute("list", marks.id);
+    row.append(marks);
+  }
   if (ends.length > 0) {
     const line = element("div", { className: "ends", id: `ends-${index}` });
     line.append(...ends.map((textContent) => element("span", { textContent })));
