@@ -46,7 +46,7 @@ def make_on_ray(address: str, job: Job, tell: Callable[[str], None]) -> Make:
             check_nodes(ray, workers, job_there, everywhere)
             count = min(workers.count, len(frames))
             tell(f"running on {count} Ray worker(s) of {workers.threads} thread(s), {len(workers.nodes)} node(s)")
-            attempts = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Attempts).remote()
+            attempts = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_counter()).remote()
             rows = _dataset(ray, len(frames)).map_batches(
                 _Worker,
                 fn_constructor_args=(job_there, everywhere, attempts),
@@ -105,15 +105,20 @@ class _Worker:
         return frame.result(error=problem)
 
 
-class _Attempts:
-    """Counts, for all workers, how often each frame was begun."""
+def _counter() -> type:
+    """A class that Ray sends as code: the process that counts need not import what the workers do."""
 
-    def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+    class Attempts:
+        """Counts, for all workers, how often each frame was begun."""
 
-    def begin(self, index: int) -> int:
-        self._counts[index] = self._counts.get(index, 0) + 1
-        return self._counts[index]
+        def __init__(self) -> None:
+            self._counts: dict[int, int] = {}
+
+        def begin(self, index: int) -> int:
+            self._counts[index] = self._counts.get(index, 0) + 1
+            return self._counts[index]
+
+    return Attempts
 
 
 def _dataset(ray: ModuleType, count: int) -> Any:
