@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import python
+from forked import forked
 
 import dni_deploy
 from dni_deploy.demo import STRONG, WEAK
@@ -148,7 +148,7 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
 def test_what_needs_no_pytorch_is_refused_before_it_is_imported(folder: Path):
     before = sorted(folder.iterdir())
     cases = refusals(folder)
-    result = python(CALLS, json.dumps([case[1:] for case in cases]), cwd=folder).assert_ok()
+    result = forked(CALLS, json.dumps([case[1:] for case in cases]), cwd=folder).assert_ok()
     *lines, loaded = result.out.split("\n")[:-1]
     for (message, *_), line in zip(cases, lines, strict=True):
         assert line.startswith(message)
@@ -160,7 +160,7 @@ def test_what_needs_no_pytorch_is_refused_before_it_is_imported(folder: Path):
 def test_the_check_above_can_fail(folder: Path):
     """A network that is not known is found out with PyTorch."""
     call = ("export", [[str(WEAK), str(STRONG)], "m.onnx"], {"alpha_input": True, "arch": "Nothing"})
-    message, loaded = python(CALLS, json.dumps([call]), cwd=folder).assert_ok().out.splitlines()
+    message, loaded = forked(CALLS, json.dumps([call]), cwd=folder).assert_ok().out.splitlines()
     assert message.startswith("ArchitectureError --arch 'Nothing' is no network that spandrel knows")
     assert "torch" in loaded.split()
 

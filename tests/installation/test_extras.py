@@ -1,4 +1,4 @@
-"""Without PyTorch: what runs, and what says how to install the rest. In new interpreters, with real imports."""
+"""Without PyTorch: what runs, and what says how to install the rest. In interpreters that really lack it."""
 
 import importlib
 import inspect
@@ -7,7 +7,8 @@ import pydoc
 from pathlib import Path
 
 import pytest
-from commands import Result, dni, names, python
+from commands import Result, dni, names
+from forked import forked
 from onnx_models import conv_stack, save
 
 import dni_deploy
@@ -44,13 +45,13 @@ PIP = 'pip install "dni-deploy[export]"'
 
 def without(packages: str, *arguments: object) -> Result:
     """`dni` in an environment that lacks `packages`."""
-    return python(COMMAND, packages, *arguments)
+    return forked(COMMAND, packages, *arguments)
 
 
 def all_without(packages: str, *commands: list[object]) -> list[str]:
     """What each of `commands` says on stdout there, one after the other in one process, which starts only once."""
     texts = [list(map(str, command)) for command in commands]
-    return list(python(COMMANDS, packages, json.dumps(texts)).assert_ok().json)
+    return list(forked(COMMANDS, packages, json.dumps(texts)).assert_ok().json)
 
 
 @pytest.mark.parametrize(
@@ -117,12 +118,12 @@ def test_from_python_it_is_the_same_sentence():
         "    except dni_runtime.DniError as error:\n"
         "        print(error)\n"
     )
-    lines = python(program, "torch", WEAK, STRONG).assert_ok().out.splitlines()
+    lines = forked(program, "torch", WEAK, STRONG).assert_ok().out.splitlines()
     assert lines == [f"reading checkpoints and exporting need torch, which is not installed: {PIP}"] * 5
 
 
 def test_a_fault_in_our_own_imports_is_not_called_a_missing_extra():
-    result = python(HIDE + "import dni_deploy; dni_deploy.export", "dni_runtime.metadata,dni_exporters")
+    result = forked(HIDE + "import dni_deploy; dni_deploy.export", "dni_runtime.metadata,dni_exporters")
     assert "ModuleNotFoundError: No module named 'dni_exporters'" in result.err
 
 
@@ -155,7 +156,7 @@ def test_the_check_above_can_fail():
 def loaded_by(statement: str) -> list[str]:
     heavy = "('grpc', 'onnx_ir', 'onnxscript', 'ray', 'safetensors', 'spandrel', 'torch', 'tritonclient')"
     program = f"{statement}\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
-    return python(program).assert_ok().out.split()
+    return forked(program).assert_ok().out.split()
 
 
 def test_what_needs_pytorch_is_the_exporters_own_and_shown():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import python
+from forked import forked
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"dni_deploy": ROOT, "dni_exporters": ROOT / "exporters", "dni_runtime": ROOT / "runtime"}
@@ -126,6 +127,6 @@ def test_every_module_of_the_runtime_imports_without_pytorch_from_the_wheel(whee
         "    assert importlib.import_module(name).__file__.startswith(wheel), name\n"
         "print(len(modules))\n"
     )
-    assert python(program, wheel.filename, *modules).assert_ok().out == f"{len(modules)}\n"
-    blocked = python(program, wheel.filename, "dni_exporters.making.steps")
+    assert forked(program, wheel.filename, *modules).assert_ok().out == f"{len(modules)}\n"
+    blocked = forked(program, wheel.filename, "dni_exporters.making.steps")
     assert re.search(r"ModuleNotFoundError: import of \w+ halted", blocked.err)  # the check above can fail

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 import pytest
-from commands import Result, command, dni, python
+from commands import Result, command, dni
+from forked import forked
 
 from dni_deploy.cli import main
 from dni_deploy.demo import EXPORTED, PHOTOGRAPH, STRONG, WEAK
@@ -49,11 +50,11 @@ def test_help_is_instant_and_on_stdout(name: str):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["export", "--help"], ["run", "--help"], ["--version"]])
 def test_help_loads_nothing_heavy(arguments: list[str]):
-    assert python(HELP_PROGRAM, *arguments).assert_ok().err == "loaded:\n"
+    assert forked(HELP_PROGRAM, *arguments).assert_ok().err == "loaded:\n"
 
 
 def test_the_check_above_can_fail():
-    result = python(HELP_PROGRAM, "inspect", WEAK, WEAK)
+    result = forked(HELP_PROGRAM, "inspect", WEAK, WEAK)
     assert set(result.err.splitlines()[-1].split()[1:]) == set(HEAVY) - {"onnxscript"}
 
 
@@ -188,7 +189,7 @@ def test_what_needs_no_pytorch_is_refused_without_it(arguments: list[object], me
     (tmp_path / "demo").mkdir()
     for name in ("there.onnx", "there.png", "demo/denoise.onnx"):
         (tmp_path / name).touch()
-    result = python(HELP_PROGRAM, *arguments, cwd=tmp_path)
+    result = forked(HELP_PROGRAM, *arguments, cwd=tmp_path)
     *_, error, loaded = result.err.splitlines()
     assert (result.code, loaded) == (1, "loaded:")
     assert error.startswith("Error: ") and message in error
