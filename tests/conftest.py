@@ -52,8 +52,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path in alone, turns.rank(item.path.stem)))
 
 
-def pytest_collection_finish() -> None:
+@pytest.fixture(scope="session")
+def everybodys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all processes of this run of tests."""
+    ours = tmp_path_factory.getbasetemp()
+    return ours.parent if hasattr(request.config, "workerinput") else ours
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known_networks(everybodys: Path) -> None:
     """Hundreds of exports of small networks: share what does not depend on the test."""
+    os.environ["DNI_TESTS_TRACES"] = str(everybodys / "traces")
     if "exporting" in sys.modules:
         importlib.import_module("shared_traces").share()  # no import, or every test would seem to need PyTorch
         _leave_out_of_searches()

@@ -25,15 +25,19 @@ with_and_without_a_file_there = pytest.mark.parametrize("existing", [False, True
 class Process:
     """An export in a fork of a process that has PyTorch loaded."""
 
-    def __init__(self, output: Path, options: dict[str, Any], *, limit_bytes: int = 0, repeat: int = 1) -> None:
+    def __init__(
+        self, output: Path, options: dict[str, Any], *, limit_bytes: int = 0, repeat: int = 1, traced: bool = True
+    ) -> None:
         from interrupted_exports import work
 
         forks = multiprocessing.get_context("forkserver")
-        forks.set_forkserver_preload(["interrupted_exports"])
+        forks.set_forkserver_preload(["warm_exports"])
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.pipe: Connection
         self.pipe, theirs = forks.Pipe(duplex=False)
-        self.process = forks.Process(target=work, args=(theirs, output, limit_bytes, repeat, options), daemon=True)
+        self.process = forks.Process(
+            target=work, args=(theirs, output, limit_bytes, repeat, traced, options), daemon=True
+        )
         self.process.start()
         theirs.close()
 
@@ -108,7 +112,7 @@ def test_killed_again_and_again_while_replacing_a_model(tmp_path: Path, options:
 
 @pytest.mark.parametrize("step", ["trace network", "write", "verify"])
 def test_interrupted_leaves_nothing_at_all(tmp_path: Path, step: str):
-    process = Process(tmp_path / "out" / "model.onnx", EXTERNAL)
+    process = Process(tmp_path / "out" / "model.onnx", EXTERNAL, traced=step != "trace network")
     process.wait_for(step)
     process.send(signal.SIGINT)
     said = process.last_words()

@@ -67,7 +67,7 @@ def test_those_alone_come_last_and_the_longest_first():
     files = [
         "tests/deploy/ship/web/test_web_limits.py",
         "tests/runtime/test_metadata.py",
-        "tests/exporters/checking/test_parity.py",
+        "tests/deploy/ship/triton/server/test_ship_batches.py",
     ]
     run = inner("--collect-only", "-q", *files)
     assert run.returncode == 0, run.stdout + run.stderr

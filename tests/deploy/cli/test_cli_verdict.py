@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from commands import command, dni
+from commands import dni
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -119,7 +119,7 @@ def test_without_a_network_there_is_no_sheet(tmp_path: Path):
 
 
 def test_an_export_says_it_and_the_file_keeps_it(tmp_path: Path, apart: Path):
-    result = command("dni-export", WEAK, apart, "--alpha-input", "-o", "m.onnx", cwd=tmp_path).assert_ok()
+    result = dni("export", WEAK, apart, "--alpha-input", "-o", tmp_path / "m.onnx").assert_ok()
     said = result.out.splitlines()[-1]
     assert said.startswith("does not blend: halos or grain (detail 1.")
     assert result.err.splitlines()[-1] == f"warning: the pair {said}; {ADVICE}"

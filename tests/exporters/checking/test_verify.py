@@ -6,7 +6,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 import torch
-from exporting import small_pair
+from exporting import small_pair, traced
 from networks import Weights, conv
 from onnx import numpy_helper
 from torch import nn
@@ -16,7 +16,6 @@ from dni_exporters.checking.reference import Reference, probe_alphas, probe_imag
 from dni_exporters.checking.verify import check_parity
 from dni_exporters.graphs.blend import attach_blend
 from dni_exporters.networks.probe import ImageContract
-from dni_exporters.networks.skeleton import trace
 from dni_runtime import Endpoint, Metadata, ParityError
 from dni_runtime.shares import Path as AlphaPath
 
@@ -29,7 +28,7 @@ class Exported:
 
     def __init__(self, folder: Path, network: nn.Module, endpoints: list[Weights]) -> None:
         self.path = folder / "model.onnx"
-        skeleton = trace(network, CONTRACT.input_shape)
+        skeleton = traced(network, CONTRACT.input_shape)
         attach_blend(skeleton.model, endpoints)
         skeleton.model.metadata_props["dni"] = METADATA.to_json()
         ir.save(skeleton.model, self.path)

@@ -3,13 +3,12 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 import pytest
-from exporting import assert_close, blended, expected, photo, run
+from exporting import assert_close, blended, expected, photo, run, traced
 from networks import pair
 
 from dni_exporters.graphs.bake import bake
 from dni_exporters.graphs.blend import attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm
-from dni_exporters.networks.skeleton import trace
 from dni_runtime import AlphaError, Metadata
 
 IMAGE = photo(2, 3, 24, 28)
@@ -18,7 +17,7 @@ IMAGE = photo(2, 3, 24, 28)
 @pytest.fixture
 def alpha_input(tmp_path: Path) -> Path:
     network, a, b = pair("batch_norm")
-    model = trace(network, (2, 3, 16, 20)).model
+    model = traced(network, (2, 3, 16, 20)).model
     attach_blend(model, [a, b])
     fold_batch_norm(model)
     model.metadata_props["dni"] = Metadata(alpha_range=(-0.5, 1.5)).to_json()

@@ -6,7 +6,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
-from exporting import initializers, small_network
+from exporting import initializers, small_network, traced
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Weights, pair
@@ -15,7 +15,6 @@ from torch import nn
 from dni_exporters import blend_tensors
 from dni_exporters.graphs.blend import attach_blend
 from dni_exporters.graphs.shares import _span
-from dni_exporters.networks.skeleton import trace
 from dni_runtime.shares import Path, shares_of
 
 # Elementwise arithmetic on each tensor; what DESIGN.md forbids (MatMul, Split, If, Loop) is not among it.
@@ -70,7 +69,7 @@ def test_endpoints_are_left_as_they_were():
 
 
 def attached(network: nn.Module, *endpoints: Weights, path: Path | None = None) -> onnx.ModelProto:
-    model = trace(network, (2, 3, 16, 20)).model
+    model = traced(network, (2, 3, 16, 20)).model
     attach_blend(model, endpoints, path=path)
     proto = ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)

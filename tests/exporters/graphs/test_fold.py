@@ -6,19 +6,18 @@ import onnx
 import onnx_ir as ir
 import pytest
 import torch
-from exporting import assert_close, blended, expected, photo, run
+from exporting import assert_close, blended, expected, photo, run, traced
 from networks import Weights, conv, pair
 from torch import Tensor, nn
 
 from dni_exporters.graphs.blend import attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
-from dni_exporters.networks.skeleton import trace
 
 IMAGE = photo(2, 3, 24, 28)
 
 
 def attached(network: nn.Module, a: Weights, b: Weights, *, fold: bool = True) -> ir.Model:
-    model = trace(network, (2, 3, 16, 20)).model
+    model = traced(network, (2, 3, 16, 20)).model
     attach_blend(model, [a, b])
     if fold:
         fold_batch_norm(model)

@@ -15,6 +15,8 @@ from torch import nn
 from dni_exporters import blend, blend_tensors, export, inspect_endpoints, write_blend
 from dni_runtime import EndpointError
 
+pytestmark = pytest.mark.usefixtures("no_verdict")
+
 
 def save(folder: Path, a: Any, b: Any) -> list[Path]:
     paths = [folder / "a.pth", folder / "b.pth"]

@@ -1,7 +1,6 @@
 """What the exporters' tests share: PyTorch's answer, ONNX Runtime's answer, and when they agree."""
 
 import functools
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dni_exporters import export
+from dni_exporters.making import steps
+from dni_exporters.networks.skeleton import Skeleton
 
 FloatArray = NDArray[np.float32]
 
@@ -38,11 +39,11 @@ def make_exports_faster() -> None:
     _decomp.create_onnx_friendly_decomposition_table(
         _decomp.get_onnx_implemented_overloads(ONNXRegistry.from_torchlib())
     )
-    gc.collect()
-    gc.freeze()
 
 
-make_exports_faster()
+def traced(network: nn.Module, input_shape: tuple[int, int, int, int]) -> Skeleton:
+    """As an export traces it: see shared_traces.py."""
+    return steps.trace(network, input_shape, static=False, opset=None, half=False)  # type: ignore[attr-defined]
 
 
 def nasty_model(folder: Path, name: str) -> Path:

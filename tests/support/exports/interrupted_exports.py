@@ -1,5 +1,6 @@
-"""What the processes of test_interruption run; importing it makes a first export, so forks start at once."""
+"""What the processes of test_interruption run, and what they are forked from."""
 
+import gc
 import resource
 import signal
 import tempfile
@@ -7,7 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import exporting  # noqa: F401  (makes exports faster)
+import shared_traces
 from networks import Weights
 from torch import nn
 
@@ -24,9 +25,12 @@ def endpoints() -> tuple[nn.Module, list[Weights]]:
     return network, [a, {name: 1.01 * tensor for name, tensor in a.items()}]
 
 
-def work(pipe: Connection, output: Path, limit_bytes: int, repeat: int, options: dict[str, Any]) -> None:
-    """Export `repeat` times; send the name of each step and the text of an error."""
+def work(pipe: Connection, output: Path, limit_bytes: int, repeat: int, traced: bool, options: dict[str, Any]) -> None:
+    """Export `repeat` times; send the name of each step and the text of an error. Unless `traced`, trace anew."""
     network, weights = endpoints()
+    if not traced:
+        network = nn.Sequential(network)
+        weights = [{f"0.{name}": tensor for name, tensor in each.items()} for each in weights]
     if limit_bytes:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
@@ -41,9 +45,10 @@ def work(pipe: Connection, output: Path, limit_bytes: int, repeat: int, options:
 
 
 def warm_up() -> None:
+    """The forks find the network traced: what is killed is what writes."""
+    shared_traces.share()
     network, weights = endpoints()
     with tempfile.TemporaryDirectory() as folder:
         export(weights, Path(folder, "model.onnx"), alphas=[0.5], arch=network, verify=False, verdict=False)
-
-
-warm_up()
+    gc.collect()
+    gc.freeze()  # an export searches for garbage: not among all that PyTorch has loaded

@@ -25,7 +25,7 @@ def compact(upscale: int = 2) -> Weights:
     return weights(Compact(num_feat=8, num_conv=2, upscale=upscale))
 
 
-def esrgan(blocks: int = 2, scale: int = 2) -> Weights:
+def esrgan(blocks: int = 1, scale: int = 2) -> Weights:
     from spandrel.architectures.ESRGAN import ESRGAN
 
     return weights(ESRGAN(num_filters=8, num_blocks=blocks, scale=scale))
@@ -33,7 +33,9 @@ def esrgan(blocks: int = 2, scale: int = 2) -> Weights:
 
 def renamed(old: Weights) -> Weights:
     """The names that ESRGAN's newer code gives: conv_first, body.0.rdb1.conv1, conv_up1, ..."""
-    fixed = {"0": "conv_first", "1.sub.2": "conv_body", "3": "conv_up1", "5": "conv_hr", "7": "conv_last"}
+    # After the blocks comes one convolution more.
+    last = max(int(name.split(".")[3]) for name in old if name.startswith("model.1.sub."))
+    fixed = {"0": "conv_first", f"1.sub.{last}": "conv_body", "3": "conv_up1", "5": "conv_hr", "7": "conv_last"}
     new = {}
     for name, tensor in old.items():
         stem, _, kind = name.removeprefix("model.").rpartition(".")

@@ -4,20 +4,22 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from commands import command
+import turns
+from commands import dni
 from photographs import noisy_crop, save_image
 
 from dni_deploy.demo import STRONG, WEAK
 
 
 @pytest.fixture(scope="session")
-def denoiser(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled pair as an alpha-input model, made once by the command that everybody starts with."""
+def denoiser(everybodys: Path) -> Path:
+    """The bundled pair as an alpha-input model, made once for the tests of all processes."""
     if find_spec("torch") is None:
         pytest.skip("exporting needs torch, which is not installed")
-    path = tmp_path_factory.getbasetemp() / "denoiser" / "denoise.onnx"
-    if not path.exists():  # every room has a fixture of its own
-        command("dni-export", WEAK, STRONG, "--alpha-input", "-o", path).assert_ok()
+    path = everybodys / "denoiser" / "denoise.onnx"
+    with turns.one_after_the_other(everybodys / "denoiser.lock"):
+        if not path.exists():
+            dni("export", WEAK, STRONG, "--alpha-input", "-o", path).assert_ok()
     return path
 
 

@@ -1,5 +1,6 @@
 """Whose turn it is among tests beside each other (pytest -n): one marked `alone` runs while no other does."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,3 +50,16 @@ def turn(*, alone: bool) -> Iterator[None]:
         finally:
             # By hand: closing is not enough where a test has forked a process that is still there.
             fcntl.flock(running, fcntl.LOCK_UN)
+
+
+@contextmanager
+def one_after_the_other(path: Path) -> Iterator[None]:
+    """For what the processes of a run make only once; the file `path` is made, too."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
