@@ -111,7 +111,7 @@ def write_files(build: Callable[[], nn.Module], folder: Path) -> Files:
             _as_trained(module)
     a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     torch.save(a, files.a)
-    torch.save({name: _related(name, tensor) for name, tensor in a.items()}, files.b)
+    torch.save({name: related(name, tensor) for name, tensor in a.items()}, files.b)
     dni_deploy.export([files.a, files.b], files.model, alpha_input=True, arch=network)
     return files
 
@@ -124,7 +124,7 @@ def _as_trained(norm: nn.BatchNorm2d) -> None:
     norm.running_var.uniform_(0.5, 1.5)
 
 
-def _related(name: str, tensor: Tensor) -> Tensor:
+def related(name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         return tensor
     b = tensor + _B_NOISE * tensor.std(correction=0) * torch.randn_like(tensor)

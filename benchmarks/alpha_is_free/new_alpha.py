@@ -79,14 +79,14 @@ def profile(name: str, model: Path, threads: int, rounds: int) -> Profile:
             assert isinstance(runner, LaidOut), ours.alpha_note
             (expected,) = baked.run(None, {"input": x})
             np.testing.assert_allclose(ours(x, lineup.alpha), expected, rtol=0, atol=1e-5 * max(1, abs(expected).max()))
-            blends = _time_blends(runner)
+            blends = time_blends(runner)
             draw = random.Random(0)
             calls: dict[str, Callable[[], Any]] = {
                 "baked": lambda: baked.run(None, {"input": x}),
                 "held": lambda: ours(x, lineup.alpha),
                 "new": lambda: ours(x, draw.random()),
             }
-            entries = {key: (lambda call=call: _timed(call)) for key, call in calls.items()}
+            entries = {key: (lambda call=call: timed(call)) for key, call in calls.items()}
             taken = race(entries, list(entries), Effort(1e6, rounds=rounds), random.Random(1))
             prepared = runner._prepared
             moved = prepared.endpoints.nbytes + 4 * prepared.total
@@ -105,7 +105,7 @@ def profile(name: str, model: Path, threads: int, rounds: int) -> Profile:
     return Profile(name, size, threads, **ms, more=(middle, low, high), blend=blend, least=least, packed=packed)
 
 
-def _timed(call: Callable[[], Any]) -> float:
+def timed(call: Callable[[], Any]) -> float:
     time.sleep(SPIN_S)
     call()
     started = time.perf_counter()
@@ -113,7 +113,7 @@ def _timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _time_blends(runner: LaidOut) -> list[float]:
+def time_blends(runner: LaidOut) -> list[float]:
     """A list that gets the seconds of every blend from now on."""
     taken: list[float] = []
     blend = runner._sets._blend

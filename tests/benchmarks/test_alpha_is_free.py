@@ -102,3 +102,14 @@ def test_the_pictures_are_drawn(benchmark: Any, tmp_path: Path):
     benchmark.plots.plot_side_by_side([case(1.0), case(2.0)], tmp_path / "sides.png")
     for file in tmp_path.iterdir():
         assert file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 5000
+
+
+def test_what_a_curve_costs_is_told_beside_two_endpoints(tmp_path: Path):
+    with scripts("alpha_is_free", ("curves",)) as modules:
+        models = modules.curves.export_all("U-Net", tmp_path / "net")
+        costs = modules.curves.measure("U-Net", models, 8, 2)
+        assert [cost.kind for cost in costs] == list(models)
+        assert all(cost.held.count == cost.new.count == 2 and cost.blend_ms > 0 for cost in costs)
+        text = modules.curves.page([replace(cost, new=replace(cost.new, median=1.5)) for cost in costs[2:]])
+    assert "- U-Net 8 x 8, quadratic curve: held " in text
+    assert ", new 1.500" in text
