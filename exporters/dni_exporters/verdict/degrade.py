@@ -69,13 +69,15 @@ def parse_degradations(texts: Sequence[str]) -> tuple[Degradation, ...]:
     return tuple(found[kind] for kind in _KINDS if kind in found)
 
 
-def degrade(pixels: Pixels, degradations: Sequence[Degradation], rng: np.random.Generator) -> Pixels:
-    """RGB (H, W, 3) with each of `degradations` in half of all cases, at a strength drawn evenly from its range.
+def degrade(
+    pixels: Pixels, degradations: Sequence[Degradation], rng: np.random.Generator, share: float = _SHARE
+) -> Pixels:
+    """RGB (H, W, 3) with each of `degradations` in a `share` of all cases, at a strength drawn evenly from its range.
 
-    So some stay clean, and some have everything.
+    So of many some stay clean, and some have everything.
     """
     for each in degradations:
-        chosen, strength = rng.random() < _SHARE, rng.uniform(each.low, each.high)
+        chosen, strength = rng.random() < share, rng.uniform(each.low, each.high)
         if chosen:
             pixels = _KINDS[each.kind][0](pixels, strength, rng)
     return pixels
