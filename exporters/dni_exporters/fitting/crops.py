@@ -1,7 +1,6 @@
 """Pieces of photographs, to learn from and to judge by; the two have no pixel in common."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,15 +49,6 @@ def _cut(photograph: Photograph) -> tuple[Photograph, Photograph]:
     return Photograph(photograph.name, learn), Photograph(photograph.name, judge)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """name: of the photograph; image: (1, C, side, side), every second one degraded; clean: as it was before."""
-
-    name: str
-    image: NDArray[np.float32]
-    clean: NDArray[np.float32]
-
-
 def held_out(
     photographs: Sequence[Photograph],
     count: int,
@@ -66,8 +56,8 @@ def held_out(
     channels: int,
     degradations: Sequence[Degradation],
     seed: int,
-) -> list[HeldOut]:
-    """What is judged by: the most colourful parts of so many photographs, or several parts of fewer.
+) -> list[tuple[str, NDArray[np.float32]]]:
+    """Name and image (1, C, side, side) of what is judged by: the most colourful parts, every second one degraded.
 
     First they show all of a photograph's height or width, then half of it, then a third.
     """
@@ -76,11 +66,10 @@ def held_out(
         photograph, part = photographs[number % len(photographs)], number // len(photographs)
         height, width = photograph.pixels.shape[:2]
         small = _shrunk(photograph.pixels, max(1.0, min(height, width) / side / (part + 1)))
-        clean = pixels = (Photograph("", small).window(side, side, part) * 255).round().astype(np.uint8)
+        pixels = (Photograph("", small).window(side, side, part) * 255).round().astype(np.uint8)
         if number % 2:
-            pixels = degrade(clean, degradations, np.random.default_rng((seed, 1, number)), share=1)
-        name = f"{photograph.name} ({part + 1})" if part else photograph.name
-        found.append(HeldOut(name, _input(pixels, channels), _input(clean, channels)))
+            pixels = degrade(pixels, degradations, np.random.default_rng((seed, 1, number)), share=1)
+        found.append((f"{photograph.name} ({part + 1})" if part else photograph.name, _input(pixels, channels)))
     return found
 
 

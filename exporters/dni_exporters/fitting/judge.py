@@ -10,7 +10,6 @@ from dni_exporters.verdict import measures
 from dni_exporters.verdict.beside import NoPictureError, end_picture, figures_of, shown
 from dni_exporters.verdict.verdict import Figures
 
-from .crops import HeldOut
 from .points import Task
 
 ALPHAS = (0.75, 0.5, 0.25)
@@ -21,10 +20,10 @@ Picture = NDArray[np.float32]
 class Judge:
     """The held-out crops with what both ends make of them. Raises NoPictureError where an end makes no pictures."""
 
-    def __init__(self, task: Task, crops: Sequence[HeldOut]) -> None:
-        self._run, self._crops = task.network.run, crops
-        self.names = [crop.name for crop in crops]
-        self._images = [torch.from_numpy(crop.image).to(task.network.device) for crop in crops]
+    def __init__(self, task: Task, crops: Sequence[tuple[str, Picture]]) -> None:
+        self._run = task.network.run
+        self.names = [name for name, _ in crops]
+        self._images = [torch.from_numpy(image).to(task.network.device) for _, image in crops]
         self.ends = [
             [end_picture(letter, _picture(end)) for letter, end in zip("AB", task.ends(image), strict=True)]
             for image in self._images
@@ -51,20 +50,6 @@ class Judge:
             for pictures, image in zip(found, self._images, strict=True):
                 pictures.append(shown(_picture(self._run(image))))
         return found
-
-    def nearer_to_clean_db(self, put: Callable[[float], object]) -> float:
-        """How much nearer the blend at 0.5 comes to the photographs as they were than the mix of both ends' pictures.
-
-        The mean over those that were degraded; 0 where there is none, or pictures are of another size.
-        """
-        put(0.5)
-        gains = [0.0]
-        for crop, image, (a, b) in zip(self._crops, self._images, self.ends, strict=True):
-            clean = _picture(torch.from_numpy(crop.clean))
-            if clean.shape == a.shape and not np.array_equal(crop.clean, crop.image):
-                blend = measures.psnr_db(shown(_picture(self._run(image))), clean)
-                gains.append(blend - measures.psnr_db(measures.mix((a, b), (0.5, 0.5)), clean))
-        return float(np.sum(gains) / max(1, len(gains) - 1))
 
     def last_to_b_db(self, put: Callable[[float], object]) -> float:
         """PSNR of the pictures at alpha 0 to those of B, the mean over the crops."""

@@ -52,7 +52,7 @@ def fit_points(
             fit, judge = _prepare(job, opened, recipe, photographs, degradations)
             before = _outcome(judge.look(opened.put_before), judge)
             to_b_before = judge.last_to_b_db(opened.put_before)
-        _refuse_good(job, checkpoints, before, judge.nearer_to_clean_db(opened.put_before))
+        _refuse_good(job, checkpoints, before)
         made_of = _made_of(job, checkpoints, photographs, degradations, recipe)
         if job.resume:
             fit.restore(read_state(job.state, made_of, tuple(fit.best.shape)))
@@ -146,14 +146,13 @@ def _learn(fit: Fit, job: FitJob, made_of: dict[str, Any]) -> str:
             raise
 
 
-def _refuse_good(job: FitJob, checkpoints: Sequence[Checkpoint], before: Outcome, nearer_db: float) -> None:
+def _refuse_good(job: FitJob, checkpoints: Sequence[Checkpoint], before: Outcome) -> None:
     """Raise EndpointError where there is nothing to mend."""
     if job.anyway or job.teach or not before.blends or before.most_shift > words.SEEN_SHIFT:
         return
     a, b = (checkpoint.name for checkpoint in checkpoints)
-    than_mix = f", and {nearer_db:.1f} dB nearer to the clean photographs than the mix at 0.5" * (nearer_db > 0.1)
     raise EndpointError(
-        f"{a} and {b} blend on the straight line already ({before.text}{than_mix}): export them as they are. A curve "
+        f"{a} and {b} blend on the straight line already ({before.text}): export them as they are. A curve "
         "would only come nearer to the mix of their pictures; nothing is written",
         f"To fit all the same: --anyway. It was judged on photographs with {', '.join(job.degrade)}: --degrade",
     )

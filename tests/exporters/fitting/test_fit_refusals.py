@@ -107,10 +107,6 @@ def test_a_straight_line_that_blends_is_left_alone(photos: Path, tmp_path: Path)
         "nothing is written\nTo fit all the same: --anyway. It was judged on photographs with noise:0:15, jpeg:50:95: "
         "--degrade"
     )
-    with pytest.raises(
-        EndpointError, match=r", and [1-9]\.\d dB nearer to the clean photographs than the mix at 0\.5\)"
-    ):
-        fitted([WEAK, STRONG], photos, tmp_path / "c.safetensors", arch="auto", degrade=["noise:25:30"])
     assert list(tmp_path.iterdir()) == []
 
 
