@@ -12,6 +12,8 @@ from dni_runtime.shares import Path
 from .nodes import FLOAT, Nodes
 
 _ONE = ir.Shape([1])
+# Of the part of a piece that alpha is from its end.
+_ENDS = {"least": 0, "most": 1}
 
 
 class Shares:
@@ -61,9 +63,11 @@ def _given(nodes: Nodes, alpha: ir.Value, endpoint_count: int, with_last: bool) 
 def _along(nodes: Nodes, alpha: ir.Value, path: Path) -> list[ir.Value]:
     """`Path.shares`, exactly 0 and 1 at its knots.
 
-    Nothing is multiplied with a constant: a runtime that lays weights out would take the product for a weight.
+    Nothing is multiplied with a constant: a runtime that lays weights out would take the product for a weight. All
+    operators are those that browsers have on WebGPU, too: Clip, and neither Min nor Max nor Sum.
     """
-    zero, one = (_number(nodes, name, value) for name, value in (("zero", 0), ("one", 1)))
+    one = _number(nodes, "one", 1)
+    ends = [nodes.constant(f"alpha@{name}", ir.tensor(np.array(end, np.float32))) for name, end in _ENDS.items()]
     shares: list[ir.Value] = []
     for number, (upper, lower) in enumerate(itertools.pairwise(np.array(path.knots, np.float32))):
         piece = _Piece(nodes, number + 1)
@@ -72,7 +76,7 @@ def _along(nodes: Nodes, alpha: ir.Value, path: Path) -> list[ir.Value]:
             t = piece.add("Sub", "beyond", t, _number(nodes, f"lower_{number + 1}", float(lower)))
         if span != 1:
             t = piece.add("Div", "part", t, _number(nodes, f"span_{number + 1}", float(span)))
-        t = piece.add("Min", "t", piece.add("Max", "positive", t, zero), one)
+        t = piece.add("Clip", "t", t, *ends)
         first, *others = piece.bernstein(t, piece.add("Sub", "rest", one, t), 1 + path.middles[number])
         # Before and behind a piece one of its ends has a share of 1 in it, so a knot's two shares can be multiplied.
         shares = [*shares[:-1], piece.add("Mul", "both", shares[-1], first) if shares else first, *others]
@@ -98,8 +102,8 @@ class _Piece:
         nearer, farther = self.add("Mul", "t2_rest", tt, rest), self.add("Mul", "t_rest2", t, rr)
         return [
             self.add("Mul", "t3", tt, t),
-            self.add("Sum", "3_t2_rest", nearer, nearer, nearer),
-            self.add("Sum", "3_t_rest2", farther, farther, farther),
+            self.add("Add", "3_t2_rest", nearer, self.add("Add", "2_t2_rest", nearer, nearer)),
+            self.add("Add", "3_t_rest2", farther, self.add("Add", "2_t_rest2", farther, farther)),
             self.add("Mul", "rest3", rr, rest),
         ]
 

@@ -115,7 +115,7 @@ PATHS = [
     Path((0.0, 0.3, 1.0), (0, 1)),
     Path((75.0, 15.0, 1.1, -0.7), (2, 0, 1)),
 ]
-PATH_OPERATORS = BLEND_OPERATORS | {"Div", "Max", "Min", "Sum"}
+PATH_OPERATORS = BLEND_OPERATORS | {"Div", "Clip"}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=str)
