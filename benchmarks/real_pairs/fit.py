@@ -78,7 +78,9 @@ def main(folder: Path, names: tuple[str, ...], only_page: bool, again: bool, out
     records = collected(folder)
     raw = output / "real_pairs_fit.json"
     raw.write_text(json.dumps(records, indent=1) + "\n")
-    (output / "real_pairs_fit.md").write_text(page(records))
+    race = output / "real_pairs_fit_race.json"
+    raced = json.loads(race.read_text()) if race.exists() else []
+    (output / "real_pairs_fit.md").write_text(page(records, raced))
     write_sheet(
         records, {case.name: folder / f"{case.stem}.png" for case in CASES}, output / "real_pairs_fit_sheet.jpg"
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from fit_cases import APART, CASES, PRO
 from fit_measure import STRIP, limits
+from fit_race_page import race
 from seen import FAILS, TINT
 
 Record = dict[str, Any]
@@ -17,8 +18,8 @@ HEADINGS = {
 }
 
 
-def page(records: list[Record]) -> str:
-    """Markdown, of what fit.py wrote as JSON."""
+def page(records: list[Record], raced: list[Record]) -> str:
+    """Markdown, of what fit.py and fit_race.py wrote as JSON."""
     groups = {heading: [each for each in records if each["kind"] == kind] for kind, heading in HEADINGS.items()}
     machines = {(each["machine"]["processor"], *each["machine"]["versions"].items()) for each in records}
     told = "; ".join(", ".join([who, *(f"{k} {v}" for k, v in what)]) for who, *what in sorted(machines))
@@ -43,7 +44,8 @@ seconds are of the whole fit, on a machine that others kept busy, where they are
 
 {"".join(f"## {heading}{chr(10)}{chr(10)}{_table(found)}{chr(10)}" for heading, found in groups.items() if found)}
 {_taught(records)}At both ends a curve is A and B, bit for bit{_not_exact(records)}.{_not_fitted(records)}
-"""
+
+{race(raced)}"""
 
 
 def _verdict(failing: list[Record]) -> str:
