@@ -61,7 +61,8 @@ def fit(
     minutes:   when it ends at the latest; 10 where there is no `steps` either.
     steps:     how many steps it learns. Repeatable with the same seed and threads, which minutes are not.
     threads:   of the CPU; PyTorch's own number where None.
-    resume:    go on from the state that an earlier fit left, which counts with its time and steps.
+    resume:    go on from the state that an earlier fit left, which counts with its time and steps; what that fit wrote
+               is replaced.
     anyway:    fit where the straight line blends already, too.
     force:     replace existing outputs.
     progress:  called with what is being done, and how it stands.
@@ -74,7 +75,7 @@ def fit(
     from .fitting.crops import check_sizes
     from .verdict.degrade import parse_degradations
 
-    refuse_existing(job.outputs, force=force)
+    refuse_existing(job.outputs, force=force or resume)
     _check_place(job)
     check_sources(endpoints)
     check_arch(arch, arch_args)

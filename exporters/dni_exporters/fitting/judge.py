@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dni_exporters.verdict import measures
+from dni_exporters.verdict import measures, words
 from dni_exporters.verdict.beside import NoPictureError, end_picture, figures_of, shown
-from dni_exporters.verdict.verdict import Figures
+from dni_exporters.verdict.verdict import Figures, worst
 
 from .points import Task
+from .report import Outcome
 
 ALPHAS = (0.75, 0.5, 0.25)
 
@@ -51,11 +52,15 @@ class Judge:
                 pictures.append(shown(_picture(self._run(image))))
         return found
 
-    def last_to_b_db(self, put: Callable[[float], object]) -> float:
-        """PSNR of the pictures at alpha 0 to those of B, the mean over the crops."""
+    def outcome(self, put: Callable[[float], object]) -> Outcome:
+        """What a report tells of such blends, and of what they are at alpha 0."""
+        each = self.look(put)
+        figures = worst(each)
+        text, blends = words.sentence(figures, f"on {len(self.names)} held-out crops")
         put(0.0)
         pairs = zip(self._images, self.ends, strict=True)
-        return float(np.mean([measures.psnr_db(shown(_picture(self._run(image))), b) for image, (_, b) in pairs]))
+        to_b = [measures.psnr_db(shown(_picture(self._run(image))), b) for image, (_, b) in pairs]
+        return Outcome(text, blends, figures, tuple(each), float(np.mean(to_b)))
 
 
 def _picture(output: torch.Tensor) -> Picture:

@@ -18,12 +18,14 @@ class Outcome:
 
     text, blends: as a verdict's sentence has it.
     figures:      the worst over the crops, one for each alpha; `each`: of every crop and alpha.
+    to_b_db:      PSNR of the pictures at alpha 0 to B's own, the mean over the crops.
     """
 
     text: str
     blends: bool
     figures: tuple[Figures, ...]
     each: tuple[Figures, ...]
+    to_b_db: float
 
     @property
     def least_db(self) -> float:
@@ -46,7 +48,6 @@ class FitReport:
     learnt_from, judged_by: names of photographs; parts of some may be in both, pixels are not.
     before, after: blends as the fit found them, and as it left them. Before are those of the straight line, or, where
                   B is of another architecture, A's own pictures.
-    to_b_db:      of the network that was taught, PSNR to B's pictures, before and after; None of curves.
     stopped:      why it ended.
     course:       what was seen of the held-out crops in the meantime.
     seconds:      of learning, as long as it took over all resumptions.
@@ -68,7 +69,6 @@ class FitReport:
     stopped: str
     before: Outcome
     after: Outcome
-    to_b_db: tuple[float, float] | None
     course: tuple[Look, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -90,13 +90,15 @@ class FitReport:
         """A few lines for people."""
         lines = [f"{file}  {self._what(number)}" for number, file in enumerate(self.files, 1)]
         lines.append(f"learnt in {self.steps} steps, {self.seconds:.0f} s, on {self.device}; {self.stopped}")
-        before = "before" if self.to_b_db is None else "before, A's own pictures"
+        before = "before, A's own pictures" if self.kind == "taught" else "before"
         for name, outcome in ((before, self.before), ("after", self.after)):
             found = ", ".join(f"{each.to_mix_db:.1f}" for each in outcome.figures)
             at = ", ".join(format_alpha(each.alpha) for each in outcome.figures)
             lines.append(f"{name}: {outcome.text}; {found} dB to the mix of both pictures at {at}")
-        if self.to_b_db is not None:
-            lines.append(f"its pictures are {self.to_b_db[1]:.1f} dB from B's; A's were {self.to_b_db[0]:.1f}")
+        if self.kind == "taught":
+            lines.append(
+                f"its own pictures are {self.after.to_b_db:.1f} dB from B's; A's are {self.before.to_b_db:.1f}"
+            )
         return "\n".join(map(printable, lines))
 
     def _what(self, number: int) -> str:

@@ -16,7 +16,6 @@ from dni_exporters.verdict import words
 from dni_exporters.verdict.beside import NoPictureError
 from dni_exporters.verdict.degrade import Degradation, as_json
 from dni_exporters.verdict.photographs import Photograph
-from dni_exporters.verdict.verdict import Figures, worst
 from dni_runtime import ArchitectureError, EndpointError, InputError
 
 from . import crops
@@ -50,46 +49,23 @@ def fit_points(
             opened = open_networks(job, checkpoints, device)
         with clock("look at what is there"):
             fit, judge = _prepare(job, opened, recipe, photographs, degradations)
-            before = _outcome(judge.look(opened.put_before), judge)
-            to_b_before = judge.last_to_b_db(opened.put_before)
+            before = judge.outcome(opened.put_before)
         _refuse_good(job, checkpoints, before)
         made_of = _made_of(job, checkpoints, photographs, degradations, recipe)
         if job.resume:
             fit.restore(read_state(job.state, made_of, tuple(fit.best.shape)))
         stopped = _learn(fit, job, made_of)
-
-        def put(alpha: float) -> object:
-            return opened.task.put(alpha, fit.best)
-
-        after = _outcome(judge.look(put), judge)
-        notes += opened.notes
-        report = FitReport(
-            files=tuple(job.outputs),
-            kind="taught" if job.teach else job.curve,
-            endpoints=(checkpoints[0].name, checkpoints[1].name),
-            architecture=opened.name,
-            parameters=fit.best.shape[1],
-            learnt_from=tuple(photograph.name for photograph in crops.divide(photographs)[0]),
-            judged_by=tuple(judge.names),
-            degrade=tuple(job.degrade),
-            seed=job.seed,
-            threads=torch.get_num_threads(),
-            device=str(device),
-            steps=fit.course.step,
-            seconds=fit.course.seconds,
-            stopped=stopped,
-            before=before,
-            after=after,
-            to_b_db=(to_b_before, judge.last_to_b_db(put)) if job.teach else None,
-            course=tuple(fit.course.looks),
-            notes=tuple(notes),
-            warnings=tuple(_short_of(job, after)),
-        )
         if fit.course.best.step == 0:
             raise EndpointError(
                 f"nothing was gained: the best that was seen is what was there before ({before.text}); nothing is "
                 "written. Give more minutes, or other photographs"
             )
+
+        def put(alpha: float) -> object:
+            return opened.task.put(alpha, fit.best)
+
+        after = judge.outcome(put)
+        report = _report(job, opened, checkpoints, fit, before, after, stopped, notes, photographs)
         write(report, opened.task.states(fit.best), checkpoints)
         if job.shown is not None:
             show(job.shown, judge, opened, put)
@@ -98,6 +74,41 @@ def fit_points(
         else:
             job.state.unlink(missing_ok=True)
     return report
+
+
+def _report(
+    job: FitJob,
+    opened: Opened,
+    checkpoints: Sequence[Checkpoint],
+    fit: Fit,
+    before: Outcome,
+    after: Outcome,
+    stopped: str,
+    notes: Sequence[str],
+    photographs: Sequence[Photograph],
+) -> FitReport:
+    learn, judge_by = crops.divide(photographs)
+    return FitReport(
+        files=tuple(job.outputs),
+        kind="taught" if job.teach else job.curve,
+        endpoints=(checkpoints[0].name, checkpoints[1].name),
+        architecture=opened.name,
+        parameters=fit.best.shape[1],
+        learnt_from=tuple(photograph.name for photograph in learn),
+        judged_by=tuple(photograph.name for photograph in judge_by),
+        degrade=tuple(job.degrade),
+        seed=job.seed,
+        threads=torch.get_num_threads(),
+        device=str(opened.task.network.device),
+        steps=fit.course.step,
+        seconds=fit.course.seconds,
+        stopped=stopped,
+        before=before,
+        after=after,
+        course=tuple(fit.course.looks),
+        notes=(*notes, *opened.notes),
+        warnings=tuple(_short_of(job, after)),
+    )
 
 
 def _prepare(
@@ -156,12 +167,6 @@ def _refuse_good(job: FitJob, checkpoints: Sequence[Checkpoint], before: Outcome
         "would only come nearer to the mix of their pictures; nothing is written",
         f"To fit all the same: --anyway. It was judged on photographs with {', '.join(job.degrade)}: --degrade",
     )
-
-
-def _outcome(each: list[Figures], judge: Judge) -> Outcome:
-    figures = worst(each)
-    text, blends = words.sentence(figures, f"on {len(judge.names)} held-out crops")
-    return Outcome(text, blends, figures, tuple(each))
 
 
 def _short_of(job: FitJob, after: Outcome) -> Iterator[str]:

@@ -202,4 +202,4 @@ def test_a_damaged_state_is_one_sentence(pair: list[Path], photos: Path, tmp_pat
         text = json.dumps({"made_of": {}, "course": {"looks": []}} if damage == "metadata" else {})
         save_file({**held, "learnt": held["learnt"][:, :3].contiguous()}, state, {"dni.fit": text})
     with pytest.raises(CheckpointError, match=r"is no state of a fit .*; remove it, and leave --resume out to "):
-        fitted(pair, photos, output, steps=9, resume=True, force=True)
+        fitted(pair, photos, output, steps=9, resume=True)
