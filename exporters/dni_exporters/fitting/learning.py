@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -32,6 +32,10 @@ class Fit:
         self.course, self.best = Course(), learner.learnt.detach().clone()
         self._saved_at = time.monotonic()
 
+    def begin(self, figures: Sequence[Figures]) -> None:
+        """Take what was seen of the held-out crops before anything was learnt."""
+        self.course.looks.append(_seen(figures, self.course))
+
     def restore(self, state: State) -> None:
         """Go on from `state`."""
         self.course = state.course
@@ -45,8 +49,6 @@ class Fit:
     def run(self, bounds: Bounds, stop: Callable[[], bool], path: Path, made_of: dict[str, Any]) -> str:
         """Learn until it is over; returns why. Asked to stop, it writes its state and raises KeyboardInterrupt."""
         course = self.course
-        if not course.looks:
-            self._look()
         while (done := course.done(bounds)) < 1:
             if stop():
                 self.state(made_of).write(path)
@@ -91,7 +93,7 @@ class Fit:
             self._saved_at = time.monotonic()
 
 
-def _seen(figures: list[Figures], course: Course) -> Look:
+def _seen(figures: Sequence[Figures], course: Course) -> Look:
     least = worst(figures)
     return Look(
         step=course.step,

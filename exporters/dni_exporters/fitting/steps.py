@@ -54,6 +54,8 @@ def fit_points(
         made_of = _made_of(job, checkpoints, photographs, degradations, recipe)
         if job.resume:
             fit.restore(read_state(job.state, made_of, tuple(fit.best.shape)))
+        else:
+            fit.begin(before.each)
         stopped = _learn(fit, job, made_of)
         if fit.course.best.step == 0:
             raise EndpointError(

@@ -29,8 +29,9 @@ def write(report: FitReport, states: Sequence[StateDict], checkpoints: Sequence[
             else:
                 text = Middle(1 + len(states), number, (a, b)).to_json(report.figures())
             held = {name: tensor.contiguous() for name, tensor in state.items()}
-            # One key alone: several would lie in another order each time, and equal fits make equal files.
-            safetensors.torch.save_file(held, hidden / file.name, {KEY: text})
+            # One key alone: several would lie in another order each time, and equal fits make equal files. Not with
+            # save_file, whose files nobody else may read.
+            (hidden / file.name).write_bytes(safetensors.torch.save(held, {KEY: text}))
         for file in report.files:
             os.replace(hidden / file.name, file)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from apart import photographs, through
 from commands import dni, names
@@ -14,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from dni_deploy import read_image, terminal
 from dni_deploy.demo import STRONG, WEAK
 from dni_exporters.checkpoints.middles import read_middle
+from dni_exporters.verdict.photographs import built_in
+from dni_runtime import load
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,24 @@ def test_a_middle_a_sheet_and_what_came_of_it(given: list[object], tmp_path: Pat
     height, width, _ = read_image(sheet).shape
     assert width > height > 1000  # seven columns, six rows
     assert "warning: it falls short of the mix: blends" in result.err
+
+
+def test_a_fitted_pair_is_a_model_with_one_alpha_and_both_ends(given: list[object], tmp_path: Path):
+    """From photographs to the runtime: the ends are A and B alone, bit for bit, and the middle is near their mix."""
+    output, model = tmp_path / "c.safetensors", tmp_path / "m.onnx"
+    dni("fit", *given, "-o", output, "--steps", "100").assert_ok()
+    a, b, arch = given[0], given[1], given[5]
+    dni("export", a, b, "--through", output, "--curve", "--alpha-input", "-o", model, "--arch", arch).assert_ok()
+    dni("export", a, b, "--alpha", "1", "--alpha", "0", "-o", tmp_path / "ends", "--arch", arch).assert_ok()
+    image = built_in()[0].window(64, 64).transpose(2, 0, 1)[None]
+    with load(model, provider="cpu") as curve:
+        ends = []
+        for alpha in (1, 0):
+            with load(tmp_path / "ends" / f"alpha-{alpha}.0.onnx", provider="cpu") as baked:
+                ends.append(baked(image))
+            np.testing.assert_array_equal(curve(image, alpha=alpha), ends[-1])
+        away = np.abs(curve(image, alpha=0.5) - (ends[0] + ends[1]) / 2).mean()
+    assert away < np.abs(ends[0] - ends[1]).mean() / 3
 
 
 def test_the_summary_tells_before_and_after(given: list[object], tmp_path: Path):
