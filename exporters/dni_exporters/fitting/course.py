@@ -8,6 +8,7 @@ _ANNEALING_FROM = 0.7
 _LEAST_GAIN_DB = 0.1
 # Looks, the first of which a fit may need to get out of where it began.
 _PATIENCE = 6
+_LOST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,15 @@ class Bounds:
 
 @dataclass(slots=True)
 class Course:
-    """step: the number of the next one; ends_at: the share of the bounds at which it is over."""
+    """step: the number of the next one; ends_at: the share of the bounds at which it is over; slower: a factor of the
+    recipe's rate; lost: how many looks one after the other saw something worse than what was there at first.
+    """
 
     step: int = 0
     seconds: float = 0.0
     ends_at: float = 1.0
+    slower: float = 1.0
+    lost: int = 0
     looks: list[Look] = field(default_factory=list)
 
     @property
@@ -53,6 +58,11 @@ class Course:
         passed = self.seconds / (60 * bounds.minutes) if bounds.minutes else 0.0
         share = self.step / bounds.steps if bounds.steps else passed
         return 1.0 if passed >= 1 else share / self.ends_at
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the rate is too high for this network: all that it learns is worse than what it began with."""
+        return self.lost >= _LOST
 
     def hurry(self, bounds: Bounds) -> None:
         """Go to the end of the schedule where the last looks saw no gain: a lower rate is what may still help."""

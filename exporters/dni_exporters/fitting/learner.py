@@ -55,13 +55,10 @@ class Learner:
         self._adam = torch.optim.Adam([self.learnt], recipe.rate)
         self._pool: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
-    def step(self, number: int, done: float) -> float:
-        """Learn from one batch; returns how far its pictures are from what is wanted.
-
-        done: which share of all the learning is done, for the schedule.
-        """
+    def step(self, number: int, rate: float) -> float:
+        """Learn from one batch at this rate of Adam; returns how far its pictures are from what is wanted."""
         for group in self._adam.param_groups:
-            group["lr"] = self._recipe.rate_at(done)
+            group["lr"] = rate
         images, a, b = self._of_batch(self._batch_at(number))
         alpha = self._alpha(number)
         shares = self.task.put(alpha, self.learnt.data)
@@ -105,6 +102,12 @@ class Learner:
         """Evenly drawn, and every second one mirrored: what is asked for lies on both sides of the middle."""
         alpha = float(np.random.default_rng((self._seed, 2, number // 2)).uniform(_NEAREST, 1 - _NEAREST))
         return 1 - alpha if number % 2 else alpha
+
+    def retreat(self, learnt: Tensor) -> None:
+        """Begin again from `learnt`."""
+        self.learnt.data.copy_(learnt)
+        for moment in self._adam.state[self.learnt].values():
+            moment.zero_()
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, beside its number."""

@@ -20,6 +20,8 @@ from .learner import Learner, Recipe
 from .state import State
 
 _SAVE_EVERY_S = 60.0
+# Times the rate, where a network of small weights is lost at the one that suits most.
+_SLOWER = 0.25
 
 Tell = Callable[[str], None]
 
@@ -50,20 +52,21 @@ class Fit:
         """Learn until it is over; returns why. Asked to stop, it writes its state and raises KeyboardInterrupt."""
         course = self.course
         while (done := course.done(bounds)) < 1:
-            if stop():
+            if course.step and stop():
                 self.state(made_of).write(path)
                 raise KeyboardInterrupt
             before = time.monotonic()
-            loss = self._learner.step(course.step, done)
+            loss = self._learner.step(course.step, self._recipe.rate_at(done) * course.slower)
             course.step += 1
             course.seconds += time.monotonic() - before
-            if not math.isfinite(loss):
-                return "its numbers grew beyond all bounds, and the best until then was kept"
-            self._say(done, loss)
+            self._say(done)
             if course.step % self._recipe.judge_every == 0:
                 self._look()
                 course.hurry(bounds)
                 self._save_now_and_then(path, made_of)
+            if course.is_lost or not math.isfinite(loss):
+                self._learner.retreat(self.best)
+                course.slower, course.lost = course.slower * _SLOWER, 0
         if course.looks[-1].step != course.step:
             self._look()
         if course.ends_at < 1:
@@ -77,8 +80,10 @@ class Fit:
         self.course.looks.append(_seen(figures, self.course))
         if self.course.best is self.course.looks[-1]:
             self.best.copy_(learnt)
+        gained = self.course.looks[-1].to_mix_db >= self.course.looks[0].to_mix_db
+        self.course.lost = 0 if gained else self.course.lost + 1
 
-    def _say(self, done: float, loss: float) -> None:
+    def _say(self, done: float) -> None:
         if self._tell is not None:
             first, last = self.course.looks[0], self.course.looks[-1]
             self._tell(
