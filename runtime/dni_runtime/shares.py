@@ -78,12 +78,12 @@ class Path:
         return tuple(shares)
 
     def tell(self, names: Sequence[str]) -> str:
-        """The path as people read it: "from a.pth (1) to b.pth (0) around 1 middle". `names`: of all endpoints."""
-        parts: list[str] = []
-        for number, knot, middles in zip(self.knot_numbers, self.knots, (0, *self.middles), strict=True):
+        """The path as people read it: "from a.pth (1) around 1 middle to b.pth (0)". `names`: of all endpoints."""
+        text = "from"
+        for number, knot, middles in zip(self.knot_numbers, self.knots, (*self.middles, 0), strict=True):
             around = f" around {middles} middle{'s' * (middles > 1)}" if middles else ""
-            parts.append(f"{'to' if parts else 'from'} {names[number]} ({knot:g}){around}")
-        return " ".join(parts)
+            text += f" {names[number]} ({knot:g}){around} to"
+        return text.removesuffix(" to")
 
     def to_dict(self) -> dict[str, list[float] | list[int]]:
         """Plain data for JSON."""

@@ -43,6 +43,11 @@ def test_a_path_goes_from_knot_to_knot_and_leaves_the_others_out():
     assert path.range == (0.0, 4.0)
 
 
+def test_a_path_is_told_in_the_order_of_its_endpoints():
+    path = Path((0.0, 1.5, 4.0), (2, 0))
+    assert path.tell(["a", "m", "n", "b", "c"]) == "from a (0) around 2 middles to b (1.5) to c (4)"
+
+
 def test_even_pieces_go_from_one_to_zero():
     assert Path.even([0, 2, 0, 0]) == Path((1.0, 0.75, 0.5, 0.25, 0.0), (0, 2, 0, 0))
 

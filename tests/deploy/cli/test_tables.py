@@ -56,7 +56,7 @@ def test_a_path_is_told_with_the_place_of_each_endpoint(capsys: pytest.CaptureFi
         "endpoint B    between.pth, a middle",
         "endpoint C    bold.pth, at 0",
     ]
-    assert "path          from mild.pth (4) to bold.pth (0) around 1 middle" in lines
+    assert "path          from mild.pth (4) around 1 middle to bold.pth (0)" in lines
     assert "alpha         0..4, no default" in lines
     assert replace(REPORT, metadata=curve).to_dict()["metadata"]["alpha_path"] == {"knots": (4.0, 0.0), "middles": (1,)}
 
