@@ -15,6 +15,7 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,22 @@ def sharing(trace: Callable[..., Skeleton], folder: Path) -> Callable[..., Skele
 
 
 def sharing_verdicts(judge: Callable[..., Any], folder: Path) -> Callable[..., Any]:
-    """`judge` of Trials, which knows what it said of the same endpoints where nobody looks on."""
+    """`judge` of Trials, which knows what it said of the same endpoints where nobody looks at the pictures."""
 
     @functools.wraps(judge)
     def shared(trials: Any, network: nn.Module, endpoints: Any, contract: Any, **options: Any) -> Any:
+        def make() -> tuple[Any, list[str]]:
+            steps: list[str] = []
+            return judge(replace(trials, progress=steps.append), network, endpoints, contract, **options), steps
+
         known = identity(network)
-        if known is None or trials != type(trials)():
+        if known is None or trials.photographs is not None or trials.seen is not None:
             return judge(trials, network, endpoints, contract, **options)
         key = known, digest(*endpoints), contract, sorted(options.items())
-        verdict = remembered(folder, key, lambda: judge(trials, network, endpoints, contract, **options))
+        verdict, steps = remembered(folder, key, make)
         network.load_state_dict(endpoints[0])
+        for step in steps if trials.progress is not None else ():
+            trials.progress(step)
         return verdict
 
     return shared
