@@ -38,9 +38,13 @@ def measure(case: Case, folder: Path) -> None:
             click.echo(f"  {text}", err=True)
 
     record, pictures = fitted(case, folder, write_photographs(folder), tell)
+    kept = folder / f"{case.stem}.json"
+    if record["resumed"]:
+        for key in ("seconds", "cpu_seconds"):
+            record[key] += json.loads(kept.read_text())[key]
     record["machine"] = _machine()
     write_strip(folder / f"{case.stem}.png", pictures)
-    (folder / f"{case.stem}.json").write_text(json.dumps(record, indent=1) + "\n")
+    kept.write_text(json.dumps(record, indent=1) + "\n")
     click.echo(f"  before {record['before']['text']}\n  after {record['after']['text']}", err=True)
 
 
@@ -62,7 +66,7 @@ def _machine() -> dict[str, Any]:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("names", nargs=-1)
 @click.option("--page", "only_page", is_flag=True, help="Fit nothing.")
-@click.option("--again", is_flag=True, help="Fit also what the folder holds already.")
+@click.option("--again", is_flag=True, help="Fit also what the folder holds; what fell short goes on.")
 @click.option("--output", default=RESULTS, type=click.Path(path_type=Path), show_default="benchmarks/results")
 def main(folder: Path, names: tuple[str, ...], only_page: bool, again: bool, output: Path) -> None:
     """Fit, and write the results of all that FOLDER holds."""

@@ -34,9 +34,12 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
     """Fit, export and run it; its record, and the pictures of STRIP for the photograph with the worst tint before."""
     files, arch = case.files(folder), case.a[0].arch
     learnt = folder / f"{case.stem}.safetensors"
+    resumed = learnt.with_suffix(".state.safetensors").exists()
     settings: Record = {"arch": arch, "steps": case.steps, "threads": 1, "anyway": True, "force": True}
     started, worked = time.perf_counter(), time.process_time()
-    report = dni_deploy.fit(files, learnt, photos=photographs, teach=case.taught, progress=tell, **settings)
+    report = dni_deploy.fit(
+        files, learnt, photos=photographs, teach=case.taught, resume=resumed, progress=tell, **settings
+    )
     taken = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
 
     model = learnt.with_suffix(".onnx")
@@ -54,6 +57,7 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
         "taught": case.taught,
         "steps": report.steps,
         "stopped": report.stopped,
+        "resumed": resumed,
         "parameters": report.parameters,
         **taken,
         "ends_exact": all(_is_end(ends, number, curve) for number in (0, 1)),

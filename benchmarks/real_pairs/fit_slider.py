@@ -126,7 +126,7 @@ def sheet(shown: list[tuple[float, Pixels]]) -> NDArray[np.uint8]:
     """What lies at every quarter; the published levels by their names."""
     labels = [f"{place:g}" + (f" = {LEVELS[int(place)]}" if place in range(5) else "") for place, _ in shown]
     levels = [(picture * 255).round().astype(np.uint8) for _, picture in shown]
-    return dni_deploy.contact_sheet(levels, labels, title=", ".join(SHOWN), columns=6)
+    return dni_deploy.contact_sheet(levels, labels, title=", ".join(SHOWN), columns=6, max_width_px=1400)
 
 
 @click.command()

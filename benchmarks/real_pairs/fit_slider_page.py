@@ -32,7 +32,9 @@ def page(results: Record) -> str:
 waifu2x cunet (nagadomi): {", ".join(f"{name} at {n}" for n, name in enumerate(results["levels"]))}. One file of
 {results["bytes"] / 1e6:.1f} MB, whose `alpha` goes from 0 to 4 and is exactly a published network at whole numbers. The
 straight line does not blend between the first two; a middle that `dni fit` learnt is between them
-([real_pairs_fit.md](real_pairs_fit.md)). Its verdict: {results["verdict"]}.
+([real_pairs_fit.md](real_pairs_fit.md)). The file's verdict, from quarter to quarter:
+
+> {results["verdict"]}
 
 ![Along the slider](real_pairs_slider_sheet.jpg)
 
@@ -46,8 +48,8 @@ magnitude similarity deviation, arXiv 1308.3052), where less is better. The mean
 ![Along the slider, by damage](real_pairs_slider.png)
 
 **What such a slider is for**: not for more decibels than the right level gives. It is for taste and for moving
-pictures: how much of the grain stays is set as finely as one likes and changes without a jump (on the sheet a quarter
-changes a picture by no more than {min(results["steps_db"]):.1f} dB, from level to level it is
+pictures: how much of the grain stays is set as finely as one likes and changes without a jump (the PSNR between
+neighbours on the sheet is {min(results["steps_db"]):.1f} dB or more, between neighbouring levels
 {_levels_apart(results):.1f}), and one file takes the place of {len(results["levels"])}.
 """
 
