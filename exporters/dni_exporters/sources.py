@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any, TypeAlias
 
 from dni_runtime import Alpha, ArchitectureError, EndpointError, ExportError, check_alpha
@@ -115,9 +116,11 @@ def check_source(source: EndpointSource) -> None:
 
 
 def check_count(count: int) -> None:
-    """Raise EndpointError unless there is something to blend."""
+    """Raise EndpointError unless there is something to blend, and a letter for each."""
     if count < 2:
         raise EndpointError(f"{count} endpoint given; a blend needs at least two checkpoints")
+    if count > len(ascii_uppercase):
+        raise EndpointError(f"{count} checkpoints given; expected {len(ascii_uppercase)} at most, middles included")
 
 
 def check_linkable(sources: Sequence[EndpointSource], folder: Path, dtype: str) -> None:

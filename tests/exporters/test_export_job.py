@@ -93,6 +93,8 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
         (f"CheckpointError {folder / 'empty.pth'} is empty", [pair[0], str(folder / "empty.pth")], new, wanted),
         (f"CheckpointError {folder / 'page.pth'} is a web page", [pair[0], str(folder / "page.pth")], new, wanted),
         ("EndpointError 1 endpoint given", pair[:1], new, wanted),
+        ("EndpointError 27 checkpoints given; expected 26 at most", [*pair, *pair[:1] * 25], new, wanted),
+        ("EndpointError 27 checkpoints given", pair * 13, new, {**wanted, "path": True, "through": pair[:1]}),
         (f"OutputError {folder / 'there.onnx'} exists already", pair, str(folder / "there.onnx"), wanted),
         ("ExportError the output m.pb has no .onnx suffix", pair, "m.pb", wanted),
         ("ExportError 2 alphas make as many files", pair, new, {"alphas": [0, 1]}),
