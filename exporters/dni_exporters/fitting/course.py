@@ -38,14 +38,14 @@ class Bounds:
 @dataclass(slots=True)
 class Course:
     """step: the number of the next one; ends_at: the share of the bounds at which it is over; slower: a factor of the
-    recipe's rate; lost: how many looks one after the other saw something worse than what was there at first.
+    recipe's rate; began: the number of the first look at this rate.
     """
 
     step: int = 0
     seconds: float = 0.0
     ends_at: float = 1.0
     slower: float = 1.0
-    lost: int = 0
+    began: int = 0
     looks: list[Look] = field(default_factory=list)
 
     @property
@@ -62,12 +62,13 @@ class Course:
     @property
     def is_lost(self) -> bool:
         """Whether the rate is too high for this network: all that it learns is worse than what it began with."""
-        return self.lost >= _LOST
+        seen = [look.to_mix_db for look in self.looks]
+        return len(seen) - self.began > _LOST and max(seen[self.began + 1 :]) < seen[0]
 
     def hurry(self, bounds: Bounds) -> None:
         """Go to the end of the schedule where the last looks saw no gain: a lower rate is what may still help."""
-        if len(self.looks) > _PATIENCE and (done := self.done(bounds)) < _ANNEALING_FROM:
-            seen = [look.to_mix_db for look in self.looks]
+        if len(self.looks) - self.began > _PATIENCE and (done := self.done(bounds)) < _ANNEALING_FROM:
+            seen = [look.to_mix_db for look in self.looks[self.began :]]
             if max(seen[-_PATIENCE:]) < max(seen[:-_PATIENCE]) + _LEAST_GAIN_DB:
                 self.ends_at *= done / _ANNEALING_FROM
 

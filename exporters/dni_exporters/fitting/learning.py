@@ -66,7 +66,7 @@ class Fit:
                 self._save_now_and_then(path, made_of)
             if course.is_lost or not math.isfinite(loss):
                 self._learner.retreat(self.best)
-                course.slower, course.lost = course.slower * _SLOWER, 0
+                course.slower, course.began = course.slower * _SLOWER, len(course.looks) - 1
         if course.looks[-1].step != course.step:
             self._look()
         if course.ends_at < 1:
@@ -80,8 +80,6 @@ class Fit:
         self.course.looks.append(_seen(figures, self.course))
         if self.course.best is self.course.looks[-1]:
             self.best.copy_(learnt)
-        gained = self.course.looks[-1].to_mix_db >= self.course.looks[0].to_mix_db
-        self.course.lost = 0 if gained else self.course.lost + 1
 
     def _say(self, done: float) -> None:
         if self._tell is not None:

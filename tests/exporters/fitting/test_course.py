@@ -40,6 +40,17 @@ def test_gains_go_on(decibels: list[float]):
     assert course.done(BOUNDS) == pytest.approx(0.21)
 
 
+def test_a_fit_is_lost_whose_looks_are_all_worse_than_what_it_began_with():
+    assert not at(75, 20, 10, 12, 15).is_lost
+    assert at(100, 20, 10, 12, 15, 19).is_lost
+    assert not at(100, 20, 10, 12, 15, 21).is_lost
+    retreated = replace(at(100, 20, 10, 12, 15, 19, 18, 17), began=4)
+    assert not retreated.is_lost
+    assert replace(at(200, 20, 10, 12, 15, 19, 18, 17, 16, 15), began=4).is_lost
+    retreated.hurry(BOUNDS)  # six looks are seen of the new rate first
+    assert retreated.ends_at == 1
+
+
 def test_the_best_is_the_first_of_equals_and_a_course_survives_json():
     course = at(100, 20, 30, 30, 25)
     assert course.best.step == 25
