@@ -9,13 +9,16 @@ The models run with `dni_runtime`. PyTorch is imported by the first call of `ble
 
 from dni_exporters import blend, export, fit, write_blend
 
+from .calibrating import CalibrationReport, calibrate
 from .image_files.read_write import read_image, write_image
 from .photographs.contact_sheet import contact_sheet
 from .photographs.enhance_files import EnhancedFile, enhance_files
 
 __all__ = [
+    "CalibrationReport",
     "EnhancedFile",
     "blend",
+    "calibrate",
     "contact_sheet",
     "enhance_files",
     "export",

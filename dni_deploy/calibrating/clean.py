@@ -26,7 +26,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """uint8, (H, W) grey or (H, W, 3) RGB. given: the input while it is clean; wanted: what is to come out."""
+    """uint8 RGB (H, W, 3). given: the input while it is clean; wanted: what is to come out."""
 
     given: Pixels
     wanted: Pixels
@@ -48,7 +48,9 @@ def read_parts(files: Sequence[Path], scale: Fraction) -> list[Part]:
 
 def _parts(file: Path, count: int, scale: Fraction) -> list[Part]:
     image = _of_8_bits(read_image(file))
-    image = image if image.ndim == 2 else image[:, :, :3]
+    # Grey in colour: noise that is the same in all three channels is harder for a network than noise that is not, and
+    # one grey photograph among ten would say so of all.
+    image = image[:, :, None].repeat(3, axis=2) if image.ndim == 2 else image[:, :, :3]
     # Sides of the input that give whole pixels, and of the photograph that is reduced to them.
     unit = scale.denominator
     largest = max(Fraction(1), scale)

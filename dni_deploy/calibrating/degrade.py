@@ -12,7 +12,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def degrade(image: Pixels, kind: str, level: float, seed: int) -> Pixels:
-    """A uint8 `image`, (H, W) or (H, W, 3), with what a level of `kind` is of a Calibration: the same every time.
+    """A uint8 `image` (H, W, 3) with what a level of `kind` is of a Calibration: the same every time.
 
     Noise is Gaussian, apart in each channel, the same for a `seed` at every level but for its sigma, and clipped as a
     file clips it. JPEG is Pillow's, which halves the resolution of colour as most programs do.

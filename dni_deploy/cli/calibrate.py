@@ -35,16 +35,16 @@ def calibrate(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Find the alpha that fits each level of noise, or each quality of a JPEG, and write it into MODEL.
-
-    Photographs are spoiled by each level, and the model is run on them at alphas over its whole range. What comes
-    nearest to the clean photograph is kept, in the file's metadata. Afterwards the strength has a unit:
+    """Find which alpha fits which noise, or quality of a JPEG.
 
     \b
-      dni calibrate model.onnx --clean photos/ --noise 5:75:5
-      dni inspect model.onnx                                       shows the curve
-      dni run model.onnx photo.png --noise 25 -o out.png           the alpha for that noise
-      dni run model.onnx photos/ --alpha auto -o results/          the alpha for the noise in each
+    Examples:
+      for noise               dni calibrate model.onnx --clean photos/ --noise 5:75:5
+      for JPEGs, in a copy    dni calibrate model.onnx --clean photos/ --jpeg 10:95:5 -o calibrated.onnx
+
+    Photographs are spoiled by each level, and the model is run on them at alphas over its whole range. What comes
+    nearest to the clean photograph is kept, in the file's metadata: dni inspect shows it, and dni run takes --noise,
+    --jpeg and --alpha auto.
     """
     from dni_deploy.calibrating import calibrate as find
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from dni_deploy.image_files.jpeg_quality import jpeg_quality
-from dni_runtime import Alpha, AlphaError, Model, estimate_noise
+from dni_runtime import Alpha, AlphaError, Model
 from dni_runtime.calibration import AUTO, JPEG, Auto
 
 Wanted: TypeAlias = tuple[float, ...] | Auto | None
@@ -38,10 +38,8 @@ def choose_alpha(model: Model, wanted: Wanted, file: Path, image: npt.NDArray[An
         return Chosen(wanted)
     calibration = model.require_calibration()
     if calibration.kind != JPEG:
-        sigma = estimate_noise(image)
-        # Where there is none, the model says why.
-        alpha = model.choose_alpha(image) if sigma is None else calibration.nearest(sigma)
-        return Chosen((alpha,), (calibration.kind, sigma or 0.0))
+        alpha, sigma = model.choose_alpha(image)
+        return Chosen((alpha,), (calibration.kind, sigma))
     quality = jpeg_quality(file)
     if quality is None:
         raise AlphaError(

@@ -60,18 +60,23 @@ def calibration_of(signature: Signature, metadata: Metadata, name: str, kind: st
     return found
 
 
-def alpha_of_image(image: IntegerImage, calibration: Calibration, name: str) -> float:
-    """The alpha that fits `image`, by the noise in it. Raises AlphaError where its pixels do not tell."""
+def alpha_of_image(
+    image: IntegerImage, calibration: Calibration, channels: int | None, name: str
+) -> tuple[float, float]:
+    """The alpha that fits `image`, and the noise that it is for. Raises AlphaError where its pixels do not tell.
+
+    `channels`: of the network, None where it takes those of the image.
+    """
     if calibration.kind == JPEG:
         raise AlphaError(
             f"{name} is calibrated for the quality of JPEGs, which is in a file and not in pixels; expected one that "
             f"is calibrated for {NOISE}. Give alpha as a number: metadata.calibration.alpha_at(quality)"
         )
-    sigma = estimate_noise(image)
+    sigma = estimate_noise(image, channels)
     if sigma is None:
         side = SMALLEST_SIDE_PIXELS
         raise AlphaError(
             f"an image of {image.shape[0]}x{image.shape[1]} pixels is too small to tell its noise; expected "
             f"{side}x{side} or more: give alpha as a number"
         )
-    return calibration.nearest(sigma)
+    return calibration.nearest(sigma), sigma

@@ -169,7 +169,7 @@ class Model:
         """
         if isinstance(alpha, str) and alpha == AUTO:
             each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap)
-            return run_by_alpha(each, images, self.choose_alpha, progress)
+            return run_by_alpha(each, images, lambda image: self.choose_alpha(image)[0], progress)
         values = self.check_alpha(alpha)
         if self._scale_unknown:
             self._learn_scale(values)
@@ -193,15 +193,16 @@ class Model:
         """
         return alpha_of_call(alpha, self._signature, self.metadata, self._name)
 
-    def choose_alpha(self, image: IntegerImage) -> float:
-        """The alpha that `enhance(image, "auto")` uses: the one that fits the noise which is estimated in it.
+    def choose_alpha(self, image: IntegerImage) -> tuple[float, float]:
+        """The alpha that `enhance(image, "auto")` uses, and the noise that it is for, which is estimated in the image.
 
-        Beyond the noise that the model is calibrated for (`dni calibrate`) it is the nearest that it is calibrated for.
+        The noise is its sigma, of 255, see `estimate_noise`. Beyond that which the model is calibrated for (`dni
+        calibrate`) alpha is the nearest that it is calibrated for.
 
         Raises InputError for an unfit image; AlphaError where the model has no calibration, or one for the quality of
         JPEGs, which pixels do not tell, and where the image has less than 64 pixels along a side.
         """
-        return alpha_of_image(image, self.require_calibration(), self._name)
+        return alpha_of_image(image, self.require_calibration(), self._signature.shape[1], self._name)
 
     def require_calibration(self, kind: str | None = None) -> Calibration:
         """What alpha fits which image, for `kind` ("noise" or "jpeg") or whatever it is.

@@ -42,7 +42,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         follow(START)
-    save_image(folder / "photo.png", noisy_crop())
+    save_image(folder / "photo.png", noisy_crop(72, 80))  # 64 pixels tell how noisy they are
     return folder
 
 

@@ -62,25 +62,34 @@ IMAGES = [noisy(15, 90, 100, 3), noisy(40, 70, 80), noisy(60, 64, 64, 4), noisy(
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: f"{image.shape} {image.dtype}")
 def test_auto_is_the_alpha_of_the_noise_in_the_image(loaded: Any, image: NDArray[Any]):
     model = loaded(conv_stack(metadata=CALIBRATED))
-    chosen = model.choose_alpha(image)
-    sigma = 15 if image.shape[0] == 90 else 40 if image.ndim == 2 else 60
-    assert chosen == pytest.approx(NOISE.nearest(sigma), abs=0.06)
+    chosen, told = model.choose_alpha(image)
+    # Of a grey image the three channels of the network share the noise.
+    sigma = 15 if image.shape[0] == 90 else 40 * 3**0.5 if image.ndim == 2 else 60
+    assert told == pytest.approx(sigma, rel=0.1)
+    assert chosen == NOISE.nearest(told)
     assert np.array_equal(model.enhance(image, "auto"), model.enhance(image, chosen))
     assert not np.array_equal(model.enhance(image, "auto"), model.enhance(image, chosen + 0.1))
+
+
+def test_a_network_of_one_channel_takes_grey_for_what_it_is(loaded: Any):
+    model = loaded(conv_stack(channels=1, metadata=replace(CALIBRATED, color="L")))
+    assert model.choose_alpha(noisy(20, 90, 100))[1] == pytest.approx(20, rel=0.1)
+    assert model.choose_alpha(noisy(20, 90, 100, 3))[1] == pytest.approx(20, rel=0.1)
+    assert model.choose_alpha(noisy(20, 90, 100)[:, :, None].repeat(3, axis=2))[1] == pytest.approx(20, rel=0.1)
 
 
 def test_a_tiled_image_has_one_alpha(loaded: Any):
     """Its left half is noisier: a tile by itself would be given another."""
     model = loaded(conv_stack(metadata=CALIBRATED))
     image = np.concatenate([noisy(60, 96, 96, 3), noisy(10, 96, 96, 3)], axis=1)
-    chosen = model.choose_alpha(image)
+    chosen, _ = model.choose_alpha(image)
     assert np.array_equal(model.enhance(image, "auto", tile=64), model.enhance(image, chosen, tile=64))
 
 
 def test_every_image_of_a_batch_has_its_own_alpha(loaded: Any):
     model = loaded(conv_stack(metadata=CALIBRATED))
     images = [noisy(sigma, 70, 80, 3, seed=seed) for seed, sigma in enumerate([60, 2, 20, 1])]
-    alphas = [model.choose_alpha(image) for image in images]
+    alphas = [model.choose_alpha(image)[0] for image in images]
     assert alphas[1] == alphas[3] == 1.0  # below the first level
     seen: list[tuple[int, int]] = []
     results = model.enhance_batch(images, "auto", progress=lambda done, total: seen.append((done, total)))

@@ -101,7 +101,7 @@ class Executor:
         chosen = self._read_auto(tensors.get(AUTO), field, len(data))
         alphas = [None] * len(data) if all(chosen) else self._read_alphas(tensors.get(ALPHA), len(data))
         return [
-            _Item(index, row, field, data[row], (self._model.choose_alpha(data[row]),) if chosen[row] else alphas[row])
+            _Item(index, row, field, data[row], self._model.choose_alpha(data[row])[:1] if chosen[row] else alphas[row])
             for row in range(len(data))
         ]
 

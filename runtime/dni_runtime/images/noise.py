@@ -5,11 +5,16 @@ are noise first of all. Donoho and Johnstone (1994) take their median absolute d
 take grass and gravel for noise. Here the deviation is taken block by block, and the smooth blocks of the image tell it;
 and what was clipped at black or white, where noise looks weaker than it is, is put right.
 
+A network of three channels averages them, and so takes noise that is apart in each more easily away than noise that
+they share: that of a grey image, and what a JPEG leaves, which is in the brightness. It counts as what is as hard.
+
 How near it comes: benchmarks/results/noise_estimate.md.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,43 +35,62 @@ _SHARE, _SMALLER = 0.1, 0.8721
 # factor the deviation was larger before it was clipped. Of a Gaussian; nearer than the first, too much of it is lost.
 _DISTANCE = np.array([0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.7, 2.0, 2.4, 3.0, 4.0])
 _LOST = np.array([1.5044, 1.3815, 1.2918, 1.225, 1.1745, 1.1199, 1.0827, 1.0502, 1.0234, 1.0079, 1.0013, 1.0])
+# Of noise that three channels share, to noise apart in each with the same mean of the three.
+_SHARED = math.sqrt(3)
 # Where fewer blocks than this share are free of clipping it is no photograph, or there is nothing else to go by.
 _FREE_SHARE = 0.1
 # More pixels tell it no better.
 _ENOUGH_PIXELS = 2**20
 
 
-def estimate_noise(image: IntegerImage) -> float | None:
+def estimate_noise(image: IntegerImage, channels: int | None = None) -> float | None:
     """The sigma of the noise in a photograph, of 255 whatever the dtype is; None where it is too small to tell.
 
-    image: uint8 or uint16, as for `Model.enhance`. Less than 64 pixels high or wide is too small. Opacity is not
-           looked at.
+    image:    uint8 or uint16, as for `Model.enhance`. Less than 64 pixels high or wide is too small. Opacity is not
+              looked at.
+    channels: of the network that is to take the noise away, 1 or 3; None for as many as the image has.
+
+    It is that of noise apart in each channel. What three channels share, be it that the image is grey, counts up to
+    1.73 times, for it is as hard to take away as so much noise that is apart.
 
     Raises InputError for an unfit image.
     """
     colors, _ = split_opacity(image)
     if min(colors.shape[:2]) < SMALLEST_SIDE_PIXELS:
         return None
-    deviations, means = (np.concatenate(parts) for parts in zip(*_blocks(colors), strict=True))
     scale = _LEVELS / np.iinfo(image.dtype).max
-    return float(_smooth(deviations * scale, means * scale) / _SMALLER)
+    strips = [each * scale for each in _strips(colors)]
+    apart = _deviation(strips)
+    if (channels or colors.shape[2]) == 1:
+        return apart
+    shared = apart if colors.shape[2] == 1 else _deviation([each.mean(axis=0, keepdims=True) for each in strips])
+    return max(apart, _SHARED * shared)
 
 
-def _blocks(colors: IntegerImage) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-    """Deviation of the coefficients and mean of the pixels of each block, strip by strip; channels are blocks alike."""
+def _strips(colors: IntegerImage) -> Iterator[npt.NDArray[np.float64]]:
+    """Pixels (C, h, w) of the height of a block and what its detail reaches into: all, or some spread evenly."""
     height, width, _ = colors.shape
     count = (height - _ORDER) // _BLOCK
-    step = -(-height * width // _ENOUGH_PIXELS)
     used = (width - _ORDER) // _BLOCK * _BLOCK
-    found = []
-    for strip in range(0, count, step):
+    for strip in range(0, count, -(-height * width // _ENOUGH_PIXELS)):
         top = strip * _BLOCK
-        pixels = colors[top : top + _BLOCK + _ORDER, : used + _ORDER].transpose(2, 0, 1).astype(np.float64)
+        pixels = colors[top : top + _BLOCK + _ORDER, : used + _ORDER]
+        yield pixels.transpose(2, 0, 1).astype(np.float64)
+
+
+def _deviation(strips: Sequence[npt.NDArray[np.float64]]) -> float:
+    """Of the noise in the channels of `strips`, from the blocks of all of them."""
+    deviations, means = [], []
+    for pixels in strips:
         detail = np.diff(np.diff(pixels, _ORDER, axis=1), _ORDER, axis=2)
-        power = np.square(detail).reshape(-1, _BLOCK, used // _BLOCK, _BLOCK).mean(axis=(1, 3))
-        middle = pixels[:, 1 : 1 + _BLOCK, 1 : 1 + used].reshape(-1, _BLOCK, used // _BLOCK, _BLOCK)
-        found.append((np.sqrt(power.ravel()) / _GAIN, middle.mean(axis=(1, 3)).ravel()))
-    return found
+        middle = pixels[:, 1 : 1 + _BLOCK, 1 : 1 + detail.shape[2]]
+        power, mean = (
+            each.reshape(len(pixels), _BLOCK, -1, _BLOCK).mean(axis=(1, 3)).ravel()
+            for each in (np.square(detail), middle)
+        )
+        deviations.append(np.sqrt(power) / _GAIN)
+        means.append(mean)
+    return float(_smooth(np.concatenate(deviations), np.concatenate(means)) / _SMALLER)
 
 
 def _smooth(deviations: npt.NDArray[Any], means: npt.NDArray[Any]) -> Any:

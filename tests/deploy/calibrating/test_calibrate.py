@@ -1,5 +1,6 @@
 """`dni calibrate`: the alpha that is best for a level, told by the model itself, in a file otherwise the same."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,14 @@ def test_a_network_that_changes_the_size_is_given_what_is_reduced(tmp_path: Path
     assert report.calibration.alphas[0] > report.calibration.alphas[1]
     parts = read_parts(find_photographs(clean), read_model_file(model).metadata.ratio or 1)  # type: ignore[arg-type]
     assert {(part.given.shape[0], part.wanted.shape[0]) for part in parts} == {(40, 80) if scale == 2 else (80, 40)}
+
+
+def test_grey_photographs_are_spoiled_in_colour(clean: Path):
+    """Noise apart in each channel, as in photographs in colour; one grey photograph would bend the curve else."""
+    parts = read_parts([clean / "b.png"], Fraction(1))
+    assert {part.given.shape for part in parts} == {(80, 80, 3)}
+    spoiled = degrade(parts[0].given, "noise", 20, 0)
+    assert (spoiled[:, :, 0] != spoiled[:, :, 1]).mean() > 0.9
 
 
 def test_alpha_may_have_another_range(tmp_path: Path, clean: Path):

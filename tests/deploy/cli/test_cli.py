@@ -70,7 +70,7 @@ def test_summaries_are_whole_in_a_terminal_of_80_columns(group: tuple[str, ...])
     assert all(line.endswith(".") and not line.endswith("...") for line in listed if line)
 
 
-@pytest.mark.parametrize("name", ["blend", "export", "fit", "inspect", "run", "serve"])
+@pytest.mark.parametrize("name", ["blend", "calibrate", "export", "fit", "inspect", "run", "serve"])
 def test_help_teaches_by_examples(name: str):
     text = dni(name, "--help").assert_ok().out
     examples = text.partition("Example")[2].partition("Options:")[0]

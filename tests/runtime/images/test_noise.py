@@ -1,10 +1,12 @@
 """The noise of a photograph, told from it: photographs with noise of a known sigma, and what has none."""
 
 import functools
+import io
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from dni_deploy.demo import PHOTOGRAPH
 from dni_deploy.image_files.read_write import read_image
@@ -74,16 +76,32 @@ def test_a_page_of_text_has_little():
     assert estimate_noise(page) == 0
 
 
-def test_grey_colour_opacity_and_16_bits_are_told_alike():
-    grey = noisy(flat(127), 20)
-    colour = grey[:, :, None].repeat(3, axis=2)
+def test_grey_opacity_and_16_bits_are_told_alike():
+    grey, colour = noisy(flat(127), 20), noisy(np.full((*SIZE, 3), 127.0), 20)
     opaque = np.dstack([colour, np.random.default_rng(0).integers(0, 256, SIZE, np.uint8)])
-    wide = grey.astype(np.uint16) * 257
-    # Three equal channels hold each deviation thrice, so that a quantile lies elsewhere between two of them.
-    assert estimate_noise(colour) == pytest.approx(estimate_noise(grey), rel=0.005)
     assert estimate_noise(opaque) == estimate_noise(colour)
     assert estimate_noise(grey[:, :, None]) == estimate_noise(grey)
-    assert estimate_noise(wide) == pytest.approx(estimate_noise(grey), rel=1e-12)
+    for image in (grey, colour):
+        assert estimate_noise(image.astype(np.uint16) * 257) == pytest.approx(estimate_noise(image), rel=1e-9)
+
+
+def test_noise_that_three_channels_share_counts_as_what_is_as_hard_to_take_away():
+    """Its mean over the channels is that of 1.73 times as much noise that is apart."""
+    grey, colour = noisy(flat(127), 20), noisy(np.full((*SIZE, 3), 127.0), 20)
+    assert estimate_noise(colour) == pytest.approx(20, rel=0.05)
+    assert estimate_noise(grey[:, :, None].repeat(3, axis=2)) == pytest.approx(20 * 3**0.5, rel=0.05)
+    assert estimate_noise(grey, 3) == pytest.approx(20 * 3**0.5, rel=0.05)
+    # To a network of one channel, three are three images.
+    assert estimate_noise(grey) == estimate_noise(grey, 1) == pytest.approx(20, rel=0.05)
+    assert estimate_noise(grey[:, :, None].repeat(3, axis=2), 1) == pytest.approx(20, rel=0.05)
+
+
+def test_what_a_jpeg_leaves_of_noise_is_in_the_brightness_and_counts():
+    file = io.BytesIO()
+    Image.fromarray(noisy(photograph(), 25)).save(file, "JPEG", quality=90)
+    compressed = np.asarray(Image.open(file))
+    assert (estimate_noise(compressed, 1) or 0) < 18
+    assert 22 < (estimate_noise(compressed) or 0) < 31
 
 
 def test_a_large_image_is_told_from_a_part_of_its_strips():

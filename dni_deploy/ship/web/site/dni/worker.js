@@ -18,7 +18,7 @@ const tasks = {
   },
 
   async noise({ image, grey }) {
-    return { noise: estimateNoise(image, grey) };
+    return { noise: estimateNoise(image, grey, model.input.shape[1]) };
   },
 
   async infer({ data, dims, alpha }) {

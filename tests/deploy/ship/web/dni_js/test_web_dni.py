@@ -11,7 +11,7 @@ from photographs import noisy_crop
 from playwright.sync_api import Page
 from web_library import FLOAT_LIMIT, assert_same_pixels, from_rgba, in_python, infer, run, to_rgba
 
-from dni_runtime import Metadata, estimate_noise
+from dni_runtime import Metadata
 from dni_runtime.images.enhance import enhance_images
 
 GREY = (40, 50)
@@ -94,7 +94,7 @@ def noisy(sigma: float, *shape: int) -> Any:
 def test_noise_and_the_alpha_for_it_equal_python(page: Page, models: Path, shape: tuple[int, ...], sigma: float):
     image = noisy(sigma, *shape)
     with in_python(models, "calibrated") as model:
-        alpha = model.choose_alpha(image)
+        alpha, sigma = model.choose_alpha(image)
     told = page.evaluate(
         """async ([image, grey]) => {
             const model = await lib.model("models/calibrated.onnx");
@@ -103,7 +103,7 @@ def test_noise_and_the_alpha_for_it_equal_python(page: Page, models: Path, shape
         [to_rgba(image), image.ndim == 2],
     )
     # Whole numbers until they are added up, in another order.
-    assert told["noise"] == pytest.approx(estimate_noise(image), rel=1e-9, abs=1e-9)
+    assert told["noise"] == pytest.approx(sigma, rel=1e-9, abs=1e-9)
     assert told["alpha"] == pytest.approx(alpha, abs=1e-9)
 
 
@@ -111,7 +111,7 @@ def test_auto_gives_pythons_picture(page: Page, models: Path):
     image = noisy(25, 90, 130, 3)
     with in_python(models, "calibrated") as model:
         expected = model.enhance(image, "auto")
-        assert not np.array_equal(expected, model.enhance(image, model.choose_alpha(image) + 0.1))
+        assert not np.array_equal(expected, model.enhance(image, model.choose_alpha(image)[0] + 0.1))
     assert_same_pixels(run(page, "models/calibrated.onnx", image, "auto"), expected)
 
 

@@ -4,8 +4,8 @@
 `sigma75` is fine-tuned from `weak` to be the other end, and `sigma40` and `sigma60` to be further yardsticks. All have
 the recipe of `strong`, so that nothing but the noise differs.
 
-    python benchmarks/noise_range/train.py             # the three, one after the other, about seven minutes each
-    python benchmarks/noise_range/train.py sigma75     # one
+    python benchmarks/noise_range/networks.py             # the three, one after the other, about seven minutes each
+    python benchmarks/noise_range/networks.py sigma75     # one
 """
 
 import sys
