@@ -31,7 +31,11 @@ class FitSheet:
 
     def write(self, title: str) -> None:
         """Write a row for each crop."""
-        cells = [(f"{name}: {label}", picture) for name, pictures in self._rows for label, picture in pictures]
+        cells = [
+            (label if number else f"{name}: {label}", picture)
+            for name, pictures in self._rows
+            for number, (label, picture) in enumerate(pictures)
+        ]
         images = [(picture * 255).round().astype(np.uint8) for _, picture in cells]
         make_folder(self._path.parent)
         sheet = contact_sheet(
