@@ -11,7 +11,7 @@ PRO = "Real-CUGAN pro 2x"
 
 _FAMILIES = {family.name: family for family in FAMILIES}
 # How many steps each family learns, on one thread.
-_STEPS = {"waifu2x photo": 120, "waifu2x cunet": 160, "Real-CUGAN 2x": 800}
+_STEPS = {"waifu2x photo": 200, "waifu2x cunet": 160, "Real-CUGAN 2x": 600}
 _OPEN_STEPS = 500
 
 

