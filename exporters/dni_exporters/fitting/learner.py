@@ -15,6 +15,8 @@ from dni_runtime import ArchitectureError
 from .points import Task
 
 _NEAREST = 0.05
+# By each step, of the average of the last ones.
+_RENEWED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Recipe:
 class Learner:
     """The points that `task` learns, and Adam's state.
 
+    smooth: the points averaged over the last steps, which is what is judged and kept: while the rate is high, each step
+            alone is 3 to 6 dB further from the mix.
     images: makes the images (N, C, H, W) of a batch, by its number.
     """
 
@@ -52,6 +56,7 @@ class Learner:
         self.task, self._images, self._recipe, self._seed = task, images, recipe, seed
         self.learnt = torch.nn.Parameter(task.learnt.clone())
         self.learnt.grad = torch.zeros_like(self.learnt)
+        self.smooth = task.learnt.clone()
         self._adam = torch.optim.Adam([self.learnt], recipe.rate)
         self._pool: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
@@ -68,6 +73,7 @@ class Learner:
         for slope, share in zip(self.learnt.grad, shares, strict=True):
             torch.mul(self.task.network.gradient, share, out=slope)
         self._adam.step()
+        self.smooth.lerp_(self.learnt.data, _RENEWED)
         return loss
 
     def _backward(self, images: Tensor, wanted: Tensor) -> float:
@@ -106,17 +112,19 @@ class Learner:
     def retreat(self, learnt: Tensor) -> None:
         """Begin again from `learnt`."""
         self.learnt.data.copy_(learnt)
+        self.smooth.copy_(learnt)
         for moment in self._adam.state[self.learnt].values():
             moment.zero_()
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, beside its number."""
         own = self._adam.state[self.learnt]
-        return {"learnt": self.learnt.data, **{f"adam.{key}": own[key] for key in own}}
+        return {"learnt": self.learnt.data, "smooth": self.smooth, **{f"adam.{key}": own[key] for key in own}}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state` gave."""
         self.learnt.data.copy_(state["learnt"])
+        self.smooth.copy_(state["smooth"])
         own: dict[str, Any] = self._adam.state[self.learnt]
         for name in state:
             kind, _, key = name.partition(".")

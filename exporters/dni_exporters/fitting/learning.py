@@ -75,7 +75,7 @@ class Fit:
 
     def _look(self) -> None:
         """Look at the held-out crops, and keep what is better than all before."""
-        learnt = self._learner.learnt.detach()
+        learnt = self._learner.smooth
         figures = self._judge.look(lambda alpha: self._learner.task.put(alpha, learnt))
         self.course.looks.append(_seen(figures, self.course))
         if self.course.best is self.course.looks[-1]:

@@ -39,7 +39,7 @@ def read_state(path: Path, made_of: dict[str, Any], shape: tuple[int, ...]) -> S
 
     Raises CheckpointError where it cannot be read, or is one of another fit.
     """
-    shapes = {**dict.fromkeys(("learnt", "best", "adam.exp_avg", "adam.exp_avg_sq"), shape), "adam.step": ()}
+    shapes = {**dict.fromkeys(("learnt", "smooth", "best", "adam.exp_avg", "adam.exp_avg_sq"), shape), "adam.step": ()}
     try:
         with safetensors.safe_open(path, "pt") as file:
             data = json.loads((file.metadata() or {})[_KEY])
