@@ -6,13 +6,14 @@ level, in the middle of sigma 15 to 75 (CBSD68). Here the same question is asked
 fine-tuned for the level with the same recipe:
 
     linear      alpha falls evenly from 1 at sigma 15 to 0 at 75
-    calibrated  the alpha that `dni calibrate` finds for the level, on the photographs that trained the networks
+    calibrated  the alpha that is best for the level, as `dni calibrate` finds it on the photographs of the training
     fitted      along the curve around the middle that `dni fit` learns, evenly and calibrated
     path        through the network for 50 as well (`dni-export --path --at 15,50,75`), where alpha is the sigma itself
 
     python benchmarks/noise_range/run.py            # a quarter of an hour on one core
 
-PSNR is taken as in benchmarks/demo_pair: on outputs clipped to 0..1, of noise that is not clipped.
+PSNR is taken as in benchmarks/demo_pair: on outputs clipped to 0..1, of noise that is not clipped; and once more of
+noise as it is in files.
 """
 
 import json
@@ -20,8 +21,10 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,8 @@ from PIL import Image
 
 import dni_deploy
 import dni_runtime
+from dni_deploy.calibrating.best import GRID, best_alphas, monotone
+from dni_deploy.calibrating.clean import find_photographs, read_parts
 from dni_runtime import Calibration, Model
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo_pair"))
@@ -49,6 +54,7 @@ PUBLISHED_DB = 1.9
 
 FloatArray = NDArray[np.float32]
 Pair = tuple[FloatArray, FloatArray]
+Images = Mapping[int, list[Pair]]
 
 
 @dataclass(slots=True)
@@ -56,7 +62,6 @@ class Way:
     """One way to get from a level to a picture; `psnr_db`: for each sigma, of each photograph."""
 
     name: str
-    alpha: Callable[[float], float] | None = None
     alphas: dict[int, float] = field(default_factory=dict)
     psnr_db: dict[int, list[float]] = field(default_factory=dict)
 
@@ -64,14 +69,17 @@ class Way:
         return float(np.mean(self.psnr_db[sigma]))
 
 
-def pairs(sigma: int) -> list[Pair]:
-    """Clean and noisy, (1, 3, H, W) in 0..1."""
+def batch(pixels: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
-    def batch(pixels: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
+def pairs(sigma: int, *, clipped: bool) -> list[Pair]:
+    """Clean and noisy, (1, 3, H, W) in 0..1; `clipped`: and rounded to 8 bits, as in a file."""
     clean = [photograph.pixels() for photograph in HELD_OUT]
-    return [(batch(each), batch(noisy(each, sigma, seed))) for seed, each in enumerate(clean)]
+    spoiled = [noisy(each, sigma, seed) for seed, each in enumerate(clean)]
+    if clipped:
+        spoiled = [np.float32((each.clip(0, 1) * 255).round() / 255) for each in spoiled]
+    return [(batch(a), batch(b)) for a, b in zip(clean, spoiled, strict=True)]
 
 
 def psnr_db(result: FloatArray, clean: FloatArray) -> float:
@@ -79,19 +87,20 @@ def psnr_db(result: FloatArray, clean: FloatArray) -> float:
     return float(-10 * np.log10(error))
 
 
-def measure(way: Way, run: Callable[[FloatArray, int], FloatArray], images: Mapping[int, list[Pair]]) -> Way:
+def measure(way: Way, run: Callable[[FloatArray, int], FloatArray], images: Images) -> Way:
     for sigma, each in images.items():
         way.psnr_db[sigma] = [psnr_db(run(spoiled, sigma), clean) for clean, spoiled in each]
+    click.echo(f"{way.name}: {[round(way.mean_db(sigma), 2) for sigma in images]}", err=True)
     return way
 
 
-def along(model: Model, name: str, alpha: Callable[[float], float], images: Mapping[int, list[Pair]]) -> Way:
-    way = Way(name, alpha, {sigma: alpha(sigma) for sigma in images})
+def along(model: Model, name: str, alpha: Callable[[float], float], images: Images) -> Way:
+    way = Way(name, {sigma: alpha(sigma) for sigma in images})
     return measure(way, lambda x, sigma: model(x, way.alphas[sigma]), images)
 
 
 @torch.inference_mode()
-def trained_for_it(images: Mapping[int, list[Pair]]) -> Way:
+def trained_for_it(images: Images) -> Way:
     nets = {}
     for sigma, file in YARDSTICKS.items():
         nets[sigma] = network().eval()
@@ -101,6 +110,20 @@ def trained_for_it(images: Mapping[int, list[Pair]]) -> Way:
 
 def even(sigma: float) -> float:
     return (HIGH - sigma) / (HIGH - LOW)
+
+
+def calibrated_unclipped(model: Model, clean: Path) -> Calibration:
+    """As `dni calibrate` does it, but of noise that no file has clipped, as networks are trained and compared on."""
+    grid = np.linspace(*model.metadata.alpha_range, GRID)
+    parts = [np.float32(part.wanted / 255) for part in read_parts(find_photographs(clean), Fraction(1))][::2]
+    errors = np.zeros((len(SIGMAS), GRID))
+    for column, alpha in enumerate(grid):
+        for row, sigma in enumerate(SIGMAS):
+            for seed, part in enumerate(parts):
+                result = model(batch(noisy(part, sigma, seed)), float(alpha)).clip(0, 1)
+                errors[row, column] += np.square(result - batch(part)).mean(dtype=np.float64)
+    alphas = monotone(best_alphas(grid, errors)).round(3).clip(*model.metadata.alpha_range)
+    return Calibration("noise", tuple(map(float, SIGMAS)), tuple(alphas.tolist()))
 
 
 def fitted(folder: Path, clean: Path, steps: int) -> tuple[Path, dict[str, Any]]:
@@ -133,31 +156,39 @@ def clean_photographs(folder: Path) -> Path:
     return folder
 
 
-def ways(folder: Path, steps: int, images: Mapping[int, list[Pair]]) -> tuple[list[Way], dict[str, Any]]:
-    clean = clean_photographs(folder / "clean")
+def export(folder: Path, middle: Path) -> dict[str, Path]:
+    files = {name: folder / f"{name}.onnx" for name in ("straight", "fitted", "path")}
     ends = [YARDSTICKS[LOW], YARDSTICKS[HIGH]]
-    middle, said = fitted(folder, clean, steps)
-    files = {"straight": folder / "straight.onnx", "curve": folder / "curve.onnx", "path": folder / "path.onnx"}
     dni_deploy.export(ends, files["straight"], alpha_input=True)
-    dni_deploy.export(ends, files["curve"], alpha_input=True, through=[middle], curve=True)
+    dni_deploy.export(ends, files["fitted"], alpha_input=True, through=[middle], curve=True)
     through = [YARDSTICKS[LOW], YARDSTICKS[MIDDLE], YARDSTICKS[HIGH]]
     dni_deploy.export(through, files["path"], alpha_input=True, path=True, at=[LOW, MIDDLE, HIGH])
-    curves: dict[str, Calibration] = {}
-    for name, file in files.items():
-        curves[name] = dni_deploy.calibrate(file, clean, noise=LEVELS, threads=1, provider="cpu").calibration
-        click.echo(f"{name}: {curves[name].alphas}", err=True)
-    found = [trained_for_it(images)]
-    with dni_runtime.load(files["straight"], "cpu", threads=1) as model:
-        found += [along(model, f"the end for {end}", lambda _, a=alpha: a, images) for end, alpha in ((15, 1), (75, 0))]  # type: ignore[misc]
-        found.append(along(model, "linear", even, images))
-        found.append(along(model, "calibrated", curves["straight"].nearest, images))
-    with dni_runtime.load(files["curve"], "cpu", threads=1) as model:
-        found.append(along(model, "fitted, linear", even, images))
-        found.append(along(model, "fitted, calibrated", curves["curve"].nearest, images))
-    with dni_runtime.load(files["path"], "cpu", threads=1) as model:
-        found.append(along(model, "path, alpha = sigma", float, images))
-        found.append(along(model, "path, calibrated", curves["path"].nearest, images))
-    return found, {"fit": said, "calibrations": {name: curve.to_dict() for name, curve in curves.items()}}
+    return files
+
+
+def ways(models: Mapping[str, Model], curves: Mapping[str, Calibration], images: Images) -> Iterator[Way]:
+    """All that is compared, for one kind of noise."""
+    straight, curve, path = models.values()
+    yield trained_for_it(images)
+    yield along(straight, f"the end for {LOW}", lambda sigma: 1.0, images)
+    yield along(straight, f"the end for {HIGH}", lambda sigma: 0.0, images)
+    yield along(straight, "linear", even, images)
+    yield along(straight, "calibrated", curves["straight"].nearest, images)
+    yield along(curve, "fitted, linear", even, images)
+    yield along(curve, "fitted, calibrated", curves["fitted"].nearest, images)
+    yield along(path, "path, alpha = sigma", float, images)
+    yield along(path, "path, calibrated", curves["path"].nearest, images)
+
+
+def told(found: Iterable[Way], curves: Mapping[str, Calibration]) -> dict[str, Any]:
+    """Plain data for JSON."""
+    found = list(found)
+    return {
+        "mean_db": {way.name: {str(sigma): way.mean_db(sigma) for sigma in SIGMAS} for way in found},
+        "psnr_db": {way.name: {str(sigma): each for sigma, each in way.psnr_db.items()} for way in found},
+        "alphas": {way.name: {str(sigma): alpha for sigma, alpha in way.alphas.items()} for way in found},
+        "calibrations": {name: curve.to_dict() for name, curve in curves.items()},
+    }
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -165,51 +196,73 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
-def markdown(data: Mapping[str, Any]) -> str:
-    mean: Mapping[str, Mapping[str, float]] = data["mean_db"]
+def below(data: Mapping[str, Any]) -> str:
+    mean = data["mean_db"]
     own = mean["trained for it"]
     names = [name for name in mean if name != "trained for it"]
-    below = [
-        [sigma, f"{own[sigma]:.2f}", *(f"{mean[name][sigma] - own[sigma]:+.2f}" for name in names)] for sigma in own
-    ]
-    alphas = [[s, *(f"{data['alphas'][name][s]:g}" for name in names)] for s in own]
-    worst = {name: min(mean[name][sigma] - own[sigma] for sigma in own) for name in names}
-    fit = data["fit"]
-    best = worst["calibrated"]
-    held = "holds here, too" if worst["linear"] <= -PUBLISHED_DB else "does not hold here"
+    rows = [[s, f"{own[s]:.2f}", *(f"{mean[name][s] - own[s]:+.2f}" for name in names)] for s in own]
+    return table(["sigma", "trained for it", *names], rows)
+
+
+def at_alphas(data: Mapping[str, Any]) -> str:
+    alphas = {name: each for name, each in data["alphas"].items() if each and not name.startswith("the end")}
+    rows = [[s, *(f"{each[s]:.3g}" for each in alphas.values())] for s in map(str, SIGMAS)]
+    return table(["sigma", *alphas], rows)
+
+
+def most_lost(data: Mapping[str, Any]) -> dict[str, float]:
+    mean, own = data["mean_db"], data["mean_db"]["trained for it"]
+    return {name: max(own[sigma] - each[sigma] for sigma in own) for name, each in mean.items()}
+
+
+def markdown(data: Mapping[str, Any]) -> str:
+    plain, clipped, fit = data["not clipped"], data["clipped"], data["fit"]
+    lost, lost_clipped = most_lost(plain), most_lost(clipped)
+    held = "holds here, too" if lost["linear"] > PUBLISHED_DB else "is not seen here"
     return f"""# One slider from sigma 15 to 75
 
 Of Deep Network Interpolation it is said that in the middle of noise from sigma 15 to 75 it loses more than
 {PUBLISHED_DB} dB to networks that were trained for the level (HyperRes' repository, CBSD68). The question, asked of the
-bundled network: PSNR in dB below a network that was fine-tuned for the level with the same recipe, mean of
-{len(data["photographs"])} photographs that nobody trained on ({", ".join(data["photographs"])}). At 15, 50 and 75 that
-network is an end, or a knot of the path.
+bundled network: PSNR in dB beside a network that was fine-tuned for the level with the same recipe, mean of
+{len(data["photographs"])} photographs that nobody trained on ({", ".join(data["photographs"])}). At 15 and 75 that
+network is an end of the slider, at {MIDDLE} a knot of the path.
 
-- With **alpha linear in sigma** the most that is lost is {-worst["linear"]:.2f} dB: what is said {held}.
-- With **alpha calibrated** (`dni calibrate`) it is {-best:.2f} dB.
-- Along **the fitted curve** (`dni fit`, {fit["steps"]} steps) it is {-worst["fitted, linear"]:.2f} dB linear and
-  {-worst["fitted, calibrated"]:.2f} dB calibrated. A fit learns the *mix* of what both ends make; of one noise level
-  that is not what the best network makes.
-- **A path through the network for {MIDDLE}**, where alpha is the sigma itself: {-worst["path, alpha = sigma"]:.2f} dB,
-  and calibrated {-worst["path, calibrated"]:.2f} dB.
+The most that is lost anywhere between 15 and 75:
 
-![dB below the network for the level](noise_range.png)
+- **alpha linear in sigma**: {lost["linear"]:.2f} dB. What is said {held}.
+- **alpha calibrated**: {lost["calibrated"]:.2f} dB.
+- **the fitted curve** (`dni fit`, {fit["steps"]} steps): {lost["fitted, linear"]:.2f} dB linear,
+  {lost["fitted, calibrated"]:.2f} dB calibrated. It is worse than the straight line. A fit learns the *mix* of what
+  both ends make, and is good at it ({fit["curve"]["to_mix_db"]:.1f} dB on held-out crops, where the straight line has
+  {fit["straight"]["to_mix_db"]:.1f}); but a mix of a picture with noise in it and one without detail is not what the
+  best network makes. `dni fit` says beforehand that the straight line of this pair blends, and was told to go on.
+- **a path through the network for {MIDDLE}** (`--path --at 15,50,75`), alpha being the sigma itself:
+  {lost["path, alpha = sigma"]:.2f} dB; calibrated {lost["path, calibrated"]:.2f} dB.
 
-## dB beside the network that was trained for it
+![dB beside the network for the level](noise_range.png)
 
-{table(["sigma", "trained for it", *names], below)}
-## At which alpha
+## Noise that is not clipped
 
-{table(["sigma", *names], alphas)}
-## The fit
+As networks are trained and compared; alpha is calibrated on such noise, too.
 
-{fit["steps"]} steps in {fit["cpu_s"]:.0f} s of one core; {fit["stopped"]}. Least PSNR to the mix of both ends'
-pictures, on crops that were held out: {fit["straight"]["to_mix_db"]:.1f} dB on the straight line,
-{fit["curve"]["to_mix_db"]:.1f} dB on the curve.
+{below(plain)}
+The alphas:
 
-All networks: Compact, 32 features, 8 convolutions, 76,035 parameters; those that are fine-tuned have 2,500 steps, none
-is trained to its limit. {data["machine"]}. Measured by `benchmarks/noise_range/run.py`; all values are in
-`noise_range.json`.
+{at_alphas(plain)}
+## Noise as it is in files
+
+Clipped to 0..255 and rounded, calibrated by `dni calibrate` itself. Clipped noise is weaker than its sigma says, so
+that the networks, all trained on noise that is not, are no longer the best for it: a plus is a gain over them.
+The most that is lost: {lost_clipped["linear"]:.2f} dB linear, {lost_clipped["calibrated"]:.2f} dB calibrated,
+{lost_clipped["path, alpha = sigma"]:.2f} dB and {lost_clipped["path, calibrated"]:.2f} dB along the path.
+
+{below(clipped)}
+The alphas:
+
+{at_alphas(clipped)}
+The fit took {fit["cpu_s"]:.0f} s of one core. All networks: Compact, 32 features, 8 convolutions, 76,035 parameters;
+those that are fine-tuned have 2,500 steps, none is trained to its limit. {data["machine"]}. Measured by
+`benchmarks/noise_range/run.py`; all values are in `noise_range.json`.
 """
 
 
@@ -219,25 +272,32 @@ def plot(data: Mapping[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    mean, own = data["mean_db"], data["mean_db"]["trained for it"]
-    sigmas = [int(sigma) for sigma in own]
+    mean = data["not clipped"]["mean_db"]
+    own = mean["trained for it"]
     styles = {"linear": ":", "calibrated": "-", "fitted, linear": ":", "fitted, calibrated": "-",
               "path, alpha = sigma": ":", "path, calibrated": "-"}  # fmt: skip
     colours = {"l": "tab:blue", "c": "tab:blue", "f": "tab:orange", "p": "tab:green"}
     figure, axes = plt.subplots(figsize=(8, 4.6), layout="constrained")
     axes.axhline(0, color="0.4", lw=1)
-    axes.annotate("a network for each level", (sigmas[-1], 0.03), ha="right", color="0.4", fontsize=9)
     for name, style in styles.items():
-        lost = [mean[name][str(sigma)] - own[str(sigma)] for sigma in sigmas]
-        axes.plot(sigmas, lost, style, color=colours[name[0]], marker="o", ms=4, label=name)
-    axes.set_xlabel("sigma of the noise, of 255")
+        lost = [mean[name][str(sigma)] - own[str(sigma)] for sigma in SIGMAS]
+        axes.plot(SIGMAS, lost, style, color=colours[name[0]], marker="o", ms=4, label=name)
+    axes.set_xlabel("sigma of the noise, of 255, not clipped")
     axes.set_ylabel("dB beside the network that was trained for it")
     axes.set_title("One slider from sigma 15 to 75", loc="left")
+    axes.set_ylim(-2.7, 0.2)
     axes.grid(color="0.92")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, ncols=3, fontsize=9)
+    axes.legend(frameon=False, ncols=3, fontsize=9, loc="lower left")
     figure.savefig(path, dpi=130)
     plt.close(figure)
+
+
+def write(data: Mapping[str, Any], output: Path) -> None:
+    rounded = json.loads(json.dumps(data), parse_float=lambda text: round(float(text), 3))
+    (output / "noise_range.json").write_text(json.dumps(rounded, indent=1) + "\n")
+    (output / "noise_range.md").write_text(markdown(rounded))
+    plot(rounded, output / "noise_range.png")
 
 
 @click.command()
@@ -246,24 +306,26 @@ def plot(data: Mapping[str, Any], path: Path) -> None:
 def main(steps: int, output: Path) -> None:
     """Write noise_range.json, .md and .png."""
     torch.set_num_threads(1)
-    images = {sigma: pairs(sigma) for sigma in SIGMAS}
-    started = time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        found, said = ways(Path(folder), steps, images)
-    data = {
+    data: dict[str, Any] = {
         "what": "PSNR in dB, mean of the photographs",
         "photographs": [photograph.name for photograph in HELD_OUT],
-        "mean_db": {way.name: {str(sigma): way.mean_db(sigma) for sigma in SIGMAS} for way in found},
-        "psnr_db": {way.name: way.psnr_db for way in found},
-        "alphas": {way.name: {str(sigma): alpha for sigma, alpha in way.alphas.items()} for way in found},
-        **said,
         "machine": f"One thread; PyTorch {torch.__version__}, Python {platform.python_version()}",
-        "cpu_s": time.process_time() - started,
     }
-    rounded = json.loads(json.dumps(data), parse_float=lambda text: round(float(text), 3))
-    (output / "noise_range.json").write_text(json.dumps(rounded, indent=1) + "\n")
-    (output / "noise_range.md").write_text(markdown(rounded))
-    plot(rounded, output / "noise_range.png")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        clean = clean_photographs(Path(folder) / "clean")
+        middle, data["fit"] = fitted(Path(folder), clean, steps)
+        files = export(Path(folder), middle)
+        models = {n: stack.enter_context(dni_runtime.load(f, "cpu", threads=1)) for n, f in files.items()}
+        curves = {name: calibrated_unclipped(model, clean) for name, model in models.items()}
+        images = {sigma: pairs(sigma, clipped=False) for sigma in SIGMAS}
+        data["not clipped"] = told(ways(models, curves, images), curves)
+        curves = {
+            name: dni_deploy.calibrate(file, clean, noise=LEVELS, threads=1, provider="cpu").calibration
+            for name, file in files.items()
+        }
+        images = {sigma: pairs(sigma, clipped=True) for sigma in SIGMAS}
+        data["clipped"] = told(ways(models, curves, images), curves)
+    write(data, output)
 
 
 if __name__ == "__main__":
