@@ -204,11 +204,11 @@ Each of them, estimate / sigma at sigma {", ".join(str(row["sigma"]) for row in 
 {table(["photograph", *(str(row["sigma"]) for row in each)], single)}
 ## What it costs to trust it
 
-The bundled pair, calibrated on the photographs that trained it, cleans {data["cleaned photographs"]} others: four of the
-demo, and those that nobody had looked at; {SIDE_PX}x{SIDE_PX} pixels of each, of noise as it was added and after a JPEG.
-PSNR in dB at the alpha for the noise that was added, and at the alpha that "auto" chooses; the largest loss and gain of
-one photograph. The gains are those of the grey one: its three channels share the noise, which is harder than the noise
-of that sigma which the model was calibrated for, and "auto" takes it so.
+The bundled pair, calibrated on the photographs that trained it, cleans {data["cleaned photographs"]} others: four of
+the demo, and those that nobody had looked at; {SIDE_PX}x{SIDE_PX} pixels of each, of noise as it was added and after a
+JPEG. PSNR in dB at the alpha for the noise that was added, and at the alpha that "auto" chooses; the largest loss and
+gain of one photograph. The gains are those of the grey one: its three channels share the noise, which is harder than
+the noise of that sigma which the model was calibrated for, and "auto" takes it so.
 
 {table(["sigma", "JPEG", "alpha", "told", "auto", "lost", "most lost", "most won"], cleaned)}
 Measured by `benchmarks/noise_estimate/run.py`; all values are in `noise_estimate.json`.
