@@ -19,7 +19,8 @@ PATHS = {
 
 def path_model(folder: Path, kind: str, **options: Any) -> Path:
     """The model of PATHS[kind], exported once for all tests (`folder` is theirs)."""
-    file = folder / "along" / f"{kind}{'-'.join(map(str, options.values()))}.onnx"
+    told = [f"-{name}-{value}" for name, value in options.items()]
+    file = folder / "along" / f"{kind}{''.join(told)}.onnx"
     if not file.exists():
         path, states, network = PATHS[kind], endpoints(PATHS[kind].count), pair("batch_norm")[0]
         if kind == "straight":
