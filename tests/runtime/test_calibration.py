@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx_models import METADATA, baked, conv_stack
 
-from dni_runtime import AlphaError, Calibration, InputError, Metadata, pin, read_metadata, write_metadata
+from dni_runtime import AlphaError, Calibration, InputError, Metadata, ModelError, pin, read_metadata, write_metadata
+from dni_runtime.shares import Path
 
 NOISE = Calibration("noise", (5.0, 25.0, 75.0), (1.0, 0.6, 0.1))
 JPEG = Calibration("jpeg", (10.0, 90.0), (0.0, 1.0))
@@ -46,6 +47,21 @@ def test_a_file_says_what_it_is_calibrated_for(calibration: Calibration):
     metadata = replace(METADATA, calibration=calibration)
     assert Metadata.from_json(metadata.to_json()) == metadata
     assert '"calibration"' not in METADATA.to_json()
+
+
+def test_an_alpha_of_several_numbers_has_no_curve():
+    text = replace(CALIBRATED, endpoints=METADATA.endpoints * 2).to_json()
+    with pytest.raises(ModelError, match="calibration is an object; expected none, for an alpha of 3 numbers"):
+        Metadata.from_json(text)
+
+
+def test_a_curve_of_a_path_is_within_its_knots():
+    path = replace(CALIBRATED, alpha_path=Path((0.0, 4.0), (0,)), alpha_range=(0.0, 4.0))
+    three = replace(path, calibration=Calibration("noise", (5.0, 25.0), (0.5, 3.5)))
+    assert Metadata.from_json(three.to_json()) == three
+    beyond = replace(path, calibration=Calibration("noise", (5.0, 25.0), (0.5, 4.5)))
+    with pytest.raises(ModelError, match=r"calibration.alphas is \[0.5, 4.5\]; expected 2 numbers in 0..4"):
+        Metadata.from_json(beyond.to_json())
 
 
 def test_a_pinned_model_has_nothing_left_to_choose():

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from commands import command, dni, names
-from onnx_models import baked, conv_stack, save
+from onnx_models import METADATA, baked, conv_stack, save
 from photographs import save_image
 from sharp_or_blurred import JPEG, NOISE, saved, sharp_or_blurred
 
@@ -182,6 +182,7 @@ REFUSED: list[tuple[str, Any, list[str], str]] = [
     ("a file as a folder", None, ["-o", "there.onnx/new.onnx"], "cannot be made"),
     ("calibrated", lambda: sharp_or_blurred(NOISE), [], "is calibrated for noise already, which is kept; replace"),
     ("baked", lambda: baked(0.3), [], "is baked, there is no alpha to choose; expected one exported with"),
+    ("numbers", lambda: sharp_or_blurred(endpoints=METADATA.endpoints * 2), [], "takes an alpha of 3 numbers; expected"),
     ("another tool's", lambda: conv_stack(metadata=None), [], "has no dni metadata; expected a model that dni-export"),
     ("no scale", lambda: sharp_or_blurred(scale=None), [], "has no scale (output size / input size)"),
     ("falling levels", None, ["--noise", "25,5"], "levels of noise are [25.0, 5.0]; expected 2 to 256 numbers"),
