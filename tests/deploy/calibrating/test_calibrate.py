@@ -182,7 +182,7 @@ REFUSED: list[tuple[str, Any, list[str], str]] = [
     ("a file as a folder", None, ["-o", "there.onnx/new.onnx"], "cannot be made"),
     ("calibrated", lambda: sharp_or_blurred(NOISE), [], "is calibrated for noise already, which is kept; replace"),
     ("baked", lambda: baked(0.3), [], "is baked, there is no alpha to choose; expected one exported with"),
-    ("numbers", lambda: sharp_or_blurred(endpoints=METADATA.endpoints * 2), [], "takes an alpha of 3 numbers; expected"),
+    ("numbers", lambda: sharp_or_blurred(endpoints=METADATA.endpoints * 2), [], "takes an alpha of 3 numbers; exp"),
     ("another tool's", lambda: conv_stack(metadata=None), [], "has no dni metadata; expected a model that dni-export"),
     ("no scale", lambda: sharp_or_blurred(scale=None), [], "has no scale (output size / input size)"),
     ("falling levels", None, ["--noise", "25,5"], "levels of noise are [25.0, 5.0]; expected 2 to 256 numbers"),
