@@ -49,7 +49,10 @@ class CalibrationReport:
         alphas, kind = self.calibration.alphas, self.calibration.kind
         if len(set(alphas)) > 1:
             return None
-        return f"the best alpha is {alphas[0]:g} whatever the {kind} is; this model's alpha is about something else"
+        return (
+            f"the best alpha is {alphas[0]:g} at every level of {kind}; calibrate for others, or this model's alpha is "
+            "about something else"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
