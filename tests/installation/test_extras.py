@@ -13,7 +13,7 @@ from onnx_models import conv_stack, save
 
 import dni_deploy
 import dni_exporters
-from dni_deploy.demo import STRONG, WEAK
+from dni_deploy.demo import PHOTOGRAPH, STRONG, WEAK
 
 # Argument 1: names of packages that are made to look as if they were not installed.
 HIDE = """
@@ -63,6 +63,7 @@ def all_without(packages: str, *commands: list[object]) -> list[str]:
         ("export", "safetensors"),
         ("blend", "onnx_ir"),
         ("export", "onnxscript"),
+        ("fit", "torch"),
     ],
 )
 def test_a_missing_package_is_one_sentence_with_the_pip_command(name: str, package: str, tmp_path: Path):
@@ -70,6 +71,7 @@ def test_a_missing_package_is_one_sentence_with_the_pip_command(name: str, packa
         "export": [WEAK, STRONG, "--alpha-input", "-o", tmp_path / "m.onnx"],
         "blend": [WEAK, STRONG, "--alpha", "0.5", "-o", tmp_path / "c.pth"],
         "inspect": [WEAK, STRONG],
+        "fit": [WEAK, STRONG, "--photos", PHOTOGRAPH.parent, "-o", tmp_path / "c.safetensors"],
     }[name]
     result = without(package, name, *arguments)
     result.assert_error(f"need {package}, which is not installed: {PIP}")
