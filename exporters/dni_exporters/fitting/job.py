@@ -67,6 +67,8 @@ class FitJob:
             raise OutputError(
                 f"the output {self.output} has no .safetensors suffix; expected a name such as C.safetensors"
             )
+        if self.teach and self.curve != "quadratic":
+            raise InputError("--curve is for fits without --teach, which writes one network and no curve")
         if self.arch_b is not None and not self.teach:
             raise InputError("--arch-b is for --teach: a curve joins networks of one architecture; give --arch")
         for name, value in (("minutes", self.minutes), ("steps", self.steps), ("threads", self.threads)):

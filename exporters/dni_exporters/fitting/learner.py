@@ -81,9 +81,11 @@ class Learner:
             loss = (self.task.network.network(images) - wanted).abs().mean()
             loss.backward()
         except RuntimeError as error:  # a network's code may be for inference alone
-            raise ArchitectureError(
-                f"the network cannot learn ({message(error)}); give a version of it that can be trained: --arch CODE"
-            ) from None
+            said = message(error)
+            remedy = "give a version of it that can be trained: --arch CODE"
+            if "memory" in said:
+                remedy = "it needs a few GB: end other programs, or hide the GPU (CUDA_VISIBLE_DEVICES=)"
+            raise ArchitectureError(f"the network cannot learn ({said}); {remedy}") from None
         return float(loss)
 
     def _batch_at(self, number: int) -> int:

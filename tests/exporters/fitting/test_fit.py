@@ -201,6 +201,22 @@ def test_a_network_that_hides_its_weights_from_gradients_cannot_learn(photos: Pa
                 return super().forward(x)
 
     _, a, b = apart()
-    with pytest.raises(ArchitectureError, match="the network cannot learn"):
+    with pytest.raises(
+        ArchitectureError, match=r"the network cannot learn \(.*\); give a version of it that can be tr"
+    ):
         fit([a, b], tmp_path / "c.safetensors", photos=photos, arch=Inference(), steps=2, threads=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lack_of_memory_is_called_one(photos: Path, tmp_path: Path):
+    class Hungry(TwoLayers):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if torch.is_grad_enabled():
+                torch.empty(2**60)
+            return super().forward(x)
+
+    _, a, b = apart()
+    with pytest.raises(
+        ArchitectureError, match=r"the network cannot learn \(.*memory.*\); it needs a few GB: end other"
+    ):
+        fit([a, b], tmp_path / "c.safetensors", photos=photos, arch=Hungry(), steps=2, threads=1)

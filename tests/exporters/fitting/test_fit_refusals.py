@@ -71,6 +71,7 @@ REFUSALS: list[Refusal] = [
     ({"photos": "small"}, {}, "InputError: tiny.png has 70x40 pixels; expected photographs of 64x64 or more"),
     ({}, {"degrade": ["noise:50:5"]}, "InputError: 'noise:50:5' is no degradation; expected blur:LO:HI within 0..10"),
     ({}, {"curve": "quartic"}, "InputError: curve is 'quartic'; expected one of quadratic, cubic"),
+    ({}, {"curve": "cubic", "teach": True}, "InputError: --curve is for fits without --teach"),
     ({}, {"minutes": 0}, "InputError: minutes is 0; expected more than 0"),
     ({}, {"steps": -1}, "InputError: steps is -1; expected more than 0"),
     ({}, {"seed": -1}, "InputError: seed is -1; expected a whole number in 0..4294967295"),
