@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import openvino
 import pytest
-from along_paths import PATHS, path_model, places
 from alpha_policies import (
     ALPHAS,
     PATIENCE_S,
@@ -19,7 +18,6 @@ from alpha_policies import (
     reference,
 )
 from commands import python
-from exporting import assert_close, run
 from onnx_models import METADATA, baked, conv_stack, noise, picture, save, tinted, unet
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -195,11 +193,3 @@ def test_a_process_that_ends_during_a_pin_ends_well(tmp_path: Path):
     )
     result = python(program, save(conv_stack(features=24), tmp_path / "model.onnx"))
     assert (result.code, result.out, result.err) == (0, "", "")
-
-
-@pytest.mark.parametrize("kind", PATHS)
-def test_paths_are_followed_exactly_to_their_knots(kind: str, tmp_path_factory: pytest.TempPathFactory):
-    path = path_model(tmp_path_factory.getbasetemp(), kind)
-    with load(path, "openvino", alpha_policy="dynamic") as model:
-        for alpha in places(PATHS[kind]):
-            assert_close(model(X, alpha), run(path, X, alpha))
