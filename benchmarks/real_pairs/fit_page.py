@@ -86,5 +86,8 @@ def _taught(records: list[Record]) -> str:
 
 
 def _not_fitted(records: list[Record]) -> str:
-    missing = [case.name for case in CASES if case.name not in {each["pair"] for each in records}]
-    return f"\n\nNot fitted here, as it takes long: {'; '.join(missing)}." if missing else ""
+    missing = [case for case in CASES if case.name not in {each["pair"] for each in records}]
+    named = [case.name for case in missing if case.kind == FAILS]
+    counted = Counter(HEADINGS[case.kind] for case in missing if case.kind != FAILS)
+    listed = "; ".join([*named, *(f"{count} of those under: {heading}" for heading, count in counted.items())])
+    return f"\n\nNot fitted here, as it takes long: {listed}." if missing else ""

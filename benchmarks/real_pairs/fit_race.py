@@ -27,6 +27,7 @@ from measure import rounded
 from torch import Tensor
 
 from dni_exporters.fitting import crops
+from dni_exporters.fitting.job import DEGRADE
 from dni_exporters.fitting.judge import Judge
 from dni_exporters.fitting.points import Task, VectorNetwork
 from dni_exporters.verdict.degrade import parse_degradations
@@ -36,7 +37,6 @@ from dni_exporters.verdict.verdict import worst
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 POOL = 32
 SIDE_PX = 96
-DEGRADE = ("noise:1:15", "jpeg:40:95")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,17 @@ VARIANTS = {
             Variant(plain=True),
             Variant(rate=3e-4),
             Variant(rate=3e-3),
-            Variant(optimizer="SGD", rate=1.0),
-            Variant(optimizer="Adam, rate by tensor", rate=1e-2),
-            Variant(optimizer="Muon", rate=3e-4),
             Variant(crops=1, side_px=128),
             Variant(crops=6, side_px=32),
+            Variant(optimizer="Muon", rate=3e-4),
+            Variant(optimizer="Adam, rate by tensor", rate=1e-2),
             Variant(loss="L2"),
-            Variant(loss="root"),
-            Variant(alphas="even"),
-            Variant(alphas="quarters"),
-            Variant(average=0.9),
             Variant(middles=2),
+            Variant(alphas="even"),
+            Variant(optimizer="SGD", rate=1.0),
+            Variant(loss="root"),
+            Variant(average=0.9),
+            Variant(alphas="quarters"),
         )
     ],
     "Real-CUGAN 2x denoise1x, denoise3x": [

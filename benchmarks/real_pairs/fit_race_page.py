@@ -11,7 +11,7 @@ Record = dict[str, Any]
 _WORDS = {
     "rate": "a rate of {}",
     "optimizer": "{}",
-    "crops": "{} crops a step",
+    "crops": "crops a step: {}",
     "side_px": "of {} pixels",
     "plain": "photographs neither shrunk nor in other colours",
     "loss": "loss {}",
