@@ -12,7 +12,7 @@ from dni_runtime import Alpha, OutputError
 from .extra import heavy_imports, require_extra
 from .outputs import refuse_existing
 from .report import BlendReport
-from .sources import SUFFIXES, EndpointSource, Route, check_arch, check_sources
+from .sources import SUFFIXES, EndpointSource, Route, check_arch, check_sources, listed
 from .torch_types import Tensor, nn
 
 
@@ -39,7 +39,7 @@ def blend(
     Raises CheckpointError, EndpointError with the differences, ArchitectureError where `arch` was given and does
     not fit, or AlphaError.
     """
-    route = Route(endpoints, tuple(through), curve, path, at)
+    route = Route(endpoints, listed(through), curve, path, None if at is None else tuple(at))
     values = _check(route, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended import blended
@@ -73,7 +73,7 @@ def write_blend(
     if file.suffix.lower() not in SUFFIXES:
         raise OutputError(f"the output {file} has an unknown suffix; expected one of {', '.join(SUFFIXES)}")
     refuse_existing([file], force=force)
-    route = Route(endpoints, tuple(through), curve, path, at)
+    route = Route(endpoints, listed(through), curve, path, None if at is None else tuple(at))
     values = _check(route, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended_checkpoint import write_blended

@@ -15,7 +15,7 @@ from dni_runtime.metadata import LIMIT_VALUE
 from .checking.tolerance import tolerance_of
 from .clock import Progress
 from .outputs import model_paths
-from .sources import EndpointSource, Route
+from .sources import EndpointSource, Route, listed
 from .torch_types import nn
 
 DTYPES = ("float32", "float16")
@@ -60,7 +60,8 @@ class ExportJob:
     progress: Progress | None
 
     def __post_init__(self) -> None:
-        for name in ("alphas", "at", "through"):  # they are read more than once
+        object.__setattr__(self, "through", listed(self.through))
+        for name in ("alphas", "at"):  # they are read more than once
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, tuple(given))
         low, high = self.range

@@ -95,6 +95,13 @@ class Route:
         return check_alpha(alpha, self.alpha_range(given_range), count, on_path=self.is_path)
 
 
+def listed(through: Sequence[EndpointSource]) -> tuple[EndpointSource, ...]:
+    """`through` to be gone through more than once. Raises EndpointError for one checkpoint in place of a list."""
+    if isinstance(through, str | PathLike | Mapping):
+        raise EndpointError("through is one checkpoint; expected a list of them: through=[C]")
+    return tuple(through)
+
+
 def source_name(source: EndpointSource, number: int) -> str:
     """What endpoint `number`, counted from 1, is called; a state dict of no number is "a state dict"."""
     if not isinstance(source, Mapping):

@@ -119,6 +119,7 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
         ("ArchitectureError --arch: there is no file net.py", pair, new, {**wanted, "arch": "net.py:Net"}),
         ("EndpointError --curve with 2 endpoints and 0 middles", pair, new, {**wanted, "curve": True}),
         ("CheckpointError none.pth does not exist", pair, new, {**wanted, "curve": True, "through": ["none.pth"]}),
+        ("EndpointError through is one checkpoint", pair, new, {**wanted, "curve": True, "through": pair[0]}),
         ("EndpointError --at makes knots at", pair, new, {**wanted, "path": True, "at": [1, 1]}),
         ("EndpointError --alpha-range does not go", pair, new, {**wanted, "path": True, "alpha_range": [0, 2]}),
         (
@@ -142,6 +143,7 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
         *((message, "write_blend", arguments, {}) for message, arguments in blends),
         ("AlphaError alpha 5 is out of", "write_blend", [pair, "d.pth", 5], {"path": True, "at": [0, 4]}),
         ("EndpointError --through gives", "blend", [pair, 0.5], {"through": [pair[0]]}),
+        ("EndpointError through is one checkpoint", "blend", [pair, 0.5], {"through": pair[0], "curve": True}),
         ("CheckpointError none.pth does not exist", "blend", [[pair[0], "none.pth"], 0.5], {}),
         ("CheckpointError none.pth does not exist", "inspect_endpoints", [pair[0], "none.pth"], {}),
     ]
