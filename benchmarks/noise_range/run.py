@@ -261,8 +261,8 @@ The alphas:
 
 {at_alphas(clipped)}
 The fit took {fit["cpu_s"]:.0f} s of one core. All networks: Compact, 32 features, 8 convolutions, 76,035 parameters;
-those that are fine-tuned have 2,500 steps, none is trained to its limit. {data["machine"]}. Measured by
-`benchmarks/noise_range/run.py`; all values are in `noise_range.json`.
+those that are fine-tuned have 2,500 steps, none is trained to its limit. {data["machine"]}.
+Measured by `benchmarks/noise_range/run.py`; all values are in `noise_range.json`.
 """
 
 
@@ -320,7 +320,9 @@ def main(steps: int, output: Path) -> None:
         images = {sigma: pairs(sigma, clipped=False) for sigma in SIGMAS}
         data["not clipped"] = told(ways(models, curves, images), curves)
         curves = {
-            name: dni_deploy.calibrate(file, clean, noise=LEVELS, threads=1, provider="cpu").calibration
+            name: dni_deploy.calibrate(
+                file, clean, noise=LEVELS, output=file.with_stem(f"{name}-calibrated"), threads=1, provider="cpu"
+            ).calibration
             for name, file in files.items()
         }
         images = {sigma: pairs(sigma, clipped=True) for sigma in SIGMAS}
