@@ -112,7 +112,7 @@ def export(
 @options.force
 @options.as_json
 def blend(endpoints: tuple[Path, ...], alpha: Any, output: Path, as_json: bool, **settings: Any) -> None:
-    """Write the PyTorch checkpoint alpha * A + (1 - alpha) * B, or that of a place on a curve or path.
+    """Write the PyTorch checkpoint alpha * A + (1 - alpha) * B. With --through or --path: that of a place on it.
 
     \b
     Examples:
