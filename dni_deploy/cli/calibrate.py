@@ -43,8 +43,8 @@ def calibrate(
       for JPEGs, in a copy    dni calibrate model.onnx --clean photos/ --jpeg 10:95:5 -o calibrated.onnx
 
     Photographs are spoiled by each level, and the model is run on them at alphas over its whole range. What comes
-    nearest to the clean photograph is kept, in the file's metadata: dni inspect shows it, and dni run takes --noise,
-    --jpeg and --alpha auto.
+    nearest to the clean photograph is kept, in the file's metadata: `dni inspect` shows it, and `dni run` takes
+    --noise, --jpeg and --alpha auto.
     """
     from dni_deploy.calibrating import calibrate as find
 
