@@ -1,5 +1,6 @@
 """`blend` and `write_blend`: the formula, and files that load where A loads."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,17 @@ def test_safetensors_load_in_spandrel_and_say_where_they_come_from(tmp_path: Pat
     with safetensors.safe_open(path, "pt") as file:
         assert '"file": "weak.safetensors"' in file.metadata()["dni"]
         assert '"alpha": 0.3' in file.metadata()["dni"]
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_who_may_read_what_is_written_is_told_by_the_umask(tmp_path: Path, suffix: str):
+    _, a, b = pair("batch_norm")
+    before = os.umask(0o027)
+    try:
+        write_blend([a, b], tmp_path / f"c{suffix}", 0.5)
+    finally:
+        os.umask(before)
+    assert (tmp_path / f"c{suffix}").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])

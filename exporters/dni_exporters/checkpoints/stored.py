@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -146,3 +148,12 @@ def _nbytes(tensor: AnyTensor) -> int:
 def _held(tensors: Iterable[AnyTensor]) -> int:
     storages = [tensor.untyped_storage() for tensor in tensors if isinstance(tensor, Tensor)]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def save_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a .safetensors that whoever may read other new files may read: its library keeps them to the owner."""
+    path.touch()
+    mode = path.stat().st_mode
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}  # channels_last is not
+    safetensors.torch.save_file(held, path, dict(metadata))
+    path.chmod(mode)

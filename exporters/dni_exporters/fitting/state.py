@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import safetensors.torch
 from torch import Tensor
 
+from dni_exporters.checkpoints.stored import save_safetensors
 from dni_runtime import CheckpointError
 from dni_runtime.files.unfinished import staging
 
@@ -28,9 +28,8 @@ class State:
     def write(self, path: Path) -> None:
         """Write it whole or not at all. Raises OutputError."""
         text = json.dumps({"made_of": self.made_of, "course": self.course.to_dict()})
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         with staging(path.parent, path) as folder:
-            safetensors.torch.save_file(tensors, folder / path.name, {_KEY: text})
+            save_safetensors(folder / path.name, self.tensors, {_KEY: text})
             (folder / path.name).replace(path)
 
 

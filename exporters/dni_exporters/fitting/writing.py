@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import safetensors.torch
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.middles import KEY, End, Middle, taught_json
+from dni_exporters.checkpoints.stored import save_safetensors
 from dni_exporters.sources import StateDict
 from dni_runtime import format_alpha
 from dni_runtime.files.unfinished import staging
@@ -28,10 +28,8 @@ def write(report: FitReport, states: Sequence[StateDict], checkpoints: Sequence[
                 text = taught_json((a, b), report.figures())
             else:
                 text = Middle(1 + len(states), number, (a, b)).to_json(report.figures())
-            held = {name: tensor.contiguous() for name, tensor in state.items()}
-            # One key alone: several would lie in another order each time, and equal fits make equal files. Not with
-            # save_file, whose files nobody else may read.
-            (hidden / file.name).write_bytes(safetensors.torch.save(held, {KEY: text}))
+            # One key alone: several would lie in another order each time, and equal fits make equal files.
+            save_safetensors(hidden / file.name, state, {KEY: text})
         for file in report.files:
             os.replace(hidden / file.name, file)
 

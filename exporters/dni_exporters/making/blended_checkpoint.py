@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.nesting import Place, Value, state_dicts
+from dni_exporters.checkpoints.stored import save_safetensors
 from dni_exporters.report import BlendReport
 from dni_exporters.sources import Route
 from dni_runtime.files.unfinished import staging
@@ -39,8 +39,7 @@ def write_blended(
                 for name in first.values
                 if name not in held
             ]
-            flat = {name: tensor.contiguous() for name, tensor in held.items()}  # channels_last is not
-            safetensors.torch.save_file(flat, staged, {"format": "pt", "dni": _describe(checkpoints, alpha)})
+            save_safetensors(staged, held, {"format": "pt", "dni": _describe(checkpoints, alpha)})
         else:
             torch.save(_like(first, theta), staged)
         os.replace(staged, path)
