@@ -134,7 +134,7 @@ def limits(outcome: Record) -> tuple[float, float, float, float]:
 
 
 def holds(record: Record) -> bool:
-    """Whether nobody could tell the blends from the mix: what a fit is for."""
+    """Whether it keeps all bounds: on the photographs, blends are as good as the mix."""
     db, shift, contrast, detail = limits(record["after"])
     near = abs(contrast - 1) <= 0.03 and abs(detail - 1) <= 0.1
     return bool(record["ends_exact"] and db >= 33 and shift <= 1 and near)
