@@ -50,15 +50,17 @@ class Fit:
 
     def run(self, bounds: Bounds, stop: Callable[[], bool], path: Path, made_of: dict[str, Any]) -> str:
         """Learn until it is over; returns why. Asked to stop, it writes its state and raises KeyboardInterrupt."""
-        course = self.course
+        course, lap = self.course, time.monotonic()
         while (done := course.done(bounds)) < 1:
             if course.step and stop():
                 self.state(made_of).write(path)
                 raise KeyboardInterrupt
-            before = time.monotonic()
             loss = self._learner.step(course.step, self._recipe.rate_at(done) * course.slower)
             course.step += 1
-            course.seconds += time.monotonic() - before
+            # With the look at what was held out, if there was one since the last step.
+            now = time.monotonic()
+            course.seconds += now - lap
+            lap = now
             self._say(done)
             if course.step % self._recipe.judge_every == 0:
                 self._look()

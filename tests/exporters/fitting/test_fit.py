@@ -2,6 +2,8 @@
 
 import json
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from safetensors.torch import load_file
 
 from dni_exporters import FitReport, fit
 from dni_exporters.checkpoints.middles import KEY, read_middle
+from dni_exporters.fitting.judge import Judge
+from dni_exporters.fitting.learner import Recipe
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.verdict.photographs import built_in, network_input
+from dni_exporters.verdict.verdict import Figures
 from dni_runtime import ArchitectureError
 
 STEPS = 60
@@ -157,6 +162,18 @@ def test_it_ends_when_the_minutes_are_over(photos: Path, tmp_path: Path):
     assert report.stopped == "the time was over"
     assert report.seconds >= 0.6
     assert report.after.least_db > report.before.least_db
+
+
+def test_looks_at_what_was_held_out_take_of_the_minutes(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    look = Judge.look
+
+    def slow(judge: Judge, put: Callable[[float], object]) -> list[Figures]:
+        time.sleep(0.3)
+        return look(judge, put)
+
+    monkeypatch.setattr(Judge, "look", slow)
+    report = fitted(photos, tmp_path / "c.safetensors", steps=None, minutes=0.01)
+    assert report.steps <= 3 * Recipe().judge_every
 
 
 def test_a_network_of_tiny_weights_learns_at_a_lower_rate(photos: Path, tmp_path: Path):
