@@ -74,6 +74,10 @@ class FitJob:
         for name, value in (("minutes", self.minutes), ("steps", self.steps), ("threads", self.threads)):
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise InputError(f"{name} is {value}; expected more than 0")
+            if value is not None and name != "minutes" and value % 1:
+                raise InputError(f"{name} is {value}; expected a whole number")
+        if isinstance(self.degrade, str):
+            raise InputError(f"degrade is one text; expected a list of them: degrade=[{self.degrade!r}]")
         if not 0 <= self.seed <= _MOST_SEED:
             raise InputError(f"seed is {self.seed}; expected a whole number in 0..{_MOST_SEED}")
 

@@ -44,16 +44,18 @@ def read_state(path: Path, made_of: dict[str, Any], shape: tuple[int, ...]) -> S
             data = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
         state = State(data["made_of"], Course.from_dict(data["course"]), tensors)
-        if not state.course.looks or any(tuple(tensors[name].shape) != its for name, its in shapes.items()):
+        others = [name for name, wanted in made_of.items() if state.made_of.get(name) != wanted]
+        # Of another fit the learnt points may have another shape, and are whole all the same.
+        torn = not others and any(tuple(tensors[name].shape) != its for name, its in shapes.items())
+        if torn or not state.course.looks:
             raise ValueError("it is incomplete")
     except Exception as error:  # damaged bytes fail as anything
         raise CheckpointError(
             f"{path} is no state of a fit ({error}); remove it, and leave --resume out to begin anew"
         ) from None
-    for name, wanted in made_of.items():
-        if (found := state.made_of.get(name)) != wanted:
-            raise CheckpointError(
-                f"{path} is the state of another fit: {name} is {found} there, {wanted} here; give what was given "
-                "then, or leave --resume out to begin anew"
-            )
+    for name in others:
+        raise CheckpointError(
+            f"{path} is the state of another fit: {name} is {state.made_of.get(name)} there, {made_of[name]} here; "
+            "give what was given then, or leave --resume out to begin anew"
+        )
     return state

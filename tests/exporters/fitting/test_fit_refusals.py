@@ -74,6 +74,8 @@ REFUSALS: list[Refusal] = [
     ({}, {"curve": "cubic", "teach": True}, "InputError: --curve is for fits without --teach"),
     ({}, {"minutes": 0}, "InputError: minutes is 0; expected more than 0"),
     ({}, {"steps": -1}, "InputError: steps is -1; expected more than 0"),
+    ({}, {"steps": 2.5}, "InputError: steps is 2.5; expected a whole number"),
+    ({}, {"degrade": "none"}, r"InputError: degrade is one text; expected a list of them: degrade=\['none'\]"),
     ({}, {"seed": -1}, "InputError: seed is -1; expected a whole number in 0..4294967295"),
     ({}, {"arch_b": "Compact"}, "InputError: --arch-b is for --teach"),
     ({}, {"resume": True}, "OutputError: there is no state to go on from, .*c.state.safetensors"),
@@ -181,7 +183,7 @@ def test_a_state_that_was_left_is_not_overwritten_unasked(pair: list[Path], phot
         fitted(pair, photos, output, steps=10, resume=True)
     for settings, name in (
         ({"seed": 1}, "seed is 0 there, 1 here"),
-        ({"curve": "cubic"}, "c-1|no state"),
+        ({"curve": "cubic"}, "is the state of another fit: curve is quadratic there, cubic here"),
         ({"degrade": ["none"]}, r"degrade is \[\['noise', 0\.0, 15\.0\], \['jpeg', 50\.0, 95\.0\]\] there, \[\] here"),
     ):
         with pytest.raises(DniError, match=name):
