@@ -52,7 +52,7 @@ def check_alpha(
             raise AlphaError(
                 f"alpha {format_alpha(values)} is out of range; expected {expected}"
                 + (
-                    ": the path that the model was exported with ends there"
+                    ": the path through the endpoints ends there"
                     if on_path
                     else ". A wider range has to be asked for when the model is exported (--alpha-range LO HI)."
                 )

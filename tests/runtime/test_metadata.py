@@ -36,7 +36,9 @@ def test_defaults_describe_a_silent_model():
 def test_along_a_path_alpha_is_one_number_that_ends_where_the_path_does():
     assert CURVE.alpha_count == 1
     assert CURVE.check_alpha(0.3) == (0.3,)
-    with pytest.raises(AlphaError, match=r"alpha 1.5 is out of range; expected .* 0..1: the path .* ends there$"):
+    with pytest.raises(
+        AlphaError, match=r"alpha 1.5 is out of range; expected .* 0..1: the path through the endpoints ends there$"
+    ):
         CURVE.check_alpha(1.5)
     with pytest.raises(AlphaError, match=r"2 value\(s\); expected a finite number"):
         CURVE.check_alpha([0.2, 0.3])
