@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def check_model(model: Path, output: Path, *, force: bool) -> Metadata:
         raise AlphaError(
             f"{model} takes an alpha of {metadata.alpha_count} numbers; expected one, of two endpoints or a path"
         )
-    in_place = os.path.realpath(output) == os.path.realpath(model)
-    if in_place:
+    if _is_same(model, output):
+        output = Path(os.path.realpath(output))
         if metadata.calibration is not None and not force:
             raise OutputError(
                 f"{model} is calibrated for {metadata.calibration.kind} already, which is kept; replace it with "
@@ -57,7 +58,14 @@ def write_calibrated(model: Path, output: Path, calibration: Calibration) -> Non
         if metadata is None:
             raise ModelError(f"{model} was changed while it was calibrated; start again")
         write_metadata(proto, replace(metadata, calibration=calibration))
-        with unfinished_file(output) as file:
+        own = _is_same(model, output)
+        with unfinished_file(Path(os.path.realpath(output)) if own else output) as file:
             file.write(proto.SerializeToString())
+            if own:  # nobody asked for a link to become a file, or for a file to be read by others
+                shutil.copymode(model, file.name)
     except OSError as error:
         raise OutputError(f"{output} cannot be written ({error.strerror or error}); nothing was changed") from None
+
+
+def _is_same(model: Path, output: Path) -> bool:
+    return os.path.realpath(output) == os.path.realpath(model)

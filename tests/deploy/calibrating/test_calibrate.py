@@ -84,6 +84,18 @@ def test_the_file_is_the_same_but_for_the_calibration(model: Path, clean: Path):
     assert after == before
 
 
+def test_a_link_stays_one_and_a_file_as_readable_as_it_was(model: Path, clean: Path, tmp_path: Path):
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "link.onnx"
+    link.symlink_to(model)
+    model.chmod(0o600)
+    calibrate(link, clean, noise=(5, 40))
+    assert link.is_symlink()
+    assert stored(model) is not None
+    assert model.stat().st_mode & 0o777 == 0o600
+    assert list(link.parent.iterdir()) == [link]
+
+
 def test_jpegs_are_calibrated_by_quality(model: Path, clean: Path):
     result = dni("calibrate", model, "--clean", clean, "--jpeg", "5,30,95", "--json").assert_ok().json
     coarse, middle, fine = result["calibration"]["alphas"]
