@@ -65,7 +65,7 @@ def fit(
     No pairs of pictures are needed: what is learnt is the mix of what A and B make of a photograph. Export A and B
     with --through C.safetensors --curve; or A and B2, the network that was taught, as any pair.
     """
-    rows = FitSheet(sheet, force=force or settings["resume"]) if sheet else None
+    rows = FitSheet(sheet, settings["photos"], force=force or settings["resume"]) if sheet else None
     try:
         with terminal.status("reading photographs") as step:
             report = dni_exporters.fit(

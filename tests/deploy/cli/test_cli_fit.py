@@ -111,6 +111,15 @@ def test_a_pair_that_blends_is_refused_in_one_message(given: list[object], tmp_p
 def test_a_sheet_that_cannot_be_written_is_refused_first(given: list[object], tmp_path: Path):
     result = dni("fit", *given, "-o", tmp_path / "c.safetensors", "--sheet", tmp_path / "sheet.gif")
     result.assert_error("sheet.gif has an unknown suffix")
+
+
+def test_a_sheet_replaces_no_photograph_and_becomes_none(given: list[object], tmp_path: Path):
+    photos = Path(str(given[given.index("--photos") + 1]))
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    for name, option in ((next(iter(before)).name, "--force"), ("sheet.png", "--json")):
+        result = dni("fit", *given, "-o", tmp_path / "c.safetensors", "--sheet", photos / name, option)
+        result.assert_error("would lie among the photographs as one of them; choose another --sheet")
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before
     assert names(tmp_path) == []
 
 
