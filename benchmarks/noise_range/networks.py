@@ -19,7 +19,7 @@ from train import RECIPES as PAIR
 from train import Recipe, save, train
 
 HERE = Path(__file__).resolve().parent
-LOW, HIGH = 15, 75
+LOW, MIDDLE, HIGH = 15, 50, 75
 STEPS, LEARNING_RATE = PAIR["strong"].steps, PAIR["strong"].learning_rate
 RECIPES = {
     f"sigma{sigma}": Recipe(HERE / "checkpoints" / f"sigma{sigma}.safetensors", sigma, STEPS, LEARNING_RATE, seed=sigma)
