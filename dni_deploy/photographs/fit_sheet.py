@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dni_deploy.image_files.read_write import write_image
-from dni_runtime import OutputError
 
 from .contact_sheet import contact_sheet
 from .places import check_sheet_place, make_folder
@@ -22,11 +21,7 @@ class FitSheet:
     """
 
     def __init__(self, path: Path, photos: Path, *, force: bool = False) -> None:
-        if path.resolve().parent == photos.resolve():  # --resume replaces a sheet, too
-            raise OutputError(
-                f"the sheet {path} would lie among the photographs as one of them; choose another --sheet"
-            )
-        check_sheet_place(path, force=force)
+        check_sheet_place(path, force=force, photos=photos)
         self._path = path
         self._rows: list[tuple[str, Sequence[tuple[str, NDArray[np.float32]]]]] = []
 

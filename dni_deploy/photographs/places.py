@@ -95,8 +95,13 @@ def check_free(targets: Iterable[Path], difference: str = "", kept: str = "") ->
         )
 
 
-def check_sheet_place(sheet: Path, *, force: bool) -> None:
-    """Raise OutputError where a contact sheet cannot be written, or would destroy something."""
+def check_sheet_place(sheet: Path, *, force: bool, photos: Path | None = None) -> None:
+    """Raise OutputError where a contact sheet cannot be written, or would destroy something.
+
+    photos: the folder of the photographs that are shown on it, none of which it may replace, nor be the next time.
+    """
+    if photos is not None and sheet.resolve().parent == photos.resolve():
+        raise OutputError(f"the sheet {sheet} would lie among the photographs as one of them; choose another --sheet")
     if sheet.suffix.lower() not in IMAGE_SUFFIXES:
         raise OutputError(f"the sheet {sheet} has an unknown suffix; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
     if os.path.lexists(sheet) and not force:

@@ -25,8 +25,8 @@ class VerdictSheet:
     Raises OutputError, before anything runs, where the sheet could not be written or would destroy something.
     """
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
-        check_sheet_place(path, force=force)
+    def __init__(self, path: Path, photos: Path | None = None, *, force: bool = False) -> None:
+        check_sheet_place(path, force=force, photos=photos)
         self._path = path
         self._rows: list[tuple[str, Pictures]] = []
 

@@ -44,7 +44,8 @@ def inspect(
     if len(files) != 2 and (photos or sheet):
         raise click.UsageError("--photos and --sheet are for two checkpoints: blends of them are tried on photographs")
     if len(files) == 2:
-        _compare(files, arch, arch_args, as_json, photos, VerdictSheet(sheet, force=force) if sheet else None)
+        rows = VerdictSheet(sheet, photos, force=force) if sheet else None
+        _compare(files, arch, arch_args, as_json, photos, rows)
     elif _is_checkpoint(files[0]):
         _describe(files[0], arch, arch_args, as_json)
     else:

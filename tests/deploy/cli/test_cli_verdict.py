@@ -88,6 +88,7 @@ def test_photographs_of_the_user_and_a_sheet(tmp_path: Path):
         (["--photos", "empty"], "there is no photograph in empty; expected files named .bmp, .jpeg"),
         (["--sheet", "sheet.txt"], "the sheet sheet.txt has an unknown suffix; expected"),
         (["--sheet", "there.png"], "there.png exists already and is kept; replace it with --force"),
+        (["--photos", ".", "--sheet", "there.png", "--force"], "would lie among the photographs as one of them"),
     ],
 )
 def test_what_is_refused_before_anything_is_compared(
