@@ -13,6 +13,7 @@ computes, so it learns the noise, as DnCNN (arXiv 1608.03981) does.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,14 +133,19 @@ def save(name: str, recipe: Recipe, model: Compact, seconds: float) -> None:
     click.echo(f"{name}: {recipe.file} ({recipe.file.stat().st_size} bytes) in {seconds:.0f} s", err=True)
 
 
+def train_and_save(recipes: Mapping[str, Recipe], threads: int) -> None:
+    """One network after the other."""
+    torch.set_num_threads(threads)
+    for name, recipe in recipes.items():
+        save(name, recipe, *train(name, recipe))
+
+
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(RECIPES)))
 @click.option("--threads", default=1, show_default=True, help="More than one may change the last bits.")
 def main(names: tuple[str, ...], threads: int) -> None:
     """Train NAMES (all four when none is given) and write their checkpoints."""
-    torch.set_num_threads(threads)
-    for name in names or RECIPES:
-        save(name, RECIPES[name], *train(name, RECIPES[name]))
+    train_and_save({name: RECIPES[name] for name in names or RECIPES}, threads)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 import click
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo_pair"))
 from train import RECIPES as PAIR
-from train import Recipe, save, train
+from train import Recipe, train_and_save
 
 HERE = Path(__file__).resolve().parent
 LOW, MIDDLE, HIGH = 15, 50, 75
@@ -42,9 +41,7 @@ YARDSTICKS = {
 @click.option("--threads", default=1, show_default=True, help="More than one may change the last bits.")
 def main(names: tuple[str, ...], threads: int) -> None:
     """Train NAMES (all three when none is given) and write their checkpoints."""
-    torch.set_num_threads(threads)
-    for name in names or RECIPES:
-        save(name, RECIPES[name], *train(name, RECIPES[name]))
+    train_and_save({name: RECIPES[name] for name in names or RECIPES}, threads)
 
 
 if __name__ == "__main__":
