@@ -11,7 +11,6 @@ from onnx_models import conv_stack, save
 from triton_server import need_server
 
 from dni_deploy.bench.measuring.hardware import hardware
-from dni_deploy.bench.measuring.race import Effort
 from dni_deploy.bench.measuring.spread import Spread
 
 MODULES = ("server", "networks", "load", "batching", "overhead", "soak", "bounds", "plots", "page")
@@ -33,35 +32,12 @@ def silent(step: str) -> None:
     pass
 
 
-@pytest.mark.alone
-def test_batching_is_measured(benchmark: Any, model: Path):
-    effort = benchmark.batching.Effort(sizes=(16,), clients=(8,), seconds=0.4, rounds=1)
-    equal, different = benchmark.batching.measure_batching("stack", model, effort, silent)
-    assert (equal.alphas, different.alphas) == ("equal", "all different")
-    for row in (equal, different):
-        assert row.ratio.median == pytest.approx(row.batched_per_s / row.single_per_s)
-        assert row.batched_per_s > 10 and row.client_cpu_ms > 0
-        assert 1 < row.batch <= 8
-
-
 def test_a_wrong_answer_is_seen(benchmark: Any, model: Path, tmp_path: Path):
     other = save(conv_stack(seed=3), tmp_path / "other.onnx")
     with benchmark.server.serving(model) as server:
         benchmark.batching.assert_right([server], model, 16)
         with pytest.raises(AssertionError, match="a wrong answer"):
             benchmark.batching.assert_right([server], other, 16)
-
-
-@pytest.mark.alone
-def test_the_way_through_is_measured(benchmark: Any, model: Path):
-    rows = benchmark.overhead.measure_overhead("stack", model, {16: Effort(1.0, 3), 32: Effort(1.0, 3)}, silent)
-    assert [(row.size, row.way) for row in rows] == [
-        (size, way) for size in (16, 32) for way in benchmark.overhead.WAYS
-    ]
-    for row in rows:
-        assert row.count == 3
-        assert 0 < row.bare_p50_ms < row.p50_ms <= row.p99_ms
-        assert row.more_p50_ms > 0
 
 
 def test_a_soak(benchmark: Any, model: Path):

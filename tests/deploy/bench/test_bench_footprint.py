@@ -11,6 +11,8 @@ from dni_runtime import DniError
 
 SHAPE = (1, 3, 8, 8)
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -19,7 +21,6 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.alone
 def test_what_an_approach_needs_is_found(file: Path):
     found = measure_footprint(Hog(name="hog", files=(file, file)), SHAPE, (0.5,), 1)
     assert (found.approach, found.disk_bytes, found.cache_bytes) == ("hog", 2468, CACHE_BYTES)

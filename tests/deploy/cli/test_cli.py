@@ -1,12 +1,11 @@
 """What holds for every command: help, version, where results and errors go, exit codes."""
 
-import resource
 import shlex
 from pathlib import Path
 
 import click
 import pytest
-from commands import Result, command, dni
+from commands import command, dni
 from forked import forked
 
 from dni_deploy.cli import main
@@ -26,26 +25,6 @@ try:
 finally:
     print("loaded:", *(name for name in {HEAVY} if name in sys.modules), file=sys.stderr)
 """
-
-
-def timed(name: str, *arguments: object) -> tuple[float, Result]:
-    """The least processor time of three runs, in seconds: a busy machine adds to the time that passes."""
-    times = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        result = command(name, *arguments)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(times), result
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize("name", ["dni", "dni-export"])
-def test_help_is_instant_and_on_stdout(name: str):
-    seconds, result = timed(name, "--help")
-    assert seconds < HELP_LIMIT_S
-    assert result.assert_ok().out.startswith(f"Usage: {name} [OPTIONS]")
-    assert result.err == ""
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["export", "--help"], ["run", "--help"], ["--version"]])
@@ -193,19 +172,6 @@ def test_what_needs_no_pytorch_is_refused_without_it(arguments: list[object], me
     *_, error, loaded = result.err.splitlines()
     assert (result.code, loaded) == (1, "loaded:")
     assert error.startswith("Error: ") and message in error
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["dni-export", WEAK, "none.pth", "--alpha-input", "-o", "m.onnx"], "none.pth does not exist"),
-        (["dni", "blend", WEAK, "--alpha", "0.5", "-o", "c.pth"], "1 endpoint given"),
-    ],
-)
-def test_what_needs_no_pytorch_is_refused_in_less_than_a_second(arguments: list[object], message: str):
-    seconds, result = timed(*arguments)
-    result.assert_error(message)
-    assert seconds < REFUSAL_LIMIT_S
 
 
 def test_an_error_of_a_real_process_is_one_line_on_stderr(tmp_path: Path):

@@ -3,6 +3,7 @@
 import concurrent.futures
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -13,6 +14,8 @@ import tritonclient.http
 from numpy.typing import NDArray
 from onnx_models import picture
 from triton_server import alphas, infer
+
+from dni_runtime import Model
 
 SIZES = [(24, 32), (40, 40), (64, 48)]
 # Leaves some processor time to the servers, which are on the same machine.
@@ -111,3 +114,10 @@ class Traffic:
         version = response["model_version"] if protocol == "http" else response.model_version
         ended = time.monotonic()
         return Sent(protocol, started, ended, image, alpha, result.as_numpy("output_image")[0], str(version))
+
+
+def assert_right(models: Mapping[str, Model], sent: Sequence[Sent]) -> None:
+    """Every answer is that of the version that says it gave it, at the request's own alpha, on its own image."""
+    for one in sent:
+        assert one.answer is not None
+        np.testing.assert_array_equal(one.answer, models[one.version].enhance(one.image[0], one.alpha))

@@ -8,32 +8,41 @@ from pathlib import Path
 # Locks that nobody has when their process ends, however it does; on files that are there in any case.
 GATE, RUNNING = Path(__file__), Path(__file__).parents[2] / "conftest.py"
 
-# What takes longest comes first, so that no process is left with it when the others have finished; of those with a test
-# that is `alone`, which come last, too.
+# What takes longest comes first, so that no process is left with it when the others have finished. Tests that are `alone`
+# come last, so a file of them holds no others: these would wait for one another's turn.
 LONGEST = (
     "test_ray",
-    "test_web_page",
     "test_torch_free",
-    "test_web_page_controls",
     "test_serve_endings",
-    "test_files_of_one_network",
-    "test_documents_run",
-    "test_parity",
-    "test_web_page_files",
-    "test_web_dni_calls",
-    "test_hostile_benchmark",
-    "test_delta",
-    "test_ship_batches",
-    "test_web_dni",
-    "test_extras",
-    "test_random_networks",
-    "test_hostile_web_networks",
-    "test_interruption",
-    "test_fit",
+    "test_web_page",
     "test_hostile_served",
-    "test_web_limits",
     "test_haproxy_servers",
-    "test_serving_benchmark",
+    "test_web_page_controls",
+    "test_parity",
+    "test_documents_run",
+    "test_hostile_benchmark",
+    "test_files_of_one_network",
+    "test_random_networks",
+    "test_web_dni_calls",
+    "test_web_dni",
+    "test_hostile_web_networks",
+    "test_web_page_files",
+    "test_alpha_is_free",
+    "test_serve",
+    "test_ship_batches",
+    "test_extras",
+    "test_hostile_web_page",
+    "test_demo",
+    "test_hostile_terminal",
+    "test_alpha_policy",
+    "test_fit",
+    "test_interruption",
+    "test_ship_server",
+    "test_conftest",
+    "test_device_batch",
+    "test_hostile_leftovers",
+    "test_cli_bench",
+    "test_delta",
 )
 
 
