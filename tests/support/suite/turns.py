@@ -8,8 +8,8 @@ from pathlib import Path
 # Locks that nobody has when their process ends, however it does; on files that are there in any case.
 GATE, RUNNING = Path(__file__), Path(__file__).parents[2] / "conftest.py"
 
-# What takes longest comes first, so that no process is left with it when the others have finished. Tests that are `alone`
-# come last, so a file of them holds no others: these would wait for one another's turn.
+# What takes longest comes first, so that no process is left with it when the others have finished. What is `alone`
+# comes last; a file of it that takes long holds nothing else, which would wait for its turn.
 LONGEST = (
     "test_ray",
     "test_torch_free",
