@@ -1,7 +1,8 @@
 # `make demo` and `make test` set everything up from nothing; PYTHON chooses the interpreter (3.11 or later).
 PYTHON ?= python3
-# Processes that run the tests, of about 1.5 GB each; a file of tests stays with one of them.
-WORKERS ?= 2
+# Processes that run the tests, of about 1.5 GB each; a file of tests stays with one of them. One more than two cores: a
+# third of their time goes by in waiting, for servers and for browsers.
+WORKERS ?= 3
 BIN := .venv/bin
 
 .PHONY: demo test lint bench clean
