@@ -21,6 +21,8 @@ def alpha_of_call(alpha: Alpha | None, signature: Signature, metadata: Metadata,
             low, high = metadata.alpha_range
             raise AlphaError(f"{name} needs alpha, it has no default: pass alpha={low:g}..{high:g} (--alpha X)")
         return metadata.alpha_default
+    if metadata.alpha_knobs:
+        return metadata.check_alpha(alpha)
     shape, on_path = signature.alpha_shape, metadata.alpha_path is not None
     return check_alpha(alpha, metadata.alpha_range, shape[0] if shape else 1, on_path=on_path)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import onnx
 
-from .alpha import Alpha, check_alpha, expected_alpha
+from .alpha import ALPHA, Alpha, Knob, check_alpha, expected_alpha, read_knobs
 from .calibration import Calibration, read_calibration
 from .errors import AlphaError, ModelError
 from .files.fields import FieldError, Fields
@@ -67,6 +68,7 @@ class Metadata:
     tool:           what wrote the file.
     verdict:        whether blends of the endpoints work, one sentence for people; None where nobody looked.
     alpha_path:     how the endpoints lie along alpha, one number then; None where alpha is their shares.
+    alpha_knobs:    which parameters have an alpha of their own, each one number; none where one alpha is for all.
     calibration:    what alpha fits an image, by its noise or its quality; None where nobody found out.
     """
 
@@ -87,16 +89,42 @@ class Metadata:
     tool: str = ""
     verdict: str | None = None
     alpha_path: Path | None = None
+    alpha_knobs: tuple[Knob, ...] = ()
     calibration: Calibration | None = None
 
     @property
     def alpha_count(self) -> int:
-        """How many numbers alpha has: one fewer than there are endpoints, one where they lie along a path."""
-        return 1 if self.alpha_path is not None else max(1, len(self.endpoints) - 1)
+        """How many numbers alpha has: one fewer than there are endpoints, one along a path; one more for each knob."""
+        if self.alpha_path is not None or self.alpha_knobs:
+            return 1 + len(self.alpha_knobs)
+        return max(1, len(self.endpoints) - 1)
+
+    @property
+    def alpha_inputs(self) -> tuple[str, ...]:
+        """What the model's inputs for alpha are called, where it has such."""
+        return (ALPHA, *(knob.input_name for knob in self.alpha_knobs))
+
+    @property
+    def knob_names(self) -> tuple[str, ...]:
+        """What the numbers of alpha are called, where the model has knobs."""
+        return (ALPHA, *(knob.name for knob in self.alpha_knobs)) if self.alpha_knobs else ()
 
     def check_alpha(self, alpha: Alpha) -> tuple[float, ...]:
-        """The numbers of an alpha that the model takes. Raises AlphaError for any other."""
-        return check_alpha(alpha, self.alpha_range, self.alpha_count, on_path=self.alpha_path is not None)
+        """The numbers of an alpha that the model takes; a knob that is left out has its default.
+
+        Raises AlphaError for any other.
+        """
+        on_path, knobs = self.alpha_path is not None, self.knob_names
+        if isinstance(alpha, Mapping) and self.alpha_default is not None:
+            alpha = {**dict(zip(knobs, self.alpha_default, strict=False)), **alpha}
+        return check_alpha(alpha, self.alpha_range, self.alpha_count, on_path=on_path, knobs=knobs)
+
+    def even(self, part: float) -> tuple[float, ...]:
+        """The alpha that is `part` of the way through the range, 0 to 1, of equal numbers."""
+        (low, high), count = self.alpha_range, self.alpha_count
+        if count > 1 and not self.alpha_knobs:  # shares, whose sum ends where one does
+            low, high = max(low, 0.0), high / count
+        return (low + part * (high - low),) * count
 
     @property
     def ratio(self) -> Fraction | None:
@@ -122,6 +150,7 @@ class Metadata:
                     "pinned": _unwrap(self.alpha_pinned),
                     "plane": self.alpha_plane,
                     **({} if self.alpha_path is None else {"path": self.alpha_path.to_dict()}),
+                    **({"knobs": [knob.to_dict() for knob in self.alpha_knobs]} if self.alpha_knobs else {}),
                 },
                 "architecture": self.architecture,
                 "scale": self.scale,
@@ -166,6 +195,10 @@ class Metadata:
                 if path.range != metadata.alpha_range:
                     alpha.refuse("range", f"{list(path.range)}, the ends of alpha.path")
                 metadata = replace(metadata, alpha_path=path)
+            if "knobs" in alpha:
+                if metadata.alpha_count > 1:
+                    alpha.refuse("knobs", f"none, for {len(endpoints)} endpoints whose shares alpha is")
+                metadata = replace(metadata, alpha_knobs=read_knobs(alpha, "knobs"))
             if "calibration" in fields:
                 if metadata.alpha_count > 1:
                     fields.refuse("calibration", f"none, for an alpha of {metadata.alpha_count} numbers")
@@ -195,7 +228,7 @@ def _read_alpha(alpha: Fields, name: str, metadata: Metadata) -> tuple[float, ..
     try:
         return metadata.check_alpha(values)
     except AlphaError:
-        alpha.refuse(name, expected_alpha(metadata.alpha_range, metadata.alpha_count))
+        alpha.refuse(name, expected_alpha(metadata.alpha_range, metadata.alpha_count, metadata.knob_names))
 
 
 def read_metadata(model: onnx.ModelProto) -> Metadata | None:

@@ -11,6 +11,7 @@ import onnx
 from .alpha import Alpha
 from .errors import AlphaError
 from .metadata import Metadata, read_metadata, write_metadata
+from .onnx_files.join_knobs import join_knobs
 
 
 def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
@@ -23,6 +24,11 @@ def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
     Raises AlphaError if the model has no input `alpha`, or alpha is not valid for it.
     """
     metadata = read_metadata(model) or Metadata()
+    if metadata.alpha_knobs:
+        joined = onnx.ModelProto()
+        joined.CopyFrom(model)
+        join_knobs(joined)
+        model = joined
     if all(value.name != "alpha" for value in model.graph.input):
         where = "; this one takes it as a channel of the image" if metadata.alpha_plane else ""
         raise AlphaError(f"the model has no input named 'alpha'; only an alpha-input model can be pinned{where}")

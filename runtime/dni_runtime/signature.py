@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .alpha import Key, append_planes
 from .errors import InputError, ModelError
 from .metadata import LIMIT_ENDPOINTS, Metadata
 
@@ -31,7 +32,8 @@ class Signature:
     shape:        fixed sizes (N, C, H, W) of the image, None for each that may vary.
     dtype:        what ONNX Runtime takes, float32 or float16; a Model takes and gives float32 either way.
     alpha_name:   None where the model has no alpha input; the image input's where alpha is in its last channels.
-    alpha_shape:  of the alpha input, (count,); () for models of other tools that take a scalar.
+    alpha_shape:  of alpha, (count,); () for models of other tools that take a scalar.
+    alpha_inputs: the inputs that it is given to; several, of one number each, where the model has knobs.
     """
 
     input_name: str
@@ -41,6 +43,17 @@ class Signature:
     alpha_name: str | None
     alpha_shape: tuple[int, ...]
     alpha_dtype: np.dtype[Any]
+    alpha_inputs: tuple[str, ...] = ()
+
+    def feed(self, x: npt.NDArray[Any], alpha: Key | None) -> dict[str, npt.NDArray[Any]]:
+        """What a session is given for `x`, of the model's own dtype, and `alpha`, which is None where there is none."""
+        if alpha is None or self.alpha_name is None:
+            return {self.input_name: x}
+        if self.alpha_name == self.input_name:
+            return {self.input_name: append_planes(x, alpha)}
+        values = np.array(alpha, self.alpha_dtype)
+        parts = [values.reshape(self.alpha_shape)] if len(self.alpha_inputs) == 1 else np.split(values, len(alpha))
+        return {self.input_name: x, **dict(zip(self.alpha_inputs, parts, strict=True))}
 
     def check_tensor(self, x: npt.NDArray[Any], metadata: Metadata) -> None:
         """Raise InputError unless `x` is a float32 (N, C, H, W) array of sizes that the model takes."""
@@ -91,7 +104,9 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
         raise ModelError(f"the model has several inputs of one name: {_names(session.get_inputs())}")
     # An alpha that has a default is an initializer too, and listed apart.
     optional = {i.name: i for i in session.get_overridable_initializers()}
-    alpha = inputs.pop("alpha", None) or optional.get("alpha")
+    # Knobs are inputs of their own, but for a model in memory, see `join_knobs`.
+    alphas = [a for name in metadata.alpha_inputs if (a := inputs.pop(name, None) or optional.get(name)) is not None]
+    alpha = alphas[0] if alphas else None
     if len(inputs) != 1:
         raise ModelError(f"the model has the inputs {_names([*inputs.values()])}; expected one image input, and alpha")
     (image,) = inputs.values()
@@ -119,13 +134,20 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
     if alpha is not None:
         if alpha.type not in _DTYPES:
             raise ModelError(f"the model's input 'alpha' is a {alpha.type}; expected a float tensor")
-        if alpha is not image and all(isinstance(size, int) for size in alpha.shape):
+        if len(alphas) > 1:
+            alpha_shape = (len(alphas),)
+        elif alpha is not image and all(isinstance(size, int) for size in alpha.shape):
             alpha_shape = tuple(alpha.shape)
             count = math.prod(alpha_shape)
             if not 1 <= count <= LIMIT_ENDPOINTS or count != (*alpha_shape, 1)[0]:
                 raise ModelError(
                     f"the model's input 'alpha' has the shape {alpha.shape}; expected [1], or [n] for n + 1"
                 )
+    if metadata.alpha_knobs and alpha is not None and alpha_shape != (metadata.alpha_count,):
+        raise ModelError(
+            f"the model takes an alpha of shape {list(alpha_shape)}, its metadata has {metadata.alpha_count} numbers, "
+            f"for {', '.join(metadata.alpha_inputs)}; export it again"
+        )
     return Signature(
         input_name=image.name,
         output_name=output.name,
@@ -134,6 +156,7 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
         alpha_name=None if alpha is None else alpha.name,
         alpha_shape=alpha_shape,
         alpha_dtype=_DTYPES["tensor(float)" if alpha is None else alpha.type],
+        alpha_inputs=tuple(each.name for each in alphas),
     )
 
 

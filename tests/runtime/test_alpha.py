@@ -50,6 +50,40 @@ def test_several_shares():
         check_alpha([0.7, 0.6], (0, 1), count=2)
 
 
+KNOBS = ("alpha", "late")
+
+
+@pytest.mark.parametrize("alpha", [(0.9, 0.8), {"late": 0.8, "alpha": np.float32(0.9)}, {"alpha": 0.9, "late": 0.8}])
+def test_knobs_are_numbers_of_their_own_in_order_or_by_name(alpha):
+    assert check_alpha(alpha, (0, 1), count=2, knobs=KNOBS) == pytest.approx((0.9, 0.8))
+
+
+@pytest.mark.parametrize("alpha", [0.3, [0.3], np.float32(0.3)])
+def test_one_number_stands_for_all_knobs(alpha):
+    assert check_alpha(alpha, (0, 1), count=2, knobs=KNOBS) == pytest.approx((0.3, 0.3))
+
+
+@pytest.mark.parametrize(
+    "alpha", [(0.1, 0.2, 0.3), {}, {"late": 0.3}, {"alpha": 0.1, "late": 0.3, "x": 0}, {"alpha": 0.1, 2: 0.3}, {0, 1}]
+)
+def test_knobs_that_are_too_few_or_unknown_are_told_with_their_names(alpha):
+    with pytest.raises(
+        AlphaError, match=r"alpha is .*expected a finite number in 0\.\.1, or 2 of them, for alpha, late"
+    ):
+        check_alpha(alpha, (0, 1), count=2, knobs=KNOBS)
+
+
+@pytest.mark.parametrize("alpha", [(0.1, 1.2), {"alpha": float("nan"), "late": 0.1}, -0.1])
+def test_a_knob_out_of_range(alpha):
+    with pytest.raises(AlphaError, match=r"is out of range; .*for alpha, late"):
+        check_alpha(alpha, (0, 1), count=2, knobs=KNOBS)
+
+
+def test_names_are_for_knobs():
+    with pytest.raises(AlphaError, match=r"alpha is \{'alpha': 0.5\}; expected a finite number in 0\.\.1"):
+        check_alpha({"alpha": 0.5}, (0, 1))
+
+
 def test_too_many_values():
     with pytest.raises(AlphaError, match=r"2 value\(s\); expected a finite number"):
         check_alpha([0.1, 0.2], (0, 1))

@@ -21,6 +21,7 @@ SCALE = "expected a number in 0.015625..64"
 SPAN = "expected two numbers in -1e+06..1e+06, the second larger by 1e-06 or more"
 ALPHA = "expected a finite number in 0..1"
 ENDPOINT = GOOD["endpoints"][0]
+KNOB = {"name": "late", "patterns": ["second.*"]}
 CALIBRATION = {"kind": "noise", "levels": [5, 25], "alphas": [1, 0.5]}
 
 
@@ -86,6 +87,19 @@ WRONG: list[tuple[str, Any, str]] = [
         "calibration.levels is [0, 50]; expected 2 to 256 numbers in 1..100",
     ),
     ("alpha", None, "alpha is null; expected an object"),
+    ("alpha.knobs", None, "alpha.knobs is null; expected a list of objects, 31 at most"),
+    ("alpha.knobs", [], "alpha.knobs has the names []; expected names of letters, digits and _"),
+    ("alpha.knobs", [KNOB] * 2, 'alpha.knobs has the names ["late", "late"]; expected'),
+    ("alpha.knobs", [KNOB, KNOB | {"name": "Late"}], 'alpha.knobs has the names ["late", "Late"]; expected'),
+    *(
+        ("alpha.knobs", [KNOB | {"name": name}], "alpha.knobs has the names [")
+        for name in ("alpha", "", "a b", "a.b", "../x", "é", "x" * 65, "a\n")
+    ),
+    ("alpha.knobs", [KNOB | {"name": 1}], "alpha.knobs[0].name is 1; expected a text"),
+    ("alpha.knobs", [KNOB | {"patterns": "x"}], 'alpha.knobs[0].patterns is "x"; expected a list of texts, 64 at most'),
+    ("alpha.knobs", [KNOB | {"patterns": [1]}], "alpha.knobs[0].patterns is [1]; expected a list of texts"),
+    ("alpha.knobs", [KNOB | {"patterns": ["x"] * 65}], "alpha.knobs[0].patterns is ["),
+    ("alpha.knobs", [{"name": f"k{n}", "patterns": []} for n in range(32)], "alpha.knobs is a list of 32; expected"),
     ("alpha.path", None, "alpha.path is null; expected an object"),
     ("alpha.path", {"knots": [1, 0]}, "alpha.path.middles is missing; expected a list of numbers, 256 at most"),
     ("alpha.path", {"knots": "ab", "middles": [0]}, 'alpha.path.knots is "ab"; expected a list of numbers'),

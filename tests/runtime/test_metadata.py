@@ -5,9 +5,12 @@ import pytest
 from onnx_models import METADATA, conv_stack
 
 from dni_runtime import AlphaError, Metadata, ModelError, read_metadata, write_metadata
+from dni_runtime.alpha import Knob
 from dni_runtime.shares import Path
 
 CURVE = replace(METADATA, endpoints=METADATA.endpoints + METADATA.endpoints[:1], alpha_path=Path((1.0, 0.0), (1,)))
+
+KNOBS = (Knob("late", ("body.1?.*", "tail.*")), Knob("bias", ("*.bias",)))
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,8 @@ CURVE = replace(METADATA, endpoints=METADATA.endpoints + METADATA.endpoints[:1],
         replace(METADATA, verdict="blends: a colour shift of 0.2 (dE2000) at most at 0.5"),
         CURVE,
         replace(CURVE, alpha_range=(0.0, 4.0), alpha_path=Path((4.0, 0.0), (1,)), alpha_pinned=(2.5,)),
+        replace(METADATA, alpha_knobs=KNOBS, alpha_default=(0.3, 0.8, 0.1)),
+        replace(CURVE, alpha_knobs=KNOBS, alpha_pinned=(0.3, 0.8, 0.1)),
     ],
 )
 def test_json_round_trip(metadata):
@@ -44,6 +49,26 @@ def test_along_a_path_alpha_is_one_number_that_ends_where_the_path_does():
         CURVE.check_alpha([0.2, 0.3])
 
 
+def test_knobs_are_further_numbers_and_inputs():
+    metadata = replace(METADATA, alpha_knobs=KNOBS)
+    assert (metadata.alpha_count, metadata.knob_names) == (3, ("alpha", "late", "bias"))
+    assert metadata.alpha_inputs == ("alpha", "alpha_late", "alpha_bias")
+    assert metadata.check_alpha({"bias": 0.1, "late": 1, "alpha": 0.9}) == (0.9, 1.0, 0.1)
+    assert replace(metadata, alpha_default=(0.3, 0.8, 0.1)).check_alpha({"late": 0}) == (0.3, 0.0, 0.1)
+    with pytest.raises(AlphaError, match="or 3 of them, for alpha, late, bias"):
+        metadata.check_alpha({"late": 0})
+    assert (METADATA.alpha_inputs, METADATA.knob_names) == (("alpha",), ())
+
+
+def test_even_is_a_part_of_the_way_through_the_range():
+    assert METADATA.even(0.3) == (0.3,)
+    assert replace(METADATA, alpha_range=(-1.0, 3.0)).even(0.5) == (1.0,)
+    assert replace(METADATA, alpha_knobs=KNOBS).even(1) == (1.0, 1.0, 1.0)
+    three = replace(METADATA, endpoints=METADATA.endpoints + METADATA.endpoints[:1])
+    assert three.even(1) == (0.5, 0.5)
+    assert replace(three, alpha_range=(-1.0, 2.0)).even(0) == (0.0, 0.0)
+
+
 def test_pinned_replaces_the_default():
     pinned = replace(METADATA, alpha_default=(0.3,)).pinned(0.7)
     assert (pinned.alpha_pinned, pinned.alpha_default) == ((0.7,), None)
@@ -52,7 +77,7 @@ def test_pinned_replaces_the_default():
 def test_a_file_without_a_verdict_or_a_path_says_nothing_of_one():
     raw = json.loads(METADATA.to_json())
     assert "verdict" not in raw
-    assert "path" not in raw["alpha"]
+    assert {"path", "knobs"}.isdisjoint(raw["alpha"])
     assert Metadata.from_json(json.dumps(raw)).verdict is None
 
 

@@ -93,6 +93,14 @@ class Fields:
             self.refuse(name, expected)
         return tuple(values)
 
+    def list_of_texts(self, name: str, limit: int) -> tuple[str, ...]:
+        """A list of at most `limit` texts, each as `text` gives it."""
+        expected = f"a list of texts, {limit} at most"
+        values = self._get(name, expected)
+        if not isinstance(values, list) or len(values) > limit or not all(isinstance(value, str) for value in values):
+            self.refuse(name, expected)
+        return tuple(value.encode("utf-8", "backslashreplace").decode("utf-8") for value in values)
+
     def flag(self, name: str) -> bool:
         value = self._get(name, "true or false")
         return value if isinstance(value, bool) else self.refuse(name, "true or false")

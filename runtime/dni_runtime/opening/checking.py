@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import cycle, pairwise
+from itertools import cycle, islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -79,14 +79,17 @@ def _small_image(signature: Signature, metadata: Metadata, least_pixels: int = _
 def _middle_alphas(signature: Signature, metadata: Metadata) -> Sequence[Key | None]:
     """Two; of several endpoints each has another share: equal ones would not tell them apart.
 
-    Of a path one in each piece, where other endpoints have shares, none where they are alike.
+    Of a path one in each piece, where other endpoints have shares, none where they are alike. Knobs are at different
+    places of it.
     """
     if signature.alpha_name is None:
         return [None, None]
     if metadata.alpha_path is not None:
-        knots = metadata.alpha_path.knots
-        return [(b + share * (a - b),) for (a, b), share in zip(pairwise(knots), cycle((0.31, 0.77)), strict=False)]
+        pieces, count = list(pairwise(metadata.alpha_path.knots)), metadata.alpha_count
+        parts = list(islice(cycle((0.31, 0.77)), len(pieces) + count - 1))
+        places = [b + part * (a - b) for (a, b), part in zip(cycle(pieces), parts, strict=False)]
+        return [tuple(places[start : start + count]) for start in range(len(pieces))]
     low, high = metadata.alpha_range
     count = signature.alpha_shape[0] if signature.alpha_shape else 1
-    parts = np.arange(1, count + 1) / sum(range(count + 1))
-    return [tuple((parts * (low + share * (high - low))).tolist()) for share in (0.31, 0.77)]
+    portions = np.arange(1, count + 1) / sum(range(count + 1))
+    return [tuple((portions * (low + share * (high - low))).tolist()) for share in (0.31, 0.77)]

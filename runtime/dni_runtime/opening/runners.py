@@ -5,10 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
-from dni_runtime.alpha import Key, append_planes
+from dni_runtime.alpha import Key
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature
 from dni_runtime.weights.pins import Pins
@@ -45,13 +44,7 @@ class Plain:
         self._outputs = [signature.output_name]
 
     def run(self, x: Tensor, alpha: Key | None) -> Tensor:
-        signature = self._signature
-        feed = {signature.input_name: x}
-        if alpha is not None and signature.alpha_name == signature.input_name:
-            feed[signature.input_name] = append_planes(x, alpha)
-        elif alpha is not None and signature.alpha_name is not None:
-            feed[signature.alpha_name] = np.array(alpha, signature.alpha_dtype).reshape(signature.alpha_shape)
-        session = self._session
+        feed, session = self._signature.feed(x, alpha), self._session
         (y,) = self._place.in_turn(lambda: session.run(self._outputs, feed))
         result: Tensor = y
         return result

@@ -16,7 +16,7 @@ from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
 from dni_runtime.providers.cuda_options import why_no_graphs, without_fused_bias
 from dni_runtime.providers.sessions import Place
-from dni_runtime.signature import Signature
+from dni_runtime.signature import Signature, read_signature
 from dni_runtime.weights.alpha_file import AlphaFile
 from dni_runtime.weights.pins import Pins
 
@@ -104,7 +104,8 @@ class Ways:
         self.file.check_unchanged()
         session = self._plain_place.open(str(self.file.given))
         self.file.check_unchanged()
-        return Plain(session, self.signature, self.place, note)
+        # Of the file itself, whose knobs are inputs of their own.
+        return Plain(session, read_signature(session, self.metadata), self.place, note)
 
     def _check(self, candidate: Runner, plain: Plain) -> None:
         half = self.place.half or self.signature.dtype == np.float16

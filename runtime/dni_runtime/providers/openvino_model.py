@@ -12,6 +12,7 @@ import onnx.defs
 from onnx.helper import make_tensor_value_info
 
 from dni_runtime.errors import ModelError
+from dni_runtime.metadata import Metadata, read_metadata
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import Weights, external_files, follow_links, levels, locations, read_tensor
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
@@ -92,9 +93,10 @@ def _check_nodes(model: onnx.ModelProto, name: str) -> None:
 
 def _require_alpha(model: onnx.ModelProto) -> None:
     """Take away alpha's default, which OpenVINO would make a constant; the runtime gives alpha with every call."""
-    if any(value.name == "alpha" for value in model.graph.input):
-        for default in [tensor for tensor in model.graph.initializer if tensor.name == "alpha"]:
-            model.graph.initializer.remove(default)
+    names = (read_metadata(model) or Metadata()).alpha_inputs
+    inputs = {value.name for value in model.graph.input if value.name in names}
+    for default in [tensor for tensor in model.graph.initializer if tensor.name in inputs]:
+        model.graph.initializer.remove(default)
 
 
 def _take_weights(model: onnx.ModelProto, folder: Path, given: Mapping[str, Any]) -> dict[str, Tensor]:

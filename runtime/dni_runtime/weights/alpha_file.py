@@ -14,6 +14,7 @@ from dni_runtime.alpha import Key
 from dni_runtime.errors import ModelError
 from dni_runtime.metadata import Metadata, read_metadata
 from dni_runtime.onnx_files.external_data import Weights, follow_links, given_tensor, locations, missing, read_tensor
+from dni_runtime.onnx_files.join_knobs import join_knobs
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model
 from dni_runtime.providers.cuda_options import file_options
@@ -27,7 +28,7 @@ class AlphaFile:
 
     path:      absolute, with links followed.
     given:     absolute, as it was asked for: from here the whole file finds its weights.
-    slim:      the model; large weights are external data, relative to the folder of `path`.
+    slim:      the model; large weights are external data, relative to the folder of `path`. Knobs are joined.
     metadata:  as the file has it, None where it is another tool's.
     """
 
@@ -142,6 +143,7 @@ def read_onnx_file(path: Path) -> AlphaFile | None:
     if path.suffix == ORT_SUFFIX:
         return None
     slim = read_model(path)
+    join_knobs(slim)
     follow_links(slim, path)
     return AlphaFile(path, slim)
 

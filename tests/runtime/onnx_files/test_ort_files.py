@@ -10,6 +10,7 @@ from alpha_policies import ALPHAS, assert_same, each_policy
 from commands import dni
 from onnx_models import baked, conv_stack, noise, picture, save, unet
 from photographs import save_image
+from with_knobs import with_knob
 
 from dni_deploy.image_files.read_write import read_image
 from dni_runtime import AlphaError, ModelError, load
@@ -19,6 +20,7 @@ MODELS = {
     "alpha": conv_stack(features=24),
     "default": conv_stack(alpha_default=0.3, features=24),
     "baked": baked(0.3),
+    "knob": with_knob((0.4, 0.9)),
     "unet": unet(),
     "foreign": conv_stack(metadata=None),
 }
