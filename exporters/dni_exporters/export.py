@@ -27,6 +27,7 @@ def export(
     curve: bool = False,
     path: bool = False,
     at: Sequence[float] | None = None,
+    knobs: Mapping[str, str | Sequence[str]] | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
     alpha_range: tuple[float, float] = (0.0, 1.0),
@@ -56,6 +57,9 @@ def export(
                    straight from one to the next, or around the middles of `through` that were fitted between these two.
     at:            the place of each endpoint of a curve or path, rising or falling; None spreads them evenly from 1
                    down to 0. `alpha_range` is not given then: alpha ends where they do.
+    knobs:         parameters with an alpha of their own, such as {"tail": ["conv_last*", "conv_up*"]}: an input
+                   `alpha_tail` float32 (1) for all whose names match (`fnmatch`); `alpha` is for the others. Alpha
+                   has one number more for each then: in their order, by name, or one for all.
     arch:          the network: "auto" (found by spandrel), a name that spandrel knows, "module:callable" or
                    "path.py:callable" that makes it, or a built network.
     arch_args:     keyword arguments of that callable.

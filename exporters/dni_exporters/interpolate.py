@@ -24,6 +24,7 @@ def blend(
     curve: bool = False,
     path: bool = False,
     at: Sequence[float] | None = None,
+    knobs: Mapping[str, str | Sequence[str]] | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
     alpha_range: tuple[float, float] = (0.0, 1.0),
@@ -34,12 +35,13 @@ def blend(
     endpoints call their weights differently. Every floating-point tensor is blended, buffers such as BatchNorm's
     running statistics too, and keeps its dtype, the widest where the endpoints differ in it; tensors that are equal
     in all endpoints stay as they are. With K endpoints alpha has K - 1 numbers, the shares of all but the last; along
-    a curve or path (`through`, `curve`, `path` and `at` as in `export`) it is one number.
+    a curve or path (`through`, `curve`, `path` and `at` as in `export`) it is one number, and with `knobs` (as there)
+    it has one number more for each.
 
     Raises CheckpointError, EndpointError with the differences, ArchitectureError where `arch` was given and does
     not fit, or AlphaError.
     """
-    route = Route(endpoints, listed(through), curve, path, None if at is None else tuple(at))
+    route = Route(endpoints, listed(through), curve, path, None if at is None else tuple(at), knobs)
     values = _check(route, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended import blended
@@ -57,6 +59,7 @@ def write_blend(
     curve: bool = False,
     path: bool = False,
     at: Sequence[float] | None = None,
+    knobs: Mapping[str, str | Sequence[str]] | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
     alpha_range: tuple[float, float] = (0.0, 1.0),
@@ -73,7 +76,7 @@ def write_blend(
     if file.suffix.lower() not in SUFFIXES:
         raise OutputError(f"the output {file} has an unknown suffix; expected one of {', '.join(SUFFIXES)}")
     refuse_existing([file], force=force)
-    route = Route(endpoints, listed(through), curve, path, None if at is None else tuple(at))
+    route = Route(endpoints, listed(through), curve, path, None if at is None else tuple(at), knobs)
     values = _check(route, alpha, alpha_range, arch, arch_args)
     with heavy_imports():
         from .making.blended_checkpoint import write_blended

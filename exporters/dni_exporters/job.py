@@ -39,6 +39,7 @@ class ExportJob:
     curve: bool
     path: bool
     at: Sequence[float] | None
+    knobs: Mapping[str, str | Sequence[str]] | None
     output: str | PathLike[str]
     alpha_input: bool
     alphas: Sequence[Alpha] | None
@@ -125,7 +126,7 @@ class ExportJob:
     @property
     def route(self) -> Route:
         """How the endpoints lie along alpha."""
-        return Route(self.endpoints, self.through, self.curve, self.path, self.at)
+        return Route(self.endpoints, self.through, self.curve, self.path, self.at, self.knobs)
 
     @property
     def range(self) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dni_runtime import format_alpha
+from dni_runtime.alpha import ALPHA, Knob
 from dni_runtime.files.printable import printable
 from dni_runtime.shares import Path as AlphaPath
 
@@ -51,6 +52,7 @@ class ExportReport:
     verdict:    whether blends work, from what they do to photographs; None where nobody asked.
     seconds:    wall time by step, in the order of the steps.
     path:       along which alpha leads; None where it is the endpoints' shares. `endpoints` are in its order then.
+    knobs:      which parameters have an alpha of their own, in the order of alpha's numbers after the first.
     """
 
     files: tuple[ExportedFile, ...]
@@ -70,6 +72,7 @@ class ExportReport:
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     path: AlphaPath | None = None
+    knobs: tuple[Knob, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -83,6 +86,9 @@ class ExportReport:
         lines = [f"{self.architecture}, {self.parameters:,} parameters, scale {_number(self.scale)}, {self.dtype}"]
         if self.path is not None:
             lines.append(f"alpha goes {self.path.tell(self.endpoints)}")
+        if self.knobs:
+            each = (f"{knob.name} for {', '.join(knob.patterns)}" for knob in self.knobs)
+            lines.append(f"alphas: {ALPHA}; {'; '.join(each)}")
         for file in self.files:
             what = "alpha-input" if file.alpha is None else f"alpha {format_alpha(file.alpha)}"
             if self.delta is not None:

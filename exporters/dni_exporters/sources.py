@@ -8,6 +8,8 @@ from string import ascii_uppercase
 from typing import Any, TypeAlias
 
 from dni_runtime import Alpha, ArchitectureError, EndpointError, ExportError, check_alpha
+from dni_runtime.alpha import ALPHA, KNOB_NAMES, MOST_KNOBS, Knob, is_knob_name
+from dni_runtime.files.fields import show
 from dni_runtime.shares import MOST_MIDDLES, why_no_path
 from dni_runtime.shares import Path as AlphaPath
 
@@ -37,9 +39,11 @@ class Route:
     curve: bool = False
     path: bool = False
     at: Sequence[float] | None = None
+    knobs: Mapping[str, str | Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         count, middles = len(self.endpoints), len(self.through)
+        self._check_knobs()
         if self.curve and self.path:
             raise EndpointError("--curve is for two endpoints and --path for several in order; give one of them")
         if not self.is_path:
@@ -67,6 +71,31 @@ class Route:
         if reason := why_no_path(self.knots, (0,) * (count - 1)):
             raise EndpointError(f"--at makes {reason}")
 
+    def _check_knobs(self) -> None:
+        knobs = self.knobs or {}
+        if wrong := [name for name in knobs if not is_knob_name(name)]:
+            raise EndpointError(f"--knob {show(wrong[0])}: no name for a knob; expected {KNOB_NAMES}")
+        if len({name.casefold() for name in knobs}) != len(knobs):
+            raise EndpointError(f"--knob: {', '.join(knobs)} differ in capitals alone; call one of them otherwise")
+        if empty := [knob.name for knob in self.as_knobs if not knob.patterns or "" in knob.patterns]:
+            raise EndpointError(
+                f"--knob {empty[0]} gives no pattern; expected NAME=PATTERN with a pattern for names of parameters, "
+                f"such as {empty[0]}=conv_last*"
+            )
+        if len(knobs) > MOST_KNOBS:
+            raise EndpointError(f"{len(knobs)} knobs; expected {MOST_KNOBS} at most")
+        if knobs and len(self.endpoints) > 2 and not self.is_path:
+            raise EndpointError(
+                f"--knob with {len(self.endpoints)} endpoints, of which alpha is the shares; a knob is one number: "
+                "give two endpoints, or --path to go through them in order"
+            )
+
+    @property
+    def as_knobs(self) -> tuple[Knob, ...]:
+        """Which parameters are to have an alpha of their own."""
+        given = (self.knobs or {}).items()
+        return tuple(Knob(name, (said,) if isinstance(said, str) else tuple(said)) for name, said in given)
+
     @property
     def is_path(self) -> bool:
         """Whether alpha is a place, and not the shares of all endpoints but the last."""
@@ -91,8 +120,9 @@ class Route:
     def check_alpha(self, alpha: Alpha, given_range: tuple[float, float]) -> tuple[float, ...]:
         """The numbers of an alpha in `alpha_range`. Raises AlphaError for any other."""
         # Too few endpoints are reported by their own check.
-        count = 1 if self.is_path else max(1, len(self.endpoints) - 1)
-        return check_alpha(alpha, self.alpha_range(given_range), count, on_path=self.is_path)
+        knobs = (ALPHA, *self.knobs) if self.knobs else ()
+        count = len(knobs) or (1 if self.is_path else max(1, len(self.endpoints) - 1))
+        return check_alpha(alpha, self.alpha_range(given_range), count, on_path=self.is_path, knobs=knobs)
 
 
 def listed(through: Sequence[EndpointSource]) -> tuple[EndpointSource, ...]:

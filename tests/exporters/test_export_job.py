@@ -53,6 +53,7 @@ def test_what_is_asked_where_nothing_is_said():
         "curve": False,
         "path": False,
         "at": None,
+        "knobs": None,
         "arch": "auto",
         "arch_args": None,
         "alpha_range": (0.0, 1.0),

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dni_exporters.graphs.blend import blend_tensors
+from dni_exporters.graphs.blend import theta
+from dni_exporters.graphs.formula import ONE_ALPHA, Formula
 from dni_exporters.networks.probe import ImageContract, quiet_inference
 from dni_exporters.sources import StateDict
-from dni_runtime.shares import Path, shares_of
 
 Array = NDArray[np.float32]
 
@@ -29,20 +30,20 @@ class Reference:
         self,
         network: nn.Module,
         endpoints: Sequence[StateDict],
-        path: Path | None,
+        formula: Formula,
         contract: ImageContract,
         static: bool,
     ) -> None:
         self.network = network
         self.endpoints = endpoints
-        self.path = path
+        self.formula = formula
         self.images = probe_images(contract, static=static)
         self._lock = threading.RLock()
         self._outputs: dict[tuple[float, ...], list[Array]] = {}
 
     def _load(self, alpha: Sequence[float]) -> None:
         """Load theta(alpha) into the network, whose weights matter as long as the lock is held."""
-        self.network.load_state_dict(blend_tensors(self.endpoints, shares_of(tuple(alpha), self.path)), strict=True)
+        self.network.load_state_dict(theta(self.endpoints, tuple(alpha), self.formula), strict=True)
 
     def outputs(self, alpha: Sequence[float]) -> list[Array]:
         """The network's output at `alpha` for every probe image, float32 (N,C,H,W); computed once."""
@@ -117,13 +118,18 @@ def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array
 
 
 def probe_alphas(
-    endpoint_count: int, alpha_range: tuple[float, float], path: Path | None = None
+    endpoint_count: int, alpha_range: tuple[float, float], formula: Formula = ONE_ALPHA
 ) -> list[tuple[float, ...]]:
     """Every endpoint alone, their even mixture, and one uneven one; the range's ends where it is wider than 0..1.
 
-    Along a path every knot, and of every piece the middle and one more place.
+    Along a path every knot, and of every piece the middle and one more place. With knobs all of them at each of these,
+    and then each at another.
     """
-    if path is not None:
+    if formula.knobs:
+        places = [place for (place,) in probe_alphas(endpoint_count, alpha_range, replace(formula, knobs=()))]
+        turned = ([places[(first + number) % len(places)] for number in range(formula.count)] for first in range(3))
+        return [*((place,) * formula.count for place in places), *map(tuple, turned)]
+    if (path := formula.path) is not None:
         between = (a + part * (b - a) for a, b in pairwise(path.knots) for part in (0.5, 0.3))
         return [(place,) for place in (*path.knots, *between)]
     count = endpoint_count - 1

@@ -7,7 +7,7 @@ its share (`dni_runtime.shares`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 from typing import TypeAlias
 
@@ -18,17 +18,22 @@ from torch import Tensor
 
 from dni_exporters.checkpoints.endpoints import is_leftover
 from dni_exporters.sources import StateDict
-from dni_runtime.shares import Path
+from dni_runtime.alpha import ALPHA, Key
 
 from .delta import store_difference, store_once
+from .formula import ONE_ALPHA, Formula
+from .knobs import slices
 from .nodes import FLOAT, Nodes
 from .shares import Shares
 
 
-def blend_tensors(endpoints: Sequence[StateDict], shares: Sequence[float]) -> dict[str, Tensor]:
+def blend_tensors(
+    endpoints: Sequence[StateDict], shares: Sequence[float] | Callable[[str], Sequence[float]]
+) -> dict[str, Tensor]:
     """The sum of state dicts of the same names and shapes, each times its share, but for what no inference reads.
 
-    shares: one for each endpoint, 1 in all: `dni_runtime.shares.shares_of` makes them of alpha.
+    shares: one for each endpoint, 1 in all: `dni_runtime.shares.shares_of` makes them of alpha. Or what gives them for
+    the name of a tensor.
 
     Computed in float32 (float64 for float64 tensors) and returned in each tensor's own dtype, the widest where the
     endpoints differ in it. Tensors that are equal in all endpoints stay as they are, to the bit: tables that are
@@ -46,11 +51,17 @@ def blend_tensors(endpoints: Sequence[StateDict], shares: Sequence[float]) -> di
             blended[name] = tensors[0].clone()
             continue
         wide = torch.promote_types(own, torch.float32)
-        total = tensors[0].to(wide) * shares[0]
-        for share, tensor in zip(shares[1:], tensors[1:], strict=True):
+        share, *others = shares(name) if callable(shares) else shares
+        total = tensors[0].to(wide) * share
+        for share, tensor in zip(others, tensors[1:], strict=True):
             total += tensor.to(wide) * share
         blended[name] = total.to(own)
     return blended
+
+
+def theta(endpoints: Sequence[StateDict], alpha: Key, formula: Formula) -> dict[str, Tensor]:
+    """The blend of state dicts at a checked `alpha`, as `blend_tensors`."""
+    return blend_tensors(endpoints, functools.partial(formula.shares, alpha))
 
 
 Stored: TypeAlias = dict[str, tuple[int, str]]
@@ -58,13 +69,13 @@ Stored: TypeAlias = dict[str, tuple[int, str]]
 
 
 def attach_blend(
-    model: ir.Model, endpoints: Sequence[StateDict], delta: str | None = None, path: Path | None = None
+    model: ir.Model, endpoints: Sequence[StateDict], delta: str | None = None, formula: Formula = ONE_ALPHA
 ) -> Stored:
     """Put the weights of all endpoints into a skeleton's graph, and the input `alpha` that blends them.
 
-    alpha is float32 of shape [len(endpoints) - 1], along a path [1]. The blend is elementwise and per tensor, so it is
-    exact where a share is 1. A tensor that is equal in all endpoints is stored once and not blended;
-    what the network does not use is not stored. Returns what became of the tensors.
+    alpha is float32 of shape [len(endpoints) - 1], along a path [1]; one number more for each knob. The blend is
+    elementwise and per tensor, so it is exact where a share is 1. A tensor that is equal in all endpoints is stored
+    once and not blended; what the network does not use is not stored. Returns what became of the tensors.
 
     delta: store differences from the last endpoint instead (see `delta.py`), which is smaller and less exact;
     returns nothing then.
@@ -72,19 +83,23 @@ def attach_blend(
     graph = model.graph
     lifted = list(graph.inputs[1:])
     del graph.inputs[1:]
-    count = len(endpoints) - 1 if path is None else 1
-    alpha = ir.Value(name="alpha", type=ir.TensorType(FLOAT), shape=ir.Shape([count]))
+    count = formula.count if formula.knobs or formula.path else len(endpoints) - 1
+    alpha = ir.Value(name=ALPHA, type=ir.TensorType(FLOAT), shape=ir.Shape([count]))
     graph.inputs.append(alpha)
     nodes = Nodes(graph)
-    shares = Shares(nodes, alpha, len(endpoints), path, with_last=delta is None)
+    shares = [
+        Shares(nodes, each, len(endpoints), formula.path, with_last=delta is None)
+        for each in (slices(nodes, alpha, formula.knobs) if formula.knobs else [alpha])
+    ]
     stored: Stored = {}
     for value in lifted:
+        name = value.name or ""
         if value.uses():
-            tensors = [endpoint[value.name or ""] for endpoint in endpoints]
+            tensors, own = [endpoint[name] for endpoint in endpoints], shares[formula.numbers.get(name, 0)]
             if delta is None:
-                stored |= _attach(nodes, shares, value, tensors)
+                stored |= _attach(nodes, own, value, tensors)
             else:
-                _attach_difference(nodes, shares, value, tensors, delta)
+                _attach_difference(nodes, own, value, tensors, delta)
     nodes.insert_before(graph[0])
     return stored
 
@@ -129,7 +144,7 @@ def _free_name(value: ir.Value) -> str:
     """Take its name from `value`, for the one that takes its place."""
     assert value.name is not None
     # A network may have a parameter of its own called alpha.
-    name = value.name if value.name != "alpha" else "alpha@weight"
+    name = value.name if value.name != ALPHA else f"{ALPHA}@weight"
     value.name = None
     return name
 

@@ -27,6 +27,7 @@ class Shares:
         self, nodes: Nodes, alpha: ir.Value, endpoint_count: int, path: Path | None, *, with_last: bool = True
     ) -> None:
         self._nodes = nodes
+        # Of several alphas each has shares of its own.
         made = _given(nodes, alpha, endpoint_count, with_last) if path is None else _along(nodes, alpha, path)
         self._made = {(FLOAT, False): made if with_last else made[: endpoint_count - 1]}
 
@@ -50,14 +51,14 @@ def _given(nodes: Nodes, alpha: ir.Value, endpoint_count: int, with_last: bool) 
     if endpoint_count > 2:
         given = []
         for number, letter in zip(range(endpoint_count - 1), ascii_uppercase, strict=False):
-            index = nodes.constant(f"alpha@index_{letter}", ir.tensor([number], dtype=ir.DataType.INT64))
-            given.append(nodes.add("Gather", [alpha, index], f"alpha@share_{letter}", FLOAT, _ONE))
+            index = nodes.constant(f"{alpha.name}@index_{letter}", ir.tensor([number], dtype=ir.DataType.INT64))
+            given.append(nodes.add("Gather", [alpha, index], f"{alpha.name}@share_{letter}", FLOAT, _ONE))
     if not with_last:
         return given
     if endpoint_count > 2:
-        rest = nodes.add("ReduceSum", [alpha], "alpha@sum", FLOAT, _ONE, {"keepdims": 1})
-    one = _number(nodes, "one", 1)
-    return [*given, nodes.add("Sub", [one, rest], "alpha@share_last", FLOAT, _ONE)]
+        rest = nodes.add("ReduceSum", [alpha], f"{alpha.name}@sum", FLOAT, _ONE, {"keepdims": 1})
+    one = _number(nodes, f"{alpha.name}@one", 1)
+    return [*given, nodes.add("Sub", [one, rest], f"{alpha.name}@share_last", FLOAT, _ONE)]
 
 
 def _along(nodes: Nodes, alpha: ir.Value, path: Path) -> list[ir.Value]:
@@ -66,16 +67,16 @@ def _along(nodes: Nodes, alpha: ir.Value, path: Path) -> list[ir.Value]:
     Nothing is multiplied with a constant: a runtime that lays weights out would take the product for a weight. All
     operators are those that browsers have on WebGPU, too: Clip, and neither Min nor Max nor Sum.
     """
-    one = _number(nodes, "one", 1)
-    ends = [nodes.constant(f"alpha@{name}", ir.tensor(np.array(end, np.float32))) for name, end in _ENDS.items()]
+    one = _number(nodes, f"{alpha.name}@one", 1)
+    ends = [nodes.constant(f"{alpha.name}@{name}", ir.tensor(np.array(end, np.float32))) for name, end in _ENDS.items()]
     shares: list[ir.Value] = []
     for number, (upper, lower) in enumerate(itertools.pairwise(np.array(path.knots, np.float32))):
-        piece = _Piece(nodes, number + 1)
+        piece = _Piece(nodes, alpha.name or "", number + 1)
         t, span = alpha, _span(upper, lower)
         if lower != 0:
-            t = piece.add("Sub", "beyond", t, _number(nodes, f"lower_{number + 1}", float(lower)))
+            t = piece.add("Sub", "beyond", t, _number(nodes, f"{alpha.name}@lower_{number + 1}", float(lower)))
         if span != 1:
-            t = piece.add("Div", "part", t, _number(nodes, f"span_{number + 1}", float(span)))
+            t = piece.add("Div", "part", t, _number(nodes, f"{alpha.name}@span_{number + 1}", float(span)))
         t = piece.add("Clip", "t", t, *ends)
         first, *others = piece.bernstein(t, piece.add("Sub", "rest", one, t), 1 + path.middles[number])
         # Before and behind a piece one of its ends has a share of 1 in it, so a knot's two shares can be multiplied.
@@ -86,10 +87,11 @@ def _along(nodes: Nodes, alpha: ir.Value, path: Path) -> list[ir.Value]:
 @dataclass(frozen=True, slots=True)
 class _Piece:
     nodes: Nodes
+    alpha: str
     number: int
 
     def add(self, op_type: str, name: str, *inputs: ir.Value) -> ir.Value:
-        return self.nodes.add(op_type, inputs, f"alpha@{name}_{self.number}", FLOAT, _ONE)
+        return self.nodes.add(op_type, inputs, f"{self.alpha}@{name}_{self.number}", FLOAT, _ONE)
 
     def bernstein(self, t: ir.Value, rest: ir.Value, degree: int) -> list[ir.Value]:
         """The polynomials of `degree` 1 to 3 in t, that of t ** degree first."""
@@ -120,4 +122,4 @@ def _span(upper: np.float32, lower: np.float32) -> np.float32:
 
 
 def _number(nodes: Nodes, name: str, value: float) -> ir.Value:
-    return nodes.constant(f"alpha@{name}", ir.tensor([value], dtype=FLOAT))
+    return nodes.constant(name, ir.tensor([value], dtype=FLOAT))

@@ -6,18 +6,29 @@ from itertools import pairwise
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names, read_endpoints
 from dni_exporters.checkpoints.middles import Middle, read_middle
-from dni_exporters.sources import Route
+from dni_exporters.graphs.formula import Formula
+from dni_exporters.sources import Route, StateDict
 from dni_runtime import EndpointError
+from dni_runtime.alpha import Knob
 from dni_runtime.shares import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """checkpoints: in their order; path: how alpha goes through them, None where it is shares; notes: for the user."""
+    """What was read of a route.
+
+    checkpoints: in their order; path: how alpha goes through them, None where it is shares; knobs: which parameters
+    have an alpha of their own; notes: for the user.
+    """
 
     checkpoints: list[Checkpoint]
     path: Path | None
+    knobs: tuple[Knob, ...]
     notes: list[str]
+
+    def formula(self, states: Sequence[StateDict]) -> Formula:
+        """How alpha becomes shares in `states`, those of the checkpoints. Raises EndpointError as `Formula.of` does."""
+        return Formula.of(self.path, self.knobs, states)
 
 
 def read_along(route: Route) -> Along:
@@ -27,7 +38,7 @@ def read_along(route: Route) -> Along:
     """
     knots, notes = read_endpoints(route.endpoints)
     if not route.is_path:
-        return Along(knots, None, notes)
+        return Along(knots, None, route.as_knobs, notes)
     middles, more = read_endpoints(route.through, first_number=len(knots) + 1)
     both = of_like_names([*knots, *middles])
     knots, fitted = both[: len(knots)], [_Fitted.read(middle) for middle in both[len(knots) :]]
@@ -39,7 +50,7 @@ def read_along(route: Route) -> Along:
     checkpoints = knots[:1]
     for piece, knot in zip(pieces, knots[1:], strict=True):
         checkpoints += [*piece, knot]
-    return Along(checkpoints, Path(route.knots, tuple(map(len, pieces))), notes + more)
+    return Along(checkpoints, Path(route.knots, tuple(map(len, pieces))), route.as_knobs, notes + more)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

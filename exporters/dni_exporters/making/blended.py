@@ -8,12 +8,11 @@ from torch import Tensor, nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.endpoints import Lineage, differences, is_leftover, lineage, promotions
-from dni_exporters.graphs.blend import blend_tensors
+from dni_exporters.graphs.blend import theta
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.tables import is_table
 from dni_exporters.sources import Route, StateDict
 from dni_runtime import ArchitectureError
-from dni_runtime.shares import shares_of
 
 from .along import read_along
 
@@ -67,7 +66,7 @@ def blended(route: Route, alpha: tuple[float, ...], arch: str | nn.Module, arch_
         own = aligned.states[0]
         switches = {name: own[name] for name in checkpoints[0].values if name in own and name not in states[0]}
     notes += promotions(checkpoints)
-    return Blended(blend_tensors(states, shares_of(alpha, along.path)), switches, checkpoints, related, notes)
+    return Blended(theta(states, alpha, along.formula(states)), switches, checkpoints, related, notes)
 
 
 def _are_alike(checkpoints: Sequence[Checkpoint]) -> bool:

@@ -13,11 +13,11 @@ from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.clock import Clock
 from dni_exporters.graphs.bake import bake
 from dni_exporters.graphs.blend import Stored
+from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.link import link_weights
 from dni_exporters.graphs.single_input import check_single_input
 from dni_exporters.job import ExportJob
 from dni_exporters.report import ExportedFile, Parity
-from dni_runtime.shares import Path as AlphaPath
 
 from . import write
 
@@ -27,14 +27,14 @@ class Maker:
     """What every model of an export needs.
 
     layers:    module name -> value name, for naming the worst one.
-    path:      along which alpha leads, None where it is the endpoints' shares.
+    formula:   how alpha becomes the endpoints' shares.
     reference: None where the export is not to be verified.
     collect:   frees the graphs that are done with.
     """
 
     job: ExportJob
     layers: dict[str, str]
-    path: AlphaPath | None
+    formula: Formula
     reference: Reference | None
     clock: Clock
     collect: Callable[[], object]
@@ -50,7 +50,7 @@ class Maker:
                 if self.job.weights == "link":
                     link_weights(model, stored, checkpoints, output.parent)
                 write.save(model, staged, self.job.weights)
-            parity = self._verify(staged, probe_alphas(len(checkpoints), self.job.range, self.path))
+            parity = self._verify(staged, probe_alphas(len(checkpoints), self.job.range, self.formula))
             return self._publish(staged, output, None, parity)
         finally:
             staged.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
 import onnx_ir as ir
 
 from dni_exporters.graphs.nodes import FLOAT
@@ -55,6 +56,7 @@ def describe(
         tool=f"dni-deploy {_tool_version()}",
         verdict=verdict.text[:LIMIT_VERDICT] if verdict else None,
         alpha_path=along.path,
+        alpha_knobs=along.knobs,
     )
 
 
@@ -64,9 +66,12 @@ def sign(model: ir.Model, metadata: Metadata) -> None:
     model.producer_name, model.producer_version = "dni-deploy", _tool_version()
     model.metadata_props[KEY] = metadata.to_json()
     if metadata.alpha_default is not None:
-        alpha = next(value for value in model.graph.inputs if value.name == "alpha")
-        alpha.const_value = ir.tensor(list(metadata.alpha_default), dtype=FLOAT, name="alpha")
-        model.graph.register_initializer(alpha)
+        names, values = metadata.alpha_inputs, metadata.alpha_default
+        each = np.split(np.array(values, np.float32), len(names))
+        for name, numbers in zip(names, each, strict=True):
+            alpha = next(value for value in model.graph.inputs if value.name == name)
+            alpha.const_value = ir.tensor(numbers, dtype=FLOAT, name=name)
+            model.graph.register_initializer(alpha)
 
 
 def _tool_version() -> str:

@@ -12,6 +12,8 @@ from dni_exporters.checkpoints.endpoints import Lineage, lineage
 from dni_exporters.clock import Clock
 from dni_exporters.graphs.blend import Stored, attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
+from dni_exporters.graphs.formula import Formula
+from dni_exporters.graphs.knobs import give_inputs
 from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.aligned import align_or_refuse
@@ -38,17 +40,18 @@ def make_models(job: ExportJob) -> ExportReport:
     clock = Clock(job.progress)
     with clock("read endpoints"):
         along = read_along(job.route)
-        checkpoints, notes, path = along.checkpoints, along.notes, along.path
+        checkpoints, notes = along.checkpoints, along.notes
     with clock("build network"):
         aligned = align_or_refuse(job.arch, checkpoints, job.arch_args)
         architecture, states = aligned.architecture, aligned.states
         checkpoints = [c.without_tensors() for c in checkpoints]
         notes += aligned.notes
+        formula = along.formula(states)
     with clock("probe network"):
         contract = probe(architecture, job.input_shape, static=job.static)
         notes += unfuse(architecture.network, contract.input_shape)
-        related = _least_alike(states, aligned.learnt, path)
-    verdict = _judge(architecture.network, states, path, contract, job, clock) if job.verdict else None
+        related = _least_alike(states, aligned.learnt, formula.path)
+    verdict = _judge(architecture.network, states, formula, contract, job, clock) if job.verdict else None
     with collecting_by_hand() as collect:
         with clock("trace network"):
             skeleton = trace(
@@ -58,13 +61,13 @@ def make_models(job: ExportJob) -> ExportReport:
         model = skeleton.model
         with clock("attach blend"):
             metadata = describe(job, architecture.name, contract, along, model.opset_imports[""], verdict)
-            stored = _attach(model, states, path, job)
+            stored = _attach(model, states, formula, job)
             sign(model, metadata)
         if _is_too_large(model, len(states), job):
             job = replace(job, weights="external")
             notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
-        reference = _reference(architecture.network, states, path, contract, job) if job.verify else None
-        make = Maker(job, skeleton.layers, path, reference, clock, collect)
+        reference = _reference(architecture.network, states, formula, contract, job) if job.verify else None
+        make = Maker(job, skeleton.layers, formula, reference, clock, collect)
         outputs = job.outputs
         with staging(outputs[0].parent) as folder:
             if job.baked:
@@ -84,10 +87,11 @@ def make_models(job: ExportJob) -> ExportReport:
         delta=job.delta,
         opset=metadata.opset,
         lineage=related,
-        path=path,
+        path=formula.path,
+        knobs=formula.knobs,
         verdict=verdict,
         notes=(*notes, *skeleton.notes),
-        warnings=_warnings(related, verdict, path),
+        warnings=_warnings(related, verdict, formula.path),
         seconds=clock.seconds,
     )
 
@@ -102,13 +106,13 @@ def _least_alike(states: Sequence[StateDict], learnt: Collection[str], path: Pat
 def _judge(
     network: nn.Module,
     states: Sequence[StateDict],
-    path: Path | None,
+    formula: Formula,
     contract: ImageContract,
     job: ExportJob,
     clock: Clock,
 ) -> Verdict:
     with clock("judge the blend"):
-        return Trials(progress=job.progress).judge(network, states, contract, path=path, static=job.static)
+        return Trials(progress=job.progress).judge(network, states, contract, formula=formula, static=job.static)
 
 
 def _warnings(related: Lineage, verdict: Verdict | None, path: Path | None) -> tuple[str, ...]:
@@ -123,14 +127,16 @@ def _warnings(related: Lineage, verdict: Verdict | None, path: Path | None) -> t
     return tuple(filter(None, told))
 
 
-def _attach(model: ir.Model, states: Sequence[StateDict], path: Path | None, job: ExportJob) -> Stored:
+def _attach(model: ir.Model, states: Sequence[StateDict], formula: Formula, job: ExportJob) -> Stored:
     """Make the alpha-input model of a skeleton; returns where its weights come from."""
-    stored = attach_blend(model, states, job.delta, path)
+    stored = attach_blend(model, states, job.delta, formula)
     fold_batch_norm(model)
     if not job.baked:
         fold_constants(model, keep_small=job.delta is not None)
     if job.plane:
         pack_alpha(model, job.range)
+    else:
+        give_inputs(model, formula.knobs)
     if job.single_input:
         set_ir_version(model)
     return stored
@@ -150,7 +156,7 @@ def _is_too_large(model: ir.Model, endpoint_count: int, job: ExportJob) -> bool:
 
 
 def _reference(
-    network: nn.Module, states: Sequence[StateDict], path: Path | None, contract: ImageContract, job: ExportJob
+    network: nn.Module, states: Sequence[StateDict], formula: Formula, contract: ImageContract, job: ExportJob
 ) -> Reference:
     judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
-    return Reference(network, states, path, judged, job.static)
+    return Reference(network, states, formula, judged, job.static)

@@ -1,6 +1,7 @@
 """The pictures of ends, and one between them beside their mix."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .verdict import Figures
 # Of an end's values, that may lie further outside 0..1 than this before it is taken for something else than a picture.
 _OUTSIDE = 0.25
 _OUTSIDE_SHARE = 0.1
+_QUARTERS = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 
 class NoPictureError(Exception):
@@ -31,6 +33,14 @@ def end_picture(letter: str, raw: Array) -> Array:
             f"endpoint {letter} alone gives values in {raw.min():.3g}..{raw.max():.3g}, pictures are in 0..1"
         )
     return shown(raw)
+
+
+def figures_beside_the_nearest(raw: Array, ends: Sequence[Array], alpha: tuple[float, ...], photograph: str) -> Figures:
+    """As `figures_of`, of the mix of two neighbours among `ends`, a quarter at a time, whose colours are nearest."""
+    found = (
+        figures_of(raw, pair, [share, 1 - share], alpha, photograph) for pair in pairwise(ends) for share in _QUARTERS
+    )
+    return min(found, key=lambda figures: figures.colour_shift)
 
 
 def figures_of(

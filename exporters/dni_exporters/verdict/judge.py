@@ -1,7 +1,7 @@
 """Run the endpoints and what lies between them on photographs, and see."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dni_exporters.clock import Progress
+from dni_exporters.graphs.formula import ONE_ALPHA, Formula
 from dni_exporters.networks.probe import ImageContract, quiet_inference
 from dni_exporters.sources import StateDict
 from dni_runtime.shares import Path, shares_of
@@ -18,7 +19,7 @@ from . import words
 from .beside import NoPictureError
 from .colour import Array
 from .photographs import MOST, Photograph, built_in, network_input
-from .trial import Point, Trial
+from .trial import Point, Trial, ends_of
 from .verdict import Seen, Verdict, unjudged, worst
 
 # Sides of the photographs in pixels, the largest that is not too much work: in all, floating-point operations, of which
@@ -30,12 +31,25 @@ _LARGEST_OUTPUT_PX = 512
 _FEWEST = 2
 
 
-def points_between(endpoint_count: int, path: Path | None = None) -> list[Point]:
+def points_between(endpoint_count: int, formula: Formula = ONE_ALPHA) -> list[Point]:
     """What to judge: quarters between two endpoints; of more the middles of every two, and of all.
 
-    Along a path quarters from each knot to the next.
+    Along a path quarters from each knot to the next. With knobs these for all knobs at once, and each knob at one end
+    of alpha's way with all others at the other end.
     """
-    if path is not None:
+    if formula.knobs:
+        together = points_between(endpoint_count, replace(formula, knobs=()))
+        ends = [end[0] for end in ends_of(endpoint_count, formula.path)]
+        corners = [
+            tuple(one if number == knob else rest for number in range(formula.count))
+            for one, rest in ((ends[0], ends[-1]), (ends[-1], ends[0]))
+            for knob in range(formula.count)
+        ]
+        return [
+            *(replace(point, alpha=formula.everywhere(point.alpha)) for point in together),
+            *(Point(corner, None) for corner in dict.fromkeys(corners)),
+        ]
+    if (path := formula.path) is not None:
         straight = Path(path.knots, (0,) * len(path.middles))
         places = (b + part * (a - b) for a, b in pairwise(path.knots) for part in (0.75, 0.5, 0.25))
         return [Point((place,), straight.shares(place)) for place in (round(place, 6) for place in places)]
@@ -67,12 +81,12 @@ class Trials:
         endpoints: Sequence[StateDict],
         contract: ImageContract,
         *,
-        path: Path | None = None,
+        formula: Formula = ONE_ALPHA,
         static: bool = False,
     ) -> Verdict:
         """Tell whether blends of `endpoints`, weights of `network`, make pictures as the endpoints themselves do.
 
-        path: along which alpha leads, None where it is their shares. static: whether the network takes images of the
+        formula: how alpha becomes their shares. static: whether the network takes images of the
         contract's shape alone. The first endpoint's weights are in the network afterwards.
         """
         channels = (contract.input_shape[1], contract.out_channels)
@@ -80,8 +94,8 @@ class Trials:
             return unjudged(
                 f"the network takes {channels[0]} and gives {channels[1]} channels, photographs have 3 or 1"
             )
-        between = points_between(len(endpoints), path)
-        trial = Trial(network, endpoints, path, between)
+        between = points_between(len(endpoints), formula)
+        trial = Trial(network, endpoints, formula, between)
         photographs = built_in() if self.photographs is None else self.photographs
         inputs = _inputs(network, photographs, contract, static, len(trial.ends) + len(between))
         try:

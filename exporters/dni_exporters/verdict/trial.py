@@ -8,24 +8,35 @@ from string import ascii_uppercase
 import torch
 from torch import nn
 
-from dni_exporters.graphs.blend import blend_tensors
+from dni_exporters.graphs.blend import theta
+from dni_exporters.graphs.formula import Formula
 from dni_exporters.networks.network_code import message
 from dni_exporters.networks.probe import quiet_inference
 from dni_exporters.sources import StateDict
-from dni_runtime.shares import Path, shares_of
+from dni_runtime.shares import Path
 
 from . import measures
-from .beside import NoPictureError, end_picture, figures_of, shown
+from .beside import NoPictureError, end_picture, figures_beside_the_nearest, figures_of, shown
 from .colour import Array
 from .verdict import Figures
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An alpha to judge, and the share that the picture of each end has in what it is measured by."""
+    """An alpha to judge, and the share that the picture of each end has in what it is measured by.
+
+    None where there is no such: knobs apart from each other may give a picture like either end, or any between them.
+    """
 
     alpha: tuple[float, ...]
-    mix: tuple[float, ...]
+    mix: tuple[float, ...] | None
+
+
+def ends_of(endpoint_count: int, path: Path | None) -> list[tuple[float, ...]]:
+    """The alphas of the endpoints themselves, of a path those of its knots; without knobs."""
+    if path is not None:
+        return [(knot,) for knot in path.knots]
+    return [tuple(float(i == k) for i in range(endpoint_count - 1)) for k in range(endpoint_count)]
 
 
 class Trial:
@@ -35,14 +46,10 @@ class Trial:
     """
 
     def __init__(
-        self, network: nn.Module, endpoints: Sequence[StateDict], path: Path | None, between: Sequence[Point]
+        self, network: nn.Module, endpoints: Sequence[StateDict], formula: Formula, between: Sequence[Point]
     ) -> None:
-        self._network, self._endpoints, self._path, self._between = network, endpoints, path, between
-        if path is None:
-            count = len(endpoints)
-            self.ends = [tuple(float(i == k) for i in range(count - 1)) for k in range(count)]
-        else:
-            self.ends = [(knot,) for knot in path.knots]
+        self._network, self._endpoints, self._formula, self._between = network, endpoints, formula, between
+        self.ends = [formula.everywhere(end) for end in ends_of(len(endpoints), formula.path)]
         count = len(self.ends)
         self._flat = [True] * count
         self._any_contrast = False
@@ -58,15 +65,19 @@ class Trial:
         contrasts = [measures.contrast(end) for end in ends]
         self._any_contrast |= float(image.std()) > measures.FLAT
         self._flat = [flat and value < measures.FLAT for flat, value in zip(self._flat, contrasts, strict=True)]
-        pairs = pairwise(ends) if self._path is not None else ((end, ends[-1]) for end in ends[:-1])
+        path = self._formula.path
+        pairs = pairwise(ends) if path is not None else ((end, ends[-1]) for end in ends[:-1])
         self.apart_db += [measures.psnr_db(*pair) for pair in pairs]
         pictures = []
         for point in self._between:
             raw = self._run(point.alpha, image)
-            # Along a path what is told is beside its neighbours alone.
-            near = [number for number, share in enumerate(point.mix) if share or self._path is None]
-            here, mix = [ends[number] for number in near], [point.mix[number] for number in near]
-            self.found.append(figures_of(raw, here, mix, point.alpha, name))
+            if point.mix is None:
+                self.found.append(figures_beside_the_nearest(raw, ends, point.alpha, name))
+            else:
+                # Along a path what is told is beside its neighbours alone.
+                near = [number for number, share in enumerate(point.mix) if share or path is None]
+                here, mix = [ends[number] for number in near], [point.mix[number] for number in near]
+                self.found.append(figures_of(raw, here, mix, point.alpha, name))
             pictures.append(shown(raw))
         return list(zip([*self.ends, *(point.alpha for point in self._between)], [*ends, *pictures], strict=True))
 
@@ -80,7 +91,7 @@ class Trial:
 
     def _run(self, alpha: tuple[float, ...], image: Array) -> Array:
         """The network's output (H, W, C), as it comes."""
-        self._network.load_state_dict(blend_tensors(self._endpoints, shares_of(alpha, self._path)))
+        self._network.load_state_dict(theta(self._endpoints, alpha, self._formula))
         try:
             with quiet_inference():
                 output: Array = self._network(torch.from_numpy(image))[0].float().numpy()

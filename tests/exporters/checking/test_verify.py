@@ -15,8 +15,10 @@ from dni_exporters import Parity
 from dni_exporters.checking.reference import Reference, probe_alphas, probe_images
 from dni_exporters.checking.verify import check_parity
 from dni_exporters.graphs.blend import attach_blend
+from dni_exporters.graphs.formula import ONE_ALPHA, Formula
 from dni_exporters.networks.probe import ImageContract
 from dni_runtime import Endpoint, Metadata, ParityError
+from dni_runtime.alpha import Knob
 from dni_runtime.shares import Path as AlphaPath
 
 CONTRACT = ImageContract((2, 3, 16, 17), 1, 1, 3, 1.0, 2)
@@ -33,7 +35,7 @@ class Exported:
         skeleton.model.metadata_props["dni"] = METADATA.to_json()
         ir.save(skeleton.model, self.path)
         self.layers = skeleton.layers
-        self.reference = Reference(network, endpoints, None, CONTRACT, False)
+        self.reference = Reference(network, endpoints, ONE_ALPHA, CONTRACT, False)
 
     def check(self, tolerance: float = 1e-5) -> list[Parity]:
         alphas = [(0.0,), (0.4,), (1.0,)]
@@ -62,7 +64,7 @@ def test_the_bound_grows_with_the_output():
     network, endpoints = small_pair()
     for weights in endpoints:
         weights["2.bias"] += 100
-    reference = Reference(network, endpoints, None, CONTRACT, False)
+    reference = Reference(network, endpoints, ONE_ALPHA, CONTRACT, False)
     assert all(np.abs(output).max() > 90 for output in reference.outputs((0.5,)))
 
 
@@ -118,7 +120,7 @@ def test_no_bound_is_met_exactly(exported: Exported):
 
 def test_the_reference_is_pytorch_with_blended_weights():
     network, (a, b) = small_pair()
-    reference = Reference(network, [a, b], None, CONTRACT, False)
+    reference = Reference(network, [a, b], ONE_ALPHA, CONTRACT, False)
     for image, output in zip(reference.images, reference.outputs((0.25,)), strict=True):
         network.load_state_dict({name: 0.25 * a[name] + 0.75 * b[name] for name in a})
         with torch.no_grad():
@@ -140,7 +142,7 @@ def test_alphas_to_check_are_the_ends_the_middle_and_one_more(count, alpha_range
 
 def test_of_a_path_every_knot_is_checked_and_two_places_in_every_piece():
     path = AlphaPath((0.0, 1.0, 4.0), (1, 1))
-    assert probe_alphas(5, (0.0, 4.0), path) == [(0,), (1,), (4,), (0.5,), (0.3,), (2.5,), (1.9,)]
+    assert probe_alphas(5, (0.0, 4.0), Formula(path)) == [(0,), (1,), (4,), (0.5,), (0.3,), (2.5,), (1.9,)]
 
 
 def test_probe_images_are_two_sizes_of_what_the_network_takes():
@@ -170,3 +172,11 @@ def test_conv_networks_of_one_layer_can_be_blamed(tmp_path: Path):
     exported = Exported(tmp_path, network, [a, {name: tensor + 0.1 for name, tensor in a.items()}])
     with pytest.raises(ParityError, match="worst in layer '0'"):
         exported.check(tolerance=1e-12)
+
+
+def test_knobs_are_tried_together_and_apart():
+    formula = Formula(None, (Knob("late", ("x",)),), {"x": 1})
+    alphas = probe_alphas(2, (0.0, 1.0), formula)
+    assert {a for a, b in alphas if a == b} == {0.0, 0.3, 0.5, 1.0}
+    assert any(a != b and {a, b} == {0.0, 1.0} for a, b in alphas)
+    assert any(a > b for a, b in alphas) and any(a < b for a, b in alphas)

@@ -14,6 +14,7 @@ from torch import nn
 
 from dni_exporters import blend_tensors
 from dni_exporters.graphs.blend import attach_blend
+from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.shares import _span
 from dni_runtime.shares import Path, shares_of
 
@@ -70,7 +71,7 @@ def test_endpoints_are_left_as_they_were():
 
 def attached(network: nn.Module, *endpoints: Weights, path: Path | None = None) -> onnx.ModelProto:
     model = traced(network, (2, 3, 16, 20)).model
-    attach_blend(model, endpoints, path=path)
+    attach_blend(model, endpoints, formula=Formula(path))
     proto = ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     return proto

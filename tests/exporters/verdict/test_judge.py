@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 from dni_deploy.demo import STRONG, WEAK
 from dni_exporters import Verdict, inspect_endpoints
+from dni_exporters.graphs.formula import Formula
 from dni_exporters.networks.architecture import Architecture
 from dni_exporters.networks.probe import probe
 from dni_exporters.verdict.judge import Trials, points_between
 from dni_exporters.verdict.photographs import Photograph, built_in
+from dni_runtime.alpha import Knob
+from dni_runtime.shares import Path
 
 Weights = dict[str, Tensor]
 
@@ -260,6 +263,41 @@ def test_three_endpoints_are_tried_between_every_two_and_in_the_middle_of_all():
     assert verdict.text.startswith("does not blend: a colour shift of")
     assert " at 0.5,0.5, and faults at 0,0.5 and 0.333,0.333 too" in verdict.text
     assert "; none at 0.5,0, on" in verdict.text
+
+
+def test_knobs_are_tried_together_and_each_against_the_others():
+    formula = Formula(None, (Knob("first", ("first.*",)),), {"first.weight": 1})
+    assert [point.alpha for point in points_between(2, formula)] == [
+        *((alpha, alpha) for alpha in (0.75, 0.5, 0.25)),
+        (1.0, 0.0),
+        (0.0, 1.0),
+    ]
+    three = Formula(Path((4.0, 0.0), (0,)), (Knob("a", ("x",)), Knob("b", ("y",))), {"x": 1, "y": 2})
+    assert [point.alpha for point in points_between(2, three)][3:] == [
+        (4, 0, 0), (0, 4, 0), (0, 0, 4), (0, 4, 4), (4, 0, 4), (4, 4, 0),
+    ]  # fmt: skip
+
+
+def test_knobs_that_fail_apart_are_told_where():
+    """Both ends are the product of two factors: together they stay what they are, apart it is another colour."""
+    network = Product()
+    ends = [weights(network, first=[1, 1.5, 1], second=[1, 1 / 1.5, 1]), weights(network)]
+    contract = probe(Architecture(network.eval(), "it", 3))
+    assert Trials().judge(network, ends, contract).blends is True
+    formula = Formula(None, (Knob("first", ("first",)),), {"first": 1})
+    verdict = Trials().judge(network, ends, contract, formula=formula)
+    assert verdict.text.startswith("does not blend: a colour shift of ")
+    assert " at 0,1, and faults at 1,0 too; none at 0.75,0.75, 0.5,0.5 and 0.25,0.25, on" in verdict.text
+
+
+def test_knobs_apart_may_look_like_either_end():
+    """Of two ends of different colours: one knob makes all of the difference, the other one none."""
+    network = Product()
+    ends = [weights(network, first=[1, 0.7, 1], second=[1, 1.001, 1]), weights(network)]
+    formula = Formula(None, (Knob("second", ("second",)),), {"second": 1})
+    verdict = Trials().judge(network, ends, probe(Architecture(network.eval(), "it", 3)), formula=formula)
+    assert verdict.blends is True
+    assert max(figures.colour_shift for figures in verdict.figures) < 0.5
 
 
 def test_progress_and_pictures_are_told_and_the_network_is_left_as_it_was():

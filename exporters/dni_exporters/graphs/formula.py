@@ -1,0 +1,107 @@
+"""Which share of each endpoint a parameter takes at an alpha: along a path or not, by an alpha of its own or not."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from torch import Tensor
+
+from dni_exporters.checkpoints.endpoints import is_leftover
+from dni_exporters.sources import StateDict
+from dni_runtime import EndpointError
+from dni_runtime.alpha import Key, Knob
+from dni_runtime.shares import Path, shares_of
+
+# Of the names in an error.
+_MOST_NAMES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """How alpha becomes shares.
+
+    path:    along which alpha leads, None where it is the shares themselves.
+    knobs:   which parameters have an alpha of their own, in the order of alpha's numbers after the first.
+    numbers: of those parameters, which of alpha's numbers it is; the others take the first.
+    """
+
+    path: Path | None = None
+    knobs: tuple[Knob, ...] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path | None, knobs: Sequence[Knob], endpoints: Sequence[StateDict]) -> "Formula":
+        """Find the parameters of `knobs` in `endpoints`, state dicts of the same names.
+
+        Raises EndpointError for a pattern of which there is none, or none that differs between endpoints, for one of
+        two knobs, and where none is left for alpha itself.
+        """
+        differ = {name for name, tensor in endpoints[0].items() if _is_blended(name, tensor, endpoints)}
+        matched = {knob.name: _matched(knob, endpoints[0], differ) for knob in knobs}
+        numbers: dict[str, int] = {}
+        for number, (name, parameters) in enumerate(matched.items(), 1):
+            if twice := [each for each in parameters if each in numbers]:
+                other = knobs[numbers[twice[0]] - 1].name
+                raise EndpointError(
+                    f"--knob {other} and --knob {name} are both for {_listed(twice)}; expected each parameter in "
+                    "one of them: make a pattern narrower"
+                )
+            numbers.update(dict.fromkeys(parameters, number))
+        if knobs and not differ - numbers.keys():
+            raise EndpointError(
+                f"--knob {', '.join(matched)}: no parameter is left for alpha itself, which is for those that no "
+                f"pattern matches; leave one of them out, say {knobs[0].name}: its parameters follow alpha then"
+            )
+        return cls(path, tuple(knobs), numbers)
+
+    @property
+    def count(self) -> int:
+        """How many numbers alpha has, where there are knobs or a path."""
+        return 1 + len(self.knobs)
+
+    def shares(self, alpha: Key, parameter: str) -> tuple[float, ...]:
+        """The share of each endpoint in `parameter`, in their order."""
+        return shares_of((alpha[self.numbers.get(parameter, 0)],) if self.knobs else alpha, self.path)
+
+    def everywhere(self, alpha: Key) -> Key:
+        """`alpha` of one number as all knobs at once, which are then none."""
+        return alpha * self.count if self.knobs else alpha
+
+
+ONE_ALPHA = Formula()
+"""The endpoints' shares, the same in all parameters."""
+
+
+def _matched(knob: Knob, state: StateDict, differ: Iterable[str]) -> list[str]:
+    """The parameters of a knob that differ between endpoints. Raises EndpointError where a pattern has none."""
+    found: dict[str, None] = {}
+    for pattern in knob.patterns:
+        named = [name for name in state if fnmatchcase(name, pattern)]
+        blended = [name for name in named if name in differ]
+        if not named:
+            raise EndpointError(
+                f"--knob {knob.name}={pattern}: no parameter is called so; expected a pattern for some of "
+                f"{_listed([name for name in state if name in differ])} (* stands for any letters)"
+            )
+        if not blended:
+            raise EndpointError(
+                f"--knob {knob.name}={pattern}: {_listed(named)} are equal in all endpoints, so an alpha would change "
+                f"nothing; expected some of {_listed([name for name in state if name in differ])}"
+            )
+        found.update(dict.fromkeys(blended))
+    return list(found)
+
+
+def _is_blended(name: str, first: Tensor, endpoints: Sequence[StateDict]) -> bool:
+    return (
+        first.is_floating_point()
+        and not is_leftover(name)
+        and not all(endpoint[name].equal(first) for endpoint in endpoints[1:])
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for a sentence; of many the first and the last."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MOST_NAMES - 2])}, ... {', '.join(names[-2:])} ({len(names)} in all)"

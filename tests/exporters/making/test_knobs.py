@@ -1,0 +1,212 @@
+"""Parameters with an alpha of their own: each follows its knob, in PyTorch, in every form of file and on every way."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from exporting import FloatArray, assert_close, expected, photo, run, session, small_pair
+from networks import Weights, pair
+from safetensors.torch import load_file, save_file
+
+import dni_runtime
+from dni_exporters import ExportReport, blend, export, write_blend
+from dni_exporters.checking.tolerance import tolerance_of
+from dni_runtime.alpha import Knob, append_planes
+from dni_runtime.metadata import KEY
+
+IMAGE = photo(1, 3, 20, 26)
+KNOBS = {"tail": ["2.w*", "2.bias"], "first": "0.bias"}
+NAMES = ("alpha", "tail", "first")
+ALPHAS = [(0.3, 0.3, 0.3), (1.0, 0.0, 0.0), (0.0, 1.0, 0.25), (0.2, 0.9, 0.6)]
+
+
+class Files:
+    """Three endpoints as files, and what PyTorch makes of the first two, each parameter at an alpha of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.network, self.states = small_pair(3)
+        self.paths = [folder / f"{letter}.safetensors" for letter in "abc"]
+        for state, path in zip(self.states, self.paths, strict=True):
+            save_file(state, path)
+        self.folder = folder
+
+    def theta(self, alpha: tuple[float, ...]) -> Weights:
+        """The formula as anyone would write it, on purpose without the exporter's code."""
+        first, second = self.states[:2]
+        found = {}
+        for name, tensor in first.items():
+            share = alpha[1] if name.startswith("2.") else alpha[2] if name == "0.bias" else alpha[0]
+            found[name] = share * tensor + (1 - share) * second[name]
+        return found
+
+    def expected(self, alpha: tuple[float, ...], image: FloatArray = IMAGE) -> FloatArray:
+        return expected(self.network, self.theta(alpha), image)
+
+    def exported(self, output: Path, **asked: Any) -> ExportReport:
+        asked = {"alpha_input": True, "verdict": False, "knobs": KNOBS, **asked}
+        return export(self.paths[:2], output, arch=self.network, **asked)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(tmp_path_factory.mktemp("knobs"))
+
+
+@pytest.fixture(scope="module")
+def model(files: Files) -> Path:
+    files.exported(files.folder / "m.onnx")
+    return files.folder / "m.onnx"
+
+
+def test_the_network_is_one_whose_parts_matter(files: Files):
+    """Or every test below would pass with one alpha for all."""
+    pictures = [files.expected(alpha) for alpha in ((0.2, 0.2, 0.2), (0.9, 0.2, 0.2), (0.2, 0.9, 0.2), (0.2, 0.2, 0.9))]
+    assert min(float(np.abs(a - b).max()) for i, a in enumerate(pictures) for b in pictures[:i]) > 1e-3
+
+
+def test_a_knob_is_an_input_of_its_own(files: Files, model: Path):
+    plain = session(model)
+    assert {i.name: i.shape for i in plain.get_inputs()} == {
+        "input": ["N", 3, "H", "W"],
+        "alpha": [1],
+        "alpha_tail": [1],
+        "alpha_first": [1],
+    }
+    for alpha in ALPHAS:
+        feed = dict(zip(("alpha", "alpha_tail", "alpha_first"), np.array(alpha, np.float32)[:, None], strict=True))
+        (got,) = plain.run(["output"], {"input": IMAGE, **feed})
+        assert_close(got, files.expected(alpha))
+
+
+NOTES = {
+    ("cpu", "auto"): "weights are blended in ONNX Runtime's own layout when alpha changes",
+    ("cpu", "pinned"): "alpha is pinned for every call, the first one with a new alpha waits",
+    ("openvino", "dynamic"): "the graph blends the weights with every call",
+    ("openvino", "pinned"): "alpha is pinned for every call, the first one with a new alpha waits",
+}
+
+
+@pytest.mark.parametrize(("provider", "policy"), NOTES)
+def test_all_ways_of_running_are_there_and_equal_pytorch(files: Files, model: Path, provider: str, policy: str):
+    if provider == "openvino":
+        pytest.importorskip("openvino")
+    with dni_runtime.load(model, provider, alpha_policy=policy) as loaded:
+        assert loaded.alpha_note == NOTES[provider, policy]
+        assert loaded.metadata.alpha_knobs == (Knob("tail", ("2.w*", "2.bias")), Knob("first", ("0.bias",)))
+        for alpha in ALPHAS:
+            wanted = files.expected(alpha)
+            assert_close(loaded(IMAGE, alpha), wanted)
+            assert_close(loaded(IMAGE, dict(zip(NAMES, alpha, strict=True))), wanted)
+        assert_close(loaded(IMAGE, 0.3), files.expected((0.3, 0.3, 0.3)))
+        with pytest.raises(dni_runtime.AlphaError, match="or 3 of them, for alpha, tail, first"):
+            loaded(IMAGE, (0.3, 0.4))
+        with pytest.raises(dni_runtime.AlphaError, match=r"expected a finite number in 0\.\.1, or 3 of them"):
+            loaded(IMAGE, {"alpha": 0.3, "tail": 0.3})
+
+
+def test_the_sum_of_knobs_is_no_share(files: Files, model: Path):
+    with dni_runtime.load(model, "cpu") as loaded:
+        assert_close(loaded(IMAGE, (1, 1, 1)), files.expected((1, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"dtype": "float16"},
+        {"delta": "int8"},
+        {"delta": "float16"},
+        {"weights": "external"},
+        {"weights": "link"},
+        {"single_input": "plane"},
+        {"alpha_range": (-0.5, 1.5)},
+    ],
+    ids=str,
+)
+def test_every_form_of_file_has_knobs(files: Files, asked: dict[str, Any]):
+    output = files.folder / "form.onnx"  # beside the endpoints, for links
+    files.exported(output, force=True, **asked)
+    tolerance = tolerance_of(asked.get("dtype", "float32"), asked.get("delta"))
+    with dni_runtime.load(output, "cpu") as loaded:
+        for alpha in ALPHAS:
+            assert_close(loaded(IMAGE, alpha), files.expected(alpha), tolerance)
+    if asked.get("single_input"):
+        assert_close(run(output, append_planes(IMAGE, ALPHAS[3])), files.expected(ALPHAS[3]))
+
+
+def test_a_default_is_one_for_each_knob_and_those_left_out_have_it(files: Files, tmp_path: Path):
+    files.exported(tmp_path / "m.onnx", alpha_default={"alpha": 0.3, "tail": 0.8, "first": 0.1})
+    (got,) = session(tmp_path / "m.onnx").run(["output"], {"input": IMAGE})
+    assert_close(got, files.expected((0.3, 0.8, 0.1)))
+    for provider in ("cpu", "openvino"):
+        if provider == "openvino":
+            pytest.importorskip("openvino")
+        with dni_runtime.load(tmp_path / "m.onnx", provider) as loaded:
+            assert_close(loaded(IMAGE), files.expected((0.3, 0.8, 0.1)))
+            assert_close(loaded(IMAGE, {"tail": 0.2}), files.expected((0.3, 0.2, 0.1)))
+            assert_close(loaded(IMAGE, (0.5, 0.2, 1)), files.expected((0.5, 0.2, 1)))
+
+
+def test_baked_files_and_checkpoints_have_each_parameter_at_its_own_alpha(files: Files, tmp_path: Path):
+    alpha = {"alpha": 0.3, "tail": 0.8, "first": 0.1}
+    report = files.exported(tmp_path / "m.onnx", alpha_input=False, alphas=[alpha])
+    assert report.files[0].alpha == (0.3, 0.8, 0.1)
+    assert_close(run(tmp_path / "m.onnx", IMAGE), files.expected((0.3, 0.8, 0.1)))
+    with dni_runtime.load(tmp_path / "m.onnx", "cpu") as loaded:
+        assert loaded.metadata.alpha_pinned == (0.3, 0.8, 0.1)
+        loaded(IMAGE, alpha)
+    theta = blend(files.paths[:2], alpha, knobs=KNOBS, arch=files.network)
+    write_blend(files.paths[:2], tmp_path / "c.safetensors", (0.3, 0.8, 0.1), knobs=KNOBS, arch=files.network)
+    for name, tensor in files.theta((0.3, 0.8, 0.1)).items():
+        torch.testing.assert_close(theta[name], tensor, atol=1e-6, rtol=0)
+        torch.testing.assert_close(load_file(tmp_path / "c.safetensors")[name], tensor, atol=1e-6, rtol=0)
+
+
+def test_pinning_a_model_that_is_read_makes_the_same(files: Files, model: Path, tmp_path: Path):
+    proto = onnx.load(model)
+    onnx.save(dni_runtime.pin(proto, {"alpha": 0.2, "tail": 0.9, "first": 0.6}), tmp_path / "pinned.onnx")
+    assert [i.name for i in proto.graph.input] == ["input", "alpha", "alpha_tail", "alpha_first"]
+    assert_close(run(tmp_path / "pinned.onnx", IMAGE), files.expected((0.2, 0.9, 0.6)))
+
+
+def test_knobs_go_along_a_curve_each_to_its_own_place(files: Files, tmp_path: Path):
+    a, b, c = files.paths
+    asked = {"through": [c], "curve": True, "knobs": {"tail": "2.*"}}
+    export([a, b], tmp_path / "m.onnx", arch=files.network, verdict=False, alpha_input=True, **asked)
+    first, second, middle = files.states
+    theta = {}
+    for name, tensor in first.items():
+        t = 0.7 if name.startswith("2.") else 0.4
+        theta[name] = t * t * tensor + 2 * t * (1 - t) * middle[name] + (1 - t) ** 2 * second[name]
+    with dni_runtime.load(tmp_path / "m.onnx", "cpu") as loaded:
+        assert loaded.alpha_note == NOTES["cpu", "auto"]
+        assert_close(loaded(IMAGE, (0.4, 0.7)), expected(files.network, theta, IMAGE))
+
+
+def test_a_convolution_and_the_norm_behind_it_may_have_different_alphas(tmp_path: Path):
+    network, a, b = pair("batch_norm")
+    norms = [name for name in a if name.endswith("running_mean")]
+    knobs = {"norm": [f"{name.rpartition('.')[0]}.*" for name in norms]}
+    export([a, b], tmp_path / "m.onnx", alpha_input=True, arch=network, verdict=False, knobs=knobs)
+    theta = {}
+    for name, tensor in a.items():
+        share = 0.9 if any(name.rpartition(".")[0] == norm.rpartition(".")[0] for norm in norms) else 0.2
+        theta[name] = share * tensor + (1 - share) * b[name] if tensor.is_floating_point() else tensor
+    with dni_runtime.load(tmp_path / "m.onnx", "cpu") as loaded:
+        assert_close(loaded(IMAGE, {"alpha": 0.2, "norm": 0.9}), expected(network, theta, IMAGE))
+
+
+def test_a_file_that_lacks_an_input_it_names_is_refused(model: Path, tmp_path: Path):
+    proto = onnx.load(model)
+    entry = next(prop for prop in proto.metadata_props if prop.key == KEY)
+    metadata = json.loads(entry.value)
+    metadata["alpha"]["knobs"][0]["name"] = "other"
+    entry.value = json.dumps(metadata)
+    onnx.save(proto, tmp_path / "m.onnx")
+    with pytest.raises(dni_runtime.ModelError, match="names the inputs alpha, alpha_other, alpha_first"):
+        dni_runtime.load(tmp_path / "m.onnx", "cpu")
+    with pytest.raises(dni_runtime.ModelError, match="names the inputs alpha, alpha_other, alpha_first"):
+        dni_runtime.pin(proto, 0.5)
