@@ -20,6 +20,7 @@ from .parsers import parse_shape
 @click.option("--alpha-input", is_flag=True, help="One model that takes alpha at run time.")
 @options.alphas("A baked model for this alpha; repeatable.")
 @options.curves
+@options.knobs
 @options.alpha_range
 @options.one_alpha("Used by callers that give no alpha.", "--alpha-default")
 @options.arch
@@ -88,6 +89,8 @@ def export(
                                            --through C.safetensors --curve
       through several in order           dni-export L0.pth L1.pth L2.pth --alpha-input -o model.onnx \\
                                            --path --at 0,1,2
+      two sliders                        dni-export A.pth B.pth --alpha-input -o model.onnx \\
+                                           --knob "tail=conv_last*"
 
     Every file is compared with PyTorch before it gets its name; nothing else is ever written there.
     """
@@ -106,6 +109,7 @@ def export(
 @options.one_alpha("The share of A; with --curve or --path the place on it.", required=True)
 @options.output("A .safetensors, or a .pth with the nesting of A.")
 @options.curves
+@options.knobs
 @options.alpha_range
 @options.arch
 @options.arch_args

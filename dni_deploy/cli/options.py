@@ -9,7 +9,15 @@ import click
 from dni_runtime import PROVIDERS
 
 from .errors import parsed
-from .parsers import parse_alphas, parse_alphas_or_auto, parse_argument, parse_places, parse_setting, parse_size
+from .parsers import (
+    parse_alphas,
+    parse_alphas_or_auto,
+    parse_argument,
+    parse_knob,
+    parse_places,
+    parse_setting,
+    parse_size,
+)
 
 Decorator: TypeAlias = Callable[[Any], Any]
 
@@ -29,6 +37,16 @@ def _all_alphas(context: click.Context, option: click.Parameter, groups: Sequenc
 
 def _as_dict(context: click.Context, option: click.Parameter, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
+
+
+def _as_lists(
+    context: click.Context, option: click.Parameter, pairs: Sequence[tuple[str, str]]
+) -> dict[str, list[str]]:
+    """Every value of a name, in their order."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
 
 
 endpoint_files = click.argument("endpoints", nargs=-1, required=True, type=PATH, metavar="A B [C ...]")
@@ -74,6 +92,10 @@ _CURVES: tuple[tuple[str, dict[str, Any]], ...] = (
      "one to the next, or around the --through that were fitted between these two.")),
     ("--at", dict(type=parsed(parse_places), metavar="X,Y,...", help="With --path or --curve: the place of each "
      "endpoint, rising or falling.  [default: evenly from 1 to 0]")),
+)  # fmt: skip
+knobs = click.option(
+    "--knob", "knobs", multiple=True, type=parsed(parse_knob), callback=_as_lists, metavar="NAME=PATTERN",
+    help="An alpha of their own, alpha_NAME, for the parameters that PATTERN matches (conv_last*); repeatable.",
 )  # fmt: skip
 
 

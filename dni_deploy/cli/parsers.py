@@ -12,12 +12,18 @@ LIMIT = 1000
 SHAPE_LENGTH = 4
 
 
-def parse_alphas(text: str) -> list[float | tuple[float, ...]]:
-    """The alphas that `text` stands for: `0.3`, `0:1:0.1`, or `0.2,0.5` for three endpoints.
+def parse_alphas(text: str) -> list[float | tuple[float, ...] | dict[str, float]]:
+    """The alphas that `text` stands for: `0.3`, `0:1:0.1`, `0.2,0.5` for three endpoints, or `alpha=0.2,tail=0.5`.
 
     LO:HI:STEP includes HI where a step lands on it.
     """
     try:
+        if "=" in text:
+            named = [part.split("=") for part in text.split(",")]
+            by_name = {name.strip(): float(Decimal(value)) for name, value in named}
+            if len(by_name) < len(named) or "" in by_name:
+                raise ValueError("a name twice, or none")
+            return [by_name]
         if ":" not in text:
             values = tuple(float(Decimal(part)) for part in text.split(","))
             return [values[0] if len(values) == 1 else values]
@@ -26,8 +32,8 @@ def parse_alphas(text: str) -> list[float | tuple[float, ...]]:
         count = math.floor((high - low) / step) + 1
     except (InvalidOperation, ValueError, ZeroDivisionError, OverflowError):
         raise InputError(
-            f"{text!r} is no alpha; expected a number (0.3), LO:HI:STEP (0:1:0.1), or for three endpoints two "
-            "numbers (0.2,0.5)"
+            f"{text!r} is no alpha; expected a number (0.3), LO:HI:STEP (0:1:0.1), two numbers (0.2,0.5) for "
+            "three endpoints, or one for each knob by its name (alpha=0.2,tail=0.5)"
         ) from None
     if not 1 <= count <= LIMIT:
         raise InputError(f"{text!r} stands for {max(count, 0)} alphas; expected LO <= HI and at most {LIMIT}")
@@ -48,6 +54,8 @@ def parse_levels(text: str) -> list[float]:
         (first, *others) = parse_alphas(text)
     except InputError:
         raise InputError(f"{text!r} is no list of levels; expected LO:HI:STEP (5:75:5) or numbers (5,15,25)") from None
+    if isinstance(first, dict):
+        raise InputError(f"{text!r} is no list of levels; expected LO:HI:STEP (5:75:5) or numbers (5,15,25)")
     return [*first] if isinstance(first, tuple) else [first, *(level for level in others if isinstance(level, float))]
 
 
@@ -89,3 +97,11 @@ def parse_setting(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise InputError(f"{text!r} is no KEY=VALUE; expected something like device=GPU")
     return key, value
+
+
+def parse_knob(text: str) -> tuple[str, str]:
+    """`tail=conv_last*`: a name, and a pattern for names of parameters."""
+    name, equals, pattern = text.partition("=")
+    if not equals or not name or not pattern:
+        raise InputError(f"{text!r} is no NAME=PATTERN; expected something like tail=conv_last*")
+    return name, pattern

@@ -17,7 +17,7 @@ from dni_runtime.files.unfinished import remove_unfinished
 
 from .finished import FOLDER, Finished, Job, Writer
 from .make import make_frame
-from .sidecar import read_sidecar
+from .sidecar import alpha_columns, read_sidecar
 
 Report = Callable[[float, Path], None]
 Make = Callable[[Sequence[Planned], Report], Iterator[tuple[int, EnhancedFile]]]
@@ -33,7 +33,7 @@ def plan_frames(model: Model, inputs: Sequence[Path], output: Path, sidecar: Pat
     """
     planned = place_frames(inputs, output)
     files = [frame.input for frame in planned]
-    alphas = read_sidecar(sidecar, inputs[0], files, partial(check_wanted, model), model.metadata.alpha_count)
+    alphas = read_sidecar(sidecar, inputs[0], files, partial(check_wanted, model), alpha_columns(model.metadata))
     return [replace(frame, alpha=alpha) for frame, alpha in zip(planned, alphas, strict=True)]
 
 

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dni_deploy.photographs.choose import Wanted
-from dni_runtime import AlphaError, InputError
+from dni_runtime import AlphaError, InputError, Metadata
+from dni_runtime.alpha import ALPHA
 from dni_runtime.calibration import AUTO, Auto
 from dni_runtime.files.regular_file import open_file
 
@@ -31,18 +32,22 @@ _LIMIT_BYTES = 2**25  # a million frames of short names
 
 
 def read_sidecar(
-    path: Path, folder: Path, frames: Sequence[Path], check: Callable[[Key | Auto], Wanted], alpha_count: int = 1
+    path: Path,
+    folder: Path,
+    frames: Sequence[Path],
+    check: Callable[[Key | Auto], Wanted],
+    alphas: Sequence[str] = (ALPHA,),
 ) -> list[Wanted]:
     """The alpha of each of `frames`, files in `folder`, as the table in `path` has it.
 
-    `check`: `check_wanted` of a model, or what answers as it does. `alpha_count`: how many numbers an alpha has.
+    `check`: `check_wanted` of a model, or what answers as it does. `alphas`: the columns of alpha's numbers.
 
     Every frame needs a row of its own, and every row a frame: a sequence with gaps or with a frame at the wrong
     strength is found before hours were spent on it. Raises InputError or AlphaError, with the number of the line.
     """
     known = {frame.relative_to(folder): frame for frame in frames}
     found: dict[Path, tuple[int, Wanted]] = {}
-    for line, name, numbers in _rows(path, alpha_count):
+    for line, name, numbers in _rows(path, [_FILE, *alphas]):
         where = f"{path}, line {line}"
         file = _relative(name, folder, where)
         if file not in known:
@@ -63,6 +68,13 @@ def read_sidecar(
     return [found[file][1] for file in known]
 
 
+def alpha_columns(metadata: Metadata) -> tuple[str, ...]:
+    """What the columns of a table are called for a model: as its inputs, the shares of several endpoints by number."""
+    if metadata.alpha_knobs or metadata.alpha_count == 1:
+        return metadata.alpha_inputs
+    return tuple(f"{ALPHA}_{number}" for number in range(1, metadata.alpha_count + 1))
+
+
 def _relative(name: str, folder: Path, where: str) -> Path:
     file = Path(name)
     if file.is_absolute() or ".." in file.parts:
@@ -70,7 +82,7 @@ def _relative(name: str, folder: Path, where: str) -> Path:
     return file
 
 
-def _rows(path: Path, alpha_count: int) -> Iterator[tuple[int, str, Key | Auto]]:
+def _rows(path: Path, header: Sequence[str]) -> Iterator[tuple[int, str, Key | Auto]]:
     """Line number, file and alpha of each row. Raises InputError for a table that does not hold them."""
     text = _read_text(path)
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -85,7 +97,7 @@ def _rows(path: Path, alpha_count: int) -> Iterator[tuple[int, str, Key | Auto]]
             if not any(cells):
                 continue
             if not columns:
-                columns, width = _find_columns(cells, alpha_count, where), len(cells)
+                columns, width = _find_columns(cells, header, where), len(cells)
                 continue
             if len(cells) != width:
                 hint = "; numbers with a decimal comma need another separator" if len(cells) > width else ""
@@ -103,7 +115,7 @@ def _rows(path: Path, alpha_count: int) -> Iterator[tuple[int, str, Key | Auto]]
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num} is not CSV ({error})") from None
     if not columns:
-        raise InputError(f"{path} is empty; expected a first line such as {_header(alpha_count)}")
+        raise InputError(f"{path} is empty; expected a first line such as {','.join(header)}")
 
 
 def _read_text(path: Path) -> str:
@@ -122,22 +134,17 @@ def _read_text(path: Path) -> str:
         raise InputError(f"{path} is not UTF-8 text; save it as CSV UTF-8, Excel's name for that") from None
 
 
-def _find_columns(names: list[str], alpha_count: int, where: str) -> list[int]:
+def _find_columns(names: list[str], header: Sequence[str], where: str) -> list[int]:
     """Where `file` and the alphas are. Columns that look like an alpha and are none would be a silent mistake."""
     folded = [name.casefold() for name in names]
-    wanted = _header(alpha_count).split(",")
+    wanted = [name.casefold() for name in header]
     unwanted = [name for name in folded if name.startswith("alpha") and name not in wanted]
     if unwanted or any(folded.count(name) != 1 for name in wanted):
         raise InputError(
-            f"{where} names the columns {', '.join(map(repr, names))}; expected {', '.join(wanted)} once each for this "
+            f"{where} names the columns {', '.join(map(repr, names))}; expected {', '.join(header)} once each for this "
             "model, and no other alpha (the first line holds the names)"
         )
     return [folded.index(name) for name in wanted]
-
-
-def _header(alpha_count: int) -> str:
-    alphas = ["alpha"] if alpha_count == 1 else [f"alpha_{number}" for number in range(1, alpha_count + 1)]
-    return ",".join([_FILE, *alphas])
 
 
 def _number(text: str, separator: str, file: str, where: str) -> float:

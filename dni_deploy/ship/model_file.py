@@ -31,6 +31,7 @@ class Tensor:
 class ModelFile:
     """An ONNX file with one image input, and alpha unless it is baked.
 
+    alphas:                the inputs for alpha; none for a baked model, several of one number each with knobs.
     alpha_has_initializer: the graph itself has a value for alpha, so that ONNX Runtime runs without it.
     external_files:        names of files that hold weights, relative to the model's folder.
     """
@@ -39,10 +40,15 @@ class ModelFile:
     metadata: Metadata
     signature: Signature
     image: Tensor
-    alpha: Tensor | None
+    alphas: tuple[Tensor, ...]
     output: Tensor
     alpha_has_initializer: bool
     external_files: tuple[str, ...]
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """The first of them, which all models have that take alpha."""
+        return self.alphas[0] if self.alphas else None
 
     @property
     def alpha_count(self) -> int:
@@ -86,15 +92,15 @@ def read_model_file(path: Path) -> ModelFile:
     signature = read_signature(declared, metadata)
     stored = {tensor.name for tensor in model.graph.initializer}
     values = {v.name: v for v in [*model.graph.input, *model.graph.output]}
-    alpha = None if signature.alpha_name is None else _tensor(path, values[signature.alpha_name])
+    alphas = tuple(_tensor(path, values[name]) for name in signature.alpha_inputs)
     return ModelFile(
         path=path,
         metadata=metadata,
         signature=signature,
         image=_tensor(path, values[signature.input_name]),
-        alpha=alpha,
+        alphas=alphas,
         output=_tensor(path, values[signature.output_name]),
-        alpha_has_initializer=alpha is not None and alpha.name in stored,
+        alpha_has_initializer=bool(alphas) and all(alpha.name in stored for alpha in alphas),
         external_files=tuple(sorted(beside)),
     )
 

@@ -76,11 +76,8 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
             f"{model} has no input alpha{why}: there is no change of alpha to measure. "
             "Export one with dni-export A B --alpha-input"
         )
-    low, high = metadata.alpha_range
-    count = metadata.alpha_count
-    held = (low + 0.3 * (high - low) / count,) * count if alpha is None else alpha
-    held = metadata.check_alpha(held)
-    others = [_along(metadata, step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
+    held = metadata.check_alpha(metadata.even(0.3) if alpha is None else alpha)
+    others = [metadata.even(step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
     strengths = (held, *(strength for strength in others if strength != held))
     baked = [write_baked(model, s, folder / f"baked{number}.onnx") for number, s in enumerate(strengths)]
     graph = read_model(model)
@@ -107,17 +104,13 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     )
 
 
-def _along(metadata: Metadata, part: float) -> Strength:
-    """A strength `part` of the way through the range, the shares of several endpoints alike."""
-    (low, high), count = metadata.alpha_range, metadata.alpha_count
-    least = low if count == 1 else max(low, 0.0)
-    return (least + part * (high / count - least),) * count
-
-
 def _ends(model: Path, metadata: Metadata, folder: Path) -> tuple[Path, ...] | None:
-    """One baked file for each endpoint alone; None where the range leaves one out, and where they lie elsewhere."""
+    """One baked file for each endpoint alone.
+
+    None where the range leaves one out, where they lie elsewhere, and with knobs, which no mix of outputs can follow.
+    """
     count, path = metadata.alpha_count, metadata.alpha_path
-    if path is not None and path.knots != (1.0, 0.0):
+    if metadata.alpha_knobs or (path is not None and path.knots != (1.0, 0.0)):
         return None
     ends = [tuple(float(i == j) for j in range(count)) for i in range(count + 1)]
     try:

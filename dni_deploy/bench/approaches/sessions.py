@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dni_runtime import DniError, Metadata, ModelError
+from dni_runtime.metadata import KEY
 from dni_runtime.onnx_files.explaining import explain, strip
 from dni_runtime.providers.sessions import Place, open_session
 from dni_runtime.signature import read_signature
@@ -24,15 +25,13 @@ class Session:
     def __init__(self, file: Path, provider: str, threads: int | None) -> None:
         self._name, self._provider = file.name, provider
         self._session: Any = _open(file, provider, threads)
-        self.signature = read_signature(self._session, Metadata())
+        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
+        self.signature = read_signature(self._session, Metadata() if text is None else Metadata.from_json(text))
         self._outputs = [self.signature.output_name]
 
     def __call__(self, x: FloatArray, alpha: Strength) -> FloatArray:
         signature = self.signature
-        feed: dict[str, Any] = {signature.input_name: x.astype(signature.dtype, copy=False)}
-        if signature.alpha_name is not None:
-            value = np.array(alpha, signature.alpha_dtype)
-            feed[signature.alpha_name] = value if signature.alpha_shape else value.reshape(())
+        feed = signature.feed(x.astype(signature.dtype, copy=False), alpha)
         try:
             y = self._session.run(self._outputs, feed)[0]
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception

@@ -160,6 +160,8 @@ def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
             default = f"default {format_alpha(metadata.alpha_default)}"
         where = ", the last channels of the image" if metadata.alpha_plane else ""
         yield "alpha", f"{metadata.alpha_range[0]:g}..{metadata.alpha_range[1]:g}, {default}{where}"
+    for knob in metadata.alpha_knobs:
+        yield f"knob {knob.name}", f"for {', '.join(knob.patterns)}"
     if path is not None:
         yield "path", path.tell([endpoint.file for endpoint in metadata.endpoints])
     scale = "undefined" if metadata.scale is None else f"{metadata.scale:g}"

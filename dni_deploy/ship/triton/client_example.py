@@ -38,6 +38,11 @@ _ALPHA = """inputs.append(triton.InferInput({alpha}, {shape}, "{kind}"))
 inputs[-1].set_data_from_numpy(np.array(alpha.split(","), {dtype}).reshape({shape}))
 """
 
+_KNOBS = """for name, value in zip({names}, alpha.split(","), strict=True):
+    inputs.append(triton.InferInput(name, [1], "FP32"))
+    inputs[-1].set_data_from_numpy(np.array([value], np.float32))
+"""
+
 _ALPHA_OR_AUTO = """if alpha == "auto":  # by the noise in the picture
     inputs.append(triton.InferInput("auto", [1, 1], "BOOL"))
     inputs[-1].set_data_from_numpy(np.array([[True]]))
@@ -84,6 +89,8 @@ def client_example(name: str, model: ModelFile, backend: str, *, baked: bool) ->
         send += _NEAREST
     elif backend == "python" and can_choose(model):
         send += _ALPHA_OR_AUTO
+    elif len(model.alphas) > 1 and backend != "python":
+        send += _KNOBS.format(names=ascii([alpha.name for alpha in model.alphas]))
     elif model.alpha is not None:
         half = backend != "python" and model.alpha.data_type == "TYPE_FP16"
         shape = [1, model.alpha_count] if backend == "python" else [model.alpha_count]

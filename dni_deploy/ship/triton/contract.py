@@ -4,7 +4,8 @@ Backend `python`. Every tensor has the batch axis N in front, N images of one si
 
     in   image         uint8    [N, H, W, C]     C is 1 (grey), 3 (RGB) or 4 (RGB and opacity); any size, it is tiled
     in   input         float32  [N, C, H, W]     as the network takes it; runs in one piece
-    in   alpha         float32  [N, K]           the share of endpoint A; K is 1 (K endpoints: K - 1 shares)
+    in   alpha         float32  [N, K]           the share of endpoint A; K is 1 (K endpoints: K - 1 shares; with
+                                                 knobs 1 and one more for each, in their order)
     in   auto          bool     [N, 1]           choose the alpha of an image by its noise; of calibrated models alone
     out  output_image  uint8    [N, sH, sW, C]   the answer to image
     out  output        float32  [N, C', sH, sW]  the answer to input
@@ -19,6 +20,7 @@ requests: one alpha stands for a whole execution, and requests that shared one w
 
     in   input         float32  [N, C, H, W]     sizes as the network takes them
     in   alpha         float32  [K]
+    in   alpha_NAME    float32  [1]              of each knob; alpha is [1] then
     out  output        float32  [N, C', sH, sW]
 
 There is nothing in it that could look at an image and choose: a client reads the curve out of the model's configuration
@@ -88,8 +90,7 @@ def _python(model: ModelFile) -> Contract:
 
 def _onnxruntime(model: ModelFile) -> Contract:
     inputs = [Port(model.image.name, model.image.data_type, model.image.dims)]
-    if model.alpha is not None:
-        alpha = model.alpha
-        inputs.append(Port(alpha.name, alpha.data_type, alpha.dims, optional=model.alpha_has_initializer))
+    optional = model.alpha_has_initializer
+    inputs += [Port(alpha.name, alpha.data_type, alpha.dims, optional=optional) for alpha in model.alphas]
     outputs = (Port(model.output.name, model.output.data_type, model.output.dims),)
     return Contract(tuple(inputs), outputs, batched=False)

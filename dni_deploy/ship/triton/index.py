@@ -77,6 +77,7 @@ def _describe(file: ModelFile, backend: str) -> dict[str, Any]:
         "alpha_default": None if default is None else format_alpha(default),
         "endpoints": [endpoint.file for endpoint in metadata.endpoints],
         **({} if metadata.alpha_path is None else {"alpha_path": metadata.alpha_path.to_dict()}),
+        **({"alpha_knobs": [k.to_dict() for k in metadata.alpha_knobs]} if metadata.alpha_knobs else {}),
         "scale": metadata.scale,
         "verdict": metadata.verdict,
     }

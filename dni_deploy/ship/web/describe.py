@@ -12,6 +12,7 @@ from dni_deploy.ship.model_file import ModelFile
 from dni_runtime import Metadata, ModelError
 from dni_runtime.metadata import LIMIT_SIDE_PIXELS
 from dni_runtime.onnx_files.external_data import every_tensor, read_tensor
+from dni_runtime.onnx_files.join_knobs import join_knobs
 from dni_runtime.onnx_files.reading import read_model
 from dni_runtime.onnx_files.tensors import size_bytes
 
@@ -28,8 +29,9 @@ _LIMIT_FIXED_PIXELS = 4096
 def describe(model: ModelFile) -> dict[str, Any]:
     """Plain data for JSON, from the model's signature and metadata.
 
-    alpha is null for a model without that input, else its name, shape, count, range and default, and along a path the
-    places of `endpoints`, which are then those at its knots; pinned is the alpha of a baked model; scale is [numerator,
+    alpha is null for a model without that input, else its name, shape, count, range and default, along a path the
+    places of `endpoints`, which are then those at its knots, and what its numbers are called where there are knobs
+    (`model_bytes` has one input for all of them); pinned is the alpha of a baked model; scale is [numerator,
     denominator]; sizes are in input pixels, null where they are free or not known.
 
     Raises ModelError for models that take or give no images, or that no browser runs.
@@ -43,8 +45,7 @@ def describe(model: ModelFile) -> dict[str, Any]:
         )
     if signature.shape[1] not in (None, *_CHANNELS):
         raise ModelError(f"{model.path} takes {signature.shape[1]} channels; expected 1 or 3, a grey or RGB image")
-    tensors = [tensor for tensor in (model.image, model.alpha, model.output) if tensor is not None]
-    for tensor in tensors:
+    for tensor in (model.image, *model.alphas, model.output):
         if tensor.data_type != "TYPE_FP32":
             raise ModelError(
                 f"{model.path}: {tensor.name!r} is not float32, which is what the page gives and takes; "
@@ -97,6 +98,7 @@ def _alpha(model: ModelFile) -> dict[str, Any] | None:
         "count": model.alpha_count,
         "range": list(model.metadata.alpha_range),
         "default": None if default is None else list(default),
+        "names": list(model.metadata.knob_names) or None,
         "knots": None if model.metadata.alpha_path is None else list(model.metadata.alpha_path.knots),
     }
 
@@ -108,15 +110,16 @@ def _names(metadata: Metadata) -> list[str]:
 
 
 def model_bytes(model: ModelFile) -> bytes:
-    """The ONNX file as a browser takes it: one file, and alpha an input without a value of its own.
+    """The ONNX file as a browser takes it: one file, and alpha one input without a value of its own.
 
     Raises ModelError if it has more than the 2 GB of one file, with its external weights.
     """
     path = model.path
-    if not model.external_files and not model.alpha_has_initializer:
+    if not (model.external_files or model.alpha_has_initializer or model.metadata.alpha_knobs):
         _check_bytes(path, path.stat().st_size)
         return path.read_bytes()
     proto = read_model(path)
+    join_knobs(proto)
     outside = [tensor for tensor in every_tensor(proto) if uses_external_data(tensor)]
     _check_bytes(path, proto.ByteSize() + sum(size_bytes(tensor) for tensor in outside))
     for tensor in outside:

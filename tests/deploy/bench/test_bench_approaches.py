@@ -86,6 +86,19 @@ def test_several_endpoints_have_several_shares(tmp_path: Path):
     assert {row.approach for row in case.rows} == {a.name for a in lineup.approaches}
 
 
+def test_knobs_are_measured_and_no_mix_stands_for_them(tmp_path: Path):
+    network, weights = small_pair()
+    dni_deploy.export(weights, tmp_path / "m.onnx", alpha_input=True, arch=network, knobs={"late": "2.*"})
+    folder = tmp_path / "baked"
+    folder.mkdir()
+    lineup = line_up(tmp_path / "m.onnx", folder, None, "cpu")
+    assert lineup.strengths == ((0.3, 0.3), (0.0, 0.0), (0.25, 0.25), (0.5, 0.5), (0.75, 0.75), (1.0, 1.0))
+    assert [a.name for a in lineup.approaches] == [BAKED, OURS, NAIVE, CACHE, OPENVINO]
+    apart = line_up(tmp_path / "m.onnx", folder, (0.2, 0.9), "cpu")
+    case = run_case("knobs", apart, apart.approaches, SHAPE, 1, "cpu", plan(0.2, fewest=1), lambda step: None)
+    assert {row.approach for row in case.rows} == {a.name for a in apart.approaches}
+
+
 def test_who_computes_something_else_is_not_timed(lineup: Lineup, tmp_path: Path):
     network, weights = small_pair()
     other = {name: tensor + 0.01 for name, tensor in weights[0].items()}

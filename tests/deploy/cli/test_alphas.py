@@ -17,6 +17,8 @@ from dni_runtime import InputError
         ("0.2,0.5", [(0.2, 0.5)]),
         ("0.2, 0.5", [(0.2, 0.5)]),
         ("0.1,0.2,0.3", [(0.1, 0.2, 0.3)]),
+        ("alpha=0.2,late=0.5", [{"alpha": 0.2, "late": 0.5}]),
+        (" late = 1 , alpha=-1e-3", [{"late": 1.0, "alpha": -1e-3}]),
         ("0:1:0.5", [0.0, 0.5, 1.0]),
         ("-0.5:1.5:1", [-0.5, 0.5, 1.5]),
         ("0.5:0.5:0.1", [0.5]),
@@ -42,11 +44,34 @@ def test_a_range_ends_before_an_end_that_no_step_lands_on():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "half", "0.3x", "0,5,", ",", "0:1", "0:1:", "0:1:0", "0:1:0.1:2", "a:1:0.1", ":", "0:inf:1", "nan:1:0.1"],
+    [
+        "",
+        "half",
+        "=",
+        "a=",
+        "=0.5",
+        "a=0.5,",
+        "a=0.5,a=0.6",
+        "a=0.5=6",
+        "a=0:1:0.5",
+        "a=b",
+        "0.3,a=0.5",
+        "0.3x",
+        "0,5,",
+        ",",
+        "0:1",
+        "0:1:",
+        "0:1:0",
+        "0:1:0.1:2",
+        "a:1:0.1",
+        ":",
+        "0:inf:1",
+        "nan:1:0.1",
+    ],
 )
 def test_texts_that_are_no_alpha(text: str):
     with pytest.raises(
-        InputError, match=r"is no alpha; expected a number .* or for three endpoints two numbers"
+        InputError, match=r"is no alpha; expected a number .* two numbers .* for three endpoints, or one for each knob"
     ) as error:
         parse_alphas(text)
     assert repr(text) in str(error.value)

@@ -1,14 +1,16 @@
 """Tables of alphas as scripts, spreadsheets and people write them."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-from onnx_models import picture
+from onnx_models import METADATA, picture
 
-from dni_deploy.frames.sidecar import read_sidecar
+from dni_deploy.frames.sidecar import alpha_columns, read_sidecar
 from dni_deploy.image_files.read_write import write_image
-from dni_runtime import AlphaError, InputError, check_alpha
+from dni_runtime import AlphaError, Endpoint, InputError, Metadata, check_alpha
+from dni_runtime.alpha import Knob
 
 NAMES = ("a.png", "b, c.png", "ü.png")
 GOOD = 'file,alpha\na.png,0\n"b, c.png",0.25\nü.png,1\n'
@@ -27,7 +29,8 @@ def read(folder: Path, content: str | bytes, count: int = 1) -> list[tuple[float
     path = folder.parent / "alphas.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     check = partial(check_alpha, alpha_range=(0.0, 1.0), count=count)
-    return read_sidecar(path, folder, [folder / name for name in NAMES], check, count)
+    columns = alpha_columns(Metadata(endpoints=(Endpoint("", ""),) * (count + 1)))
+    return read_sidecar(path, folder, [folder / name for name in NAMES], check, columns)
 
 
 @pytest.mark.parametrize("content", [
@@ -51,6 +54,18 @@ def test_the_same_table_in_many_hands(folder: Path, content: str):
 def test_three_endpoints_take_two_columns(folder: Path):
     table = 'file,alpha_2,alpha_1\na.png,0.1,0.2\n"b, c.png",0,0\nü.png,0,1\n'
     assert read(folder, table, 2) == [(0.2, 0.1), (0.0, 0.0), (1.0, 0.0)]
+
+
+def test_knobs_have_columns_of_their_names(folder: Path):
+    columns = alpha_columns(replace(METADATA, alpha_knobs=(Knob("Late", ("x",)),)))
+    assert columns == ("alpha", "alpha_Late")
+    check = partial(check_alpha, alpha_range=(0.0, 1.0), count=2, knobs=("alpha", "Late"))
+    path = folder.parent / "alphas.csv"
+    path.write_text("file,Alpha_late,alpha\na.png,1,0.5\n")
+    assert read_sidecar(path, folder, [folder / "a.png"], check, columns) == [(0.5, 1.0)]
+    path.write_text("file,alpha\na.png,1\n")
+    with pytest.raises(InputError, match="expected file, alpha, alpha_Late once each"):
+        read_sidecar(path, folder, [folder / "a.png"], check, columns)
 
 
 COLUMNS = "expected file, alpha once each for this model, and no other alpha (the first line holds the names)"

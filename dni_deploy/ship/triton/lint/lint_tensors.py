@@ -68,7 +68,11 @@ def _check_value(kind: str, value: Any, port: Port, max_batch: int, expected: Co
     if kind == "input" and value.optional and not port.optional:
         yield (
             f"{name} is optional, but the model has no default for it"
-            + ("; export with --alpha-default X, or make it required" if value.name == ALPHA else "; make it required")
+            + (
+                "; export with --alpha-default X, or make it required"
+                if value.name.startswith(ALPHA)
+                else "; make it required"
+            )
         )
     if kind == "input" and expected.batched and port.optional and not value.optional and value.name != ALPHA:
         why = "whoever sends alpha leaves it out" if value.name == AUTO else "a request holds one of image and input"

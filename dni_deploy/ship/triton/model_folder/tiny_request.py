@@ -27,7 +27,7 @@ def tiny_request(config: Any, pixel: Sequence[object] = _GREY) -> str | None:
     """
     metadata, batched = _metadata(config), config.backend == "python"
     inputs = {value.name: value for value in config.input}
-    alpha = inputs.pop(ALPHA, None)
+    alphas = [value for name in metadata.alpha_inputs if (value := inputs.pop(name, None)) is not None]
     if batched:
         tensors: list[dict[str, Any]] = [
             {"name": IMAGE, "shape": [1, 1, 1, 3], "datatype": "UINT8", "data": list(pixel)}
@@ -42,12 +42,13 @@ def tiny_request(config: Any, pixel: Sequence[object] = _GREY) -> str | None:
         if prod(shape) > _LARGEST_BYTES or data_type(image) != _FLOAT32:
             return None
         tensors = [{"name": image.name, "shape": shape, "datatype": "FP32", "data": [0] * prod(shape)}]
-    if alpha is not None:
+    middle = middle_alpha(config) or []
+    for alpha in alphas:
         if data_type(alpha) != _FLOAT32:
             return None
-        values = middle_alpha(config) or []
+        values = middle if len(alphas) == 1 else middle[:1]
         shape = [1, len(values)] if batched else [len(values)]
-        tensors.append({"name": ALPHA, "shape": shape, "datatype": "FP32", "data": values})
+        tensors.append({"name": alpha.name, "shape": shape, "datatype": "FP32", "data": values})
     text = json.dumps({"inputs": tensors}, separators=(",", ":"))
     return text if len(text) <= _LARGEST_BYTES else None
 
@@ -59,13 +60,14 @@ def pause_s(config: Any) -> int:
 
 
 def middle_alpha(config: Any) -> list[float] | None:
-    """Shares in the middle of the range of a model's configuration, None where it takes no alpha."""
+    """The middle of the range of a model's configuration, of shares their part; None where it takes no alpha."""
     dims = next((value.dims for value in config.input if value.name == ALPHA), None)
     if dims is None:
         return None
-    low, high = _metadata(config).alpha_range
+    metadata = _metadata(config)
+    low, high = metadata.alpha_range
     count = max(1, min(prod(dims), _LARGEST_BYTES))
-    return [(low + high) / 2 / count] * count
+    return [(low + high) / 2 / (1 if metadata.alpha_knobs else count)] * count
 
 
 def _metadata(config: Any) -> Metadata:

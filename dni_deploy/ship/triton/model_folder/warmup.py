@@ -10,6 +10,8 @@ from dni_deploy.ship.triton.options import ShipOptions
 from dni_runtime.images.tiling import round_up
 
 _MIDDLE = 0.5
+# Of a number in `struct`.
+_FORMAT = {"TYPE_FP32": "f", "TYPE_FP16": "e"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ def warmups(model: ModelFile, options: ShipOptions) -> list[Warmup]:
             continue
         low, high = model.metadata.alpha_range
         for share in (0.0, _MIDDLE, 1.0):
-            value = (low + share * (high - low)) / model.alpha_count
-            requests.append(Warmup(f"{height}x{width} at alpha {value:g}", (image, _alpha(model, options, value))))
+            value = (low + share * (high - low)) / (1 if model.metadata.alpha_knobs else model.alpha_count)
+            requests.append(Warmup(f"{height}x{width} at alpha {value:g}", (image, *_alphas(model, options, value))))
     return requests
 
 
@@ -63,8 +65,14 @@ def _image(model: ModelFile, backend: str, height: int, width: int) -> WarmupInp
     return WarmupInput(model.image.name, model.image.data_type, (batch or 1, channels or 3, height, width))
 
 
-def _alpha(model: ModelFile, options: ShipOptions, value: float) -> WarmupInput:
-    count = model.alpha_count
-    half = options.backend == "onnxruntime" and model.alpha is not None and model.alpha.data_type == "TYPE_FP16"
-    data = struct.pack("<" + ("e" if half else "f") * count, *[value] * count)
-    return WarmupInput(ALPHA, "TYPE_FP16" if half else "TYPE_FP32", (count,), data)
+def _alphas(model: ModelFile, options: ShipOptions, value: float) -> list[WarmupInput]:
+    """`value` for each of alpha's numbers."""
+    if options.backend == "python":
+        ports = [(ALPHA, "TYPE_FP32", model.alpha_count)]
+    else:
+        count = model.alpha_count // len(model.alphas)
+        ports = [(alpha.name, alpha.data_type, count) for alpha in model.alphas]
+    return [
+        WarmupInput(name, kind, (count,), struct.pack(f"<{count}{_FORMAT[kind]}", *[value] * count))
+        for name, kind, count in ports
+    ]

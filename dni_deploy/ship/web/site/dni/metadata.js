@@ -39,6 +39,7 @@ const ALPHA = {
   default: orNull(NUMBERS),
   // Of sites that were written before there were paths none has any.
   knots: ["a list of numbers, or null", (value) => value === undefined || value === null || NUMBERS[1](value)],
+  names: ["a list of texts, or null", (value) => value === undefined || value === null || isList(value, LIMIT_ENDPOINTS, isText)],
 };
 const RULES = {
   name: TEXT,
@@ -97,7 +98,8 @@ function checkTogether({ alpha, calibration, endpoints, input, scale, size }) {
   if (alpha.shape.reduce((product, each) => product * each, 1) !== alpha.count) {
     refuse("alpha.shape", alpha.shape, `room for ${alpha.count} numbers`);
   }
-  const { knots, range } = alpha;
+  const { knots, names, range } = alpha;
+  if (names && names.length !== alpha.count) refuse("alpha.names", names, `${alpha.count} names`);
   if (knots && (knots.length !== endpoints.length || Math.min(...knots) !== range[0] || Math.max(...knots) !== range[1])) {
     refuse("alpha.knots", knots, "a place for each endpoint, and the ends of alpha.range among them");
   }

@@ -1,4 +1,5 @@
-// The sliders of a model: one for two endpoints, one for each but the last of more, none for a baked model.
+// The sliders of a model: one for two endpoints, one for each but the last of more, one for each knob, none for a baked
+// model.
 
 const STEPS = 100;
 
@@ -20,18 +21,18 @@ export class Strength {
       this.values = null;
       return;
     }
-    const { range, count, default: fallback } = model.alpha;
-    this.values = fallback ?? Array(count).fill((range[0] + range[1]) / 2 / count);
+    const { range, count, default: fallback, names } = model.alpha;
+    this.values = fallback ?? Array(count).fill((range[0] + range[1]) / 2 / (names ? 1 : count));
     const initial = [...this.values];
     const parent = count === 1 ? container : element("fieldset");
     if (count > 1) {
-      parent.append(element("legend", { textContent: "Shares" }));
+      parent.append(element("legend", { textContent: names ? "Blends" : "Shares" }));
       container.append(parent);
     }
     for (let index = 0; index < count; index++) {
-      const row = makeRow(index, this.#label(index), range, count === 1 ? this.#ends() : [], this.#knots());
+      const row = makeRow(index, this.#label(index), range, names || count === 1 ? this.#ends() : [], this.#knots());
       const move = (value, isSettled) => {
-        this.values = fitShares(this.values, index, value, range);
+        this.values = (names ? setKnob : fitShares)(this.values, index, value, range);
         this.#show(row.number === document.activeElement ? row.number : null);
         onInput(this.values, isSettled);
       };
@@ -45,7 +46,7 @@ export class Strength {
       this.#rows.push(row);
       parent.append(row.element);
     }
-    if (count > 1) parent.append((this.#rest = element("p", { className: "hint" })));
+    if (count > 1 && !names) parent.append((this.#rest = element("p", { className: "hint" })));
     if (!model.alpha.knots && (range[0] !== 0 || range[1] !== 1)) {
       container.append(element("p", { className: "hint", textContent: "Beyond 0 and 1 the blend extrapolates." }));
     }
@@ -60,7 +61,9 @@ export class Strength {
   }
 
   #label(index) {
-    return this.#alpha.count === 1 ? "Blend" : `Share of ${this.#names[index] ?? `endpoint ${index + 1}`}`;
+    const { count, names } = this.#alpha;
+    if (names) return index === 0 ? "All others" : names[index];
+    return count === 1 ? "Blend" : `Share of ${this.#names[index] ?? `endpoint ${index + 1}`}`;
   }
 
   #ends() {
@@ -93,9 +96,13 @@ export class Strength {
   }
 }
 
+/** `values` with one moved to `value`. */
+const setKnob = (values, moved, value, [low, high]) =>
+  values.map((old, index) => (index === moved ? Math.min(high, Math.max(low, value)) : old));
+
 /** `values` with one moved to `value`, the others pushed so that their sum stays in the range as well. */
 export function fitShares(values, moved, value, [low, high]) {
-  const fitted = values.map((old, index) => (index === moved ? Math.min(high, Math.max(low, value)) : old));
+  const fitted = setKnob(values, moved, value, [low, high]);
   const sum = fitted.reduce((total, each) => total + each, 0);
   const excess = sum > high ? sum - high : sum < low ? sum - low : 0;
   if (excess === 0 || values.length === 1) return fitted;

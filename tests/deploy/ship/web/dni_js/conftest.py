@@ -13,6 +13,7 @@ import pytest
 from onnx_models import METADATA, baked, conv_stack, save, unet
 from sharp_or_blurred import JPEG, NOISE, sharp_or_blurred
 from web_sites import make_site, served
+from with_knobs import with_knob
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -30,6 +31,8 @@ MODELS = {
     "wide": functools.partial(conv_stack, metadata=replace(METADATA, alpha_range=(-0.5, 1.5))),
     "signed": functools.partial(conv_stack, metadata=replace(METADATA, value_range=(-1.0, 1.0))),
     "unknown_reach": functools.partial(conv_stack, metadata=replace(METADATA, overlap=None)),
+    "knob": with_knob,
+    "knob_default": functools.partial(with_knob, (0.3, 0.8)),
     "baked": functools.partial(baked, 0.7),
     "calibrated": functools.partial(sharp_or_blurred, NOISE),
     "calibrated_for_jpeg": functools.partial(sharp_or_blurred, JPEG),

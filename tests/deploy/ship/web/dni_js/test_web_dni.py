@@ -30,6 +30,28 @@ def test_floats_equal_python(page: Page, models: Path, shape: tuple[int, ...], a
     assert np.abs(result - expected).max() < FLOAT_LIMIT
 
 
+@pytest.mark.parametrize(
+    ("name", "alpha"),
+    [
+        ("knob", [0.2, 0.9]),
+        ("knob", [1, 1]),
+        ("knob", {"late": 0.9, "alpha": 0.2}),
+        ("knob", 0.4),
+        ("knob_default", None),
+        ("knob_default", {"late": 0.1}),
+    ],
+    ids=str,
+)
+def test_knobs_equal_python(page: Page, models: Path, name: str, alpha: Any):
+    x = noise(1, 3, 33, 47)
+    with in_python(models, name) as model:
+        expected = model(x, alpha)
+        others = [model(x, (0.9, 0.2)), model(x, 0.55)]
+    result = infer(page, f"models/{name}.onnx", x, alpha)
+    assert np.abs(result - expected).max() < FLOAT_LIMIT
+    assert min(float(np.abs(result - other).max()) for other in others) > 10 * FLOAT_LIMIT
+
+
 def test_the_check_above_can_fail(page: Page, models: Path):
     x = noise(1, 3, 64, 64)
     with in_python(models, "denoise") as model:

@@ -18,6 +18,10 @@ REFUSALS: list[tuple[str, str, str]] = [
     ("stack", "model.run(image)", "0 value(s); expected a finite number in 0..1"),
     ("three", "model.run(image, 0.5)", "1 value(s); expected 2 finite numbers, each and their sum in 0..1"),
     ("three", "model.run(image, [0.7, 0.7])", "alpha 0.7,0.7 is out of range"),
+    ("knob", "model.run(image, [0.1, 0.2, 0.3])", "3 value(s); expected a finite number in 0..1, or 2 of them"),
+    ("knob", "model.run(image, { late: 0.2 })", "is out of range; expected a finite number in 0..1, or 2 of them"),
+    ("knob", "model.run(image, { alpha: 0.1, early: 0.2 })", "0 value(s); expected a finite number in 0..1, or 2 of"),
+    ("knob", "model.run(image, [0.1, 1.2])", "alpha 0.1,1.2 is out of range; expected a finite number in 0..1, or 2"),
     ("baked", "model.run(image, 0.2)", "alpha is 0.2; this model is baked for 0.7 and takes none"),
     ("stack", "model.run(image, 'auto')", "this model is not calibrated (dni calibrate), so nothing tells which alpha"),
     (
