@@ -34,17 +34,25 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
     """Fit, export and run it; its record, and the pictures of STRIP for the photograph with the worst tint before."""
     files, arch = case.files(folder), case.a[0].arch
     learnt = folder / f"{case.stem}.safetensors"
+    middles = [learnt] if case.curve == "quadratic" else [learnt.with_stem(f"{learnt.stem}-{n}") for n in (1, 2)]
     resumed = learnt.with_suffix(".state.safetensors").exists()
     settings: Record = {"arch": arch, "steps": case.steps, "threads": 1, "anyway": True, "force": True}
     started, worked = time.perf_counter(), time.process_time()
     report = dni_deploy.fit(
-        files, learnt, photos=photographs, teach=case.taught, resume=resumed, progress=tell, **settings
+        files,
+        learnt,
+        photos=photographs,
+        teach=case.taught,
+        curve=case.curve,
+        resume=resumed,
+        progress=tell,
+        **settings,
     )
     taken = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
 
     model = learnt.with_suffix(".onnx")
     ends: tuple[Path, Path] = (files[0], learnt) if case.taught else files
-    curve: Record = {"arch": arch} if case.taught else {"arch": arch, "through": [learnt], "curve": True}
+    curve: Record = {"arch": arch} if case.taught else {"arch": arch, "through": middles, "curve": True}
     dni_deploy.export(ends, model, alpha_input=True, verdict=False, force=True, **curve)
     with dni_runtime.load(model, threads=1) as loaded:
         before, after, last_to_b, strips = _tried(
@@ -55,6 +63,7 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
         "pair": case.name,
         "kind": case.kind,
         "taught": case.taught,
+        "curve": None if case.taught else case.curve,
         "steps": report.steps,
         "stopped": report.stopped,
         "resumed": resumed,
