@@ -37,6 +37,7 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
     middles = [learnt] if case.curve == "quadratic" else [learnt.with_stem(f"{learnt.stem}-{n}") for n in (1, 2)]
     resumed = learnt.with_suffix(".state.safetensors").exists()
     settings: Record = {"arch": arch, "steps": case.steps, "threads": 1, "anyway": True, "force": True}
+    settings |= {"teach": case.taught, "curve": case.curve, "resume": resumed}
     started, worked = time.perf_counter(), time.process_time()
     report = dni_deploy.fit(
         files,
