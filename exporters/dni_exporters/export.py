@@ -11,9 +11,10 @@ from dni_runtime import Alpha
 from .clock import Progress
 from .extra import heavy_imports, require_extra
 from .job import ExportJob
+from .making.linkable import check_linkable
 from .outputs import refuse_existing
 from .report import ExportReport
-from .sources import EndpointSource, check_arch, check_linkable, check_sources
+from .sources import EndpointSource, check_arch, check_sources
 from .torch_types import nn
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from dni_exporters.checkpoints.endpoints import is_leftover
 from dni_exporters.sources import StateDict
+from dni_runtime import EndpointError
 from dni_runtime.alpha import ALPHA, Key
 
 from .delta import store_difference, store_once
@@ -77,6 +78,8 @@ def attach_blend(
     elementwise and per tensor, so it is exact where a share is 1. A tensor that is equal in all endpoints is stored
     once and not blended; what the network does not use is not stored. Returns what became of the tensors.
 
+    Raises EndpointError for a knob of which the network uses no parameter.
+
     delta: store differences from the last endpoint instead (see `delta.py`), which is smaller and less exact;
     returns nothing then.
     """
@@ -92,6 +95,11 @@ def attach_blend(
         for each in (slices(nodes, alpha, formula.knobs) if formula.knobs else [alpha])
     ]
     stored: Stored = {}
+    used = {formula.numbers.get(value.name or "") for value in lifted if value.uses()}
+    if idle := [knob.name for number, knob in enumerate(formula.knobs, 1) if number not in used]:
+        raise EndpointError(
+            f"--knob {idle[0]} is for parameters alone that the network does not use for its picture; leave it out"
+        )
     for value in lifted:
         name = value.name or ""
         if value.uses():

@@ -36,6 +36,8 @@ class Formula:
         Raises EndpointError for a pattern of which there is none, or none that differs between endpoints, for one of
         two knobs, and where none is left for alpha itself.
         """
+        if not knobs:
+            return cls(path)
         differ = {name for name, tensor in endpoints[0].items() if _is_blended(name, tensor, endpoints)}
         matched = {knob.name: _matched(knob, endpoints[0], differ) for knob in knobs}
         numbers: dict[str, int] = {}
@@ -47,7 +49,7 @@ class Formula:
                     "one of them: make a pattern narrower"
                 )
             numbers.update(dict.fromkeys(parameters, number))
-        if knobs and not differ - numbers.keys():
+        if not differ - numbers.keys():
             raise EndpointError(
                 f"--knob {', '.join(matched)}: no parameter is left for alpha itself, which is for those that no "
                 f"pattern matches; leave one of them out, say {knobs[0].name}: its parameters follow alpha then"

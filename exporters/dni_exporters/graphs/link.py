@@ -17,7 +17,7 @@ from .blend import Stored
 def link_weights(model: ir.Model, stored: Stored, endpoints: Sequence[Checkpoint], folder: Path) -> None:
     """Let the `stored` weights of the model be read from the endpoints' own .safetensors files.
 
-    The files lie in `folder`, where the model will be, or below (see `sources.check_linkable`).
+    The files lie in `folder`, where the model will be, or below (see `making.linkable`).
 
     Raises ExportError where a weight is not stored as the model needs it.
     """

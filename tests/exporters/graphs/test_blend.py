@@ -10,12 +10,14 @@ from exporting import initializers, small_network, traced
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Weights, pair
-from torch import nn
+from torch import Tensor, nn
 
 from dni_exporters import blend_tensors
 from dni_exporters.graphs.blend import attach_blend
 from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.shares import _span
+from dni_runtime import EndpointError
+from dni_runtime.alpha import Knob
 from dni_runtime.shares import Path, shares_of
 
 # Elementwise arithmetic on each tensor; what DESIGN.md forbids (MatMul, Split, If, Loop) is not among it.
@@ -197,3 +199,19 @@ def test_a_scalar_stays_a_scalar():
     computed = outputs_of(attached(network, a, b), ["strength"], [0.25])
     assert computed["strength"].shape == ()
     assert computed["strength"] == pytest.approx(0.25 * float(a["strength"]) + 0.75 * float(b["strength"]))
+
+
+def test_a_knob_for_what_the_network_does_not_use_is_refused():
+    class Idle(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Conv2d(3, 3, 1))
+            self.idle = nn.Parameter(torch.ones(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self[0](x)
+
+    network = Idle()
+    endpoints = variants(network, 2)
+    formula = Formula.of(None, (Knob("rest", ("idle",)),), endpoints)
+    with pytest.raises(EndpointError, match="--knob rest is for parameters alone that the network does not use"):
+        attach_blend(traced(network, (2, 3, 16, 20)).model, endpoints, formula=formula)
