@@ -35,6 +35,8 @@ def check_model(model: Path, output: Path, *, force: bool) -> Metadata:
                 f"{model} is calibrated for {metadata.calibration.kind} already, which is kept; replace it with "
                 "--force, or write another file (-o)"
             )
+    elif output.suffix != ".onnx":
+        raise OutputError(f"the output {output} has no .onnx suffix; expected a name such as {output}.onnx")
     elif not force:
         check_free([output])
     beside = [name for name in external_files(proto, model) if name != model.name]

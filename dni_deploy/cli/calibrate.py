@@ -66,4 +66,5 @@ def calibrate(
     from .inspecting.tables import print_calibration
 
     print_calibration(found.calibration, found.alpha_range, found)
-    terminal.say(f"{found.path}: calibrated on {found.parts} parts of {found.photographs} photographs")
+    of = "photograph" if found.photographs == 1 else "photographs"
+    terminal.say(f"{found.path}: calibrated on {found.parts} parts of {found.photographs} {of}")

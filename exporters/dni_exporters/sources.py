@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Any, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias
 
 from dni_runtime import Alpha, ArchitectureError, EndpointError, check_alpha
 from dni_runtime.alpha import ALPHA, KNOB_NAMES, MOST_KNOBS, Knob, is_knob_name
@@ -63,6 +63,10 @@ class Route:
                 f"{middles} middles by --through for a path of {count} endpoints; expected {MOST_MIDDLES} at most from "
                 "one to the next"
             )
+        if self.at is not None and (
+            isinstance(self.at, str) or not all(isinstance(place, SupportsFloat) for place in self.at)
+        ):
+            raise EndpointError(f"--at is {self.at!r}; expected a number for each endpoint")
         if self.at is not None and len(self.at) != count:
             raise EndpointError(f"--at gives {len(self.at)} places; expected {count}, one for each endpoint")
         if reason := why_no_path(self.knots, (0,) * (count - 1)):

@@ -72,14 +72,14 @@ class FitJob:
         if self.arch_b is not None and not self.teach:
             raise InputError("--arch-b is for --teach: a curve joins networks of one architecture; give --arch")
         for name, value in (("minutes", self.minutes), ("steps", self.steps), ("threads", self.threads)):
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise InputError(f"{name} is {value}; expected more than 0")
+            if value is not None and not (isinstance(value, float | int) and value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r}; expected a number, more than 0")
             if value is not None and name != "minutes" and value % 1:
                 raise InputError(f"{name} is {value}; expected a whole number")
         if isinstance(self.degrade, str):
             raise InputError(f"degrade is one text; expected a list of them: degrade=[{self.degrade!r}]")
-        if not 0 <= self.seed <= _MOST_SEED:
-            raise InputError(f"seed is {self.seed}; expected a whole number in 0..{_MOST_SEED}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed <= _MOST_SEED:
+            raise InputError(f"seed is {self.seed!r}; expected a whole number in 0..{_MOST_SEED}")
 
     @property
     def middles(self) -> int:

@@ -189,7 +189,8 @@ REFUSED: list[tuple[str, Any, list[str], str]] = [
     ("a small photograph", None, ["--clean", "small"], "expected 32x32 or more: take it out of the folder"),
     ("no image", None, ["--clean", "broken"], "is not an image of a kind that is read"),
     ("what is there", None, ["-o", "there.onnx"], "there.onnx exists already; choose another output, or replace"),
-    ("a folder", None, ["-o", "empty", "--force"], "empty is a folder; a result needs its name"),
+    ("another suffix", None, ["-o", "new.txt"], "the output new.txt has no .onnx suffix; expected a name such as"),
+    ("a folder", None, ["-o", "empty.onnx", "--force"], "empty.onnx is a folder; a result needs its name"),
     ("a file as a folder", None, ["-o", "there.onnx/new.onnx"], "cannot be made"),
     ("calibrated", lambda: sharp_or_blurred(NOISE), [], "is calibrated for noise already, which is kept; replace"),
     ("baked", lambda: baked(0.3), [], "is baked, there is no alpha to choose; expected one exported with"),
@@ -209,7 +210,7 @@ def test_what_cannot_be_is_refused_before_the_work(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dni_deploy.calibrating.job.load", None)  # it is not even opened
     save((make or sharp_or_blurred)(), tmp_path / "model.onnx")
-    for folder in ("empty", "small", "broken"):
+    for folder in ("empty", "empty.onnx", "small", "broken"):
         (tmp_path / folder).mkdir()
     save_image(tmp_path / "small" / "a.png", read_image(PHOTOGRAPH)[:31, :200])
     (tmp_path / "broken" / "a.png").write_bytes(b"no image")

@@ -121,6 +121,8 @@ def test_a_curve_around_what_was_fitted_for_others_is_made_and_told(tmp_path: Pa
         (2, {"curve": True, "through": ["c"] * 3}, "--curve with 2 endpoints and 3 middles"),
         (3, {"path": True, "through": ["c"] * 5}, "5 middles by --through for a path of 3 endpoints"),
         (1, {"path": True}, "1 endpoint given"),
+        (2, {"path": True, "at": "01"}, "--at is '01'; expected a number for each endpoint"),
+        (2, {"path": True, "at": [0, "1"]}, r"--at is \[0, '1'\]; expected a number for each endpoint"),
         (3, {"path": True, "at": [0, 1]}, "--at gives 2 places; expected 3, one for each endpoint"),
         (
             3,
