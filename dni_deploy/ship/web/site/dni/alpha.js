@@ -6,7 +6,8 @@ const ROUNDING = 1e-6;
  * Alpha as the numbers that `model` takes, null for a baked model.
  *
  * `alpha`: a number, or an array with the shares of all endpoints but the last; with knobs one number for each, or one
- * for all, or an object of them by name; null for the model's default. Throws RangeError where it is missing or out of range.
+ * for all, or an object of them by name; null for the model's default. Throws RangeError where it is missing or out of
+ * range.
  */
 export function checkAlpha(alpha, model) {
   if (model.alpha === null) {

@@ -1,14 +1,11 @@
-// Which alpha fits which noise, as dni_runtime/calibration.py.
+// Which alpha fits which noise, or which JPEG, as dni_runtime/calibration.py.
 
 const ALPHA_STEPS = 1000;
 
-/** Why a model cannot choose its alpha by the noise of an image; null where it can. */
+/** Why a model cannot choose its alpha for an image; null where it can, by its calibration's `kind`. */
 export function whyNoChoice({ alpha, calibration }) {
   if (alpha === null) return "this model is baked, so there is no alpha to choose";
   if (!calibration) return "this model is not calibrated (dni calibrate), so nothing tells which alpha fits an image";
-  if (calibration.kind !== "noise") {
-    return "this model is calibrated for the quality of JPEGs, which is in a file and not in pixels";
-  }
   return null;
 }
 

@@ -12,12 +12,14 @@
 
 import { checkAlpha } from "./alpha.js";
 import { nearestAlpha, whyNoChoice } from "./calibration.js";
+import { jpegQuality } from "./jpeg_quality.js";
 import { Connection } from "./connection.js";
 import { download } from "./download.js";
 import { checkMetadata } from "./metadata.js";
 import { cropBlock, cutRegion, pasteBlock, wholeImage } from "./region.js";
 
 export { whyNoChoice } from "./calibration.js";
+export { jpegQuality } from "./jpeg_quality.js";
 export { isGrey } from "./picture.js";
 
 const LIMIT_METADATA_BYTES = 8e6;
@@ -89,16 +91,16 @@ export class Model {
    * RGBA, top to bottom, as soon as it is there.
    *
    * `region`: {x, y, width, height} in pixels of `image`, the only part that is wanted; as much around it as the network
-   * looks at is taken into account. `grey`: treat the image as grey. `tile`, `overlap`: in input pixels, tile 0 for
-   * none; automatic without. `onStart({width, height})`: the size of the result. `onProgress(done, total)`: tiles.
-   * `signal`: an AbortSignal; ends between two tiles, with an AbortError.
+   * looks at is taken into account. `grey`: treat the image as grey. `file`: what it was read from, for "auto". `tile`,
+   * `overlap`: in input pixels, tile 0 for none; automatic without. `onStart({width, height})`: the size of the result.
+   * `onProgress(done, total)`: tiles. `signal`: an AbortSignal; ends between two tiles, with an AbortError.
    *
    * Returns {inferenceMs}, the milliseconds spent in the network. Throws RangeError for a wrong alpha or option.
    */
   async stream(image, alpha, options = {}) {
-    const { region = null, grey = false, tile = null, overlap = null } = options;
+    const { region = null, grey = false, file = null, tile = null, overlap = null } = options;
     const { onStart, onBlock, onProgress, signal } = options;
-    const chosen = alpha === "auto" ? (await this.chooseAlpha(image, { grey })).alpha : alpha;
+    const chosen = alpha === "auto" ? (await this.chooseAlpha(image, { grey, file })).alpha : alpha;
     const values = checkAlpha(chosen, this.metadata);
     const part = region ? cutRegion(image, region, this.metadata) : wholeImage(image, this.metadata);
     onStart?.({ width: part.wanted.width, height: part.wanted.height });
@@ -120,20 +122,32 @@ export class Model {
   }
 
   /**
-   * The alpha that fits the noise in `image` (ImageData), which is estimated: {alpha, noise}, noise its sigma, of 255.
+   * The alpha that fits `image` (ImageData): {alpha, kind, level}. By the `noise` in it, which is estimated, its sigma
+   * of 255; or, where the model is calibrated for that, by the quality of the `jpeg` that it was read from, `file` (a
+   * Blob).
    *
-   * As Python's `Model.choose_alpha`. Throws RangeError where the model is not calibrated for noise, or the image is too
-   * small to tell.
+   * As Python's `Model.choose_alpha` and `dni run --alpha auto`. Throws RangeError where the model is not calibrated, the
+   * image too small to tell its noise, or the file no JPEG.
    */
-  async chooseAlpha(image, { grey = false } = {}) {
+  async chooseAlpha(image, { grey = false, file = null } = {}) {
     const { width, height, data } = image;
     const reason = whyNoChoice(this.metadata);
     if (reason) throw new RangeError(`${reason}; give alpha as a number`);
+    const { calibration } = this.metadata;
+    if (calibration.kind === "jpeg") {
+      if (!file) {
+        const where = "which is in a file and not in pixels";
+        throw new RangeError(`this model is calibrated for the quality of JPEGs, ${where}; give it, or alpha as a number`);
+      }
+      const level = await jpegQuality(file);
+      if (level === null) throw new RangeError("this is no JPEG, so it has no quality; give alpha as a number");
+      return { alpha: nearestAlpha(calibration, level), kind: "jpeg", level };
+    }
     const { noise } = await this.#connection.ask({ task: "noise", image: { width, height, data }, grey });
     if (noise === null) {
       throw new RangeError(`${width} × ${height} pixels are too few to tell the noise; give alpha as a number`);
     }
-    return { alpha: nearestAlpha(this.metadata.calibration, noise), noise };
+    return { alpha: nearestAlpha(calibration, noise), kind: "noise", level: noise };
   }
 
   /**

@@ -62,7 +62,7 @@ function listen() {
   );
   ui.model.addEventListener("change", loadModel);
   ui.device.addEventListener("change", loadModel);
-  ui.auto.addEventListener("click", () => fitToNoise().catch((error) => complain(error.message)));
+  ui.auto.addEventListener("click", () => fitToPhoto().catch((error) => complain(error.message)));
   ui["zoom-in"].addEventListener("click", () => viewer.zoomBy(1.5));
   ui["zoom-out"].addEventListener("click", () => viewer.zoomBy(1 / 1.5));
   ui["zoom-fit"].addEventListener("click", () => viewer.fit());
@@ -100,6 +100,7 @@ async function loadModel() {
   ui.verdict.textContent = model.metadata.verdict ? `The pair ${model.metadata.verdict}` : "";
   strength = new Strength(ui.strength, model.metadata, (values, isSettled) => renderer?.request(values, isSettled));
   ui.choice.hidden = whyNoChoice(model.metadata) !== null;
+  ui.auto.textContent = model.metadata.calibration?.kind === "jpeg" ? "Fit to the JPEG" : "Fit to the noise";
   say(photo ? "" : "Ready for a photograph");
   render();
 }
@@ -144,12 +145,12 @@ function render() {
   renderer.request(strength.values, true);
 }
 
-async function fitToNoise() {
+async function fitToPhoto() {
   const [mine, image] = [model, photo];
-  const { alpha, noise } = await mine.chooseAlpha(image.image, { grey: image.grey });
+  const { alpha, kind, level } = await mine.chooseAlpha(image.image, { grey: image.grey, file: image.file });
   if (mine !== model || image !== photo) return;
   complain(null);
-  ui.noise.textContent = `Noise about ${Math.round(noise)}`;
+  ui.noise.textContent = kind === "jpeg" ? `Quality ${level}` : `Noise about ${Math.round(level)}`;
   strength.set([alpha]);
 }
 

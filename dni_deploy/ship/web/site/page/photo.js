@@ -9,8 +9,8 @@ const LIMIT_PIXELS = 64e6;
 const LIMIT_SIDE = 16384;
 
 /**
- * Decode an image file: {name, image, bitmap, grey}, image as ImageData, bitmap to draw. Throws Error with a sentence
- * for the person who chose it.
+ * Decode an image file: {name, file, image, bitmap, grey}, image as ImageData, bitmap to draw. Throws Error with a
+ * sentence for the person who chose it.
  */
 export async function readPhoto(file, name = file.name ?? "picture") {
   await checkSize(file, name);
@@ -20,7 +20,7 @@ export async function readPhoto(file, name = file.name ?? "picture") {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   const image = context.getImageData(0, 0, width, height);
-  return { name, image, bitmap, grey: isGrey(image.data) };
+  return { name, file, image, bitmap, grey: isGrey(image.data) };
 }
 
 /** Throw unless the file is an image of a size that fits into a page; its pixels are not decoded for that. */

@@ -1,5 +1,7 @@
 """dni.js in Chromium: the pixels that Python gives, for every kind of model and image, and what it refuses."""
 
+import base64
+import io
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,11 @@ import numpy as np
 import pytest
 from onnx_models import noise, picture
 from photographs import noisy_crop
+from PIL import Image
 from playwright.sync_api import Page
 from web_library import FLOAT_LIMIT, assert_same_pixels, from_rgba, in_python, infer, run, to_rgba
 
+from dni_deploy.image_files.jpeg_quality import jpeg_quality
 from dni_runtime import Metadata
 from dni_runtime.images.enhance import enhance_images
 
@@ -101,6 +105,53 @@ def test_images_equal_python(
     with in_python(models, name) as model:
         expected = model.enhance(image, alpha, **options)
     assert_same_pixels(run(page, f"models/{name}.onnx", image, alpha, options), expected)
+
+
+def jpeg(pixels: Any, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def damaged(content: bytes) -> list[bytes]:
+    """Cut in its head, in its tables, and with bytes of them turned to nothing."""
+    table = content.index(b"\xff\xdb") + 5
+    return [content[:length] for length in (0, 1, 3, table, table + 63)] + [
+        content[:table] + bytes(8) + content[table + 8 :],
+        b"\x89PNG" + content,
+    ]
+
+
+def test_the_quality_of_jpegs_is_pythons(page: Page, tmp_path: Path):
+    pixels = picture(40, 56, 3)
+    files = [jpeg(pixels, quality=quality) for quality in (1, 2, 10, 30, 49, 50, 51, 75, 90, 99, 100)]
+    files += [jpeg(pixels, quality=40, progressive=True), jpeg(pixels, quality=40, exif=b"Exif" + bytes(60000))]
+    files += [jpeg(picture(40, 56), quality=70), jpeg(pixels, qtables=[[3 + i for i in range(64)]] * 2)]
+    files += damaged(files[5])
+    expected = []
+    for content in files:
+        (tmp_path / "a.jpg").write_bytes(content)
+        expected.append(jpeg_quality(tmp_path / "a.jpg"))
+    assert expected[:11] == [1, 2, 10, 30, 49, 50, 51, 75, 90, 99, 100] and None in expected
+    told = page.evaluate(
+        "(files) => Promise.all(files.map((text) => lib.dni.jpegQuality(new Blob([lib.toBytes(text)]))))",
+        [base64.b64encode(content).decode() for content in files],
+    )
+    assert told == expected
+
+
+def test_auto_takes_the_alpha_for_a_jpeg(page: Page, models: Path):
+    image = picture(40, 56, 3)
+    program = """async ([image, text]) => {
+        const model = await lib.model("models/calibrated_for_jpeg.onnx");
+        const file = new Blob([lib.toBytes(text)]);
+        const chosen = await model.chooseAlpha(lib.image(image), { file });
+        return [chosen, lib.plain(await model.run(lib.image(image), "auto", { file }))];
+    }"""
+    chosen, answer = page.evaluate(program, [to_rgba(image), base64.b64encode(jpeg(image, quality=70)).decode()])
+    assert chosen == {"alpha": pytest.approx(0.7), "kind": "jpeg", "level": 70}
+    with in_python(models, "calibrated_for_jpeg") as model:
+        assert_same_pixels(from_rgba(answer), model.enhance(image, 0.7))
 
 
 def noisy(sigma: float, *shape: int) -> Any:

@@ -30,6 +30,11 @@ REFUSALS: list[tuple[str, str, str]] = [
         "this model is baked, so there is no alpha to choose; give alpha as a number",
     ),
     ("calibrated_for_jpeg", "model.run(image, 'auto')", "the quality of JPEGs, which is in a file and not in pixels"),
+    (
+        "calibrated_for_jpeg",
+        "model.run(image, 'auto', { file: new Blob(['no']) })",
+        "this is no JPEG, so it has no qual",
+    ),
     ("calibrated", "model.run(image, 'auto')", "12 pixels are too few to tell the noise; give alpha as a number"),
     ("stack", "model.run(image, 0.5, { tile: -1 })", "tile is -1; expected a whole number of pixels, 0 or more"),
     ("stack", "model.run(image, 0.5, { tile: 8, overlap: 4 })", "tile 8 is too small for overlap 4"),

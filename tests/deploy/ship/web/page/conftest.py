@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from onnx_models import METADATA, baked, conv_stack, save
 from photographs import noisy_crop, save_image
-from sharp_or_blurred import NOISE, saved
+from sharp_or_blurred import JPEG, NOISE, saved
 from web_sites import make_site, served
 
 from dni_runtime import Endpoint
@@ -30,6 +30,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, denoiser: Path) -> Path:
     (folder / "denoise.onnx").write_bytes(denoiser.read_bytes())
     save(baked(0.7), folder / "one strength.onnx")
     saved(folder / "fits noise.onnx", NOISE)
+    saved(folder / "fits quality.onnx", JPEG)
     named = replace(METADATA, alpha_range=(-0.5, 1.5), endpoints=(Endpoint("mild.pth", "0"), Endpoint("bold.pth", "1")))
     save(conv_stack(scale=2, alpha_default=0.25, metadata=named), folder / "twice.onnx")
     (folder / "with three.onnx").write_bytes(three_endpoints(tmp_path_factory.getbasetemp()).read_bytes())

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from photographs import noisy_crop, save_image
+from PIL import Image
 from playwright.sync_api import expect
 from sharp_or_blurred import NOISE
 from web_browser import Visit
@@ -124,10 +125,26 @@ def test_the_strength_is_fitted_to_the_noise_in_the_photograph(visit: Visit, mod
     expect(page.get_by_role("alert")).to_contain_text(f"120 {TIMES} 50 pixels are too few to tell the noise")
 
 
+def test_the_strength_is_fitted_to_the_quality_of_a_jpeg(visit: Visit, models: Path, photo: Path, tmp_path: Path):
+    choose_model(visit, "fits quality")
+    button = visit.page.get_by_role("button", name="Fit to the JPEG")
+    Image.fromarray(read_image(photo)).save(tmp_path / "photo.jpg", quality=70)
+    visit.open_photo(tmp_path / "photo.jpg").shown("0.5")
+    button.click()
+    visit.shown("0.7")
+    assert visit.text("#noise") == "Quality 70"
+    visit.open_photo(photo)
+    visit.until("document.querySelector('#noise').textContent === ''")
+    button.click()
+    expect(visit.page.get_by_role("alert")).to_contain_text(
+        "this is no JPEG, so it has no quality; give alpha as a numb"
+    )
+
+
 def test_models_of_every_kind(visit: Visit, models: Path, photo: Path, tmp_path: Path):
     page = visit.page
     expect(page.get_by_label("Model").locator("option")).to_have_text(
-        ["denoise", "fits noise", "one strength", "twice", "with three"]
+        ["denoise", "fits noise", "fits quality", "one strength", "twice", "with three"]
     )
     image = read_image(photo)
     visit.open_photo(photo).shown("0.5")
