@@ -12,9 +12,6 @@ from dni_deploy.cli import main
 from dni_deploy.demo import EXPORTED, PHOTOGRAPH, STRONG, WEAK
 
 COMMANDS = ["bench", "blend", "calibrate", "demo", "export", "fit", "inspect", "run", "serve", "ship"]
-HELP_LIMIT_S = 0.7
-# PyTorch alone takes about two to import.
-REFUSAL_LIMIT_S = 1.0
 HEAVY = ("torch", "spandrel", "onnxscript", "onnx_ir", "safetensors")
 
 HELP_PROGRAM = f"""

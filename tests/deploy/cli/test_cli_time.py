@@ -7,20 +7,9 @@ from commands import Result, command
 
 from dni_deploy.demo import WEAK
 
-COMMANDS = ["bench", "blend", "calibrate", "demo", "export", "fit", "inspect", "run", "serve", "ship"]
 HELP_LIMIT_S = 0.7
 # PyTorch alone takes about two to import.
 REFUSAL_LIMIT_S = 1.0
-HEAVY = ("torch", "spandrel", "onnxscript", "onnx_ir", "safetensors")
-
-HELP_PROGRAM = f"""
-import sys
-from dni_deploy.cli import main
-try:
-    main(sys.argv[1:])
-finally:
-    print("loaded:", *(name for name in {HEAVY} if name in sys.modules), file=sys.stderr)
-"""
 
 pytestmark = pytest.mark.alone
 
