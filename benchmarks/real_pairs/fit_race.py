@@ -24,6 +24,7 @@ from fit_cases import CASES, Case
 from fit_photographs import write_photographs
 from fit_race_optimizers import OPTIMIZERS, parts
 from measure import rounded
+from safetensors.torch import load_file
 from torch import Tensor
 
 from dni_exporters.fitting import crops
@@ -49,6 +50,7 @@ class Variant:
     loss:          "L1", "L2" or "root": L1, and the root of the mean square of each picture.
     alphas:        "mirrored" (t, then 1 - t), "even" or "quarters" (.25, .5 and .75 alone).
     average:       of the learnt points over the last steps, by this factor a step; none at 0.
+    warm:          begin as far from the straight line as the middle lies that was fitted for the pair's sibling.
     """
 
     rate: float = 1e-3
@@ -61,8 +63,14 @@ class Variant:
     alphas: str = "mirrored"
     middles: int = 1
     average: float = 0.0
+    warm: bool = False
 
 
+# Pairs that share B, and were fitted already.
+SIBLINGS = {
+    "waifu2x photo noise3, scale": "waifu2x photo noise2, scale",
+    "Real-CUGAN 2x denoise1x, denoise3x": "Real-CUGAN 2x denoise2x, denoise3x",
+}
 FIRST = Variant()
 VARIANTS = {
     "waifu2x photo noise3, scale": [
@@ -83,6 +91,7 @@ VARIANTS = {
             Variant(loss="root"),
             Variant(average=0.9),
             Variant(alphas="quarters"),
+            Variant(warm=True),
         )
     ],
     "Real-CUGAN 2x denoise1x, denoise3x": [
@@ -92,13 +101,14 @@ VARIANTS = {
         Variant(crops=1, side_px=128),
         Variant(crops=6, side_px=32),
         Variant(middles=2),
+        Variant(warm=True),
     ],
 }
 
 
-def learn(variant: Variant, task: Task, batches: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """The learnt points after all steps."""
-    learnt = task.learnt.clone()
+def learn(variant: Variant, task: Task, beside: Tensor | float, batches: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+    """The learnt points after all steps. `beside`: where they begin, from the straight line."""
+    learnt = task.learnt + beside
     step = OPTIMIZERS[variant.optimizer](learnt, parts(task.network))
     average, alphas = learnt.clone(), _alphas(variant.alphas)
     for number in range(variant.steps):
@@ -144,12 +154,20 @@ def raced(case: Case, variant: Variant, folder: Path) -> dict[str, Any]:
             torch.from_numpy(crops.batch(photographs, n, variant.crops, variant.side_px, 3, how, 0))
             for n in range(min(POOL, variant.steps))
         ]
-    learnt = learn(variant, task, [(images, *task.ends(images)) for images in made])
+    beside = _beside_the_line(SIBLINGS[case.pair], task.network, folder) if variant.warm else 0.0
+    learnt = learn(variant, task, beside, [(images, *task.ends(images)) for images in made])
     seconds = time.process_time() - started
     each = judge.look(lambda alpha: task.put(alpha, learnt))
     figures = [asdict(one) for one in worst(each)]
     mean_db = float(np.mean([one.to_mix_db for one in each]))
     return {"pair": case.pair, **asdict(variant), "cpu_seconds": seconds, "mean_db": mean_db, "figures": figures}
+
+
+def _beside_the_line(pair: str, network: VectorNetwork, folder: Path) -> Tensor:
+    """How far from the straight line the middle lies that fit.py fitted for `pair`."""
+    case = next(case for case in CASES if case.name == pair)
+    a, b = (network.vector(torch.load(file)) for file in case.files(folder))
+    return network.vector(load_file(folder / f"{case.stem}.safetensors")) - (a + b) / 2
 
 
 @click.command()
@@ -160,7 +178,9 @@ def main(folder: Path, output: Path) -> None:
     torch.set_num_threads(1)
     kept = folder / "race.json"
     rows = json.loads(kept.read_text()) if kept.exists() else []
-    there = [{key: row[key] for key in ("pair", *asdict(FIRST))} for row in rows]
+    there = [
+        {"pair": row["pair"], **{key: row.get(key, first) for key, first in asdict(FIRST).items()}} for row in rows
+    ]
     pairs: dict[str, Case] = {case.pair: case for case in CASES}
     for pair, variants in VARIANTS.items():
         for variant in variants:

@@ -18,6 +18,7 @@ _WORDS = {
     "alphas": "alphas {}",
     "middles": "{} middles (cubic)",
     "average": "averaged by {}",
+    "warm": "from the middle of a sibling pair on",
     "steps": "{} steps",
 }
 
@@ -54,5 +55,5 @@ def _row(row: Record, first: Record) -> str:
 
 def _differs(row: Record, first: Record) -> Iterator[str]:
     for key, words in _WORDS.items():
-        if row[key] != first[key]:
+        if row.get(key, first.get(key)) != first.get(key):
             yield words.format(f"{row[key]:g}" if isinstance(row[key], float) else row[key])
