@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,8 @@ class RunJob(MadeWith):
     """The arguments of a run: what results are made with, of what, and where they go.
 
     inputs, output, force: as for `enhance_files`, where force is called overwrite.
-    alphas:      for every image, none for the model's default; of more than two endpoints each is a tuple; "auto" is
-                 the one that fits the image.
+    alphas:      for every image, none for the model's default; of more than two endpoints each is a tuple, with knobs
+                 that or their numbers by name; "auto" is the one that fits the image.
     noise, jpeg: in place of alphas, the sigma of the noise or the quality of the JPEGs, of a model that is calibrated
                  for it.
     alpha_from:  a table with an alpha for each image of the one folder in `inputs`, see `frames.read_sidecar`.
@@ -39,7 +39,7 @@ class RunJob(MadeWith):
 
     inputs: Sequence[Path]
     output: Path
-    alphas: Sequence[float | tuple[float, ...] | Auto] = ()
+    alphas: Sequence[float | tuple[float, ...] | Mapping[str, float] | Auto] = ()
     noise: float | None = None
     jpeg: float | None = None
     alpha_from: Path | None = None
@@ -71,7 +71,7 @@ class RunJob(MadeWith):
         if self.alpha_from is not None and (problem := why_no_file(self.alpha_from)):
             raise InputError(f"{self.alpha_from} {problem}; expected a CSV file")
         planned = self._place()
-        if not self.goes_on and not self.force:
+        if not self.goes_on and not self.force and not self._is_named_later:
             check_free(frame.output for frame in planned)
         if not (self.goes_on and all(os.path.lexists(frame.output) for frame in planned)):
             check_folder(planned[0].output.parent)  # where all is finished nothing has to be written any more
@@ -94,5 +94,15 @@ class RunJob(MadeWith):
         """The plan before a model is there to say which alphas it takes."""
         if self.alpha_from is not None:
             return place_frames(self.inputs, self.output)
-        alphas: list[Wanted] = [(alpha,) if isinstance(alpha, float | int) else alpha for alpha in self.alphas]
+        alphas: list[Wanted] = []
+        for number, alpha in enumerate(self.alphas):
+            if self._is_named_later or isinstance(alpha, Mapping):
+                alphas.append((float(number),))  # only to tell them apart
+            else:
+                alphas.append((alpha,) if isinstance(alpha, float | int) else alpha)
         return plan_results(self.inputs, self.output, alphas or [None])
+
+    @property
+    def _is_named_later(self) -> bool:
+        """Whether the model alone knows what results are called: the place of each number that is given by name."""
+        return len(self.alphas) > 1 and any(isinstance(alpha, Mapping) for alpha in self.alphas)

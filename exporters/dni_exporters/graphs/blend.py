@@ -23,7 +23,7 @@ from dni_runtime.alpha import ALPHA, Key
 
 from .delta import store_difference, store_once
 from .formula import ONE_ALPHA, Formula
-from .knobs import slices
+from .knobs import input_names, slices
 from .nodes import FLOAT, Nodes
 from .shares import Shares
 
@@ -100,22 +100,28 @@ def attach_blend(
         raise EndpointError(
             f"--knob {idle[0]} is for parameters alone that the network does not use for its picture; leave it out"
         )
+    inputs = input_names(formula.knobs)
     for value in lifted:
         name = value.name or ""
         if value.uses():
             tensors, own = [endpoint[name] for endpoint in endpoints], shares[formula.numbers.get(name, 0)]
+            if name in inputs:  # A network may have a parameter of its own called alpha.
+                value.name = f"{name}@weight"
             if delta is None:
-                stored |= _attach(nodes, own, value, tensors)
+                stored |= {each: (number, name) for number, each in enumerate(_attach(nodes, own, value, tensors))}
             else:
                 _attach_difference(nodes, own, value, tensors, delta)
     nodes.insert_before(graph[0])
     return stored
 
 
-def _attach(nodes: Nodes, shares: Shares, value: ir.Value, tensors: Sequence[Tensor]) -> Stored:
-    """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead."""
-    assert value.name is not None and value.dtype is not None
-    tensor_name, dtype, shape = value.name, value.dtype, ir.Shape(tensors[0].shape)
+def _attach(nodes: Nodes, shares: Shares, value: ir.Value, tensors: Sequence[Tensor]) -> list[str]:
+    """Give everything that reads `value`, until now a graph input, the blend of `tensors` instead.
+
+    Returns what each of them is stored as; one name where all are equal.
+    """
+    assert value.dtype is not None
+    dtype, shape = value.dtype, ir.Shape(tensors[0].shape)
     name = _free_name(value)
     if _all_equal(tensors):
         total = nodes.constant(name, _adapt(tensors[0], dtype))
@@ -131,7 +137,7 @@ def _attach(nodes: Nodes, shares: Shares, value: ir.Value, tensors: Sequence[Ten
             label = name if term is terms[-1] else f"{name}@..{letter}"
             total = nodes.add("Add", [total, term], label, dtype, shape)
     ir.convenience.replace_all_uses_with(value, total)
-    return {stored: (number, tensor_name) for number, stored in enumerate(names)}
+    return names
 
 
 def _attach_difference(nodes: Nodes, shares: Shares, value: ir.Value, tensors: Sequence[Tensor], kind: str) -> None:
@@ -150,10 +156,8 @@ def _attach_difference(nodes: Nodes, shares: Shares, value: ir.Value, tensors: S
 
 def _free_name(value: ir.Value) -> str:
     """Take its name from `value`, for the one that takes its place."""
-    assert value.name is not None
-    # A network may have a parameter of its own called alpha.
-    name = value.name if value.name != ALPHA else f"{ALPHA}@weight"
-    value.name = None
+    name, value.name = value.name, None
+    assert name is not None
     return name
 
 

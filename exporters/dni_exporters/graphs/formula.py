@@ -1,6 +1,6 @@
 """Which share of each endpoint a parameter takes at an alpha: along a path or not, by an alpha of its own or not."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -33,15 +33,19 @@ class Formula:
     def of(cls, path: Path | None, knobs: Sequence[Knob], endpoints: Sequence[StateDict]) -> "Formula":
         """Find the parameters of `knobs` in `endpoints`, state dicts of the same names.
 
+        Tied weights, one parameter of several names, belong to the knob that one of these names matches.
+
         Raises EndpointError for a pattern of which there is none, or none that differs between endpoints, for one of
         two knobs, and where none is left for alpha itself.
         """
         if not knobs:
             return cls(path)
-        differ = {name for name, tensor in endpoints[0].items() if _is_blended(name, tensor, endpoints)}
-        matched = {knob.name: _matched(knob, endpoints[0], differ) for knob in knobs}
+        differ = [name for name, tensor in endpoints[0].items() if _is_blended(name, tensor, endpoints)]
+        tied = _tied(differ, endpoints)
+        matched = {knob.name: _matched(knob, endpoints[0], tied) for knob in knobs}
         numbers: dict[str, int] = {}
-        for number, (name, parameters) in enumerate(matched.items(), 1):
+        for number, (name, named) in enumerate(matched.items(), 1):
+            parameters = dict.fromkeys(twin for each in named for twin in tied[each])
             if twice := [each for each in parameters if each in numbers]:
                 other = knobs[numbers[twice[0]] - 1].name
                 raise EndpointError(
@@ -49,7 +53,7 @@ class Formula:
                     "one of them: make a pattern narrower"
                 )
             numbers.update(dict.fromkeys(parameters, number))
-        if not differ - numbers.keys():
+        if not tied.keys() - numbers.keys():
             raise EndpointError(
                 f"--knob {', '.join(matched)}: no parameter is left for alpha itself, which is for those that no "
                 f"pattern matches; leave one of them out, say {knobs[0].name}: its parameters follow alpha then"
@@ -74,7 +78,7 @@ ONE_ALPHA = Formula()
 """The endpoints' shares, the same in all parameters."""
 
 
-def _matched(knob: Knob, state: StateDict, differ: Iterable[str]) -> list[str]:
+def _matched(knob: Knob, state: StateDict, differ: Container[str]) -> list[str]:
     """The parameters of a knob that differ between endpoints. Raises EndpointError where a pattern has none."""
     found: dict[str, None] = {}
     for pattern in knob.patterns:
@@ -100,6 +104,22 @@ def _is_blended(name: str, first: Tensor, endpoints: Sequence[StateDict]) -> boo
         and not is_leftover(name)
         and not all(endpoint[name].equal(first) for endpoint in endpoints[1:])
     )
+
+
+def _tied(names: Iterable[str], endpoints: Sequence[StateDict]) -> dict[str, list[str]]:
+    """Of each name all those of the same parameter, its own among them: what is equal in every endpoint is one."""
+    alike: dict[tuple[object, ...], list[list[str]]] = {}
+    for name in names:
+        tensors = [endpoint[name] for endpoint in endpoints]
+        # Only what begins alike is compared as a whole.
+        groups = alike.setdefault((tensors[0].shape, *(tensor.flatten()[:1].tolist()[0] for tensor in tensors)), [])
+        for group in groups:
+            if all(endpoint[group[0]].equal(tensor) for endpoint, tensor in zip(endpoints, tensors, strict=True)):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return {name: group for groups in alike.values() for group in groups for name in group}
 
 
 def _listed(names: Sequence[str]) -> str:

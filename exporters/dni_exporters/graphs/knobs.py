@@ -14,7 +14,7 @@ _ONE = ir.Shape([1])
 def slices(nodes: Nodes, alpha: ir.Value, knobs: Sequence[Knob]) -> list[ir.Value]:
     """Each number of `alpha`, [1], that of all other parameters first, as `join_knobs` in the runtime makes them."""
     found = []
-    for number, name in enumerate(_input_names(knobs)):
+    for number, name in enumerate(input_names(knobs)):
         index = nodes.constant(f"{ALPHA}@{name}.index", ir.tensor([number], dtype=ir.DataType.INT64))
         found.append(nodes.add("Gather", [alpha, index], f"{ALPHA}@{name}", FLOAT, _ONE))
     return found
@@ -28,7 +28,7 @@ def give_inputs(model: ir.Model, knobs: Sequence[Knob]) -> None:
     (alpha,) = (value for value in graph.inputs if value.name == ALPHA)
     graph.inputs.remove(alpha)
     made = {node.outputs[0].name: node for node in graph if node.op_type == "Gather"}
-    for name in _input_names(knobs):
+    for name in input_names(knobs):
         given = ir.Value(name=name, type=ir.TensorType(FLOAT), shape=_ONE)
         graph.inputs.append(given)
         node = made[f"{ALPHA}@{name}"]
@@ -37,5 +37,6 @@ def give_inputs(model: ir.Model, knobs: Sequence[Knob]) -> None:
         del graph.initializers[f"{ALPHA}@{name}.index"]
 
 
-def _input_names(knobs: Sequence[Knob]) -> list[str]:
+def input_names(knobs: Sequence[Knob]) -> list[str]:
+    """Of alpha and its knobs, in the file."""
     return [ALPHA, *(knob.input_name for knob in knobs)]

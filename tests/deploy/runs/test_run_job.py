@@ -8,6 +8,7 @@ import pytest
 from commands import names
 from onnx_models import conv_stack, save
 from photographs import noisy_crop, save_image
+from with_knobs import with_knob
 
 from dni_deploy.runs import RunJob, run, write_sheet
 from dni_deploy.terminal import Terminal
@@ -30,6 +31,19 @@ def test_what_is_asked_is_what_is_made(job: RunJob, tmp_path: Path):
     assert names(job.output) == ["a_alpha0.25.png", "a_alpha0.50.png"]
     write_sheet(tmp_path / "sheet.png", results)
     assert (tmp_path / "sheet.png").exists()
+
+
+def test_alphas_by_name_are_told_apart_before_a_model_knows_their_order(job: RunJob, tmp_path: Path):
+    save(with_knob(), tmp_path / "model.onnx")
+    alphas = [{"alpha": 1.0, "late": 0.0}, {"late": 1.0, "alpha": 0.0}, 0.5, (0.5, 0.25)]
+    named = replace(job, alphas=alphas)
+    made = ["a_alpha0.00_1.00.png", "a_alpha0.50_0.25.png", "a_alpha0.50_0.50.png", "a_alpha1.00_0.00.png"]
+    assert [result.alpha for result in run(named, Terminal(sys.stderr))] == [(1, 0), (0, 1), (0.5, 0.5), (0.5, 0.25)]
+    assert names(job.output) == made
+    with pytest.raises(OutputError, match=r"a_alpha1\.00_0\.00\.png and 3 more results exist already"):
+        run(named, Terminal(sys.stderr))
+    with pytest.raises(InputError, match="alpha 1,0 was given more than once"):
+        run(replace(job, alphas=[alphas[0], (1.0, 0.0)], output=tmp_path / "new"), Terminal(sys.stderr))
 
 
 def test_what_is_there_is_refused_until_it_is_forced(job: RunJob):

@@ -14,7 +14,8 @@ NAMES = ["head.weight", "head.bias", "body.0.weight", "body.0.bias", "tail.weigh
 
 
 def states(equal: Sequence[str] = ()) -> list[dict[str, torch.Tensor]]:
-    first = {name: torch.zeros(2) for name in NAMES} | {"body.0.num_batches_tracked": torch.zeros(())}
+    first = {name: torch.full((2,), number / 8) for number, name in enumerate(NAMES)}
+    first["body.0.num_batches_tracked"] = torch.zeros(())
     second = {name: tensor if name in equal else tensor + 1 for name, tensor in first.items()}
     return [first | {"steps": torch.tensor(1)}, second | {"steps": torch.tensor(2)}]
 
@@ -31,6 +32,18 @@ def test_each_parameter_has_the_share_of_its_knob():
     assert found.shares(alpha, "tail.weight") == pytest.approx((0.7, 0.3))
     assert found.shares(alpha, "body.0.bias") == pytest.approx((0.9, 0.1))
     assert found.shares(alpha, "body.0.weight") == found.shares(alpha, "of an inner module") == (0.2, 0.8)
+
+
+def test_tied_weights_are_of_one_knob_whichever_of_their_names_it_matches():
+    tied = states()
+    for state in tied:
+        state["body.1.weight"] = state["body.0.weight"].clone()
+    for pattern in ("body.0.weight", "body.1.weight", "body.?.weight"):
+        found = Formula.of(None, Route(["a", "b"], knobs={"body": pattern}).as_knobs, tied)
+        assert found.numbers == {"body.0.weight": 1, "body.1.weight": 1}
+    knobs = {"one": "body.0.weight", "other": "body.1.weight"}
+    with pytest.raises(EndpointError, match=r"one and --knob other are both for body\.0\.weight, body\.1\.weight;"):
+        Formula.of(None, Route(["a", "b"], knobs=knobs).as_knobs, tied)
 
 
 def test_without_knobs_alpha_is_all_shares_or_a_place():

@@ -11,6 +11,7 @@ import torch
 from exporting import FloatArray, assert_close, expected, photo, run, session, small_pair
 from networks import Weights, pair
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import dni_runtime
 from dni_exporters import ExportReport, blend, export, write_blend
@@ -197,6 +198,37 @@ def test_a_convolution_and_the_norm_behind_it_may_have_different_alphas(tmp_path
         theta[name] = share * tensor + (1 - share) * b[name] if tensor.is_floating_point() else tensor
     with dni_runtime.load(tmp_path / "m.onnx", "cpu") as loaded:
         assert_close(loaded(IMAGE, {"alpha": 0.2, "norm": 0.9}), expected(network, theta, IMAGE))
+
+
+class NamedAsInputs(nn.Module):
+    """Its own parameters are called as the inputs of a model with the knob `late`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.alpha = nn.Parameter(torch.ones(3, 1, 1))
+        self.alpha_late = nn.Parameter(torch.ones(3, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.conv(x) * self.alpha + self.alpha_late
+        return result
+
+
+@pytest.mark.parametrize("asked", [{}, {"delta": "float16"}, {"weights": "link"}], ids=str)
+def test_a_network_may_have_parameters_called_as_the_inputs(asked: dict[str, Any], tmp_path: Path):
+    torch.manual_seed(0)
+    network, ends = NamedAsInputs(), [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor + 0.3 * torch.randn_like(tensor) for name, tensor in a.items()}
+    for end, state in zip(ends, (a, b), strict=True):
+        save_file(state, end)
+    knobs = {"late": ["alpha*", "*.bias"]}
+    export(ends, tmp_path / "m.onnx", alpha_input=True, arch=network, verdict=False, knobs=knobs, **asked)
+    shares = {name: 0.2 if name == "conv.weight" else 0.9 for name in a}
+    theta = {name: shares[name] * a[name] + (1 - shares[name]) * b[name] for name in a}
+    with dni_runtime.load(tmp_path / "m.onnx", "cpu") as loaded:
+        wanted = expected(network, theta, IMAGE)
+        assert_close(loaded(IMAGE, {"alpha": 0.2, "late": 0.9}), wanted, tolerance_of("float32", asked.get("delta")))
 
 
 def test_a_file_that_lacks_an_input_it_names_is_refused(model: Path, tmp_path: Path):
