@@ -8,7 +8,7 @@ from string import ascii_uppercase
 from typing import Any, SupportsFloat, TypeAlias
 
 from dni_runtime import Alpha, ArchitectureError, EndpointError, check_alpha
-from dni_runtime.alpha import ALPHA, KNOB_NAMES, MOST_KNOBS, Knob, is_knob_name
+from dni_runtime.alpha import ALPHA, KNOB_NAMES, MOST_KNOBS, MOST_PATTERNS, Knob, is_knob_name
 from dni_runtime.files.fields import show
 from dni_runtime.shares import MOST_MIDDLES, why_no_path
 from dni_runtime.shares import Path as AlphaPath
@@ -85,6 +85,11 @@ class Route:
             )
         if len(knobs) > MOST_KNOBS:
             raise EndpointError(f"{len(knobs)} knobs; expected {MOST_KNOBS} at most")
+        if many := [knob for knob in self.as_knobs if len(knob.patterns) > MOST_PATTERNS]:
+            raise EndpointError(
+                f"--knob {many[0].name} has {len(many[0].patterns)} patterns; expected {MOST_PATTERNS} at most: say "
+                "more with each (* stands for any letters)"
+            )
         if knobs and len(self.endpoints) > 2 and not self.is_path:
             raise EndpointError(
                 f"--knob with {len(self.endpoints)} endpoints, of which alpha is the shares; a knob is one number: "

@@ -29,9 +29,9 @@ _ROUNDING = 1e-6
 ALPHA = "alpha"
 """What the input is called; with knobs that of the parameters that have none."""
 MOST_KNOBS = 31
-KNOB_NAMES = 'names of letters, digits and _, and not "alpha"'
+MOST_PATTERNS = 64
+KNOB_NAMES = 'names of letters, digits and _ of ASCII, 64 at most, and not "alpha"'
 _KNOB_NAME = re.compile("[A-Za-z0-9_]{1,64}")
-_MOST_PATTERNS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Knob:
 def read_knobs(fields: Fields, name: str) -> tuple[Knob, ...]:
     """What `Knob.to_dict` wrote, of whoever wrote it. Raises FieldError for what makes no knobs."""
     knobs = tuple(
-        Knob(each.text("name"), each.list_of_texts("patterns", _MOST_PATTERNS))
+        Knob(each.text("name"), each.list_of_texts("patterns", MOST_PATTERNS))
         for each in fields.list_of_inner(name, MOST_KNOBS)
     )
     names = [knob.name for knob in knobs]
@@ -69,7 +69,7 @@ def read_knobs(fields: Fields, name: str) -> tuple[Knob, ...]:
 
 def is_knob_name(name: str) -> bool:
     """Whether a knob can be called so: the name of its input is made of it."""
-    return _KNOB_NAME.fullmatch(name) is not None and name != ALPHA
+    return _KNOB_NAME.fullmatch(name) is not None and name.casefold() != ALPHA
 
 
 def check_alpha(

@@ -136,6 +136,11 @@ def read_signature(session: Any, metadata: Metadata) -> Signature:
             raise ModelError(f"the model's input 'alpha' is a {alpha.type}; expected a float tensor")
         if len(alphas) > 1:
             alpha_shape = (len(alphas),)
+            if wrong := [each for each in alphas if each.type != "tensor(float)" or list(each.shape) != [1]]:
+                raise ModelError(
+                    f"the model's input {wrong[0].name!r} is a {wrong[0].type} of shape {list(wrong[0].shape)}; "
+                    "expected a tensor(float) of shape [1] for each knob: export it again"
+                )
         elif alpha is not image and all(isinstance(size, int) for size in alpha.shape):
             alpha_shape = tuple(alpha.shape)
             count = math.prod(alpha_shape)

@@ -88,12 +88,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ),
     ("alpha", None, "alpha is null; expected an object"),
     ("alpha.knobs", None, "alpha.knobs is null; expected a list of objects, 31 at most"),
-    ("alpha.knobs", [], "alpha.knobs has the names []; expected names of letters, digits and _"),
+    ("alpha.knobs", [], "alpha.knobs has the names []; expected names of letters, digits and _ of ASCII"),
     ("alpha.knobs", [KNOB] * 2, 'alpha.knobs has the names ["late", "late"]; expected'),
     ("alpha.knobs", [KNOB, KNOB | {"name": "Late"}], 'alpha.knobs has the names ["late", "Late"]; expected'),
     *(
         ("alpha.knobs", [KNOB | {"name": name}], "alpha.knobs has the names [")
-        for name in ("alpha", "", "a b", "a.b", "../x", "é", "x" * 65, "a\n")
+        for name in ("alpha", "Alpha", "", "a b", "a.b", "../x", "é", "x" * 65, "a\n")
     ),
     ("alpha.knobs", [KNOB | {"name": 1}], "alpha.knobs[0].name is 1; expected a text"),
     ("alpha.knobs", [KNOB | {"patterns": "x"}], 'alpha.knobs[0].patterns is "x"; expected a list of texts, 64 at most'),

@@ -52,7 +52,8 @@ else:
 """
 
 _NEAREST = """alphas = json.loads(Path(__file__).with_name("index.json").read_text())["alphas"]
-model = alphas[min(alphas, key=lambda baked: abs(float(baked) - float(alpha)))]
+wanted = np.array(alpha.split(","), float)
+model = alphas[min(alphas, key=lambda baked: abs(np.array(baked.split(","), float) - wanted).sum())]
 """
 
 _SEND = """with triton.InferenceServerClient(address, connection_timeout=600, network_timeout=600) as client:

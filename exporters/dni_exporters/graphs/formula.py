@@ -91,8 +91,8 @@ def _matched(knob: Knob, state: StateDict, differ: Container[str]) -> list[str]:
             )
         if not blended:
             raise EndpointError(
-                f"--knob {knob.name}={pattern}: {_listed(named)} are equal in all endpoints, so an alpha would change "
-                f"nothing; expected some of {_listed([name for name in state if name in differ])}"
+                f"--knob {knob.name}={pattern}: {_listed(named)} are equal in all endpoints, or no weights, so an "
+                f"alpha would change nothing; expected some of {_listed([name for name in state if name in differ])}"
             )
         found.update(dict.fromkeys(blended))
     return list(found)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx
+from onnx.external_data_helper import uses_external_data
 from onnx.helper import make_node, make_tensor_value_info
 from onnx.numpy_helper import from_array, to_array
 
@@ -25,14 +26,18 @@ def join_knobs(model: onnx.ModelProto) -> None:
         return
     graph, names = model.graph, metadata.alpha_inputs
     given = {value.name: value for value in graph.input if value.name in names}
-    if len(given) != len(names) or not all(map(_is_one_number, given.values())):
+    stored = {tensor.name: tensor for tensor in graph.initializer if tensor.name in names}
+    if (
+        len(given) != len(names)
+        or not all(map(_is_one_number, given.values()))
+        or not all(map(_holds_one_number, stored.values()))
+    ):
         raise ModelError(
-            f"the model's metadata names the inputs {', '.join(names)}, and it does not have them all as float32 [1]; "
-            "export it again"
+            f"the model's metadata names the inputs {', '.join(names)}, and it does not have them all as float32 [1], "
+            "with defaults in the file itself; export it again"
         )
     slices = {name: f"{ALPHA}@{name}" for name in names}
     _rename(model, slices)
-    stored = {tensor.name: tensor for tensor in graph.initializer if tensor.name in names}
     inputs = [value for value in graph.input if value.name not in names]
     nodes = list(graph.node)
     del graph.input[:], graph.node[:]
@@ -52,6 +57,10 @@ def join_knobs(model: onnx.ModelProto) -> None:
 def _is_one_number(value: onnx.ValueInfoProto) -> bool:
     kind = value.type.tensor_type
     return kind.elem_type == onnx.TensorProto.FLOAT and [dim.dim_value for dim in kind.shape.dim] == [1]
+
+
+def _holds_one_number(tensor: onnx.TensorProto) -> bool:
+    return tensor.data_type == onnx.TensorProto.FLOAT and tensor.dims == [1] and not uses_external_data(tensor)
 
 
 def _rename(model: onnx.ModelProto, names: dict[str, str]) -> None:

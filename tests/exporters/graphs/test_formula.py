@@ -65,7 +65,7 @@ def test_without_knobs_alpha_is_all_shares_or_a_place():
             r"--knob body and --knob bias are both for body\.0\.bias; expected each parameter in one of them",
         ),
         ({"counted": "*num_batches*"}, r"body\.0\.num_batches_tracked are equal in all endpoints|would change nothing"),
-        ({"steps": "steps"}, "would change nothing"),
+        ({"steps": "steps"}, "steps are equal in all endpoints, or no weights, so an alpha would change nothing"),
         ({"all": "*"}, "no parameter is left for alpha itself.*leave one of them out, say all"),
         ({"a": "[!b]*", "b": "body.*"}, "--knob a, b: no parameter is left for alpha itself"),
     ],
@@ -97,8 +97,10 @@ def test_of_many_names_the_first_and_the_last_are_told():
     [
         (
             {"alpha": "x"},
-            '--knob "alpha": no name for a knob; expected names of letters, digits and _, and not "alpha"',
+            '--knob "alpha": no name for a knob; expected names of letters, digits and _ of ASCII, 64 at most, '
+            'and not "alpha"',
         ),
+        ({"Alpha": "x"}, '--knob "Alpha": no name for a knob'),
         ({"a b": "x"}, '--knob "a b": no name for a knob'),
         ({"": "x"}, '--knob "": no name for a knob'),
         ({"a": []}, "--knob a gives no pattern"),
@@ -106,6 +108,7 @@ def test_of_many_names_the_first_and_the_last_are_told():
         ({"a": ["x", ""]}, "--knob a gives no pattern"),
         ({"Tail": "x", "tail": "y"}, "--knob: Tail, tail differ in capitals alone"),
         ({f"k{n}": "x" for n in range(32)}, "32 knobs; expected 31 at most"),
+        ({"many": [f"k{n}" for n in range(65)]}, "--knob many has 65 patterns; expected 64 at most"),
     ],
 )
 def test_names_and_patterns_are_checked_before_anything_is_read(knobs: dict[str, str | list[str]], message: str):

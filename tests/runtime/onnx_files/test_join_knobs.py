@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
+from onnx.external_data_helper import set_external_data
 from onnx_models import METADATA, conv_stack, noise
 from with_knobs import KNOB, with_knob
 
@@ -99,7 +100,20 @@ def none_at_all() -> onnx.ModelProto:
     return model
 
 
-@pytest.mark.parametrize("make", [wrong_type, wrong_shape, another_name, none_at_all])
+def wrong_default() -> onnx.ModelProto:
+    model = with_knob((0.3, 0.8))
+    model.graph.initializer[-1].CopyFrom(onnx.numpy_helper.from_array(np.zeros(2, np.float32), KNOB.input_name))
+    return model
+
+
+def default_outside() -> onnx.ModelProto:
+    """In a file that would be looked for in the working directory."""
+    model = with_knob((0.3, 0.8))
+    set_external_data(model.graph.initializer[-1], "w.data")
+    return model
+
+
+@pytest.mark.parametrize("make", [wrong_type, wrong_shape, another_name, none_at_all, wrong_default, default_outside])
 def test_what_the_metadata_names_has_to_be_there(make):
     with pytest.raises(
         ModelError, match=r"names the inputs alpha, alpha_\w+, and it does not have them all as float32 \[1\]"

@@ -21,7 +21,7 @@ from dni_deploy.ship.triton import ShipOptions, check_repository, ship_triton
 from dni_deploy.ship.triton.executor import Executor, Limits
 from dni_deploy.ship.triton.model_folder.config_file import read_config
 from dni_deploy.ship.triton.model_folder.tiny_request import tiny_request
-from dni_runtime import AlphaError, InputError
+from dni_runtime import AlphaError, InputError, ModelError
 
 ONNXRUNTIME = ShipOptions(backend="onnxruntime", warmup=((24, 32),))
 PYTHON = replace(ONNXRUNTIME, backend="python")
@@ -92,6 +92,36 @@ def test_the_client_example_sends_what_the_file_takes(
     with dni_runtime.load(model, "cpu") as loaded:
         expected = loaded.enhance(image, (0.2, 0.9))
     assert np.abs(read_image(tmp_path / "result.png").astype(int) - expected).max() <= 1
+
+
+def test_a_knob_that_is_no_single_number_is_refused(tmp_path: Path, repo: Path):
+    model = with_knob()
+    model.graph.input[2].type.tensor_type.shape.dim[0].dim_value = 2
+    with pytest.raises(
+        ModelError, match=r"'alpha_late' is a tensor\(float\) of shape \[2\]; expected .* for each knob"
+    ):
+        ship_triton([save(model, tmp_path / "two.onnx")], repo, ONNXRUNTIME)
+
+
+def test_the_client_example_finds_the_nearest_of_models_that_are_baked_for_several_numbers(
+    tmp_path: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("tritonclient.http")
+    baked = {"first": (1.0, 0.0), "second": (0.0, 1.0)}
+    models = [save(dni_runtime.pin(with_knob(), alpha), tmp_path / f"{name}.onnx") for name, alpha in baked.items()]
+    ship_triton(models, repo, ONNXRUNTIME)
+    write_image(tmp_path / "photo.png", picture(12, 10, 3))
+    asked = []
+
+    def answer(_: object, name: str, inputs: list[Any]) -> Any:
+        asked.append(name)
+        return SimpleNamespace(as_numpy={"output": np.zeros((1, 3, 12, 10), np.float32)}.get)
+
+    monkeypatch.setattr("tritonclient.http.InferenceServerClient.infer", answer)
+    for alpha in ("0.7,0.2", "0.1,0.9"):
+        monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "photo.png"), alpha, str(tmp_path / "result.png")])
+        runpy.run_path(str(repo / "client.py"), run_name="__main__")
+    assert asked == ["first", "second"]
 
 
 def test_a_default_makes_all_of_them_optional(tmp_path: Path, repo: Path):
