@@ -22,9 +22,10 @@ export function checkAlpha(alpha, model) {
       ? `a finite number in ${low}..${high}`
       : `${count} finite numbers, each and their sum in ${low}..${high}`;
   let values = [alpha ?? fallback ?? []].flat();
-  if (names && typeof alpha === "object" && alpha !== null && !Array.isArray(alpha)) {
-    const isKnown = Object.keys(alpha).every((name) => names.includes(name));
-    values = isKnown ? names.map((name, i) => alpha[name] ?? fallback?.[i]) : [];
+  if (typeof alpha === "object" && alpha !== null && !Array.isArray(alpha)) {
+    const isKnown = names && Object.keys(alpha).every((name) => names.includes(name));
+    values = isKnown ? names.map((name, i) => alpha[name] ?? fallback?.[i]) : [undefined];
+    if (values.includes(undefined)) throw new RangeError(`alpha is ${JSON.stringify(alpha)}; expected ${expected}`);
   }
   if (names && values.length === 1) values = Array(count).fill(values[0]);
   if (values.length !== count) {

@@ -176,7 +176,7 @@ def test_noise_and_the_alpha_for_it_equal_python(page: Page, models: Path, shape
         [to_rgba(image), image.ndim == 2],
     )
     # Whole numbers until they are added up, in another order.
-    assert told["noise"] == pytest.approx(sigma, rel=1e-9, abs=1e-9)
+    assert told["level"] == pytest.approx(sigma, rel=1e-9, abs=1e-9)
     assert told["alpha"] == pytest.approx(alpha, abs=1e-9)
 
 
