@@ -91,7 +91,7 @@ def make_models(job: ExportJob) -> ExportReport:
         knobs=formula.knobs,
         verdict=verdict,
         notes=(*notes, *skeleton.notes),
-        warnings=_warnings(related, verdict, formula.path),
+        warnings=_warnings(related, verdict, formula),
         seconds=clock.seconds,
     )
 
@@ -115,15 +115,18 @@ def _judge(
         return Trials(progress=job.progress).judge(network, states, contract, formula=formula, static=job.static)
 
 
-def _warnings(related: Lineage, verdict: Verdict | None, path: Path | None) -> tuple[str, ...]:
+def _warnings(related: Lineage, verdict: Verdict | None, formula: Formula) -> tuple[str, ...]:
     """Photographs have the last word: weights that look unrelated are no fault of a blend that works.
 
     Curves are for such.
     """
-    is_straight = path is None or 0 in path.middles
+    is_straight = formula.path is None or 0 in formula.path.middles
     told = [related.warning] if is_straight and not (verdict is not None and verdict.blends) else []
     if verdict is not None and verdict.warning:
-        told.append(f"{verdict.warning}; {verdict.advice}" if is_straight else verdict.warning)
+        advice = verdict.advice if is_straight else ""
+        if formula.knobs:
+            advice = "without --knob it may, or with alphas that are near each other"
+        told.append("; ".join(filter(None, (verdict.warning, advice))))
     return tuple(filter(None, told))
 
 

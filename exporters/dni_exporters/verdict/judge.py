@@ -86,8 +86,8 @@ class Trials:
     ) -> Verdict:
         """Tell whether blends of `endpoints`, weights of `network`, make pictures as the endpoints themselves do.
 
-        formula: how alpha becomes their shares. static: whether the network takes images of the
-        contract's shape alone. The first endpoint's weights are in the network afterwards.
+        formula: how alpha becomes their shares. static: whether the network takes images of the contract's shape
+        alone. The first endpoint's weights are in the network afterwards.
         """
         channels = (contract.input_shape[1], contract.out_channels)
         if not set(channels) <= {1, 3}:
@@ -112,7 +112,7 @@ class Trials:
             network.load_state_dict(endpoints[0])
         figures = worst(trial.found)
         on = f"on {len(inputs)} {'built-in photographs' if self.photographs is None else 'photographs given'}"
-        text, blends = words.sentence(figures, on)
+        text, blends = words.sentence(figures, on, has_knobs=bool(formula.knobs))
         return Verdict(
             text, blends, figures, tuple(trial.found), min(trial.apart_db), tuple(name for name, _ in inputs)
         )

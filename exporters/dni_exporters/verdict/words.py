@@ -15,6 +15,8 @@ WRONG_SHIFT = 5.5
 HAZY_CONTRAST = 0.85
 BLURRED_DETAIL = 0.7
 HALOED_DETAIL = 1.3
+# Of knobs there may be 65, and nobody reads so many.
+_MOST_ALPHAS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +27,29 @@ class _Fault:
     text: str
 
 
-def sentence(figures: Sequence[Figures], on: str) -> tuple[str, bool]:
-    """What the figures say, the worst for each alpha, and whether the blend works. `on`: what it was tried on."""
+def sentence(figures: Sequence[Figures], on: str, *, has_knobs: bool = False) -> tuple[str, bool]:
+    """What the figures say, the worst for each alpha, and whether the blend works.
+
+    on:        what it was tried on.
+    has_knobs: whether the numbers of an alpha are those of knobs: all at one place are told as that place.
+    """
     faults = {each.alpha: _worst_fault(each) for each in figures}
     found = {alpha: fault for alpha, fault in faults.items() if fault is not None}
     if found:
         worst = max(found, key=lambda alpha: found[alpha].size)
         others = [alpha for alpha in found if alpha != worst]
         good = [alpha for alpha in faults if alpha not in found]
-        text = f"does not blend: {found[worst].text} at {format_alpha(worst)}"
-        text += f", and faults at {_listed(others)} too" if others else ""
-        text += f"; none at {_listed(good)}" if good else ""
+        text = f"does not blend: {found[worst].text} at {_listed([worst], has_knobs)}"
+        text += f", and faults at {_listed(others, has_knobs)} too" if others else ""
+        text += f"; none at {_listed(good, has_knobs)}" if good else ""
         return f"{text}, {on}", False
     worst_shift = max(figures, key=lambda each: each.colour_shift)
     shift = _shift(worst_shift.colour_shift)
     if worst_shift.colour_shift <= SEEN_SHIFT:
-        return f"blends: {shift} at most at {_listed([each.alpha for each in figures])}, {on}", True
+        return f"blends: {shift} at most at {_listed([each.alpha for each in figures], has_knobs)}, {on}", True
     unseen = [each.alpha for each in figures if each.colour_shift <= SEEN_SHIFT]
-    text = f"blends with {shift} at {format_alpha(worst_shift.alpha)}"
-    text += f"; none is seen at {_listed(unseen)}" if unseen else ""
+    text = f"blends with {shift} at {_listed([worst_shift.alpha], has_knobs)}"
+    text += f"; none is seen at {_listed(unseen, has_knobs)}" if unseen else ""
     return f"{text}, {on}", True
 
 
@@ -64,6 +70,11 @@ def _shift(shift: float) -> str:
     return f"a colour shift of {shift:.1f} (dE2000)"
 
 
-def _listed(alphas: Sequence[tuple[float, ...]]) -> str:
-    *most, last = map(format_alpha, alphas)
+def _listed(alphas: Sequence[tuple[float, ...]], has_knobs: bool) -> str:
+    texts = [format_alpha(alpha[:1] if has_knobs and len(set(alpha)) == 1 else alpha) for alpha in alphas]
+    if has_knobs:
+        texts = [f"({text})" if "," in text else text for text in texts]
+    if len(texts) > _MOST_ALPHAS:
+        texts[_MOST_ALPHAS - 1 :] = [f"{len(texts) - _MOST_ALPHAS + 1} others"]
+    *most, last = texts
     return f"{', '.join(most)} and {last}" if most else last

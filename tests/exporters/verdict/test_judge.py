@@ -1,5 +1,6 @@
 """The verdict on pairs of which one knows what their pictures are."""
 
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dni_deploy.demo import STRONG, WEAK
-from dni_exporters import Verdict, inspect_endpoints
+from dni_exporters import Verdict, export, inspect_endpoints
 from dni_exporters.graphs.formula import Formula
 from dni_exporters.networks.architecture import Architecture
 from dni_exporters.networks.probe import probe
@@ -278,7 +279,7 @@ def test_knobs_are_tried_together_and_each_against_the_others():
     ]  # fmt: skip
 
 
-def test_knobs_that_fail_apart_are_told_where():
+def test_knobs_that_fail_apart_are_told_where(tmp_path: pathlib.Path):
     """Both ends are the product of two factors: together they stay what they are, apart it is another colour."""
     network = Product()
     ends = [weights(network, first=[1, 1.5, 1], second=[1, 1 / 1.5, 1]), weights(network)]
@@ -287,7 +288,10 @@ def test_knobs_that_fail_apart_are_told_where():
     formula = Formula(None, (Knob("first", ("first",)),), {"first": 1})
     verdict = Trials().judge(network, ends, contract, formula=formula)
     assert verdict.text.startswith("does not blend: a colour shift of ")
-    assert " at 0,1, and faults at 1,0 too; none at 0.75,0.75, 0.5,0.5 and 0.25,0.25, on" in verdict.text
+    assert " at (0,1), and faults at (1,0) too; none at 0.75, 0.5 and 0.25, on" in verdict.text
+    report = export(ends, tmp_path / "m.onnx", alpha_input=True, knobs={"first": "first"}, arch=network)
+    warning = report.warnings[-1]
+    assert warning == f"the pair {verdict.text}; without --knob it may, or with alphas that are near each other"
 
 
 def test_knobs_apart_may_look_like_either_end():

@@ -1,5 +1,6 @@
 """The sentence for figures that are given: what decided, and for which alphas."""
 
+import numpy as np
 import pytest
 
 from dni_exporters.verdict.verdict import Figures, worst
@@ -54,6 +55,15 @@ def at(alpha: float, shift: float, contrast: float = 1.0, detail: float = 1.0, f
 )
 def test_sentences(figures: list[Figures], text: str, blends: bool):
     assert sentence(figures, "here") == (text, blends)
+
+
+def test_knobs_at_one_place_are_told_as_that_and_of_many_alphas_the_first():
+    together = [Figures((place,) * 3, "cat", 1.0, 1.0, 1.0, 30.0, True) for place in (0.75, 0.5)]
+    apart = [Figures((0.0, place, 1.0), "cat", 1.0, 1.0, 1.0, 30.0, True) for place in np.linspace(0, 1, 11).tolist()]
+    few, _ = sentence([*together, *apart[:2]], "here", has_knobs=True)
+    assert few.endswith(" at 0.75, 0.5, (0,0,1) and (0,0.1,1), here")
+    many, _ = sentence([*together, *apart], "here", has_knobs=True)
+    assert many.endswith(", (0,0.7,1), (0,0.8,1) and 2 others, here")
 
 
 def test_the_worst_of_an_alpha_is_the_worst_of_each_figure():
