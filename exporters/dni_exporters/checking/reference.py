@@ -123,12 +123,13 @@ def probe_alphas(
     """Every endpoint alone, their even mixture, and one uneven one; the range's ends where it is wider than 0..1.
 
     Along a path every knot, and of every piece the middle and one more place. With knobs all of them at each of these,
-    and then each at another.
+    and then each at another, of which no two are alike in all of these.
     """
     if formula.knobs:
         places = [place for (place,) in probe_alphas(endpoint_count, alpha_range, replace(formula, knobs=()))]
         turned = ([places[(first + number) % len(places)] for number in range(formula.count)] for first in range(3))
-        return [*((place,) * formula.count for place in places), *map(tuple, turned)]
+        rising = np.linspace(min(places), max(places), formula.count).tolist()
+        return [*((place,) * formula.count for place in places), *map(tuple, turned), tuple(rising)]
     if (path := formula.path) is not None:
         between = (a + part * (b - a) for a, b in pairwise(path.knots) for part in (0.5, 0.3))
         return [(place,) for place in (*path.knots, *between)]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import cycle, islice, pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import numpy as np
@@ -79,16 +79,19 @@ def _small_image(signature: Signature, metadata: Metadata, least_pixels: int = _
 def _middle_alphas(signature: Signature, metadata: Metadata) -> Sequence[Key | None]:
     """Two; of several endpoints each has another share: equal ones would not tell them apart.
 
-    Of a path one in each piece, where other endpoints have shares, none where they are alike. Knobs are at different
-    places of it.
+    Of a path one in each piece, where other endpoints have shares, none where they are alike. No two knobs are at one
+    place.
     """
     if signature.alpha_name is None:
         return [None, None]
-    if metadata.alpha_path is not None:
-        pieces, count = list(pairwise(metadata.alpha_path.knots)), metadata.alpha_count
-        parts = list(islice(cycle((0.31, 0.77)), len(pieces) + count - 1))
+    path = metadata.alpha_path
+    if path is not None or metadata.alpha_knobs:
+        pieces = list(pairwise(metadata.alpha_range[::-1] if path is None else path.knots))
+        found, count = 2 if path is None else len(pieces), metadata.alpha_count
+        # No two alike, and none at an end of a piece.
+        parts = [(0.31 + 0.46 * number) % 1 for number in range(found + count - 1)]
         places = [b + part * (a - b) for (a, b), part in zip(cycle(pieces), parts, strict=False)]
-        return [tuple(places[start : start + count]) for start in range(len(pieces))]
+        return [tuple(places[start : start + count]) for start in range(found)]
     low, high = metadata.alpha_range
     count = signature.alpha_shape[0] if signature.alpha_shape else 1
     portions = np.arange(1, count + 1) / sum(range(count + 1))

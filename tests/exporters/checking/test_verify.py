@@ -180,3 +180,13 @@ def test_knobs_are_tried_together_and_apart():
     assert {a for a, b in alphas if a == b} == {0.0, 0.3, 0.5, 1.0}
     assert any(a != b and {a, b} == {0.0, 1.0} for a, b in alphas)
     assert any(a > b for a, b in alphas) and any(a < b for a, b in alphas)
+
+
+@pytest.mark.parametrize("path", [None, AlphaPath((1.0, 0.0), (1,)), AlphaPath((0.0, 1.0, 4.0), (0, 0))], ids=str)
+def test_no_two_knobs_are_alike_at_all_alphas(path: AlphaPath | None):
+    """Or a file in which they are mixed up would pass."""
+    formula = Formula(path, tuple(Knob(f"k{number}", ("x",)) for number in range(31)))
+    low, high = (0.0, 1.0) if path is None else path.range
+    alphas = probe_alphas(2, (low, high), formula)
+    assert len(set(zip(*alphas, strict=True))) == 32
+    assert all(low <= place <= high for alpha in alphas for place in alpha)
