@@ -53,7 +53,8 @@ class Model:
         x:     float32 (N, C, H, W), channels in the order and values in the range that `metadata` names (RGB, 0..1);
                height and width at least `metadata.size_minimum` and multiples of `metadata.size_multiple`.
         alpha: the share of endpoint A, one for the whole batch, a number in `metadata.alpha_range`; K - 1 numbers for
-               K endpoints; along a path one number, the place. None for the model's default, and for a baked model.
+               K endpoints; along a path one number, the place; with knobs a number for each, in the order of
+               `metadata.knob_names` or by name, or one for all. None for the model's default, and for a baked model.
 
         Returns float32 (N, C', sH, sW), not clipped.
 

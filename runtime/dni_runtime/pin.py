@@ -21,20 +21,17 @@ def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
     Runtime, or the exporter's `fold`) computes it once. Weights are copied, so give a model loaded
     with `load_external_data=False` where that matters.
 
-    Raises AlphaError if the model has no input `alpha`, or alpha is not valid for it.
+    Raises AlphaError if the model has no input `alpha`, or alpha is not valid for it; ModelError where its metadata
+    cannot be read, or names inputs that are not there.
     """
     metadata = read_metadata(model) or Metadata()
-    if metadata.alpha_knobs:
-        joined = onnx.ModelProto()
-        joined.CopyFrom(model)
-        join_knobs(joined)
-        model = joined
-    if all(value.name != "alpha" for value in model.graph.input):
+    pinned = onnx.ModelProto()
+    pinned.CopyFrom(model)
+    join_knobs(pinned)
+    if all(value.name != "alpha" for value in pinned.graph.input):
         where = "; this one takes it as a channel of the image" if metadata.alpha_plane else ""
         raise AlphaError(f"the model has no input named 'alpha'; only an alpha-input model can be pinned{where}")
     metadata = metadata.pinned(alpha)
-    pinned = onnx.ModelProto()
-    pinned.CopyFrom(model)
     inputs = [value for value in pinned.graph.input if value.name != "alpha"]
     del pinned.graph.input[:]
     pinned.graph.input.extend(inputs)
