@@ -39,16 +39,7 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
     settings: Record = {"arch": arch, "steps": case.steps, "threads": 1, "anyway": True, "force": True}
     settings |= {"teach": case.taught, "curve": case.curve, "resume": resumed}
     started, worked = time.perf_counter(), time.process_time()
-    report = dni_deploy.fit(
-        files,
-        learnt,
-        photos=photographs,
-        teach=case.taught,
-        curve=case.curve,
-        resume=resumed,
-        progress=tell,
-        **settings,
-    )
+    report = dni_deploy.fit(files, learnt, photos=photographs, progress=tell, **settings)
     taken = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
 
     model = learnt.with_suffix(".onnx")
