@@ -100,12 +100,16 @@ def attach_blend(
         raise EndpointError(
             f"--knob {idle[0]} is for parameters alone that the network does not use for its picture; leave it out"
         )
+    # A network may have parameters of its own that are called so, and constants, such as buffers of no checkpoint.
     inputs = input_names(formula.knobs)
+    for value in [*graph.initializers.values()]:
+        if value.name in inputs:
+            value.name = f"{value.name}@constant"
     for value in lifted:
         name = value.name or ""
         if value.uses():
             tensors, own = [endpoint[name] for endpoint in endpoints], shares[formula.numbers.get(name, 0)]
-            if name in inputs:  # A network may have a parameter of its own called alpha.
+            if name in inputs:
                 value.name = f"{name}@weight"
             if delta is None:
                 stored |= {each: (number, name) for number, each in enumerate(_attach(nodes, own, value, tensors))}

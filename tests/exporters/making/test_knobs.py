@@ -201,16 +201,17 @@ def test_a_convolution_and_the_norm_behind_it_may_have_different_alphas(tmp_path
 
 
 class NamedAsInputs(nn.Module):
-    """Its own parameters are called as the inputs of a model with the knob `late`."""
+    """Its own parameters are called as the inputs of a model with the knob `late`, a constant as that of `bias`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 3, 3, padding=1)
         self.alpha = nn.Parameter(torch.ones(3, 1, 1))
         self.alpha_late = nn.Parameter(torch.ones(3, 1, 1))
+        self.register_buffer("alpha_bias", torch.full((3, 1, 1), 0.5), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.conv(x) * self.alpha + self.alpha_late
+        result: torch.Tensor = self.conv(x) * self.alpha + self.alpha_late * self.alpha_bias
         return result
 
 
@@ -222,13 +223,15 @@ def test_a_network_may_have_parameters_called_as_the_inputs(asked: dict[str, Any
     b = {name: tensor + 0.3 * torch.randn_like(tensor) for name, tensor in a.items()}
     for end, state in zip(ends, (a, b), strict=True):
         save_file(state, end)
-    knobs = {"late": ["alpha*", "*.bias"]}
+    knobs = {"late": "alpha*", "bias": "*.bias"}
     export(ends, tmp_path / "m.onnx", alpha_input=True, arch=network, verdict=False, knobs=knobs, **asked)
-    shares = {name: 0.2 if name == "conv.weight" else 0.9 for name in a}
+    shares = {"conv.weight": 0.2, "conv.bias": 0.5, "alpha": 0.9, "alpha_late": 0.9}
     theta = {name: shares[name] * a[name] + (1 - shares[name]) * b[name] for name in a}
     with dni_runtime.load(tmp_path / "m.onnx", "cpu") as loaded:
         wanted = expected(network, theta, IMAGE)
-        assert_close(loaded(IMAGE, {"alpha": 0.2, "late": 0.9}), wanted, tolerance_of("float32", asked.get("delta")))
+        assert_close(
+            loaded(IMAGE, {"alpha": 0.2, "late": 0.9, "bias": 0.5}), wanted, tolerance_of("float32", asked.get("delta"))
+        )
 
 
 def test_a_file_that_lacks_an_input_it_names_is_refused(model: Path, tmp_path: Path):
