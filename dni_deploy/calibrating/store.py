@@ -26,7 +26,8 @@ def check_model(model: Path, output: Path, *, force: bool) -> Metadata:
         raise AlphaError(f"{model} is baked, there is no alpha to choose; expected one exported with --alpha-input")
     if metadata.alpha_count > 1:
         raise AlphaError(
-            f"{model} takes an alpha of {metadata.alpha_count} numbers; expected one, of two endpoints or a path"
+            f"{model} takes an alpha of {metadata.alpha_count} numbers; expected one, of two endpoints or "
+            "a path, and no --knob"
         )
     if _is_same(model, output):
         output = Path(os.path.realpath(output))

@@ -49,6 +49,8 @@ def calibration_of(signature: Signature, metadata: Metadata, name: str, kind: st
     if signature.alpha_name is None:
         made = "is baked" if metadata.alpha_pinned is None else f"is baked for {format_alpha(metadata.alpha_pinned)}"
         raise AlphaError(f"{name} {made}, so there is no alpha to choose for an image; call it without one")
+    if found is None and metadata.alpha_count > 1:
+        raise AlphaError(f"{name} takes {metadata.alpha_count} numbers as alpha, which no image tells; give them")
     if found is None:
         raise AlphaError(
             f"{name} is not calibrated, so nothing tells which alpha fits an image; give alpha as a number, or "

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from onnx_models import METADATA, baked, conv_stack
+from with_knobs import with_knob
 
 from dni_runtime import AlphaError, Calibration, InputError, Metadata, ModelError, pin, read_metadata, write_metadata
 from dni_runtime.shares import Path
@@ -122,6 +123,7 @@ def test_a_batch_of_different_sizes_is_refused_whatever_alphas_it_has(loaded: An
 
 
 REFUSED: list[tuple[str, Any, NDArray[Any], str]] = [
+    ("several numbers", with_knob, IMAGES[0], r"takes 2 numbers as alpha, which no image tells; give them"),
     ("no calibration", lambda: conv_stack(), IMAGES[0], r"is not calibrated.*as a number, or calibrate.*--clean"),
     ("for JPEG", lambda: conv_stack(metadata=replace(METADATA, calibration=JPEG)), IMAGES[0],
      r"calibrated for the quality of JPEGs, which is in a file.*expected.*noise.*as a number.*alpha_at\(quality\)"),
