@@ -27,6 +27,9 @@ from .errors import Command
     show_default=True,
     help="Around one middle, or around two.",
 )
+@click.option(
+    "--start", type=options.PATH, metavar="C", help="Begin with what was fitted for a pair like this one, not anew."
+)
 @click.option("--teach", is_flag=True, help="Write a network like A that gives the pictures of B, and blends with A.")
 @options.arch
 @options.arch_args

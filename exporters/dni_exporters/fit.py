@@ -14,7 +14,7 @@ from .extra import heavy_imports, require_extra
 from .fitting.job import DEGRADE, FitJob, Shown
 from .fitting.report import FitReport
 from .outputs import check_folder, refuse_existing
-from .sources import EndpointSource, check_arch, check_sources
+from .sources import EndpointSource, check_arch, check_source, check_sources
 from .torch_types import nn
 from .verdict.photographs import read_photographs
 
@@ -30,6 +30,7 @@ def fit(
     photos: str | PathLike[str],
     teach: bool = False,
     curve: str = "quadratic",
+    start: EndpointSource | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
     arch_b: str | nn.Module | None = None,
@@ -55,6 +56,7 @@ def fit(
     photos:    a folder of photographs; some, or a part of each, are kept to judge by.
     teach:     B may be of another architecture of the same scale then.
     curve:     "quadratic", or "cubic" for pairs that need more.
+    start:     what to begin with in place of the straight line (or of A): what was fitted for a pair like this one.
     arch, arch_args: as in `export`; arch_b: of the B that teaches, where it is of another architecture.
     degrade:   what is done to photographs, as the networks expect it: "noise:LO:HI" (sigma of 255), "jpeg:LO:HI"
                (quality), "blur:LO:HI" (sigma in pixels), or "none".
@@ -78,6 +80,8 @@ def fit(
     refuse_existing(job.outputs, force=force or resume)
     _check_place(job)
     check_sources(endpoints)
+    if start is not None:
+        check_source(start)
     check_arch(arch, arch_args)
     check_arch(arch if arch_b is None else arch_b, arch_args if arch_b is None else None)
     degradations = parse_degradations(degrade)

@@ -39,6 +39,7 @@ class FitJob:
     photos: str | PathLike[str]
     teach: bool
     curve: str
+    start: EndpointSource | None
     arch: str | nn.Module
     arch_args: Mapping[str, Any] | None
     arch_b: str | nn.Module | None
@@ -69,6 +70,8 @@ class FitJob:
             )
         if self.teach and self.curve != "quadratic":
             raise InputError("--curve is for fits without --teach, which writes one network and no curve")
+        if self.start is not None and self.curve != "quadratic":
+            raise InputError("--start is one middle, or a network that was taught; a cubic curve has two middles")
         if self.arch_b is not None and not self.teach:
             raise InputError("--arch-b is for --teach: a curve joins networks of one architecture; give --arch")
         for name, value in (("minutes", self.minutes), ("steps", self.steps), ("threads", self.threads)):

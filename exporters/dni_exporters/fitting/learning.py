@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from dni_exporters.verdict.verdict import Figures, worst
 
@@ -34,9 +35,11 @@ class Fit:
         self.course, self.best = Course(), learner.learnt.detach().clone()
         self._saved_at = time.monotonic()
 
-    def begin(self, figures: Sequence[Figures]) -> None:
-        """Take what was seen of the held-out crops before anything was learnt."""
+    def begin(self, figures: Sequence[Figures], start: Tensor | None = None) -> None:
+        """Take what was seen of the held-out crops before anything was learnt; begin with `start` if there is one."""
         self.course.looks.append(_seen(figures, self.course))
+        if start is not None:
+            self._learner.retreat(start)
 
     def restore(self, state: State) -> None:
         """Go on from `state`."""

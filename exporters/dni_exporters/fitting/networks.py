@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.architecture import Architecture, build
 from dni_exporters.networks.probe import ImageContract, forward, probe
@@ -32,6 +33,11 @@ class Opened:
     def side(self, wanted_px: int) -> int:
         """The smallest side of an image of so many pixels or more."""
         return -(-max(wanted_px, self.least_px) // self.step_px) * self.step_px
+
+    def point(self, job: FitJob, a: Checkpoint, start: Checkpoint) -> Tensor:
+        """What is learnt, (1, parameters), as `start` has it. Raises EndpointError where that is not like A."""
+        state = align_or_refuse(job.arch, of_like_names([a, start]), job.arch_args).states[1]
+        return self.task.network.vector(state)[None]
 
     def put_before(self, alpha: float) -> None:
         """Make the network what it was before anything was learnt: of a curve that is the straight line."""

@@ -45,17 +45,19 @@ def fit_points(
         warnings.simplefilter("ignore")  # of a network's own code
         with clock("read endpoints"):
             checkpoints, notes = read_endpoints(job.endpoints)
+            starts, _ = read_endpoints([] if job.start is None else [job.start], first_number=3)
         with clock("build networks"):
             opened = open_networks(job, checkpoints, device)
+            start = opened.point(job, checkpoints[0], starts[0]) if starts else None
         with clock("look at what is there"):
             fit, judge = _prepare(job, opened, recipe, photographs, degradations)
             before = judge.outcome(opened.put_before)
         _refuse_good(job, checkpoints, before)
-        made_of = _made_of(job, checkpoints, photographs, degradations, recipe)
+        made_of = _made_of(job, [*checkpoints, *starts], photographs, degradations, recipe)
         if job.resume:
             fit.restore(read_state(job.state, made_of, tuple(fit.best.shape)))
         else:
-            fit.begin(before.each)
+            fit.begin(before.each, start)
         stopped = _learn(fit, job, made_of)
         if fit.course.best.step == 0:
             raise EndpointError(

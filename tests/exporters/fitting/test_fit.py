@@ -22,7 +22,7 @@ from dni_exporters.fitting.learner import Recipe
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.verdict.photographs import built_in, network_input
 from dni_exporters.verdict.verdict import Figures
-from dni_runtime import ArchitectureError
+from dni_runtime import ArchitectureError, EndpointError
 
 STEPS = 60
 
@@ -66,6 +66,24 @@ def test_a_curve_comes_near_the_mix_where_the_straight_line_is_dark(
     assert report.after.most_shift < 4
     assert report.after.to_b_db == 100  # exact
     assert [file.name for file in report.files] == [f"{name}.safetensors" for name in names]
+
+
+def test_a_start_from_what_was_fitted_for_another_pair_is_a_lead(photos: Path, tmp_path: Path):
+    """A is another one, B the same; what was there before is told of the straight line all the same."""
+    network, _, b = apart()
+    sibling = through(0, seed=7)[1]
+    c = fitted(photos, tmp_path / "c.safetensors", steps=120).files[0]
+    asked: dict[str, Any] = {"photos": photos, "arch": network, "threads": 1, "steps": 10}
+    cold = fit([sibling, b], tmp_path / "cold.safetensors", **asked)
+    warm = fit([sibling, b], tmp_path / "warm.safetensors", start=c, **asked)
+    assert warm.before == cold.before
+    assert warm.after.least_db > cold.after.least_db + 3
+    again = fit([sibling, b], tmp_path / "again.safetensors", start=load_file(c), **asked)
+    assert again.after == warm.after
+    wide = through(0, channels=5)[1]
+    with pytest.raises(EndpointError, match="endpoint 3"):
+        fit([sibling, b], tmp_path / "wide.safetensors", start=wide, **asked)
+    assert not (tmp_path / "wide.safetensors").exists()
 
 
 def test_what_is_written_is_the_curve_that_was_judged(photos: Path, tmp_path: Path):

@@ -72,6 +72,8 @@ REFUSALS: list[Refusal] = [
     ({}, {"degrade": ["noise:50:5"]}, "InputError: 'noise:50:5' is no degradation; expected blur:LO:HI within 0..10"),
     ({}, {"curve": "quartic"}, "InputError: curve is 'quartic'; expected one of quadratic, cubic"),
     ({}, {"curve": "cubic", "teach": True}, "InputError: --curve is for fits without --teach"),
+    ({}, {"curve": "cubic", "start": "x"}, "InputError: --start is one middle, or a network that was taught; a cubic"),
+    ({}, {"start": "none.pth"}, "CheckpointError: none.pth does not exist; expected a checkpoint"),
     ({}, {"minutes": 0}, "InputError: minutes is 0; expected a number, more than 0"),
     ({}, {"steps": -1}, "InputError: steps is -1; expected a number, more than 0"),
     ({}, {"steps": "2"}, "InputError: steps is '2'; expected a number, more than 0"),
