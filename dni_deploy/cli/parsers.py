@@ -1,7 +1,9 @@
 """The values that options take, from text: alphas, shapes, sizes, KEY=VALUE. Raises InputError for any other text."""
 
+import itertools
 import json
 import math
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -15,15 +17,11 @@ SHAPE_LENGTH = 4
 def parse_alphas(text: str) -> list[float | tuple[float, ...] | dict[str, float]]:
     """The alphas that `text` stands for: `0.3`, `0:1:0.1`, `0.2,0.5` for three endpoints, or `alpha=0.2,tail=0.5`.
 
-    LO:HI:STEP includes HI where a step lands on it.
+    LO:HI:STEP includes HI where a step lands on it; also by name, and of several such every one with every other.
     """
+    if "=" in text:
+        return [*_parse_named(text)]
     try:
-        if "=" in text:
-            named = [part.split("=") for part in text.split(",")]
-            by_name = {name.strip(): float(Decimal(value)) for name, value in named}
-            if len(by_name) < len(named) or "" in by_name:
-                raise ValueError("a name twice, or none")
-            return [by_name]
         if ":" not in text:
             values = tuple(float(Decimal(part)) for part in text.split(","))
             return [values[0] if len(values) == 1 else values]
@@ -31,13 +29,32 @@ def parse_alphas(text: str) -> list[float | tuple[float, ...] | dict[str, float]
         # Decimals: 0.1 added up ten times is 1, so that the last file is that of endpoint A.
         count = math.floor((high - low) / step) + 1
     except (InvalidOperation, ValueError, ZeroDivisionError, OverflowError):
-        raise InputError(
-            f"{text!r} is no alpha; expected a number (0.3), LO:HI:STEP (0:1:0.1), two numbers (0.2,0.5) for "
-            "three endpoints, or one for each knob by its name (alpha=0.2,tail=0.5)"
-        ) from None
+        raise _no_alpha(text) from None
     if not 1 <= count <= LIMIT:
         raise InputError(f"{text!r} stands for {max(count, 0)} alphas; expected LO <= HI and at most {LIMIT}")
     return [float(low + index * step) for index in range(count)]
+
+
+def _parse_named(text: str) -> Iterator[dict[str, float]]:
+    named = [part.partition("=") for part in text.split(",")]
+    names = [name.strip() for name, _, _ in named]
+    if len(set(names)) < len(names) or "" in names or any("=" in value or not value for _, _, value in named):
+        raise _no_alpha(text)
+    try:
+        values = [parse_alphas(value) for _, _, value in named]
+    except InputError:
+        raise _no_alpha(text) from None
+    if (count := math.prod(map(len, values))) > LIMIT:
+        raise InputError(f"{text!r} stands for {count} alphas; expected at most {LIMIT}")
+    for each in itertools.product(*values):
+        yield dict(zip(names, each, strict=True))  # type: ignore[arg-type]  # no commas, so numbers
+
+
+def _no_alpha(text: str) -> InputError:
+    return InputError(
+        f"{text!r} is no alpha; expected a number (0.3), LO:HI:STEP (0:1:0.1), two numbers (0.2,0.5) for three "
+        "endpoints, or one for each knob by its name (alpha=0.2,tail=0.5)"
+    )
 
 
 def parse_places(text: str) -> tuple[float, ...]:

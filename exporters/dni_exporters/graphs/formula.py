@@ -30,8 +30,16 @@ class Formula:
     numbers: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, path: Path | None, knobs: Sequence[Knob], endpoints: Sequence[StateDict]) -> "Formula":
+    def of(
+        cls,
+        path: Path | None,
+        knobs: Sequence[Knob],
+        endpoints: Sequence[StateDict],
+        read: StateDict | None = None,
+    ) -> "Formula":
         """Find the parameters of `knobs` in `endpoints`, state dicts of the same names.
+
+        read: the first endpoint as its file has it, by whose names a parameter may be called as well.
 
         Tied weights, one parameter of several names, belong to the knob that one of these names matches.
 
@@ -42,7 +50,8 @@ class Formula:
             return cls(path)
         differ = [name for name, tensor in endpoints[0].items() if _is_blended(name, tensor, endpoints)]
         tied = _tied(differ, endpoints)
-        matched = {knob.name: _matched(knob, endpoints[0], tied) for knob in knobs}
+        called = _also_called(endpoints[0], read or {})
+        matched = {knob.name: _matched(knob, called, tied) for knob in knobs}
         numbers: dict[str, int] = {}
         for number, (name, named) in enumerate(matched.items(), 1):
             parameters = dict.fromkeys(twin for each in named for twin in tied[each])
@@ -78,21 +87,24 @@ ONE_ALPHA = Formula()
 """The endpoints' shares, the same in all parameters."""
 
 
-def _matched(knob: Knob, state: StateDict, differ: Container[str]) -> list[str]:
-    """The parameters of a knob that differ between endpoints. Raises EndpointError where a pattern has none."""
+def _matched(knob: Knob, called: Mapping[str, Sequence[str]], differ: Container[str]) -> list[str]:
+    """The parameters of a knob that differ between endpoints. Raises EndpointError where a pattern has none.
+
+    called: all names of each parameter.
+    """
     found: dict[str, None] = {}
     for pattern in knob.patterns:
-        named = [name for name in state if fnmatchcase(name, pattern)]
+        named = [name for name, names in called.items() if any(fnmatchcase(each, pattern) for each in names)]
         blended = [name for name in named if name in differ]
         if not named:
             raise EndpointError(
                 f"--knob {knob.name}={pattern}: no parameter is called so; expected a pattern for some of "
-                f"{_listed([name for name in state if name in differ])} (* stands for any letters)"
+                f"{_listed([name for name in called if name in differ])} (* stands for any letters)"
             )
         if not blended:
             raise EndpointError(
                 f"--knob {knob.name}={pattern}: {_listed(named)} are equal in all endpoints, or no weights, so an "
-                f"alpha would change nothing; expected some of {_listed([name for name in state if name in differ])}"
+                f"alpha would change nothing; expected some of {_listed([name for name in called if name in differ])}"
             )
         found.update(dict.fromkeys(blended))
     return list(found)
@@ -104,6 +116,23 @@ def _is_blended(name: str, first: Tensor, endpoints: Sequence[StateDict]) -> boo
         and not is_leftover(name)
         and not all(endpoint[name].equal(first) for endpoint in endpoints[1:])
     )
+
+
+def _also_called(state: StateDict, read: StateDict) -> dict[str, list[str]]:
+    """Of each parameter its name, and those that a file with other names than the network's has for what is equal."""
+    theirs: dict[tuple[object, ...], list[str]] = {}
+    for name, tensor in read.items():
+        if name not in state:
+            theirs.setdefault(_begins(tensor), []).append(name)
+    return {
+        name: [name, *(each for each in theirs.get(_begins(tensor), ()) if read[each].to(tensor.dtype).equal(tensor))]
+        for name, tensor in state.items()
+    }
+
+
+def _begins(tensor: Tensor) -> tuple[object, ...]:
+    """What tells most tensors apart without a look at all of them."""
+    return (tensor.shape, *tensor.detach().flatten()[:4].float().tolist())
 
 
 def _tied(names: Iterable[str], endpoints: Sequence[StateDict]) -> dict[str, list[str]]:

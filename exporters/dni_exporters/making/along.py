@@ -28,7 +28,7 @@ class Along:
 
     def formula(self, states: Sequence[StateDict]) -> Formula:
         """How alpha becomes shares in `states`, those of the checkpoints. Raises EndpointError as `Formula.of` does."""
-        return Formula.of(self.path, self.knobs, states)
+        return Formula.of(self.path, self.knobs, states, self.checkpoints[0].tensors)
 
 
 def read_along(route: Route) -> Along:

@@ -46,6 +46,18 @@ def test_tied_weights_are_of_one_knob_whichever_of_their_names_it_matches():
         Formula.of(None, Route(["a", "b"], knobs=knobs).as_knobs, tied)
 
 
+def test_names_of_the_file_count_too():
+    """A network that spandrel knows by other names: Real-ESRGAN's conv_last is its model.10."""
+    endpoints = states()
+    endpoints[0]["head.weight"] += 0.5
+    endpoints[0]["tail.weight"] += 0.25
+    read = {f"old_{name.replace('.', '_')}": tensor.half() for name, tensor in endpoints[0].items()}
+    found = Formula.of(None, Route(["a", "b"], knobs={"x": "old_tail*", "y": "head.weight"}).as_knobs, endpoints, read)
+    assert found.numbers == {"tail.weight": 1, "head.weight": 2}
+    with pytest.raises(EndpointError, match=r"--knob x and --knob y are both for tail\.weight"):
+        Formula.of(None, Route(["a", "b"], knobs={"x": "old_tail*", "y": "tail*"}).as_knobs, endpoints, read)
+
+
 def test_without_knobs_alpha_is_all_shares_or_a_place():
     assert Formula().shares((0.2, 0.5), "any") == pytest.approx((0.2, 0.5, 0.3))
     assert Formula(Path((0.0, 1.0, 3.0), (0, 0))).shares((2.0,), "any") == (0.0, 0.5, 0.5)
