@@ -10,6 +10,7 @@ import pytest
 import torch
 from exporting import FloatArray, assert_close, expected, photo, run, session, small_pair
 from networks import Weights, pair
+from published import esrgan, near, renamed
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -245,3 +246,20 @@ def test_a_file_that_lacks_an_input_it_names_is_refused(model: Path, tmp_path: P
         dni_runtime.load(tmp_path / "m.onnx", "cpu")
     with pytest.raises(dni_runtime.ModelError, match="names the inputs alpha, alpha_other, alpha_first"):
         dni_runtime.pin(proto, 0.5)
+
+
+def test_a_knob_goes_by_the_names_of_the_checkpoint_too(tmp_path: Path):
+    """What Real-ESRGAN's files call conv_last is model.7 here in the network that spandrel builds."""
+    a = esrgan()
+    b = near(a)
+    for name, state in (("a", a), ("b", b)):
+        save_file(renamed(state), tmp_path / f"{name}.safetensors")
+    ends = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    asked: dict[str, Any] = {"alpha_input": True, "verdict": False, "verify": False}
+    export(ends, tmp_path / "theirs.onnx", knobs={"tail": "conv_last*"}, **asked)
+    export(ends, tmp_path / "ours.onnx", knobs={"tail": "model.7.*"}, **asked)
+    with dni_runtime.load(tmp_path / "theirs.onnx", "cpu") as theirs, dni_runtime.load(tmp_path / "ours.onnx") as ours:
+        np.testing.assert_array_equal(theirs(IMAGE, (0.2, 0.9)), ours(IMAGE, (0.2, 0.9)))
+        assert not np.array_equal(theirs(IMAGE, (0.2, 0.9)), theirs(IMAGE, 0.2))
+    theta = blend(ends, (0.2, 0.9), knobs={"tail": "conv_last*"})
+    torch.testing.assert_close(theta["conv_last.weight"], 0.9 * a["model.7.weight"] + 0.1 * b["model.7.weight"])
