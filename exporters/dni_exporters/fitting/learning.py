@@ -21,7 +21,7 @@ from .learner import Learner, Recipe
 from .state import State
 
 _SAVE_EVERY_S = 60.0
-# Times the rate, where a network of small weights is lost at the one that suits most.
+# Times the rate, where a network of small weights is lost at the one that suits most, and where a good start would be.
 _SLOWER = 0.25
 
 Tell = Callable[[str], None]
@@ -40,6 +40,7 @@ class Fit:
         self.course.looks.append(_seen(figures, self.course))
         if start is not None:
             self._learner.retreat(start)
+            self.course.slower = _SLOWER
 
     def restore(self, state: State) -> None:
         """Go on from `state`."""
