@@ -63,6 +63,7 @@ def fit(
     Examples:
       ten minutes, and a look at it   dni fit A.pth B.pth --photos DIR -o C.safetensors --sheet fit.png
       go on from where it stopped     dni fit A.pth B.pth --photos DIR -o C.safetensors --resume --minutes 30
+      from the next level's middle    dni fit A.pth B.pth --photos DIR -o C.safetensors --start C2.safetensors
       B of another architecture       dni fit A.pth B.pth --photos DIR -o B2.safetensors --teach
 
     No pairs of pictures are needed: what is learnt is the mix of what A and B make of a photograph. Export A and B
