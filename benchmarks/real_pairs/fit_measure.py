@@ -63,7 +63,6 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
         "steps": report.steps,
         "stopped": report.stopped,
         "resumed": resumed,
-        "averaged": True,  # as dni fit learns now; the first records have the weights of a last step
         "parameters": report.parameters,
         **taken,
         "ends_exact": all(_is_end(ends, number, curve) for number in (0, 1)),

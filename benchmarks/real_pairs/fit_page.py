@@ -40,8 +40,7 @@ A row of the sheet: {", ".join(STRIP)}; of each pair the photograph that had the
 Figures are of the exported file as the runtime runs it, the worst of six photographs and of alpha 0.75, 0.5 and 0.25;
 before those of the straight line: PSNR to the mix of both ends' pictures, colour shift (mean
 CIEDE2000, both blurred by 8 pixels; 2 is not seen), contrast and detail as a factor beyond the ends' own. CPU seconds
-are of the whole fit, on a machine that others kept busy, where they are more than on an idle one. A star is at fits of
-an earlier state of the code, which kept the weights of a single step and not their average over the last ones.
+are of the whole fit, on a machine that others kept busy, where they are more than on an idle one.
 
 {"".join(f"## {heading}{chr(10)}{chr(10)}{_table(found)}{chr(10)}" for heading, found in groups.items() if found)}
 {_taught(records)}At both ends a curve is A and B, bit for bit{_not_exact(records)}.{_not_fitted(records)}
@@ -73,9 +72,11 @@ def _row(record: Record) -> str:
         for was, now, digits in zip(before, after, (1, 1, 2, 2), strict=True)
     ]
     said = "yes" if record["holds"] else "no"
-    star = "" if record.get("averaged") else " \\*"
+    how = ", cubic" * (record.get("curve") == "cubic") + ", begun with the middle of the next pair" * bool(
+        record.get("start")
+    )
     return (
-        f"| {record['pair']}{star} | {' | '.join(pairs)} | {said} | {record['steps']} | {record['cpu_seconds']:.0f} |\n"
+        f"| {record['pair']}{how} | {' | '.join(pairs)} | {said} | {record['steps']} | {record['cpu_seconds']:.0f} |\n"
     )
 
 
