@@ -72,9 +72,8 @@ def _row(record: Record) -> str:
         for was, now, digits in zip(before, after, (1, 1, 2, 2), strict=True)
     ]
     said = "yes" if record["holds"] else "no"
-    how = ", cubic" * (record.get("curve") == "cubic") + ", begun with the middle of the next pair" * bool(
-        record.get("start")
-    )
+    how = ", cubic" * (record.get("curve") == "cubic")
+    how += f", begun with the middle of {record['start']}" if record.get("start") else ""
     return (
         f"| {record['pair']}{how} | {' | '.join(pairs)} | {said} | {record['steps']} | {record['cpu_seconds']:.0f} |\n"
     )
