@@ -21,7 +21,7 @@ from dni_runtime.files.cache_folder import why_not_ours
 from dni_runtime.files.regular_file import open_file
 from dni_runtime.weights.head import FACTORS, OTHERS, SHARES
 
-from .flat_weights import Prepared, Scaling, Slice, aligned
+from .flat_weights import Group, Prepared, Scaling, Slice, aligned
 
 _PLAN = "plan.json"
 _ARRAYS = ("endpoints", "fixed", "probe")
@@ -58,6 +58,7 @@ def write_entry(entry: Entry, folder: Path) -> None:
         "packed": prepared.packed,
         "slices": [asdict(s) for s in prepared.slices],
         "scalings": [asdict(s) for s in prepared.scalings],
+        "groups": [asdict(group) for group in prepared.groups],
     }
     digests = {name: _digest(folder / name) for name in (*_GRAPHS, *_ARRAYS)}
     text = json.dumps(plan, sort_keys=True)
@@ -89,6 +90,7 @@ def read_entry(folder: Path, key: str, model: onnx.ModelProto) -> Entry | None:
             packed=plan["packed"],
             slices=tuple(Slice(**{**s, "shape": tuple(s["shape"])}) for s in plan["slices"]),
             scalings=tuple(Scaling(**s) for s in plan["scalings"]),
+            groups=tuple(Group(**{**group, "shares": tuple(group["shares"])}) for group in plan["groups"]),
         )
         _check(prepared, model)
         return Entry(key, prepared, probe)
@@ -104,8 +106,11 @@ def _digest(path: Path) -> str:
 def _check(prepared: Prepared, model: onnx.ModelProto) -> None:
     """Raise ValueError unless every part lies where `prepare` puts it, and the graphs take and give these parts."""
     _require(type(prepared.total) is int and type(prepared.packed) is bool)
-    for array, axes in ((prepared.endpoints, 2), (prepared.fixed, 1)):
-        _require(array.dtype == np.float32 and array.ndim == axes and bool(array.flags.c_contiguous))
+    for array in (prepared.endpoints, prepared.fixed):
+        _require(array.dtype == np.float32 and array.ndim == 1 and bool(array.flags.c_contiguous))
+    for group in prepared.groups:
+        _require(_is_count(group.count) and bool(group.shares) and all(type(s) is int and s >= 0 for s in group.shares))
+    _require(len(prepared.endpoints) == sum(len(group.shares) * group.count for group in prepared.groups))
     ends = {False: 0, True: 0}
     for part in prepared.slices:
         _require(type(part.name) is str and type(part.fixed) is bool and all(map(_is_count, part.shape)))
@@ -131,10 +136,10 @@ def _check_body(body: onnx.GraphProto, prepared: Prepared, graph: onnx.GraphProt
 
 
 def _check_head(head: onnx.GraphProto, prepared: Prepared, factors: int) -> None:
-    rows, blended = prepared.endpoints.shape
+    shares, blended = [share for group in prepared.groups for share in group.shares], prepared.blended
     inputs, outputs = _shapes(head.input), _shapes(head.output)
     _require(inputs.keys() == {"alpha"})
-    _require(outputs.get(SHARES) == ([1, rows] if blended else None))
+    _require(outputs.get(SHARES) == ([1, max(shares) + 1] if shares else None))
     others, made = (outputs.get(name, [0]) for name in (OTHERS, FACTORS))
     _require(others == [prepared.total - blended] and len(made) == 1 and made[0] >= factors)
 

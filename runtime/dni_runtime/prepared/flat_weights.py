@@ -20,6 +20,17 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """`count` elements of the flat array that are blended by the same `shares`, columns of SHARES.
+
+    There is one group where all weights have one alpha, and one more for each knob.
+    """
+
+    count: int
+    shares: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """`count` elements of the flat array from `start` on are to be multiplied by factors, or divided.
 
@@ -41,10 +52,10 @@ class Prepared:
     """A model in ONNX Runtime's layout.
 
     head:       ONNX model: alpha -> SHARES [1, shares], OTHERS [total - blended] and FACTORS, each there if it is not
-                empty. The product of SHARES and `endpoints`, and OTHERS, in this order, are the flat array once the
+                empty. The products of SHARES and `blocks`, and OTHERS, in this order, are the flat array once the
                 scalings are done.
     body:       ONNX model: image and slices -> output; already optimized.
-    endpoints:  float32 (shares, blended), what the shares are multiplied with.
+    endpoints:  float32, what the shares are multiplied with: the blocks of all groups one after the other.
     fixed:      float32 (fixed,), weights that alpha does not move.
     total:      elements of the flat array.
     packed:     whether ONNX Runtime would pack a weight that moves once more if it were constant, as it starts
@@ -59,6 +70,19 @@ class Prepared:
     packed: bool
     slices: tuple[Slice, ...]
     scalings: tuple[Scaling, ...]
+    groups: tuple[Group, ...]
+
+    @property
+    def blocks(self) -> list[npt.NDArray[np.float32]]:
+        """Of each group, float32 (its shares, its count)."""
+        sizes = [len(group.shares) * group.count for group in self.groups]
+        parts = np.split(self.endpoints, np.cumsum(sizes)[:-1]) if sizes else []
+        return [part.reshape(-1, group.count) for part, group in zip(parts, self.groups, strict=True)]
+
+    @property
+    def blended(self) -> int:
+        """How many elements of the flat array are blends, its first ones."""
+        return sum(group.count for group in self.groups)
 
 
 def aligned(count: int) -> int:

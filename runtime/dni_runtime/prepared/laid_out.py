@@ -26,7 +26,7 @@ class LaidOut:
 
     def __init__(self, prepared: Prepared, *, threads: int | None, limit_bytes: int) -> None:
         self.gains_from_pins = prepared.packed
-        self._prepared = prepared
+        self._prepared, self._blocks = prepared, prepared.blocks
         # On one thread: the product is bound by memory, and waking threads costs more than they gain
         # (measured: a second pool of threads that wait for work slows the network's by up to 2).
         self._head, self._product = _session(prepared.head, 1), _session(build_product().SerializeToString(), 1)
@@ -81,7 +81,7 @@ class LaidOut:
 
     def _blend(self, alpha: Key, flat: FloatArray) -> None:
         prepared = self._prepared
-        blended = prepared.endpoints.shape[1]
+        blended = prepared.blended
         others = onnxruntime.OrtValue.ortvalue_from_numpy(flat[blended:]) if OTHERS in self._made else None
         binding = self._head.io_binding()
         binding.bind_cpu_input("alpha", np.array(alpha, np.float32))
@@ -92,8 +92,10 @@ class LaidOut:
                 binding.bind_output(name, "cpu")
         self._head.run_with_iobinding(binding)
         made = dict(zip(self._made, binding.get_outputs(), strict=True))
-        if blended:
-            self._sum_up(made[SHARES].numpy(), flat[:blended].reshape(1, -1))
+        end = 0
+        for group, block in zip(prepared.groups, self._blocks, strict=True):
+            start, end = end, end + group.count
+            self._sum_up(made[SHARES].numpy()[:, group.shares], block, flat[start:end].reshape(1, -1))
         if not prepared.scalings:
             return
         factors = made[FACTORS].numpy()
@@ -105,13 +107,13 @@ class LaidOut:
                 factor = factor.repeat(s.repeats, axis=1).reshape(s.outer, 1, -1)
                 (np.divide if s.divides else np.multiply)(part, factor, out=part)
 
-    def _sum_up(self, shares: FloatArray, blends: FloatArray) -> None:
-        """Fill `blends` from the endpoints that have a share: along a path that is no more than a piece of it."""
+    def _sum_up(self, shares: FloatArray, block: FloatArray, blends: FloatArray) -> None:
+        """Fill `blends` from those of `block` that have a share: along a path that is no more than a piece of it."""
         having = np.flatnonzero(shares)
         rows = slice(having[0], having[-1] + 1) if len(having) else slice(1)
         binding = self._product.io_binding()
         binding.bind_cpu_input(SHARES, np.ascontiguousarray(shares[:, rows]))
-        endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(self._prepared.endpoints[rows])
+        endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(block[rows])
         binding.bind_ortvalue_input(ENDPOINTS, endpoints)
         made = onnxruntime.OrtValue.ortvalue_from_numpy(blends)
         binding.bind_ortvalue_output(BLENDS, made)

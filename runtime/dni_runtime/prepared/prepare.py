@@ -18,7 +18,7 @@ from dni_runtime.weights.recipe import Recipe, Recipes
 from dni_runtime.weights.split import Split, split
 from dni_runtime.weights.stored import Stored
 
-from .flat_weights import Prepared, Scaling, Slice, aligned
+from .flat_weights import Group, Prepared, Scaling, Slice, aligned
 from .layout import Layout, Placement, learn_layout
 
 # Operators that arrange a constant weight for themselves when a session starts, with a gain worth a second session.
@@ -64,16 +64,25 @@ class _Builder:
             else:
                 others.append(placement)
         shares = list(dict.fromkeys(share for _, recipe in blends for _, share in recipe.terms))
-        rows = {share: row for row, share in enumerate(shares)}
-        blended = sum(aligned(len(p.index)) for p, _ in blends)
-        endpoints = self.stored.rows(len(shares), blended)
-        end = 0
+        alike: dict[tuple[str, ...], list[tuple[Placement, Recipe]]] = {}
         for placement, recipe in blends:
-            start, end = self._slice(placement, end)
-            for name, share in recipe.terms:
-                endpoints[rows[share], start : start + len(placement.index)] += _take(self.stored[name], placement)
-            if recipe.factor is not None:
-                self._scale(placement, recipe.factor, recipe.divides, start)
+            alike.setdefault(tuple(dict.fromkeys(share for _, share in recipe.terms)), []).append((placement, recipe))
+        groups = tuple(
+            Group(sum(aligned(len(p.index)) for p, _ in members), tuple(map(shares.index, own)))
+            for own, members in alike.items()
+        )
+        endpoints = self.stored.room(sum(len(group.shares) * group.count for group in groups))
+        end = first = 0
+        for group, (own, members) in zip(groups, alike.items(), strict=True):
+            block = endpoints[first : first + len(own) * group.count].reshape(len(own), -1)
+            before, first = end, first + block.size
+            for placement, recipe in members:
+                start, end = self._slice(placement, end)
+                place = slice(start - before, start - before + len(placement.index))
+                for name, share in recipe.terms:
+                    block[own.index(share), place] += _take(self.stored[name], placement)
+                if recipe.factor is not None:
+                    self._scale(placement, recipe.factor, recipe.divides, start)
         for placement in others:
             start, end = self._slice(placement, end)
             padding = np.full(aligned(len(placement.index)) - len(placement.index), -1)
@@ -93,6 +102,7 @@ class _Builder:
             packed=self._packed(),
             slices=tuple(self.slices),
             scalings=tuple(self.scalings),
+            groups=groups,
         )
 
     def _packed(self) -> bool:

@@ -14,7 +14,7 @@ from dni_runtime.onnx_files.external_data import read_tensor
 
 from .split import CannotPrepareError, Split
 
-# Endpoints are as many rows as there are shares, each of all weights. A file has few shares, or several for some knobs.
+# A sum may name one stored tensor again and again, with another share each time; no file that is meant well does.
 _SPREAD_LIMIT, _SPREAD_LEAST = 16, 2**20
 
 
@@ -41,9 +41,13 @@ class Stored:
 
     def rows(self, shares: int, columns: int) -> npt.NDArray[np.float32]:
         """Zeros to put endpoints into, a row for each share. Raises CannotPrepareError for far more than are stored."""
-        if shares * columns > max(_SPREAD_LIMIT * self._count, _SPREAD_LEAST):
-            raise CannotPrepareError(f"{columns} elements are blended with {shares} different shares, too many")
-        return np.zeros((shares, columns), np.float32)
+        return self.room(shares * columns).reshape(shares, columns)
+
+    def room(self, count: int) -> npt.NDArray[np.float32]:
+        """So many zeros to put endpoints into. Raises CannotPrepareError for far more than are stored."""
+        if count > max(_SPREAD_LIMIT * self._count, _SPREAD_LEAST):
+            raise CannotPrepareError(f"{count} products of stored elements and shares are blended, too many")
+        return np.zeros(count, np.float32)
 
     def copies(self, names: Iterable[str]) -> list[onnx.TensorProto]:
         """The constants among `names`, of any type, with their values inside."""

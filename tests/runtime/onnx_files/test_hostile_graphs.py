@@ -174,7 +174,7 @@ def test_nodes_out_of_order_depend_on_what_they_read():
 
 
 def test_a_share_for_each_of_many_weights_takes_no_more_memory_than_weights_do(tmp_path: Path):
-    """Endpoints lie in rows, one for each share: 300 of 300 weights would be 300 times the file."""
+    """Each lies beside its own share alone: in a row for each share 300 weights would be 300 times the file."""
     nodes, weights = [], []
     for i in range(300):
         nodes.append(helper.make_node("Add", ["alpha", f"c{i}"], [f"s{i}"]))
@@ -185,8 +185,22 @@ def test_a_share_for_each_of_many_weights_takes_no_more_memory_than_weights_do(t
     model = with_head([*nodes, helper.make_node("Mul", ["A", "alpha"], ["w"])], weights)
     model.graph.node[-1].output[0] = "last"
     model.graph.node.append(helper.make_node("Max", ["last", *(f"x{i}" for i in range(300))], ["output"]))
-    with pytest.raises(CannotPrepareError, match=r"are blended with 30\d different shares, too many"):
-        prepare(model, tmp_path)
+    prepared = prepare(model, tmp_path)
+    assert len(prepared.groups) == 301
+    assert prepared.endpoints.size == prepared.blended
+
+
+def test_one_weight_with_many_shares_takes_no_memory_for_each(tmp_path: Path):
+    count = 40
+    nodes = [helper.make_node("Mul", ["B", "alpha"], ["sum0"])]
+    weights = [numpy_helper.from_array(np.full((3, 3, 200, 200), 1e-4, np.float32), "B")]
+    for i in range(1, count):
+        weights.append(numpy_helper.from_array(np.array([1 + i / 300], np.float32), f"c{i}"))
+        nodes.append(helper.make_node("Add", ["alpha", f"c{i}"], [f"s{i}"]))
+        nodes.append(helper.make_node("Mul", ["B", f"s{i}"], [f"b{i}"]))
+        nodes.append(helper.make_node("Add", [f"sum{i - 1}", f"b{i}"], ["w" if i == count - 1 else f"sum{i}"]))
+    with pytest.raises(CannotPrepareError, match="products of stored elements and shares are blended, too many"):
+        prepare(with_head(nodes, weights), tmp_path)
 
 
 def test_weights_that_are_spread_from_few_elements_are_not_laid_out(tmp_path: Path):

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from exporting import assert_close, nasty_model, photo, run, small_pair
+from numpy.typing import NDArray
 from onnx_models import METADATA, conv_stack, save, unet
 
 from dni_exporters import export
@@ -30,28 +31,36 @@ def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DNI_CACHE_DIR", "")
 
 
+def changed(prepared: Prepared) -> tuple[Prepared, NDArray[np.float32]]:
+    """A copy, and its endpoints, a row for each, to be changed in place."""
+    copy = replace(prepared, endpoints=prepared.endpoints.copy())
+    (block,) = copy.blocks
+    return copy, block
+
+
 def swap_elements(prepared: Prepared) -> Prepared:
     """Two elements of the first weight, of A alone."""
-    endpoints = prepared.endpoints.copy()
-    endpoints[0, [0, 1]] = endpoints[0, [1, 0]]
-    return replace(prepared, endpoints=endpoints)
+    copy, block = changed(prepared)
+    block[0, [0, 1]] = block[0, [1, 0]]
+    return copy
 
 
 def swap_endpoints(prepared: Prepared) -> Prepared:
-    order = [1, 0, *range(2, len(prepared.endpoints))]
-    return replace(prepared, endpoints=prepared.endpoints[order])
+    copy, block = changed(prepared)
+    block[[0, 1]] = block[[1, 0]]
+    return copy
 
 
 def lose_an_element(prepared: Prepared) -> Prepared:
-    endpoints = prepared.endpoints.copy()
-    endpoints[:, np.abs(endpoints).argmax(axis=1)[0]] = 0
-    return replace(prepared, endpoints=endpoints)
+    copy, block = changed(prepared)
+    block[:, np.abs(block).argmax(axis=1)[0]] = 0
+    return copy
 
 
 def not_a_number(prepared: Prepared) -> Prepared:
-    endpoints = prepared.endpoints.copy()
-    endpoints[0, 0] = np.nan
-    return replace(prepared, endpoints=endpoints)
+    copy, block = changed(prepared)
+    block[0, 0] = np.nan
+    return copy
 
 
 def spread_factors_wrongly(prepared: Prepared) -> Prepared:
@@ -143,7 +152,13 @@ def test_endpoints_in_another_order_are_noticed(order: list[int], tmp_path: Path
     """At alphas that are the same for A and B nobody could tell these apart."""
     network, endpoints = small_pair(3)
     export(endpoints, tmp_path / "model.onnx", alpha_input=True, arch=network)
-    corrupted(monkeypatch, lambda prepared: replace(prepared, endpoints=prepared.endpoints[order]))
+
+    def in_order(prepared: Prepared) -> Prepared:
+        copy, block = changed(prepared)
+        block[:] = block[order]
+        return copy
+
+    corrupted(monkeypatch, in_order)
     assert_falls_back(tmp_path / "model.onnx", WRONG, ((0.2, 0.5), (0.31, 0.07), (1.0, 0.0)))
 
 

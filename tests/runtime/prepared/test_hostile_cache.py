@@ -57,6 +57,12 @@ def first(name: str, value: Any) -> Callable[[dict[str, Any]], object]:
 
 
 SCALING = {"start": 0, "count": 24, "outer": 1, "inner": 24, "repeats": 1, "factor_start": 0, "divides": False}
+
+
+def group(**values: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda plan: plan["groups"][0].update(values)
+
+
 PLANS: dict[str, Callable[[dict[str, Any]], object]] = {
     "negative start": first("start", -16),
     "start beyond": first("start", 2**40),
@@ -75,6 +81,14 @@ PLANS: dict[str, Callable[[dict[str, Any]], object]] = {
     "scaling beyond": put("scalings", [{**SCALING, "start": 2**40}]),
     "scaling before": put("scalings", [{**SCALING, "factor_start": -24}]),
     "scaling of no part": put("scalings", [{**SCALING, "inner": 5}]),
+    "no groups": put("groups", []),
+    "a group of nothing": group(count=0),
+    "a group more": lambda plan: plan["groups"].append({"count": 16, "shares": [0]}),
+    "a group that is larger": group(count=2**40),
+    "a group of no shares": group(shares=[]),
+    "a share beyond": group(shares=[0, 2]),
+    "a share before": group(shares=[-1, 1]),
+    "a share of a float": group(shares=[0.0, 1]),
     "no total": lambda plan: plan.pop("total"),
     "no key": lambda plan: plan.pop("key"),
     "another key": put("key", "0" * 64),
@@ -100,9 +114,9 @@ def body_that_fails(entry: Path) -> None:
 
 CONTENTS: dict[str, Callable[[Path], object]] = {
     "other values": other_array("endpoints", lambda values: values * 1.5),
-    "an axis fewer": other_array("endpoints", lambda values: values[0]),
-    "a column fewer": other_array("endpoints", lambda values: values[:, 1:]),
-    "an endpoint fewer": other_array("endpoints", lambda values: values[:1]),
+    "an axis fewer": other_array("endpoints", lambda values: values[None]),
+    "a column fewer": other_array("endpoints", lambda values: values[1:]),
+    "an endpoint fewer": other_array("endpoints", lambda values: values[: len(values) // 2]),
     "fixed weights more": other_array("fixed", lambda values: np.zeros(16, np.float32)),
     "another result": other_array("probe", lambda values: values + 0.5),
     "a result of nothing": other_array("probe", lambda values: values[:0]),

@@ -24,23 +24,25 @@ def test_an_endpoint_without_a_share_is_not_read(tmp_path_factory: pytest.TempPa
     """Its weights may be anything: here they are no numbers, which a product with 0 would keep."""
     path = path_model(tmp_path_factory.getbasetemp(), "straight")
     prepared = prepare(read_model(path), path.parent)
-    assert len(prepared.endpoints) == 4
+    (block,) = prepared.blocks
+    assert len(block) == 4
     for alpha, having in ((0.0, (0,)), (0.3, (0, 1)), (1.0, (1,)), (1.6, (1, 2)), (3.0, (2, 3)), (4.0, (3,))):
         wanted = run(path, IMAGE, alpha)
         others = [row for row in range(4) if row not in having]
-        kept = prepared.endpoints[others].copy()
-        prepared.endpoints[others] = np.nan
+        kept = block[others].copy()
+        block[others] = np.nan
         assert_close(LaidOut(prepared, threads=1, limit_bytes=0).run(IMAGE, (alpha,)), wanted)
-        prepared.endpoints[others] = kept
-        prepared.endpoints[having[0]], kept = np.nan, prepared.endpoints[having[0]].copy()
+        block[others] = kept
+        block[having[0]], kept = np.nan, block[having[0]].copy()
         assert np.isnan(LaidOut(prepared, threads=1, limit_bytes=0).run(IMAGE, (alpha,))).any()
-        prepared.endpoints[having[0]] = kept
+        block[having[0]] = kept
 
 
 def test_two_endpoints_are_read_one_at_a_time_at_the_ends(path: Path):
     prepared = prepare(read_model(path), path.parent)
+    (block,) = prepared.blocks
     for alpha, other in ((1.0, 1), (0.0, 0)):
-        kept = prepared.endpoints[other].copy()
-        prepared.endpoints[other] = np.nan
+        kept = block[other].copy()
+        block[other] = np.nan
         assert_close(LaidOut(prepared, threads=1, limit_bytes=0).run(IMAGE, (alpha,)), run(path, IMAGE, alpha))
-        prepared.endpoints[other] = kept
+        block[other] = kept

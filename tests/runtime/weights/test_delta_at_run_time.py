@@ -77,10 +77,11 @@ def test_weights_are_laid_out_as_those_of_a_file_with_both_endpoints(tmp_path: P
         whole, small = (
             prepare(read_alpha_file(tmp_path / f"{delta}{count}.onnx").slim, tmp_path) for delta in (None, kind)
         )
-        assert small.endpoints.shape == whole.endpoints.shape == (count, whole.total)
+        (ours,), (theirs,) = small.blocks, whole.blocks
+        assert ours.shape == theirs.shape == (count, whole.total)
         assert small.slices == whole.slices
-        base, *differences = small.endpoints
-        *others, last = whole.endpoints
+        base, *differences = ours
+        *others, last = theirs
         np.testing.assert_allclose(base, last, atol=5e-4)  # in float16
         for difference, other in zip(differences, others, strict=True):
             np.testing.assert_allclose(base + difference, other, atol=5e-4 if kind == "float16" else 2e-3)
