@@ -4,6 +4,7 @@ The rest of the runtime cannot tell them apart: runners, pins and signatures wor
 """
 
 import functools
+import threading
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,10 @@ _DEFAULTS = {
     "INFERENCE_PRECISION_HINT": "f32",
     "PERFORMANCE_HINT": "LATENCY",
 }
+
+
+# One model at a time: twice in some thousands of tests a process was ended while several threads compiled.
+_COMPILING = threading.Lock()
 
 
 class OpenVinoSession:
@@ -51,7 +56,8 @@ class OpenVinoSession:
             settings["INFERENCE_NUM_THREADS"] = threads
         separated = separate(source, weights, name)
         try:
-            self._compiled = _core().compile_model(_network(separated.model, separated.arrays), device, settings)
+            with _COMPILING:
+                self._compiled = _core().compile_model(_network(separated.model, separated.arrays), device, settings)
         except RuntimeError as error:
             if reason := _refusal(device, settings):
                 raise InputError(f"provider_options are {dict(options)}; OpenVINO refuses them: {reason}") from None
