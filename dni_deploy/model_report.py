@@ -10,13 +10,13 @@ import onnx
 from onnx.external_data_helper import uses_external_data
 
 from dni_runtime import Metadata, read_metadata
-from dni_runtime.metadata import KEY
 from dni_runtime.onnx_files.explaining import strip
 from dni_runtime.onnx_files.external_data import external_file, locations
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX, damaged
 from dni_runtime.onnx_files.reading import read_model, require_file
 from dni_runtime.onnx_files.tensors import Extent, size_bytes, type_name
 from dni_runtime.providers.sessions import Place
+from dni_runtime.signature import stated
 
 # Names that NumPy has others for.
 _NAMES = {"float": "float32", "double": "float64"}
@@ -111,8 +111,7 @@ def _inspect_ort(path: Path) -> ModelReport:
         session = Place("cpu").open(str(path))
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
         raise damaged(path, strip(error)) from None
-    text = session.get_modelmeta().custom_metadata_map.get(KEY)
-    metadata = None if text is None else Metadata.from_json(text)
+    metadata = stated(session)
     return ModelReport(
         path=path,
         format="ort",

@@ -119,13 +119,6 @@ class Metadata:
             alpha = {**dict(zip(knobs, self.alpha_default, strict=False)), **alpha}
         return check_alpha(alpha, self.alpha_range, self.alpha_count, on_path=on_path, knobs=knobs)
 
-    def even(self, part: float) -> tuple[float, ...]:
-        """The alpha that is `part` of the way through the range, 0 to 1, of equal numbers."""
-        (low, high), count = self.alpha_range, self.alpha_count
-        if count > 1 and not self.alpha_knobs:  # shares, whose sum ends where one does
-            low, high = max(low, 0.0), high / count
-        return (low + part * (high - low),) * count
-
     @property
     def ratio(self) -> Fraction | None:
         """`scale`, exactly; None where it is unknown, or no fraction: ends of tiles would lie between pixels."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .alpha import Key, append_planes
 from .errors import InputError, ModelError
-from .metadata import LIMIT_ENDPOINTS, Metadata
+from .metadata import KEY, LIMIT_ENDPOINTS, Metadata
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
@@ -91,6 +91,12 @@ class Signature:
                     f"x has height and width {shape[2]}x{shape[3]}; expected at least {minimum} pixels "
                     f"and a multiple of {multiple}. Pad x, or use enhance(), which does so by itself"
                 )
+
+
+def stated(session: Any) -> Metadata | None:
+    """The metadata of what an ONNX Runtime session runs, None where it has none. Raises ModelError as `from_json`."""
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    return None if text is None else Metadata.from_json(text)
 
 
 def read_signature(session: Any, metadata: Metadata) -> Signature:

@@ -60,15 +60,6 @@ def test_knobs_are_further_numbers_and_inputs():
     assert (METADATA.alpha_inputs, METADATA.knob_names) == (("alpha",), ())
 
 
-def test_even_is_a_part_of_the_way_through_the_range():
-    assert METADATA.even(0.3) == (0.3,)
-    assert replace(METADATA, alpha_range=(-1.0, 3.0)).even(0.5) == (1.0,)
-    assert replace(METADATA, alpha_knobs=KNOBS).even(1) == (1.0, 1.0, 1.0)
-    three = replace(METADATA, endpoints=METADATA.endpoints + METADATA.endpoints[:1])
-    assert three.even(1) == (0.5, 0.5)
-    assert replace(three, alpha_range=(-1.0, 2.0)).even(0) == (0.0, 0.0)
-
-
 def test_pinned_replaces_the_default():
     pinned = replace(METADATA, alpha_default=(0.3,)).pinned(0.7)
     assert (pinned.alpha_pinned, pinned.alpha_default) == ((0.7,), None)

@@ -76,8 +76,8 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
             f"{model} has no input alpha{why}: there is no change of alpha to measure. "
             "Export one with dni-export A B --alpha-input"
         )
-    held = metadata.check_alpha(metadata.even(0.3) if alpha is None else alpha)
-    others = [metadata.even(step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
+    held = metadata.check_alpha(even(metadata, 0.3) if alpha is None else alpha)
+    others = [even(metadata, step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
     strengths = (held, *(strength for strength in others if strength != held))
     baked = [write_baked(model, s, folder / f"baked{number}.onnx") for number, s in enumerate(strengths)]
     graph = read_model(model)
@@ -102,6 +102,14 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
         weights_bytes=sum(weight.bytes for weight in facts.weights),
         one_weights_bytes=_weights_bytes(baked[0]),
     )
+
+
+def even(metadata: Metadata, part: float) -> Strength:
+    """The strength `part` of the way through the range, 0 to 1, of equal numbers."""
+    (low, high), count = metadata.alpha_range, metadata.alpha_count
+    if count > 1 and not metadata.alpha_knobs:  # shares, whose sum ends where one does
+        low, high = max(low, 0.0), high / count
+    return (low + part * (high - low),) * count
 
 
 def _ends(model: Path, metadata: Metadata, folder: Path) -> tuple[Path, ...] | None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from dni_runtime import DniError, Metadata, ModelError
-from dni_runtime.metadata import KEY
 from dni_runtime.onnx_files.explaining import explain, strip
 from dni_runtime.providers.sessions import Place, open_session
-from dni_runtime.signature import read_signature
+from dni_runtime.signature import read_signature, stated
 from dni_runtime.weights.alpha_file import read_onnx_file
 
 from .approach import Approach, FloatArray, Running, Strength
@@ -25,8 +24,7 @@ class Session:
     def __init__(self, file: Path, provider: str, threads: int | None) -> None:
         self._name, self._provider = file.name, provider
         self._session: Any = _open(file, provider, threads)
-        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
-        self.signature = read_signature(self._session, Metadata() if text is None else Metadata.from_json(text))
+        self.signature = read_signature(self._session, stated(self._session) or Metadata())
         self._outputs = [self.signature.output_name]
 
     def __call__(self, x: FloatArray, alpha: Strength) -> FloatArray:

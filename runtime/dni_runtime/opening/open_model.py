@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dni_runtime.errors import InputError, ProviderError
-from dni_runtime.metadata import KEY, Metadata
+from dni_runtime.metadata import Metadata
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.providers.choosing import Choice, resolve
 from dni_runtime.providers.cuda_options import PREFER_NHWC, file_options
 from dni_runtime.providers.sessions import Place, open_session
-from dni_runtime.signature import Signature, read_signature
+from dni_runtime.signature import Signature, read_signature, stated
 from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
 
 from .asked import Asked
@@ -97,11 +97,10 @@ def _open_as_it_is(path: Path, file: AlphaFile | None, asked: Asked, choice: Cho
     there = replace(place, provider=asked.provider, options=options)
     opened = place.in_turn(lambda: open_session(str(path), there))
     place = replace(place, provider=opened.provider)
-    text = opened.session.get_modelmeta().custom_metadata_map.get(KEY)
-    stated = None if text is None else Metadata.from_json(text)
-    signature = read_signature(opened.session, stated or Metadata())
+    metadata = stated(opened.session)
+    signature = read_signature(opened.session, metadata or Metadata())
     plain = Plain(opened.session, signature, place, BLENDS_ALWAYS)
-    return _AsItIs(plain, signature, place, options, stated, opened.note)
+    return _AsItIs(plain, signature, place, options, metadata, opened.note)
 
 
 def _open_elsewhere(path: Path, asked: Asked, tried: _AsItIs, reason: str) -> Opened:

@@ -7,14 +7,15 @@ import numpy as np
 import onnx
 import pytest
 from exporting import photo, run, small_pair
-from onnx_models import conv_stack, noise, save
+from onnx_models import METADATA, conv_stack, noise, save
 
 import dni_deploy
 from dni_deploy.bench import line_up, plan, run_case
 from dni_deploy.bench.approaches.approach import Strength
 from dni_deploy.bench.approaches.baked import write_baked
-from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS, Lineup
+from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS, Lineup, even
 from dni_runtime import AlphaError, ModelError
+from dni_runtime.alpha import Knob
 
 SHAPE = (1, 3, 16, 20)
 
@@ -97,6 +98,15 @@ def test_knobs_are_measured_and_no_mix_stands_for_them(tmp_path: Path):
     apart = line_up(tmp_path / "m.onnx", folder, (0.2, 0.9), "cpu")
     case = run_case("knobs", apart, apart.approaches, SHAPE, 1, "cpu", plan(0.2, fewest=1), lambda step: None)
     assert {row.approach for row in case.rows} == {a.name for a in apart.approaches}
+
+
+def test_strengths_are_a_part_of_the_way_through_the_range():
+    assert even(METADATA, 0.3) == (0.3,)
+    assert even(replace(METADATA, alpha_range=(-1.0, 3.0)), 0.5) == (1.0,)
+    assert even(replace(METADATA, alpha_knobs=(Knob("late", ("x",)), Knob("bias", ("y",)))), 1) == (1.0, 1.0, 1.0)
+    three = replace(METADATA, endpoints=METADATA.endpoints + METADATA.endpoints[:1])
+    assert even(three, 1) == (0.5, 0.5)
+    assert even(replace(three, alpha_range=(-1.0, 2.0)), 0) == (0.0, 0.0)
 
 
 def test_who_computes_something_else_is_not_timed(lineup: Lineup, tmp_path: Path):
