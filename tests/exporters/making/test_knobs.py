@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exporting import FloatArray, assert_close, expected, photo, run, session, small_pair
+from endpoint_files import EndpointFiles
+from exporting import FloatArray, assert_close, expected, photo, run, session
 from networks import Weights, pair
 from published import esrgan, near, renamed
 from safetensors.torch import load_file, save_file
@@ -26,15 +27,8 @@ NAMES = ("alpha", "tail", "first")
 ALPHAS = [(0.3, 0.3, 0.3), (1.0, 0.0, 0.0), (0.0, 1.0, 0.25), (0.2, 0.9, 0.6)]
 
 
-class Files:
+class Files(EndpointFiles):
     """Three endpoints as files, and what PyTorch makes of the first two, each parameter at an alpha of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.network, self.states = small_pair(3)
-        self.paths = [folder / f"{letter}.safetensors" for letter in "abc"]
-        for state, path in zip(self.states, self.paths, strict=True):
-            save_file(state, path)
-        self.folder = folder
 
     def theta(self, alpha: tuple[float, ...]) -> Weights:
         """The formula as anyone would write it, on purpose without the exporter's code."""
@@ -55,7 +49,7 @@ class Files:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return Files(tmp_path_factory.mktemp("knobs"))
+    return Files(tmp_path_factory.mktemp("knobs"), 3)
 
 
 @pytest.fixture(scope="module")

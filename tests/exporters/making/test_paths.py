@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exporting import FloatArray, assert_close, expected, initializers, photo, run, session, small_pair
+from endpoint_files import EndpointFiles
+from exporting import FloatArray, assert_close, expected, initializers, photo, run, session
 from networks import Weights, pair
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import dni_runtime
 from dni_exporters import ExportReport, blend, export, write_blend
@@ -21,15 +22,8 @@ from dni_runtime.shares import Path as AlphaPath
 IMAGE = photo(1, 3, 20, 26)
 
 
-class Files:
+class Files(EndpointFiles):
     """Four endpoints as files, A to D, and what PyTorch makes of them on a path."""
-
-    def __init__(self, folder: Path) -> None:
-        self.network, self.states = small_pair(4)
-        self.paths = [folder / f"{letter}.safetensors" for letter in "abcd"]
-        for state, path in zip(self.states, self.paths, strict=True):
-            save_file(state, path)
-        self.folder = folder
 
     def expected(self, order: str, path: AlphaPath, alpha: float, image: FloatArray = IMAGE) -> FloatArray:
         """Bernstein polynomials as anyone would write them, on purpose without the exporter's code."""
@@ -63,7 +57,7 @@ def places(path: AlphaPath) -> list[float]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return Files(tmp_path_factory.mktemp("paths"))
+    return Files(tmp_path_factory.mktemp("paths"), 4)
 
 
 WAYS = [
