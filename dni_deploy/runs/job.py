@@ -13,10 +13,11 @@ from dni_deploy.photographs.choose import Wanted, check_wanted
 from dni_deploy.photographs.enhance_files import Planned, plan_results
 from dni_deploy.photographs.made_with import MadeWith
 from dni_deploy.photographs.places import check_folder, check_free
-from dni_runtime import InputError, Model
+from dni_runtime import InputError, Metadata, Model, read_metadata
 from dni_runtime.calibration import JPEG, NOISE, Auto
 from dni_runtime.files.regular_file import why_no_file
-from dni_runtime.onnx_files.reading import require_file
+from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
+from dni_runtime.onnx_files.reading import read_model, require_file
 
 from .results_sheet import check_sheet
 
@@ -63,26 +64,30 @@ class RunJob(MadeWith):
         return self.alpha_from is not None or self.ray is not None
 
     def check(self) -> None:
-        """Refuse what can be refused without the model: files that are not there, results that cannot be written.
+        """Refuse what can be refused before the model is loaded: files that are not there or say that they do not take
+        these alphas, results that cannot be written.
 
-        Raises ModelError, InputError or OutputError.
+        Raises ModelError, AlphaError, InputError or OutputError.
         """
         require_file(self.model)
         if self.alpha_from is not None and (problem := why_no_file(self.alpha_from)):
             raise InputError(f"{self.alpha_from} {problem}; expected a CSV file")
-        planned = self._place()
-        if not self.goes_on and not self.force and not self._is_named_later:
+        stated = self._stated()
+        planned = self._place(stated)
+        # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.
+        if not self.goes_on and not self.force and (stated is not None or len(self.alphas) < 2):
             check_free(frame.output for frame in planned)
         if not (self.goes_on and all(os.path.lexists(frame.output) for frame in planned)):
             check_folder(planned[0].output.parent)  # where all is finished nothing has to be written any more
-        if self.sheet is not None:
-            check_sheet(self.sheet, planned, force=self.force)
+        self._check_sheet(planned)
 
     def plan(self, model: Model) -> list[Planned]:
         """What is to be made with `model`. Raises a DniError for alphas that it does not take, and as `check` does."""
         if self.alpha_from is not None:
             return plan_frames(model, self.inputs, self.output, self.alpha_from)
-        return plan_results(self.inputs, self.output, self._alphas(model))
+        planned = plan_results(self.inputs, self.output, self._alphas(model))
+        self._check_sheet(planned)
+        return planned
 
     def _alphas(self, model: Model) -> list[Wanted]:
         for kind, level in ((NOISE, self.noise), (JPEG, self.jpeg)):
@@ -90,19 +95,24 @@ class RunJob(MadeWith):
                 return [model.check_alpha(model.require_calibration(kind).alpha_at(level))]
         return [check_wanted(model, alpha) for alpha in self.alphas] or [model.check_alpha(None)]
 
-    def _place(self) -> list[Planned]:
-        """The plan before a model is there to say which alphas it takes."""
+    def _stated(self) -> Metadata | None:
+        """What the model's file says; None where it is silent, or of a format that ONNX Runtime alone reads."""
+        return None if self.model.suffix == ORT_SUFFIX else read_metadata(read_model(self.model))
+
+    def _place(self, stated: Metadata | None) -> list[Planned]:
+        """The plan before the model is loaded."""
         if self.alpha_from is not None:
             return place_frames(self.inputs, self.output)
         alphas: list[Wanted] = []
         for number, alpha in enumerate(self.alphas):
-            if self._is_named_later or isinstance(alpha, Mapping):
-                alphas.append((float(number),))  # only to tell them apart
+            if isinstance(alpha, str):
+                alphas.append(alpha)
+            elif stated is not None:
+                alphas.append(stated.check_alpha(alpha))
             else:
-                alphas.append((alpha,) if isinstance(alpha, float | int) else alpha)
+                alphas.append((float(number),))  # only to tell them apart
         return plan_results(self.inputs, self.output, alphas or [None])
 
-    @property
-    def _is_named_later(self) -> bool:
-        """Whether the model alone knows what results are called: the place of each number that is given by name."""
-        return len(self.alphas) > 1 and any(isinstance(alpha, Mapping) for alpha in self.alphas)
+    def _check_sheet(self, planned: Sequence[Planned]) -> None:
+        if self.sheet is not None:
+            check_sheet(self.sheet, planned, force=self.force)

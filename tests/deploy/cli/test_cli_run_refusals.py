@@ -82,21 +82,25 @@ def test_existing_results_are_kept_without_force(model: Path, photo: Path, tmp_p
         (["-o", "new.png", "--sheet", "sheet.txt"], "sheet.txt has an unknown suffix"),
         (["-o", "photo.png", "--force"], "photo.png is an input and would be overwritten"),
         (["-o", "model.onnx/new.png"], "the folder model.onnx cannot be made (model.onnx is no folder)"),
+        (["-o", "new.png", "--alpha", "1.5"], "alpha 1.5 is out of range"),
         (["-o", "new", "--alpha-from", "table.csv"], "a table of alphas is for the images of one folder"),
     ],
 )
 def test_no_model_is_loaded_for_what_is_refused_without_it(
     photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
 ):
-    """A model that no run could load."""
+    """A model that says what it is, and that no run could load."""
     monkeypatch.chdir(tmp_path)
-    for file in ("model.onnx", "out.png", "out/photo_alpha0.00.png", "out/photo_alpha1.00.png", "table.csv"):
+    unknown = conv_stack()
+    unknown.graph.node[-1].op_type = "NoSuchOperator"
+    save(unknown, tmp_path / "model.onnx")
+    for file in ("out.png", "out/photo_alpha0.00.png", "out/photo_alpha1.00.png", "table.csv"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text("precious")
     result = dni("run", "model.onnx", photo.name, *options)
     result.assert_error(message)
     assert len(result.err.splitlines()) == 1
-    dni("run", "model.onnx", photo.name, "-o", "new.png").assert_error("model.onnx is not an ONNX file")
+    dni("run", "model.onnx", photo.name, "-o", "new.png", "--alpha", "0.5").assert_error("NoSuchOperator")
 
 
 def test_an_existing_sheet_is_kept_and_nothing_runs(model: Path, photo: Path, tmp_path: Path):

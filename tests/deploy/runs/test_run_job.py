@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from commands import names
-from onnx_models import conv_stack, save
+from onnx_models import conv_stack, save, save_ort
 from photographs import noisy_crop, save_image
 from with_knobs import with_knob
 
 from dni_deploy.runs import RunJob, run, write_sheet
 from dni_deploy.terminal import Terminal
-from dni_runtime import InputError, OutputError
+from dni_runtime import AlphaError, InputError, OutputError
 
 
 @pytest.fixture
@@ -44,6 +44,48 @@ def test_alphas_by_name_are_told_apart_before_a_model_knows_their_order(job: Run
         run(named, Terminal(sys.stderr))
     with pytest.raises(InputError, match="alpha 1,0 was given more than once"):
         run(replace(job, alphas=[alphas[0], (1.0, 0.0)], output=tmp_path / "new"), Terminal(sys.stderr))
+
+
+def test_results_have_the_names_that_the_model_gives_them_before_it_is_loaded(job: RunJob, tmp_path: Path):
+    run(job, Terminal(sys.stderr))
+    knob = replace(job, model=save(with_knob(), tmp_path / "knob.onnx"), alphas=[0.25, 0.5])
+    with pytest.raises(
+        OutputError, match=r"a_alpha0\.50_0\.50\.png is an input or the output and would be overwritten"
+    ):
+        replace(knob, sheet=job.output / "a_alpha0.50_0.50.png").check()
+    with pytest.raises(OutputError, match=r"a_alpha0\.50\.png exists already and is kept"):
+        replace(knob, sheet=job.output / "a_alpha0.50.png").check()
+    run(knob, Terminal(sys.stderr))  # beside those of the plain model
+    assert names(job.output) == sorted(f"a_alpha{label}.png" for label in ("0.25", "0.50", "0.25_0.25", "0.50_0.50"))
+    with pytest.raises(OutputError, match=r"a_alpha0\.25_0\.25\.png and 1 more results exist already"):
+        knob.check()
+
+
+def test_alphas_that_the_file_does_not_take_are_refused_before_it_is_loaded(job: RunJob, tmp_path: Path):
+    with pytest.raises(AlphaError, match=r"alpha 1\.5 is out of range"):
+        replace(job, alphas=[0.5, 1.5]).check()
+    with pytest.raises(AlphaError, match=r"2 value\(s\); expected a finite number in 0\.\.1"):
+        replace(job, alphas=[(0.5, 0.5)]).check()
+    save(with_knob(), tmp_path / "model.onnx")
+    with pytest.raises(AlphaError, match=r"expected a finite number in 0\.\.1, or 2 of them, for alpha, late"):
+        replace(job, alphas=[{"early": 0.5, "alpha": 0.5}]).check()
+
+
+def test_names_of_an_ort_files_results_are_known_once_it_is_loaded(job: RunJob, tmp_path: Path):
+    file = save_ort(with_knob(), tmp_path / "knob.ort")
+    ort = replace(job, model=file, alphas=[0.25, {"alpha": 1.0, "late": 0.5}])
+    (job.output).mkdir()
+    (job.output / "a_alpha0.25.png").touch()  # what a plain model's would be called
+    sheet = replace(ort, sheet=job.output / "a_alpha1.00_0.50.png")
+    with pytest.raises(
+        OutputError, match=r"a_alpha1\.00_0\.50\.png is an input or the output and would be overwritten"
+    ):
+        run(sheet, Terminal(sys.stderr))
+    assert names(job.output) == ["a_alpha0.25.png"]
+    run(ort, Terminal(sys.stderr))
+    assert names(job.output) == ["a_alpha0.25.png", "a_alpha0.25_0.25.png", "a_alpha1.00_0.50.png"]
+    with pytest.raises(OutputError, match=r"a_alpha0\.25_0\.25\.png and 1 more results exist already"):
+        run(ort, Terminal(sys.stderr))
 
 
 def test_what_is_there_is_refused_until_it_is_forced(job: RunJob):

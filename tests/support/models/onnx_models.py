@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from dni_runtime import Endpoint, Metadata, pin, write_metadata
@@ -150,6 +151,15 @@ def save(model: onnx.ModelProto, path: Path, *, external: bool = False) -> Path:
         onnx.save(model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=64)
     else:
         onnx.save(model, path)
+    return path
+
+
+def save_ort(model: onnx.ModelProto, path: Path) -> Path:
+    """Write a model in ONNX Runtime's own format, by ONNX Runtime itself."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return path
 
 

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from commands import names
 from google.protobuf import text_format
-from onnx_models import METADATA, baked, conv_stack, noise, save, unet
+from onnx_models import METADATA, baked, conv_stack, noise, save, save_ort, unet
 from sharp_or_blurred import JPEG, NOISE, saved
 from triton_repositories import ship
 from tritonclient.grpc import model_config_pb2
@@ -300,14 +300,6 @@ def test_examples_in_the_help_are_commands_that_exist():
 
 
 def test_an_ort_file_is_refused(repo: Path, tmp_path: Path):
-    (tmp_path / "stack.ort").write_bytes(ort_bytes(tmp_path))
-    ship(tmp_path / "stack.ort", "-o", repo).assert_error("is an .ort file; give the .onnx file that it was made from")
+    file = save_ort(conv_stack(), tmp_path / "stack.ort")
+    ship(file, "-o", repo).assert_error("is an .ort file; give the .onnx file that it was made from")
     assert not repo.exists()
-
-
-def ort_bytes(folder: Path) -> bytes:
-    """A model as ONNX Runtime itself writes it in its own format."""
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(folder / "made.ort")
-    onnxruntime.InferenceSession(conv_stack().SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return (folder / "made.ort").read_bytes()
