@@ -10,6 +10,7 @@ import onnx
 from onnx.external_data_helper import uses_external_data
 
 from dni_runtime import Metadata, read_metadata
+from dni_runtime.alpha import ALPHA
 from dni_runtime.onnx_files.explaining import strip
 from dni_runtime.onnx_files.external_data import external_file, locations
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX, damaged
@@ -24,6 +25,8 @@ _NAMES = {"float": "float32", "double": "float64"}
 _SHARED, _SCALES = "shared", "scales"
 # `weight@A`, `weight@A-B`, `weight@A-B.scale`, `weight@shared`.
 _PARTS = re.compile(r"(?P<name>.+)@(?:(?P<letter>[A-Z])(?:-(?P<base>[A-Z])(?P<scale>\.scale)?)?|shared)")
+# What a part gives to the blend: `weight@A*share`.
+_TERM = re.compile(r"(?P<name>.+)@[A-Z](?:-[A-Z])?\*share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Weight:
     dtype:   as it is stored; several, such as float16+int8, where a difference between endpoints is.
     bytes:   in the file or beside it, for all endpoints together.
     blended: False for a tensor that is equal in all endpoints, or constant.
+    knob:    of a model with knobs the name of the alpha that blends it, "alpha" itself for what no knob is for; None of
+             others, of one that is not blended, or where the graph does not tell.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Weight:
     dtype: str
     bytes: int
     blended: bool
+    knob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +91,20 @@ def inspect_model(path: Path) -> ModelReport:
     for node in model.graph.node:
         operators[node.op_type] = operators.get(node.op_type, 0) + 1
     names = {tensor.name for tensor in model.graph.initializer}
+    metadata = read_metadata(model)
+    alphas = (ALPHA,) if metadata is None else metadata.alpha_inputs
     external = sorted(locations(model).keys() - {path.name})
     file_bytes = path.stat().st_size
     inside = (tensor for tensor in model.graph.initializer if _location(tensor) in (None, path.name))
     return ModelReport(
         path=path,
         file_bytes=file_bytes,
-        metadata=read_metadata(model),
-        inputs={v.name: _type(v) for v in model.graph.input if v.name not in names or v.name == "alpha"},
+        metadata=metadata,
+        inputs={v.name: _type(v) for v in model.graph.input if v.name not in names or v.name in alphas},
         outputs={v.name: _type(v) for v in model.graph.output},
         opset=next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0),
         operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
-        weights=_weights(model),
+        weights=_weights(model, _knobs(model, metadata)),
         storage=_storage(model),
         # Small numbers in lists take less than in memory.
         graph_bytes=max(0, file_bytes - sum(map(size_bytes, inside))),
@@ -133,7 +141,24 @@ def _ort_type(value: Any) -> str:
     return f"{_NAMES.get(kind := value.type.removeprefix('tensor(').removesuffix(')'), kind)}[{','.join(sizes)}]"
 
 
-def _weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
+def _knobs(model: onnx.ModelProto, metadata: Metadata | None) -> dict[str, str]:
+    """Of each blended weight the name of the alpha by which the graph multiplies it."""
+    names = () if metadata is None else metadata.knob_names
+    follows: dict[str, str] = {}
+    for name, given in zip(names, () if metadata is None else metadata.alpha_inputs, strict=False):
+        follows[given] = follows[f"{ALPHA}@{given}"] = name  # an input, or made of the image's last channels
+    found: dict[str, str] = {}
+    for node in model.graph.node:
+        if knob := next((follows[name] for name in node.input if name in follows), None):
+            for value in node.output:
+                if term := _TERM.fullmatch(value):
+                    found[term["name"]] = knob
+                else:
+                    follows[value] = knob
+    return found
+
+
+def _weights(model: onnx.ModelProto, knobs: Mapping[str, str]) -> tuple[Weight, ...]:
     """The parts `name@A`, `name@B` of each tensor under its one name, in the order of the file."""
     found: dict[str, Weight] = {}
     for tensor in model.graph.initializer:
@@ -149,6 +174,7 @@ def _weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
             "+".join(types),
             known.bytes + size_bytes(tensor),
             kind != _SHARED,
+            knobs.get(name),
         )
     return tuple(found.values())
 

@@ -5,7 +5,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from dni_deploy import terminal
-from dni_deploy.model_report import ModelReport
+from dni_deploy.model_report import ModelReport, Weight
 from dni_runtime import Calibration, Metadata, format_alpha
 from dni_runtime.calibration import KINDS
 
@@ -138,12 +138,16 @@ def print_model(report: ModelReport) -> None:
             "x".join(map(str, weight.shape)) or "scalar",
             weight.dtype,
             f"{weight.bytes / 1e3:.1f}",
-            "blended" if weight.blended else "shared",
+            f"blended{_by(weight)}" if weight.blended else "shared",
         )
         for weight in report.weights
     ]
     title = f"{len(rows)} weights; {(weights - shared) / 1e6:.2f} MB blended, {shared / 1e6:.2f} MB shared"
     terminal.say_table(title, ("weight", "shape", "dtype", "kB", "endpoints"), rows, numbers=[3])
+
+
+def _by(weight: Weight) -> str:
+    return "" if weight.knob is None else f" by {weight.knob}"
 
 
 def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
