@@ -51,7 +51,6 @@ def make_models(job: ExportJob) -> ExportReport:
         contract = probe(architecture, job.input_shape, static=job.static)
         notes += unfuse(architecture.network, contract.input_shape)
         related = _least_alike(states, aligned.learnt, formula.path)
-    verdict = _judge(architecture.network, states, formula, contract, job, clock) if job.verdict else None
     with collecting_by_hand() as collect:
         with clock("trace network"):
             skeleton = trace(
@@ -60,12 +59,14 @@ def make_models(job: ExportJob) -> ExportReport:
             collect()
         model = skeleton.model
         with clock("attach blend"):
-            metadata = describe(job, architecture.name, contract, along, model.opset_imports[""], verdict)
             stored = _attach(model, states, formula, job)
-            sign(model, metadata)
         if _is_too_large(model, len(states), job):
             job = replace(job, weights="external")
             notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
+        # It takes longest, so it comes after all that can be refused.
+        verdict = _judge(architecture.network, states, formula, contract, job, clock) if job.verdict else None
+        metadata = describe(job, architecture.name, contract, along, model.opset_imports[""], verdict)
+        sign(model, metadata)
         reference = _reference(architecture.network, states, formula, contract, job) if job.verify else None
         make = Maker(job, skeleton.layers, formula, reference, clock, collect)
         outputs = job.outputs

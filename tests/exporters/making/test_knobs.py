@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import dni_runtime
+from dni_deploy.model_report import inspect_model
 from dni_exporters import ExportReport, blend, export, write_blend
 from dni_exporters.checking.tolerance import tolerance_of
 from dni_runtime.alpha import Knob, append_planes
@@ -257,3 +258,54 @@ def test_a_knob_goes_by_the_names_of_the_checkpoint_too(tmp_path: Path):
         assert not np.array_equal(theirs(IMAGE, (0.2, 0.9)), theirs(IMAGE, 0.2))
     theta = blend(ends, (0.2, 0.9), knobs={"tail": "conv_last*"})
     torch.testing.assert_close(theta["conv_last.weight"], 0.9 * a["model.7.weight"] + 0.1 * b["model.7.weight"])
+
+
+FORMS = {
+    "plain": {},
+    "delta": {"delta": "int8"},
+    "half": {"dtype": "float16"},
+    "plane": {"single_input": "plane"},
+    "default": {"alpha_default": (0.3, 0.8, 0.1)},
+    "curve": {"curve": True},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_inspect_says_which_alpha_blends_a_weight(files: Files, tmp_path: Path, form: str):
+    through = {"through": files.paths[2:]} if form == "curve" else {}
+    files.exported(tmp_path / "m.onnx", **FORMS[form], **through)
+    report = inspect_model(tmp_path / "m.onnx")
+    blended = {weight.name: weight.knob for weight in report.weights if weight.blended}
+    assert blended == {
+        name: "tail" if name.startswith("2.") else "first" if name == "0.bias" else "alpha" for name in files.states[0]
+    }
+    assert {weight.knob for weight in report.weights if not weight.blended} <= {None}
+    assert set(report.inputs) == {"input", *(() if form == "plane" else ("alpha", "alpha_tail", "alpha_first"))}
+
+
+def test_inspect_says_nothing_of_knobs_where_there_are_none(files: Files, tmp_path: Path):
+    files.exported(tmp_path / "m.onnx", knobs=None)
+    assert {weight.knob for weight in inspect_model(tmp_path / "m.onnx").weights} == {None}
+
+
+class WithAnIdleOne(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 3, 1))
+        self.idle = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self[0](x)
+
+
+def test_a_knob_that_only_the_graph_shows_to_be_idle_is_refused_before_photographs_are_tried(tmp_path: Path):
+    network, steps = WithAnIdleOne(), list[str]()
+    a = network.state_dict()
+    b = {name: tensor + 0.1 for name, tensor in a.items()}
+    asked: dict[str, Any] = {"arch": network, "alpha_input": True, "progress": steps.append}
+    with pytest.raises(
+        dni_runtime.EndpointError, match="--knob rest is for parameters alone that the network does not"
+    ):
+        export([a, b], tmp_path / "m.onnx", knobs={"rest": "idle"}, **asked)
+    assert steps[-1] == "attach blend" and not any(step.startswith("judge") for step in steps)
+    export([a, b], tmp_path / "m.onnx", **asked)
+    assert any(step.startswith("judge") for step in steps)
