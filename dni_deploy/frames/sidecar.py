@@ -111,7 +111,7 @@ def _rows(path: Path, header: Sequence[str]) -> Iterator[tuple[int, str, Key | A
             if [text.casefold() for text in alpha] == [AUTO]:
                 yield reader.line_num, file, AUTO
                 continue
-            yield reader.line_num, file, tuple(_number(text, separator, file, where) for text in alpha)
+            yield reader.line_num, file, tuple(_number(text, separator, file, where, len(alpha)) for text in alpha)
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num} is not CSV ({error})") from None
     if not columns:
@@ -147,8 +147,9 @@ def _find_columns(names: list[str], header: Sequence[str], where: str) -> list[i
     return [folded.index(name) for name in wanted]
 
 
-def _number(text: str, separator: str, file: str, where: str) -> float:
+def _number(text: str, separator: str, file: str, where: str, of: int) -> float:
     try:
         return float(text if separator == "," else text.replace(",", "."))
     except ValueError:
-        raise InputError(f"{where}: the alpha of {file} is {text!r}; expected a number such as 0.3, or auto") from None
+        expected = "a number such as 0.3, or auto" if of == 1 else "a number such as 0.3"
+        raise InputError(f"{where}: the alpha of {file} is {text!r}; expected {expected}") from None

@@ -73,7 +73,12 @@ class Route:
             raise EndpointError(f"--at makes {reason}")
 
     def _check_knobs(self) -> None:
-        knobs = self.knobs or {}
+        knobs = {} if self.knobs is None else self.knobs
+        if not isinstance(knobs, Mapping) or not all(_are_texts(name, said) for name, said in knobs.items()):
+            raise EndpointError(
+                f"knobs are {knobs!r:.200}; expected a pattern, or a list of them, for each name, such as "
+                '{"tail": ["conv_last*"]}'
+            )
         if wrong := [name for name in knobs if not is_knob_name(name)]:
             raise EndpointError(f"--knob {show(wrong[0])}: no name for a knob; expected {KNOB_NAMES}")
         if len({name.casefold() for name in knobs}) != len(knobs):
@@ -129,6 +134,12 @@ class Route:
         knobs = (ALPHA, *self.knobs) if self.knobs else ()
         count = len(knobs) or (1 if self.is_path else max(1, len(self.endpoints) - 1))
         return check_alpha(alpha, self.alpha_range(given_range), count, on_path=self.is_path, knobs=knobs)
+
+
+def _are_texts(name: object, said: object) -> bool:
+    """Whether a knob is given as a name, and a pattern or some."""
+    patterns = [said] if isinstance(said, str) else said
+    return isinstance(patterns, Sequence) and all(isinstance(text, str) for text in (name, *patterns))
 
 
 def listed(through: Sequence[EndpointSource]) -> tuple[EndpointSource, ...]:

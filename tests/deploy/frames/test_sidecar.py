@@ -66,6 +66,9 @@ def test_knobs_have_columns_of_their_names(folder: Path):
     path.write_text("file,alpha\na.png,1\n")
     with pytest.raises(InputError, match="expected file, alpha, alpha_Late once each"):
         read_sidecar(path, folder, [folder / "a.png"], check, columns)
+    path.write_text("file,alpha,alpha_late\na.png,1,auto\n")
+    with pytest.raises(InputError, match=r"the alpha of a\.png is 'auto'; expected a number such as 0\.3$"):
+        read_sidecar(path, folder, [folder / "a.png"], check, columns)
 
 
 COLUMNS = "expected file, alpha once each for this model, and no other alpha (the first line holds the names)"
