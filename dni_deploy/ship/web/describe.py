@@ -29,10 +29,10 @@ _LIMIT_FIXED_PIXELS = 4096
 def describe(model: ModelFile) -> dict[str, Any]:
     """Plain data for JSON, from the model's signature and metadata.
 
-    alpha is null for a model without that input, else its name, shape, count, range and default, along a path the
-    places of `endpoints`, which are then those at its knots, and what its numbers are called where there are knobs
-    (`model_bytes` has one input for all of them); pinned is the alpha of a baked model; scale is [numerator,
-    denominator]; sizes are in input pixels, null where they are free or not known.
+    alpha is null for a model without that input, else its name, shape, count, range and default, and along a path the
+    places of `endpoints`, which are then those at its knots; pinned is the alpha of a baked model; names are what the
+    numbers of either are called where there are knobs (`model_bytes` has one input for all of them); scale is
+    [numerator, denominator]; sizes are in input pixels, null where they are free or not known.
 
     Raises ModelError for models that take or give no images, or that no browser runs.
     """
@@ -60,6 +60,7 @@ def describe(model: ModelFile) -> dict[str, Any]:
         "output": {"name": signature.output_name},
         "alpha": _alpha(model),
         "pinned": None if metadata.alpha_pinned is None else list(metadata.alpha_pinned),
+        "names": list(metadata.knob_names) or None,
         "endpoints": _names(metadata),
         "architecture": metadata.architecture,
         "scale": [scale.numerator, scale.denominator],
@@ -98,7 +99,6 @@ def _alpha(model: ModelFile) -> dict[str, Any] | None:
         "count": model.alpha_count,
         "range": list(model.metadata.alpha_range),
         "default": None if default is None else list(default),
-        "names": list(model.metadata.knob_names) or None,
         "knots": None if model.metadata.alpha_path is None else list(model.metadata.alpha_path.knots),
     }
 

@@ -39,7 +39,6 @@ const ALPHA = {
   default: orNull(NUMBERS),
   // Of sites that were written before there were paths none has any.
   knots: ["a list of numbers, or null", (value) => value === undefined || value === null || NUMBERS[1](value)],
-  names: ["a list of texts, or null", (value) => value === undefined || value === null || isList(value, LIMIT_ENDPOINTS, isText)],
 };
 const RULES = {
   name: TEXT,
@@ -47,6 +46,8 @@ const RULES = {
   output: { name: TEXT },
   alpha: ALPHA,
   pinned: orNull(NUMBERS),
+  // Nor of those from before there were knobs.
+  names: ["a list of texts, or null", (value) => value === undefined || value === null || isList(value, LIMIT_ENDPOINTS, isText)],
   endpoints: [`a list of texts, ${LIMIT_ENDPOINTS} at most`, (value) => isList(value, LIMIT_ENDPOINTS, isText)],
   architecture: TEXT,
   scale: [`[numerator, denominator] of a number in 1/${LIMIT_SCALE}..${LIMIT_SCALE}`, isScale],
@@ -86,7 +87,7 @@ function take(value, rule, place = "") {
   return Object.fromEntries(names.map((name) => [name, take(inner(name), rule[name], place ? `${place}.${name}` : name)]));
 }
 
-function checkTogether({ alpha, calibration, endpoints, input, scale, size }) {
+function checkTogether({ alpha, calibration, endpoints, input, names, pinned, scale, size }) {
   const unit = sizeUnit({ scale, size });
   if (unit > LIMIT_SIDE) {
     refuse("scale", scale, `one that makes sizes multiples of ${LIMIT_SIDE} at most; with size.multiple, of ${unit}`);
@@ -94,19 +95,20 @@ function checkTogether({ alpha, calibration, endpoints, input, scale, size }) {
   if (input.shape.slice(2).some((fixed) => fixed % scale[1] !== 0)) {
     refuse("scale", scale, "one that makes whole numbers of the fixed sizes in input.shape");
   }
+  const count = alpha?.count ?? pinned?.length;
+  if (names && names.length !== count) refuse("names", names, `${count} names`);
   if (alpha === null) return;
   if (alpha.shape.reduce((product, each) => product * each, 1) !== alpha.count) {
     refuse("alpha.shape", alpha.shape, `room for ${alpha.count} numbers`);
   }
-  const { knots, names, range } = alpha;
-  if (names && names.length !== alpha.count) refuse("alpha.names", names, `${alpha.count} names`);
+  const { knots, range } = alpha;
   if (knots && (knots.length !== endpoints.length || Math.min(...knots) !== range[0] || Math.max(...knots) !== range[1])) {
     refuse("alpha.knots", knots, "a place for each endpoint, and the ends of alpha.range among them");
   }
-  if (alpha.default !== null) checkAlpha(alpha.default, { alpha });
+  if (alpha.default !== null) checkAlpha(alpha.default, { alpha, names });
   if (!calibration) return;
   if (alpha.count !== 1) refuse("calibration", calibration, "null for an alpha of several numbers");
-  for (const each of calibration.alphas) checkAlpha(each, { alpha });
+  for (const each of calibration.alphas) checkAlpha(each, { alpha, names });
 }
 
 function isImage(value) {

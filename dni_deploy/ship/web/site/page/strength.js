@@ -8,20 +8,23 @@ export class Strength {
   #onInput;
   #rows = [];
   #rest = null;
-  #names;
+  #endpoints;
+  #knobs;
 
   /** Put the sliders into `container`. `onInput(values, isSettled)`: settled is what the slider is let go at. */
   constructor(container, model, onInput) {
     this.#alpha = model.alpha;
     this.#onInput = onInput;
-    this.#names = model.endpoints;
+    this.#endpoints = model.endpoints;
+    this.#knobs = model.names;
     container.replaceChildren();
     if (model.alpha === null) {
       container.append(element("p", { className: "hint", textContent: bakedText(model) }));
       this.values = null;
       return;
     }
-    const { range, count, default: fallback, names } = model.alpha;
+    const { range, count, default: fallback } = model.alpha;
+    const names = model.names;
     this.values = fallback ?? Array(count).fill((range[0] + range[1]) / 2 / (names ? 1 : count));
     const initial = [...this.values];
     const parent = count === 1 ? container : element("fieldset");
@@ -61,13 +64,13 @@ export class Strength {
   }
 
   #label(index) {
-    const { count, names } = this.#alpha;
-    if (names) return index === 0 ? "All others" : names[index];
-    return count === 1 ? "Blend" : `Share of ${this.#names[index] ?? `endpoint ${index + 1}`}`;
+    const { count } = this.#alpha;
+    if (this.#knobs) return index === 0 ? "All others" : this.#knobs[index];
+    return count === 1 ? "Blend" : `Share of ${this.#endpoints[index] ?? `endpoint ${index + 1}`}`;
   }
 
   #ends() {
-    const [first, last] = this.#names.length > 1 ? this.#names : ["first", "second"];
+    const [first, last] = this.#endpoints.length > 1 ? this.#endpoints : ["first", "second"];
     const [low, high] = this.#alpha.range;
     const knots = this.#knots();
     if (knots.length > 0) return [knots[0].text, knots.at(-1).text];
@@ -76,7 +79,7 @@ export class Strength {
 
   /** Where endpoints lie along a path, from the smallest alpha to the largest; none where alpha is their shares. */
   #knots() {
-    const knots = (this.#alpha.knots ?? []).map((place, i) => ({ place, text: `${this.#names[i]} (${place})` }));
+    const knots = (this.#alpha.knots ?? []).map((place, i) => ({ place, text: `${this.#endpoints[i]} (${place})` }));
     return knots.sort((a, b) => a.place - b.place);
   }
 
@@ -91,7 +94,7 @@ export class Strength {
     });
     if (this.#rest) {
       const rest = 1 - this.values.reduce((sum, value) => sum + value, 0);
-      this.#rest.textContent = `Share of ${this.#names.at(-1)}: ${rest.toFixed(2)}`;
+      this.#rest.textContent = `Share of ${this.#endpoints.at(-1)}: ${rest.toFixed(2)}`;
     }
   }
 }
@@ -113,8 +116,9 @@ export function fitShares(values, moved, value, [low, high]) {
 
 const inRange = (value, [low, high]) => Number.isFinite(value) && value >= low && value <= high;
 
-function bakedText({ pinned }) {
-  return pinned ? `This model was made for one strength, ${pinned.join(", ")}.` : "This model has one strength.";
+function bakedText({ names, pinned }) {
+  const strength = pinned?.map((value, index) => (names ? `${names[index]} ${value}` : value)).join(", ");
+  return pinned ? `This model was made for one strength, ${strength}.` : "This model has one strength.";
 }
 
 function makeRow(index, label, [low, high], ends, knots) {

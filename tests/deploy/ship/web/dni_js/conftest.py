@@ -15,6 +15,8 @@ from sharp_or_blurred import JPEG, NOISE, sharp_or_blurred
 from web_sites import make_site, served
 from with_knobs import with_knob
 
+from dni_runtime import pin
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -33,6 +35,8 @@ MODELS = {
     "unknown_reach": functools.partial(conv_stack, metadata=replace(METADATA, overlap=None)),
     "knob": with_knob,
     "knob_default": functools.partial(with_knob, (0.3, 0.8)),
+    "knob_baked": lambda: pin(with_knob(), (0.3, 0.8)),
+    "knob_baked_level": lambda: pin(with_knob(), 0.6),
     "baked": functools.partial(baked, 0.7),
     "calibrated": functools.partial(sharp_or_blurred, NOISE),
     "calibrated_for_jpeg": functools.partial(sharp_or_blurred, JPEG),

@@ -91,6 +91,10 @@ CASES: list[tuple[str, tuple[int, ...], Any, dict[str, int]]] = [
     ("unknown_reach", (30, 300, 3), 0.3, {"tile": 96}),
     ("baked", RGB, None, {}),
     ("baked", RGB, 0.7, {}),
+    ("knob_baked", RGB, None, {}),
+    ("knob_baked", RGB, [0.3, 0.8], {}),
+    ("knob_baked", RGB, {"late": 0.8, "alpha": 0.3}, {}),
+    ("knob_baked_level", RGB, 0.6, {}),
     ("three", RGB, [0.2, 0.5], {}),
     ("stack", (280, 300, 3), 0.3, {}),  # four tiles here, one in Python
     ("stack", (1030, 1040, 3), 0.3, {}),  # tiled by both, not alike

@@ -24,6 +24,8 @@ REFUSALS: list[tuple[str, str, str]] = [
     ("stack", "model.run(image, { alpha: 0.1 })", 'alpha is {"alpha":0.1}; expected a finite number in 0..1'),
     ("knob", "model.run(image, [0.1, 1.2])", "alpha 0.1,1.2 is out of range; expected a finite number in 0..1, or 2"),
     ("baked", "model.run(image, 0.2)", "alpha is 0.2; this model is baked for 0.7 and takes none"),
+    ("knob_baked", "model.run(image, 0.3)", "alpha is 0.3; this model is baked for 0.3,0.8 and takes none"),
+    ("knob_baked", "model.run(image, { late: 0.8 })", 'alpha is {"late":0.8}; this model is baked for 0.3,0.8'),
     ("stack", "model.run(image, 'auto')", "this model is not calibrated (dni calibrate), so nothing tells which alpha"),
     (
         "baked",
