@@ -12,6 +12,9 @@ import click
 from dni_runtime import DniError, InputError
 from dni_runtime.files.printable import printable
 
+COMMON = "Options"
+"""What options stand below that are not put `under` a heading."""
+
 
 @contextmanager
 def _errors() -> Iterator[None]:
@@ -42,7 +45,36 @@ class _Command(click.Command):
 
 
 class Command(_Command):
-    """See _errors."""
+    """See _errors. In its help, options that were put `under` a heading stand there, below the others."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records: dict[str, list[tuple[str, str]]] = {COMMON: []}
+        for param in self.get_params(ctx):
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)) is not None:
+                records.setdefault(heading_of(param), []).append(record)
+        for heading, lines in records.items():
+            with formatter.section(heading):
+                formatter.write_dl(lines)
+
+
+def under(heading: str, *options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A decorator for all of `options`, decorators of one each, in this order and below `heading` in the help."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+            _HEADINGS[command.__click_params__[-1]] = heading
+        return command
+
+    return decorate
+
+
+def heading_of(param: click.Parameter) -> str:
+    """What `param` stands below in the help."""
+    return _HEADINGS.get(param, COMMON)
+
+
+_HEADINGS: dict[click.Parameter, str] = {}
 
 
 class Group(click.Group, _Command):

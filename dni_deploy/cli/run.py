@@ -6,10 +6,11 @@ from typing import Any
 import click
 
 from dni_deploy import EnhancedFile, terminal
+from dni_deploy.image_files.writing import FORMATS, Writing
 from dni_runtime import InputError
 
 from . import options
-from .errors import Command
+from .errors import Command, under
 
 
 @click.command(cls=Command)
@@ -17,43 +18,118 @@ from .errors import Command
 @click.argument("inputs", nargs=-1, required=True, type=options.PATH, metavar="INPUT...")
 @options.output("An image file, or a folder for several results.")
 @options.alphas("The strength; repeatable. auto is what fits each image, of a model that is calibrated.", auto=True)
-@click.option("--noise", type=float, metavar="SIGMA", help="The strength for noise of that sigma, of 255, instead.")
-@click.option("--jpeg", type=float, metavar="QUALITY", help="The strength for JPEGs of that quality, instead.")
-@click.option(
-    "--alpha-from",
-    type=options.PATH,
-    metavar="TABLE.csv",
-    help="A strength for each image of a folder: columns file and alpha. Goes on where it was interrupted.",
-)
-@click.option(
-    "--ray",
-    metavar="ADDRESS|local",
-    help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here. Goes on as well.",
-)
-@click.option(
-    "--tile",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Tiles of N x N pixels, 0 for none.  [default: 512 for large images]",
-)
-@click.option(
-    "--overlap",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
-)
-@options.provider
-@options.provider_options
-@options.threads("CPU threads.  [default: one per core]")
+@click.option("--recursive", is_flag=True, hidden=True, help="Take folders inside folders, too; results keep the tree.")
 @click.option(
     "--sheet",
     type=options.PATH,
     metavar="SHEET.png",
     help="Also write all results as one labelled picture.",
 )
+@click.option("--compare", is_flag=True, hidden=True, help="Write before and after as one picture beside each result.")
+@click.option("--skip-existing", is_flag=True, hidden=True, help="Leave out results that are there, whatever they are.")
 @options.force
+@click.option(
+    "--dry-run", is_flag=True, hidden=True, help="Check everything and list what would be made; make nothing."
+)
 @options.as_json
-def run(as_json: bool, **settings: Any) -> None:
+@under(
+    "Other ways to say the strength",
+    click.option("--noise", type=float, metavar="SIGMA", help="What fits noise of that sigma, of 255."),
+    click.option("--jpeg", type=float, metavar="QUALITY", help="What fits JPEGs of that quality."),
+    click.option(
+        "--alpha-from",
+        type=options.PATH,
+        metavar="TABLE.csv",
+        help="One for each image of a folder: columns file and alpha. Goes on where it was interrupted.",
+    ),
+    click.option(
+        "--alpha-mask",
+        type=options.PATH,
+        metavar="MASK.png",
+        hidden=True,
+        help="One for each region: black is the low end of alpha's range, white the high one.",
+    ),
+    click.option(
+        "--levels",
+        type=click.IntRange(min=2),
+        metavar="N",
+        default=5,
+        show_default=True,
+        hidden=True,
+        help="With --alpha-mask: at how many alphas the network runs at most.",
+    ),
+)
+@under(
+    "Names and formats",
+    click.option(
+        "--name",
+        metavar="PATTERN",
+        default="{stem}{alpha}{suffix}",
+        show_default=True,
+        hidden=True,
+        help="How results in a folder are called: any of {name}, {stem}, {suffix}, {alpha}, {index}, {parent}.",
+    ),
+    click.option(
+        "--format",
+        type=click.Choice(FORMATS),
+        hidden=True,
+        help="Of results.  [default: the input's, or png where that is not written]",
+    ),
+    click.option(
+        "--quality",
+        type=click.IntRange(1, 100),
+        metavar="Q",
+        hidden=True,
+        help="Of JPEG, WebP and AVIF.  [default: 95]",
+    ),
+    click.option("--lossless", is_flag=True, hidden=True, help="WebP and AVIF without loss."),
+    click.option("--strip", is_flag=True, hidden=True, help="Leave out profile, EXIF, XMP and texts of the input."),
+)
+@under(
+    "Pixels",
+    click.option(
+        "--output-scale",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        hidden=True,
+        help="How many times as large as the input.  [default: the network's factor]",
+    ),
+    click.option("--wrap", is_flag=True, hidden=True, help="The image is a tile without seams: its edges meet."),
+    click.option(
+        "--tile",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Tiles of N x N pixels, 0 for none.  [default: 512 for large images]",
+    ),
+    click.option(
+        "--overlap",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
+    ),
+    click.option(
+        "--max-megapixels",
+        type=click.FloatRange(0, min_open=True),
+        metavar="N",
+        hidden=True,
+        help="Refuse inputs that are larger.  [default: 100]",
+    ),
+)
+@under(
+    "Where it runs",
+    options.provider,
+    options.provider_options,
+    options.threads("CPU threads.  [default: one per core]"),
+    click.option(
+        "--ray",
+        metavar="ADDRESS|local",
+        help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here. Goes on where it was "
+        "interrupted.",
+    ),
+)
+def run(
+    as_json: bool, dry_run: bool, format: str | None, quality: int | None, lossless: bool, strip: bool, **settings: Any
+) -> None:
     """Run MODEL, an .onnx or .ort file, on image files and folders.
 
     \b
@@ -69,7 +145,7 @@ def run(as_json: bool, **settings: Any) -> None:
     from dni_deploy.runs import run as run_job
 
     try:
-        job = RunJob(**settings)
+        job = RunJob(**settings, writing=Writing(format, quality, lossless, strip))
     except InputError as error:
         raise click.UsageError(str(error)) from None
     results = run_job(job, terminal.Terminal())

@@ -33,6 +33,11 @@ class RunJob(MadeWith):
                  for it.
     alpha_from:  a table with an alpha for each image of the one folder in `inputs`, see `frames.read_sidecar`.
     ray:         the address of a cluster to run on, see `frames.make_on_ray`; None for this machine alone.
+    recursive:   take the images of folders inside folders, too; results are in folders of the same names.
+    name:        what results in a folder are called, with fields in braces, see `photographs.names`.
+    skip_existing, compare: leave out results that are there, whatever is in them; write a picture of before and after
+                 beside each result.
+    max_megapixels: of an input; None for the usual limit.
     sheet:       a picture of all results to write as well.
 
     Raises InputError for alphas from two places.
@@ -45,6 +50,11 @@ class RunJob(MadeWith):
     jpeg: float | None = None
     alpha_from: Path | None = None
     ray: str | None = None
+    recursive: bool = False
+    name: str = "{stem}{alpha}{suffix}"
+    skip_existing: bool = False
+    compare: bool = False
+    max_megapixels: float | None = None
     sheet: Path | None = None
     force: bool = False
 

@@ -26,6 +26,8 @@ def commands() -> Iterator[str]:
 
 
 def _command(context: click.Context) -> Iterator[str]:
+    from dni_deploy.cli.errors import COMMON, heading_of
+
     command = context.command
     yield f"## {context.command_path}"
     yield ""
@@ -37,10 +39,15 @@ def _command(context: click.Context) -> Iterator[str]:
         yield ""
     usage = " ".join(command.collect_usage_pieces(context))
     yield from ["```text", f"{context.command_path} {usage}", "```", ""]
+    heading = COMMON
     for parameter in command.params:
         names, meaning = parameter.get_help_record(context) or ("", "")
-        if meaning:  # arguments have none, they stand in the usage
-            yield from [f"`{names}`", f":   {_escaped(meaning)}", ""]
+        if not meaning:  # arguments have none, they stand in the usage
+            continue
+        if (new := heading_of(parameter)) != heading:
+            heading = new
+            yield from [f"**{heading}**", ""]
+        yield from [f"`{names}`", f":   {_escaped(meaning)}", ""]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.commands[name]
