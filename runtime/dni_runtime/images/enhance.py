@@ -12,7 +12,7 @@ from dni_runtime.metadata import Metadata
 from .conversion import IntegerImage, split_opacity
 from .picture import Picture
 from .plan_tiles import Shape, plan_tiles
-from .run_tiled import Pixels, run_tiled
+from .run_tiled import Pixels, Place, run_tiled
 
 FloatArray = npt.NDArray[np.float32]
 Run = Callable[[FloatArray], FloatArray]
@@ -76,7 +76,7 @@ def enhance_images(
     if run_integers is not None and one_dtype and all(picture.as_it_is for picture in pictures):
         run_pixels, reads = _of_planes(run_integers), [picture.read_integers for picture in pictures]
 
-    def run_samples(x: Pixels) -> Pixels:
+    def run_samples(x: Pixels, _: Sequence[Place]) -> Pixels:
         if shape[0] == 1 and len(x) > 1:
             return np.concatenate([run_pixels(x[i : i + 1]) for i in range(len(x))])
         return run_pixels(x)

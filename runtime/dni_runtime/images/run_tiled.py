@@ -1,6 +1,6 @@
 """All tiles of an image through a network: read, run, joined, written, a few at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,14 +11,16 @@ from dni_runtime.errors import InputError
 
 from .in_flight import run_in_flight
 from .seams import Seams
-from .tiling import Cut
+from .tiling import Cut, Share
 
 Pixels = npt.NDArray[Any]
 """A tile, float32 or integers."""
+Place = tuple[Share, Share]
+"""Where a tile is: its rows and its columns."""
 
 
 def run_tiled(
-    run: Callable[[Pixels], Pixels],
+    run: Callable[[Pixels, Sequence[Place]], Pixels],
     read: Callable[[int, int], Pixels],
     write: Callable[[Pixels, int, int], None],
     rows: Cut,
@@ -30,9 +32,10 @@ def run_tiled(
 ) -> None:
     """Run `run` on every tile and write the joined result.
 
-    `read(top, left)`: the tile (N, C, h, w) from this pixel on. `run`: (B * N, C, h, w), B up to `tiles_per_batch`
-    -> (B * N, C', h * scale, w * scale), an array that is this function's to overwrite. `write(pixels, top, left)`:
-    gets every pixel of the result once, as blocks (N, C', height, width), `top` and `left` counted in the result.
+    `read(top, left)`: the tile (N, C, h, w) from this pixel on. `run(x, places)`: (B * N, C, h, w), the tiles at these
+    B places, up to `tiles_per_batch`, one after another -> (B * N, C', h * scale, w * scale), an array that is this
+    function's to overwrite. `write(pixels, top, left)`: gets every pixel of the result once, as blocks (N, C', height,
+    width), `top` and `left` counted in the result.
     Tiles are float32, or integers, which are rounded once more where they fade (see `Seams`).
 
     `run` and `progress` are called in the calling thread, `read` and `write` mostly in another one meanwhile, one
@@ -52,7 +55,7 @@ def run_tiled(
         return xs[0] if len(xs) == 1 else np.concatenate(xs)
 
     def run_batch(batch: int, x: Pixels) -> Pixels:
-        y = run(x)
+        y = run(x, batches[batch])
         _check_output(y, x, expected, scale)
         channels.add(y.shape[1])
         if len(channels) > 1:

@@ -23,7 +23,16 @@ def tile_array(run, x, rows, columns, scale, progress=None, tiles_per_batch=1):
     def write(pixels, top, left):
         written.append((pixels.copy(), top, left))
 
-    run_tiled(run, read, write, rows, columns, scale, tiles_per_batch=tiles_per_batch, progress=progress)
+    run_tiled(
+        lambda tiles, _: run(tiles),
+        read,
+        write,
+        rows,
+        columns,
+        scale,
+        tiles_per_batch=tiles_per_batch,
+        progress=progress,
+    )
     height, width = (int(size * scale) for size in x.shape[2:])
     result = np.zeros((*written[0][0].shape[:2], height, width), np.float32)
     times = np.zeros((height, width), int)
