@@ -12,7 +12,8 @@ from dni_exporters import blend, export, fit, write_blend
 from .calibrating import CalibrationReport, calibrate
 from .image_files.read_write import read_image, write_image
 from .photographs.contact_sheet import contact_sheet
-from .photographs.enhance_files import EnhancedFile, enhance_files
+from .photographs.enhance_files import enhance_files
+from .photographs.planned import EnhancedFile
 
 __all__ = [
     "CalibrationReport",

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from dni_deploy.photographs.choose import check_wanted
-from dni_deploy.photographs.enhance_files import EnhancedFile, Planned, Progress, plan_results
+from dni_deploy.photographs.enhance_files import Progress
 from dni_deploy.photographs.places import check_free, make_folder
+from dni_deploy.photographs.planned import EnhancedFile, Planned, plan_results
 from dni_runtime import InputError, Model
 from dni_runtime.files.unfinished import remove_unfinished
 

@@ -20,12 +20,13 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from dni_deploy.photographs.enhance_files import Planned
 from dni_deploy.photographs.made_with import MadeWith
+from dni_deploy.photographs.planned import Planned
 from dni_runtime import ModelError
 from dni_runtime.files.regular_file import open_file
 from dni_runtime.onnx_files.external_data import external_files
@@ -53,13 +54,12 @@ class Job:
             "version": _version(),
             "model": self.model_sha256,
             "provider_options": dict(self.made_with.provider_options),
-            "tile": self.made_with.tile,
-            "overlap": self.made_with.overlap,
+            "making": self.made_with.given(),
             "alpha": planned.alpha,
             "input": digest(planned.input),
             "kind": planned.output.suffix.lower(),
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_content).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ class Finished:
 @functools.cache
 def _version() -> str:
     return version("dni-deploy")
+
+
+def _content(value: Any) -> Any:
+    """What stands for a value in a key: of a file its content, whatever it is called."""
+    return digest(value) if isinstance(value, Path) else asdict(value)
 
 
 def digest(file: Path) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy.typing as npt
 
 from dni_deploy.image_files.read_write import read_image
-from dni_deploy.photographs.enhance_files import EnhancedFile, Planned, enhance_file
+from dni_deploy.photographs.enhance_file import enhance, write
+from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_runtime import InputError, Model
 
 from .finished import Job, Writer
@@ -26,12 +27,5 @@ def make_frame(
             raise InputError(f"{planned.input} {error.strerror or error}; expected an image file") from None
         return read_image(planned.input)
 
-    return enhance_file(
-        model,
-        planned,
-        read,
-        tile=job.made_with.tile,
-        overlap=job.made_with.overlap,
-        progress=progress,
-        before_naming=lambda whole: writer.write(key, planned.output, whole),
-    )
+    made = enhance(model, job.made_with, planned, read, progress)
+    return write(made, before_naming=lambda whole: writer.write(key, planned.output, whole))

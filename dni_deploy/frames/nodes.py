@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dni_deploy.photographs.enhance_files import Planned
+from dni_deploy.photographs.planned import Planned
 from dni_runtime import DniError
 
 from .cluster import first_line

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dni_deploy.photographs.choose import Chosen
-from dni_deploy.photographs.enhance_files import EnhancedFile, Planned
+from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_runtime import DniError, ModelError
 
 from .cluster import LOCAL, connected, import_ray_for

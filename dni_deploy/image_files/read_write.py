@@ -127,12 +127,17 @@ def check_writable(path: Path, size: tuple[int, ...], like: npt.NDArray[Any]) ->
 
 
 def write_image(
-    path: str | os.PathLike[str], image: npt.NDArray[Any], *, before_naming: Callable[[Path], None] | None = None
+    path: str | os.PathLike[str],
+    image: npt.NDArray[Any],
+    *,
+    replace: bool = True,
+    before_naming: Callable[[Path], None] | None = None,
 ) -> None:
     """Write an image as `read_image` returns it; the suffix of `path` says which format.
 
-    The file appears whole or not at all, and replaces one that is there. JPEG and WebP are written at quality
-    95. `before_naming`: called with the whole file, which still has a temporary name in the same folder.
+    The file appears whole or not at all, and replaces one that is there, unless `replace` is False, which makes that an
+    error. JPEG and WebP are written at quality 95. `before_naming`: called with the whole file, which still has a
+    temporary name in the same folder.
 
     Raises OutputError for an unknown suffix, for opacity, 16 bits or a size in a format that does not have it, and if
     the file cannot be written.
@@ -142,7 +147,7 @@ def write_image(
     check_writable(path, image.shape[:2], image)
     name, options = _FORMATS[path.suffix.lower()]
     try:
-        with unfinished_file(path) as file:
+        with unfinished_file(path, replace=replace) as file:
             if image.dtype == np.uint16 and image.ndim == 3:
                 write_color(file, image)
             else:

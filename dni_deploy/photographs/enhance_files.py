@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
-
-from dni_deploy.image_files.read_write import check_writable, read_image, why, write_image
-from dni_runtime import Alpha, DniError, Model, format_alpha
+from dni_deploy.image_files.read_write import read_image
+from dni_runtime import Alpha, Model
 from dni_runtime.calibration import Auto
 
-from .choose import Chosen, Wanted, check_wanted, choose_alpha
-from .places import check_free, find_images, label_alphas, make_folder, place_results
+from .choose import check_wanted
+from .enhance_file import enhance, write
+from .made_with import Making
+from .places import check_free, make_folder
+from .planned import EnhancedFile, Planned, plan_results
 
 Progress = Callable[[float, int, Path], None]
 """Called with (results done, in fractions while tiles are run; results in all; the input in work)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A result to be made. `alpha`: as the model uses it, None where it has none; or "auto"."""
-
-    input: Path
-    output: Path
-    alpha: Wanted
-
-    def result(
-        self, seconds: float = 0.0, error: str | None = None, *, chosen: Chosen | None = None, kept: bool = False
-    ) -> EnhancedFile:
-        """What came of it."""
-        found = chosen or Chosen(self.alpha if isinstance(self.alpha, tuple) else None)
-        return EnhancedFile(self.input, self.output, found.alpha, seconds, error, kept, found.level)
-
-
-@dataclass(frozen=True, slots=True)
-class EnhancedFile:
-    """One result.
-
-    input:    the image file that it was made of.
-    output:   where it is.
-    alpha:    as the model used it, None where the model has none, and where "auto" found none or did in an earlier run.
-    seconds:  in the network, padding and tiling; without reading and writing the files.
-    error:    None where `output` was written, else why it was not.
-    kept:     `output` was there already, finished by an earlier run of the same job.
-    level:    what "auto" chose alpha by, such as ("noise", 24.8) or ("jpeg", 40); None for an alpha that was given.
-    """
-
-    input: Path
-    output: Path
-    alpha: tuple[float, ...] | None
-    seconds: float
-    error: str | None = None
-    kept: bool = False
-    level: tuple[str, float] | None = None
-
-    @property
-    def strength(self) -> str:
-        """What it was made with, in words; "" where there is nothing to say."""
-        found = "" if self.level is None else f" ({self.level[0]} {self.level[1]:.3g})"
-        return "" if self.alpha is None else f"alpha {format_alpha(self.alpha)}{found}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {**asdict(self), "input": str(self.input), "output": str(self.output)}
 
 
 def enhance_files(
@@ -107,20 +56,6 @@ def enhance_files(
     return enhance_planned(model, planned, tile=tile, overlap=overlap, overwrite=overwrite, progress=progress)
 
 
-def plan_results(inputs: Sequence[Path], output: Path, alphas: Sequence[Wanted]) -> list[Planned]:
-    """What `enhance_files` makes at `alphas`, an input's results one after another.
-
-    Raises InputError and OutputError as it does; that results exist is left to whoever makes them.
-    """
-    files = find_images(inputs)
-    targets = place_results(files, output, label_alphas(alphas))
-    return [
-        Planned(file, target, alpha)
-        for file, row in zip(files, targets, strict=True)
-        for target, alpha in zip(row, alphas, strict=True)
-    ]
-
-
 def enhance_planned(
     model: Model,
     planned: Sequence[Planned],
@@ -144,37 +79,6 @@ def enhance_planned(
                 if progress is not None:
                     progress(done + tiles / of, len(planned), file)
 
-            results.append(enhance_file(model, plan, read, tile=tile, overlap=overlap, progress=report))
+            results.append(write(enhance(model, Making(tile=tile, overlap=overlap), plan, read, report)))
             report(1, 1)
     return results
-
-
-def enhance_file(
-    model: Model,
-    planned: Planned,
-    read: Callable[[], npt.NDArray[Any]],
-    *,
-    tile: int | None = None,
-    overlap: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    before_naming: Callable[[Path], None] | None = None,
-) -> EnhancedFile:
-    """Make one result. Whatever goes wrong with it is told by what is returned, never raised.
-
-    `read`: gives the image of `planned.input`. `before_naming`: see `write_image`.
-    """
-    seconds, problem, chosen = 0.0, None, None
-    try:
-        image = read()
-        if (scale := model.metadata.scale) is not None:  # else enhance says so
-            check_writable(planned.output, tuple(math.ceil(side * scale) for side in image.shape[:2]), image)
-        chosen = choose_alpha(model, planned.alpha, planned.input, image)
-        start = time.perf_counter()
-        result = model.enhance(image, chosen.alpha, tile=tile, overlap=overlap, progress=progress)
-        seconds = time.perf_counter() - start
-        write_image(planned.output, result, before_naming=before_naming)
-    except DniError as error:
-        problem = str(error)
-    except Exception as error:  # an error of a library, on one image: no reason to give up all others
-        problem = f"failed ({type(error).__name__}: {why(error)})"
-    return planned.result(seconds, problem, chosen=chosen)

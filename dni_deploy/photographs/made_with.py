@@ -1,30 +1,27 @@
 """What results are made with: the model, where it runs, and all options that change their pixels or their files."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from dni_deploy.image_files.writing import Writing
 from dni_runtime import Model, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeWith:
-    """All that results have in common.
+class Making:
+    """What is done to every image, by whatever model. All of it is told apart by a run that goes on (see `given`).
 
-    model, provider, provider_options, threads: as for `dni_runtime.load`.
-    tile, overlap, wrap:                        as for `Model.enhance`.
-    alpha_mask, levels:                         a grey picture of how strong alpha is where, and at how many alphas the
-                                                network runs for it.
-    output_scale:                               how many times as large as the input the result is; None for the
-                                                network's own factor.
-    writing:                                    how the results become files.
+    tile, overlap, wrap: as for `Model.enhance`.
+    alpha_mask, levels:  a grey picture of how strong alpha is where, and at how many alphas the network runs for it.
+    output_scale:        height and width of the results over those of their inputs; None for the network's own factor.
+    writing:             how the results become files.
     """
 
-    model: Path
-    provider: str = "auto"
-    provider_options: Mapping[str, str] = field(default_factory=dict)
-    threads: int | None = None
     tile: int | None = None
     overlap: int | None = None
     wrap: bool = False
@@ -32,6 +29,43 @@ class MadeWith:
     levels: int = 5
     output_scale: float | None = None
     writing: Writing = field(default_factory=Writing)
+
+    def enhance(
+        self,
+        model: Model,
+        image: npt.NDArray[Any],
+        alpha: tuple[float, ...] | None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> npt.NDArray[Any]:
+        """One picture through the network, of the network's size: `model.enhance` tells what happens to it."""
+        return model.enhance(image, alpha, tile=self.tile, overlap=self.overlap, progress=progress)
+
+    def size(self, model: Model, height: int, width: int) -> tuple[int, int] | None:
+        """Height and width of the result, rounded up; None where nobody knows the network's factor yet."""
+        scale = self.output_scale or model.metadata.scale
+        if scale is None:
+            return None
+        # Rounded before, as 100 * 1.1 is a little more than 110.
+        return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
+
+    def given(self) -> dict[str, Any]:
+        """What is not as it is by default, by name."""
+        default = Making()
+        every = {each.name: getattr(self, each.name) for each in fields(Making)}
+        return {name: value for name, value in every.items() if value != getattr(default, name)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeWith(Making):
+    """All that results have in common.
+
+    model, provider, provider_options, threads: as for `dni_runtime.load`.
+    """
+
+    model: Path
+    provider: str = "auto"
+    provider_options: Mapping[str, str] = field(default_factory=dict)
+    threads: int | None = None
 
     def load(self) -> Model:
         """The model, opened as it is wanted. Raises as `dni_runtime.load` does."""

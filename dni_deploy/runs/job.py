@@ -10,9 +10,9 @@ from pathlib import Path
 from dni_deploy.frames import plan_frames
 from dni_deploy.frames.enhance_frames import place_frames
 from dni_deploy.photographs.choose import Wanted, check_wanted
-from dni_deploy.photographs.enhance_files import Planned, plan_results
 from dni_deploy.photographs.made_with import MadeWith
 from dni_deploy.photographs.places import check_folder, check_free
+from dni_deploy.photographs.planned import Planned, plan_results
 from dni_runtime import InputError, Metadata, Model, read_metadata
 from dni_runtime.calibration import JPEG, NOISE, Auto
 from dni_runtime.files.regular_file import why_no_file

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dni_deploy.image_files.read_write import read_image, why, write_image
 from dni_deploy.photographs.contact_sheet import balanced_columns, cell_width, contact_sheet, for_sheet
-from dni_deploy.photographs.enhance_files import EnhancedFile, Planned
 from dni_deploy.photographs.places import check_sheet_place, make_folder
+from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_runtime import DniError, OutputError
 
 _MOST_IMAGES = 200

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from dni_deploy.frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest
-from dni_deploy.photographs.enhance_files import EnhancedFile, enhance_planned
+from dni_deploy.photographs.enhance_files import enhance_planned
+from dni_deploy.photographs.planned import EnhancedFile
 from dni_deploy.terminal import Terminal
 from dni_runtime import Model, load
 

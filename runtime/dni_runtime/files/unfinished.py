@@ -6,6 +6,7 @@ are short, whatever they are to become: those of 255 bytes have no room for more
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -33,10 +34,11 @@ _swept: set[Path] = set()
 
 
 @contextlib.contextmanager
-def unfinished_file(target: Path) -> Iterator[BinaryIO]:
+def unfinished_file(target: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
     """A new file, to be written, in the folder of `target`, whose name it gets at the end; `.name` is its path.
 
-    It replaces what is there. If the block raises, it is removed. Raises OSError.
+    It replaces what is there; without `replace` that is a FileExistsError. If the block raises, it is removed. Raises
+    OSError.
     """
     _sweep_once(target.parent)
     with _create(target) as file:
@@ -45,7 +47,10 @@ def unfinished_file(target: Path) -> Iterator[BinaryIO]:
             file.flush()
             if fcntl is None:
                 file.close()
-            os.replace(file.name, target)
+            if replace:
+                os.replace(file.name, target)
+            else:
+                _name_new(Path(file.name), target)
         except BaseException:
             if fcntl is None:
                 file.close()
@@ -186,6 +191,23 @@ def _lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _name_new(path: Path, target: Path) -> None:
+    """Rename `path`, unless `target` is there. Raises FileExistsError."""
+    if fcntl is None:
+        os.rename(path, target)  # which does not replace on Windows
+        return
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links (FAT): between the two lines another may come first
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(target)) from None
+        os.replace(path, target)
+    else:
+        os.unlink(path)
 
 
 def _tag(target: Path) -> str:

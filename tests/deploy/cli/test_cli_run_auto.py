@@ -17,7 +17,7 @@ from dni_deploy import enhance_files
 from dni_deploy.frames.finished import FOLDER
 from dni_deploy.frames.on_ray import _result
 from dni_deploy.image_files.read_write import read_image
-from dni_deploy.photographs.enhance_files import Planned
+from dni_deploy.photographs.planned import Planned
 from dni_runtime import load
 
 SIGMAS = (10, 22, 45)

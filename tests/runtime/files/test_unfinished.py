@@ -242,3 +242,17 @@ def test_staging_names_what_cannot_be_written(tmp_path: Path):
         staging(tmp_path / "file").__enter__()
     with pytest.raises(OutputError, match=r"site cannot be written: File exists"):
         staging(tmp_path / "file", tmp_path / "site").__enter__()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_came_first_is_kept_where_it_may_not_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+):
+    if not links:  # as on a memory card
+        monkeypatch.setattr("os.link", lambda *names, **options: (_ for _ in ()).throw(PermissionError(1, "no links")))
+    with unfinished_file(tmp_path / "new", replace=False) as file:
+        file.write(b"new")
+    with pytest.raises(FileExistsError), unfinished_file(tmp_path / "first", replace=False) as file:
+        file.write(b"second")
+        (tmp_path / "first").write_bytes(b"first")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"new": b"new", "first": b"first"}
