@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from dni_deploy import EnhancedFile, terminal
-from dni_deploy.image_files.writing import FORMATS, Writing
+from dni_deploy.image_files.formats import SUFFIXES
+from dni_deploy.image_files.image_file import Writing
 from dni_runtime import InputError
 
 from . import options
@@ -71,7 +72,7 @@ from .errors import Command, under
     ),
     click.option(
         "--format",
-        type=click.Choice(FORMATS),
+        type=click.Choice(SUFFIXES),
         hidden=True,
         help="Of results.  [default: the input's, or png where that is not written]",
     ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dni_deploy.image_files.writing import Writing
+from dni_deploy.image_files.image_file import Writing
 from dni_runtime import Model, load
 
 

@@ -32,13 +32,13 @@ def said(path: Path, content: bytes) -> str:
 # --- other formats, whatever a file is called ---
 
 
-@pytest.mark.parametrize("kind", ["EPS", "GIF", "PPM", "SGI", "TGA", "DDS", "ICO", "JPEG2000", "PCX", "PDF"])
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "SGI", "TGA", "DDS", "ICO", "PCX", "PDF"])
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_other_formats_are_not_decoded(tmp_path: Path, kind: str, suffix: str):
     file = io.BytesIO()
     Image.fromarray(SMALL).save(file, kind)
     message = said(tmp_path / f"image{suffix}", file.getvalue())
-    assert message.startswith("is not an image of a kind that is read (BMP, JPEG, PNG, TIFF, WEBP)")
+    assert message.startswith("is not an image of a kind that is read (PNG, JPEG, WEBP, TIFF, GIF, BMP, AVIF, ")
 
 
 def test_postscript_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -107,7 +107,7 @@ def test_a_file_of_terabytes(tmp_path: Path):
     with (tmp_path / "image.png").open("wb") as file:
         file.write(png(WIDE, bits=16))
         file.truncate(2**41)
-    with pytest.raises(InputError, match=r"image\.png has 2097152 MiB; expected at most 1024"):
+    with pytest.raises(InputError, match=r"image\.png has 2097152 MiB; expected at most 2048"):
         read_image(tmp_path / "image.png")
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from dni_deploy.image_files.bands import bands
+from dni_deploy.image_files.png.sixteen_bit import read_color
+from dni_deploy.image_files.png.stream import GREY, PALETTE, RGB, PngHeader, check_pixels, read_header
 from dni_runtime import InputError
 
-from .bands import bands
 from .parts import check_scans
-from .png_16_bit import read_color
-from .png_stream import GREY, PALETTE, RGB, PngHeader, check_pixels, read_header
 
 # Pillow's mode -> the one that holds the same in 8 bits a channel.
 _SAME = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "PA": "RGBA"}

@@ -1,7 +1,7 @@
 """PNG files of 16 bits a channel with colours or opacity, which Pillow has no pixels for: it keeps 8 of the bits.
 
 Its decoder, in C, is told to keep the upper bytes and then, by its name for the other byte order, the lower ones; so
-it does all there is to do (filters, interlacing), twice: with the check of `png_stream` 0.2 s of processor time a
+it does all there is to do (filters, interlacing), twice: with the check of `stream` 0.2 s of processor time a
 megapixel, where pypng took 0.5 to 2.7 s. Of other decoders imagecodecs and OpenCV are 25 to 40 MB to download, a
 quarter of what all else takes on a small device; pyspng (0.2 MB) rests on libspng, which is not maintained. Files are
 written by zlib, with the one filter that NumPy computes in a step: 0.15 s a megapixel, and smaller than pypng's,
@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .bands import bands
-from .png_stream import GREY_OPACITY, RGB, RGB_OPACITY, PngHeader
+from dni_deploy.image_files.bands import bands
+
+from .stream import GREY_OPACITY, RGB, RGB_OPACITY, PngHeader
 
 _LOW, _HIGH = 0, 1
 _UP = 2  # the filter: each byte less the one above it

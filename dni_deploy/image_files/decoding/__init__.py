@@ -1,0 +1,1 @@
+"""Pixels of each kind of file, exactly as they were written, or a sentence on why not."""

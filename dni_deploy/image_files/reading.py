@@ -1,0 +1,173 @@
+"""Image files of any kind that is read, told by their content: their pictures, and what they say beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import io
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError, _imaging
+
+from dni_runtime import DniError, InputError
+from dni_runtime.files.regular_file import open_file
+
+from .decoding.opening import IMAGE_FORMATS, open_picture
+from .decoding.parts import check_parts
+from .decoding.samples import read_samples
+from .errors import why
+from .image_file import ImageFile
+
+Source: TypeAlias = str | os.PathLike[str] | io.BytesIO
+"""A file by its path, or what was read of one that has none, such as standard input."""
+
+MAX_MEGAPIXELS = 200.0
+"""The largest input by default, in millions of pixels of all its pictures: that of the largest cameras."""
+
+_EXIF_ORIENTATION = 0x0112
+# The pixels that are allowed take 1.6 GB with four channels of 16 bits.
+_FILE_LIMIT_BYTES = 2**31
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an image file says of itself before its pixels, upright.
+
+    size:     (height, width).
+    dtype:    of its pixels as they are read: uint8, uint16 or float32.
+    channels: 1 grey, 3 RGB, 4 with opacity, which may be full everywhere.
+    format:   its name, such as "PNG".
+    """
+
+    size: tuple[int, int]
+    dtype: npt.DTypeLike
+    channels: int
+    format: str
+
+
+def read_file(source: Source, *, max_megapixels: float | None = MAX_MEGAPIXELS, first_only: bool = False) -> ImageFile:
+    """Read an image file; `read_image` tells what its pictures are.
+
+    max_megapixels: of all pictures that are read, in millions of pixels, which is checked before there is memory for
+                    them; None for as many as memory takes.
+    first_only:     leave out all pictures but the first; the notes say how many.
+
+    Raises InputError as `read_image` does.
+    """
+    limit = None if max_megapixels is None else round(max_megapixels * 1e6)
+    return _guarded(source, lambda path, stream, size: _read(path, stream, size, limit))
+
+
+def read_header(source: Source) -> Header:
+    """What an image file says of itself, without reading pixels: some milliseconds. Raises InputError."""
+    return _guarded(source, _read_header)
+
+
+def _guarded(source: Source, read: Callable[[Path, Any, int], _T]) -> _T:
+    """`read` with the path to name, a file without a number, and its size. All that it raises becomes InputError."""
+    with _opened(source) as (path, file), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged tags; damaged pixels are an error by themselves
+        _silence_libtiff()
+        try:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            if size > _FILE_LIMIT_BYTES:
+                raise InputError(f"{path} has {size >> 20} MiB; expected at most {_FILE_LIMIT_BYTES >> 20}")
+            return read(path, _NoDescriptor(file), size)
+        except DniError:
+            raise
+        except Image.DecompressionBombError:  # a limit of Pillow's own, on WebP alone
+            raise InputError(f"{path} has more pixels than are read of a WebP; cut it into smaller images") from None
+        except UnidentifiedImageError:
+            names = ", ".join(IMAGE_FORMATS)
+            raise InputError(
+                f"{path} is not an image of a kind that is read ({names}), or is damaged; save it as PNG"
+            ) from None
+        except MemoryError:
+            raise InputError(f"{path} takes more memory than there is; cut it into smaller images") from None
+        except Exception as error:  # a decoder that is given damaged bytes fails in any way
+            raise InputError(f"{path} is damaged or cannot be read ({why(error)})") from None
+
+
+@contextlib.contextmanager
+def _opened(source: Source) -> Iterator[tuple[Path, IO[bytes]]]:
+    if isinstance(source, io.BytesIO):
+        yield Path("standard input"), source
+        return
+    path = Path(source)
+    try:
+        file = open_file(path)
+    except OSError as error:
+        raise InputError(f"{path} {error.strerror}; expected an image file") from None
+    with file:
+        yield path, file
+
+
+class _NoDescriptor:
+    """A file to read, without its number: libtiff would map it into memory, and a process that has mapped a file is
+    killed when another one shortens it.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _read(path: Path, stream: Any, size_bytes: int, limit: int | None) -> ImageFile:
+    check_parts(stream, size_bytes)
+    with open_picture(stream) as image:
+        _check_size(path, image.width * image.height, limit)
+        pixels = read_samples(path, stream, image)
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        return ImageFile((_turn_upright(pixels, orientation),), format=image.format or "")
+
+
+def _read_header(path: Path, stream: Any, size_bytes: int) -> Header:
+    check_parts(stream, size_bytes)
+    with open_picture(stream) as image:
+        size, mode = (image.height, image.width), image.mode
+        channels = 4 if image.has_transparency_data or "A" in mode else 1 if mode[0] in "1LIF" and mode != "LAB" else 3
+        return Header(size, np.uint16 if mode.startswith("I") else np.uint8, channels, image.format or "")
+
+
+def _check_size(path: Path, pixels: int, limit: int | None) -> None:
+    if limit is not None and pixels > limit:
+        raise InputError(
+            f"{path} has {pixels / 1e6:.3g} million pixels; expected at most {limit / 1e6:.3g}: cut it into smaller "
+            "images, or allow more with --max-megapixels"
+        )
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Keep libtiff, a part of Pillow, from writing to stderr what it says as an error, too."""
+    with contextlib.suppress(OSError, AttributeError):  # not where libtiff is linked into Pillow
+        # Found through Pillow's own library, so that it is the one that Pillow uses. For the process: there is no way
+        # to say it for one thread, and redirecting file descriptor 2 would take the words of all others.
+        handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        handler(None)
+
+
+# Where nobody else handles them, Python prints them.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def _turn_upright(pixels: npt.NDArray[Any], orientation: object) -> npt.NDArray[Any]:
+    """Undo the EXIF orientation (TIFF 6.0, tag 274): 2..4 mirror or turn, 5..8 swap the axes as well."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
