@@ -32,6 +32,7 @@ _LIMIT_DENOMINATOR = 1024
 _ROUNDING = 1e-9
 _COLORS = ("RGB", "L", "")
 _DTYPES = ("float32", "float16")
+NEAR, AVERAGES, WHOLE = _VIEWS = ("near", "averages", "whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class Metadata:
     size_multiple:  input height and width have to be multiples of it.
     size_minimum:   smallest input height and width in pixels.
     overlap:        distance in input pixels over which an output pixel depends on the input, rounded up
-                    to size_multiple; None where it was too large to measure, or unbounded.
+                    to size_multiple; None where it was too large to measure, or unbounded. What `view` says of
+                    averages does not count.
+    view:           what of the image an output pixel depends on: "near" pixels alone, beside them "averages" over the
+                    whole image, or the "whole" image in other ways; None where nobody looked.
     architecture:   the network's name, for people.
     color:          channel order, "RGB" or "L" (or "" for other channel counts).
     value_range:    of input and output.
@@ -82,6 +86,7 @@ class Metadata:
     size_multiple: int = 1
     size_minimum: int = 1
     overlap: int | None = None
+    view: str | None = None
     color: str = ""
     value_range: tuple[float, float] = (0.0, 1.0)
     dtype: str = "float32"
@@ -149,6 +154,7 @@ class Metadata:
                 "scale": self.scale,
                 "size": {"multiple": self.size_multiple, "minimum": self.size_minimum},
                 "overlap": self.overlap,
+                **({} if self.view is None else {"view": self.view}),
                 "color": self.color,
                 "range": list(self.value_range),
                 "dtype": self.dtype,
@@ -176,6 +182,7 @@ class Metadata:
                 size_multiple=size.whole("multiple", 1, LIMIT_SIDE_PIXELS),
                 size_minimum=size.whole("minimum", 1, LIMIT_SIDE_PIXELS),
                 overlap=None if fields.is_null("overlap") else fields.whole("overlap", 0, LIMIT_SIDE_PIXELS),
+                view=fields.one_of("view", _VIEWS) if "view" in fields else None,
                 color=fields.one_of("color", _COLORS),
                 value_range=fields.span("range", LIMIT_VALUE),
                 dtype=fields.one_of("dtype", _DTYPES),

@@ -53,6 +53,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("size", [1, 1], "size is [1, 1]; expected an object"),
     ("overlap", -1, "overlap is -1; expected a whole number in 0..1024"),
     ("overlap", 10**9, "overlap is 1000000000; expected a whole number in 0..1024"),
+    ("view", '"far"', 'view is "far"; expected one of "near", "averages", "whole"'),
+    ("view", None, 'view is null; expected one of "near", "averages", "whole"'),
     *(("range", value, f"range is {value}; {SPAN}") for value in ([1, 1], [1, 0], [0, 1e300], [0], [0, 1, 2])),
     ("range", [0, 1e-300], f"range is [0, 1e-300]; {SPAN}"),
     ("range", "[0, Infinity]", f"range is [0, Infinity]; {SPAN}"),

@@ -8,6 +8,7 @@ from dni_deploy import terminal
 from dni_deploy.model_report import ModelReport, Weight
 from dni_runtime import Calibration, Metadata, format_alpha
 from dni_runtime.calibration import KINDS
+from dni_runtime.metadata import AVERAGES, WHOLE
 
 if TYPE_CHECKING:
     from dni_deploy.calibrating import CalibrationReport
@@ -171,8 +172,8 @@ def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
     scale = "undefined" if metadata.scale is None else f"{metadata.scale:g}"
     yield "network", f"{metadata.architecture}, scale {scale}, {metadata.dtype}"
     reach = "unbounded or long" if metadata.overlap is None else f"{metadata.overlap} px"
-    sizes = f"multiples of {metadata.size_multiple}, at least {metadata.size_minimum}; reach {reach}"
-    yield "image sizes", sizes
+    reach = {WHOLE: "the whole image", AVERAGES: f"{reach}, and averages of all"}.get(metadata.view or "", reach)
+    yield "image sizes", f"multiples of {metadata.size_multiple}, at least {metadata.size_minimum}; reach {reach}"
     yield "made by", metadata.tool
     if metadata.verdict is not None:
         yield "verdict", metadata.verdict

@@ -50,6 +50,7 @@ def describe(
         size_multiple=contract.size_multiple,
         size_minimum=contract.size_minimum,
         overlap=contract.overlap,
+        view=contract.view,
         color={1: "L", 3: "RGB"}.get(contract.input_shape[1], ""),
         dtype=job.dtype,
         opset=opset,

@@ -18,6 +18,7 @@ from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.probe import ImageContract, probe
+from dni_exporters.networks.reach import VIEW_NOTES
 from dni_exporters.networks.skeleton import trace
 from dni_exporters.networks.unfuse import unfuse
 from dni_exporters.report import ExportReport
@@ -49,6 +50,7 @@ def make_models(job: ExportJob) -> ExportReport:
         formula = along.formula(states)
     with clock("probe network"):
         contract = probe(architecture, job.input_shape, static=job.static)
+        notes += [VIEW_NOTES[contract.view]] if contract.view in VIEW_NOTES else []
         notes += unfuse(architecture.network, contract.input_shape)
         related = _least_alike(states, aligned.learnt, formula.path)
     with collecting_by_hand() as collect:
@@ -84,6 +86,7 @@ def make_models(job: ExportJob) -> ExportReport:
         size_multiple=contract.size_multiple,
         size_minimum=contract.size_minimum,
         overlap=contract.overlap,
+        view=contract.view,
         dtype=job.dtype,
         delta=job.delta,
         opset=metadata.opset,

@@ -1,4 +1,4 @@
-"""What a network does with image sizes, found out by running it: multiple, minimum, scale, reach."""
+"""What a network does with image sizes, found out by running it: multiple, minimum, scale; `reach` has the rest."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from dni_runtime import ArchitectureError
 
 from .architecture import Architecture
+from .reach import Reach, find_reach, round_up
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-# The widest reach in pixels that is worth an overlap between tiles; beyond it a feathered seam has to do.
-LONGEST_REACH = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,7 @@ class ImageContract:
     size_multiple, size_minimum: of input height and width in pixels.
     out_channels:  C of the output.
     scale:         output height / input height; None where the output is no multiple of the input.
-    overlap:       reach of an output pixel in input pixels, a multiple of size_multiple; None where it
-                   is longer than LONGEST_REACH or unbounded.
+    overlap, view: as in the model's metadata.
     """
 
     input_shape: tuple[int, int, int, int]
@@ -36,6 +34,7 @@ class ImageContract:
     out_channels: int
     scale: float | None
     overlap: int | None
+    view: str | None = None
 
 
 def probe(
@@ -54,7 +53,7 @@ def probe(
     else:
         multiple = architecture.size_multiple or _find_multiple(network, channels)
         minimum = architecture.size_minimum or _find_minimum(network, channels, multiple)
-        height = _round_up(max(minimum, 16), multiple)
+        height = round_up(max(minimum, 16), multiple)
         shape = input_shape or (1, channels, height, height + multiple)
         if not static:
             shape = (max(2, shape[0]), *shape[1:])
@@ -70,13 +69,15 @@ def probe(
             f"the network {architecture.name} takes an input of shape {shape}, but none of {larger}: "
             f"{_error(network, larger)}; fix its size: --static --input-shape N,C,H,W"
         )
+    reach = Reach(None, None) if static else find_reach(lambda x: forward(network, x), channels, multiple, minimum)
     return ImageContract(
         input_shape=shape,
         size_multiple=multiple,
         size_minimum=minimum,
         out_channels=output.shape[1],
         scale=_scale(network, shape, output, multiple),
-        overlap=None if static else _reach(network, channels, multiple, minimum),
+        overlap=reach.overlap,
+        view=reach.view,
     )
 
 
@@ -120,30 +121,6 @@ def _scale(network: nn.Module, shape: tuple[int, ...], output: Tensor, multiple:
         sizes.append((second, height + 2 * multiple, width + multiple))
     proportional = all(tuple(o.shape[2:]) == (scale * h, scale * w) for o, h, w in sizes)
     return scale if proportional else None
-
-
-def _reach(network: nn.Module, channels: int, multiple: int, minimum: int) -> int | None:
-    """How far an input pixel is seen in the output, by following a NaN, which survives every sum and product.
-
-    A strip is enough and cheap, since networks reach equally far in height and width.
-    """
-    radius = _round_up(LONGEST_REACH, multiple) + multiple
-    strip = torch.zeros(1, channels, _round_up(max(minimum, 8), multiple), 2 * radius + multiple)
-    strip[..., radius : radius + multiple] = torch.nan
-    output = forward(network, strip)
-    if output is None or output.shape[3] == 0:
-        return None
-    scale = output.shape[3] / strip.shape[3]
-    seen = output.isnan().any(dim=0).any(dim=0).any(dim=0).nonzero().flatten()
-    if len(seen) == 0:
-        return None  # the network hides NaN (a comparison, a clamp of its own): nothing was learnt
-    first, last = float(seen[0]) / scale, float(seen[-1] + 1) / scale
-    reach = max(radius - first, last - (radius + multiple), 0)
-    return _round_up(-int(-reach // 1), multiple) if reach <= LONGEST_REACH else None
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
 
 
 def _run(network: nn.Module, shape: tuple[int, ...]) -> Tensor | None:

@@ -116,6 +116,8 @@ def test_sizes_and_kinds_of_weights(capsys: pytest.CaptureFixture):
         ({"alpha_range": (-0.5, 1.5)}, "-0.5..1.5, no default"),
         ({"scale": None}, "scale undefined"),
         ({"overlap": None}, "reach unbounded or long"),
+        ({"overlap": None, "view": "whole"}, "reach the whole image"),
+        ({"overlap": 19, "view": "averages"}, "reach 19 px, and averages of all"),
         ({"size_multiple": 4, "size_minimum": 16}, "multiples of 4, at least 16"),
         ({"endpoints": METADATA.endpoints * 2}, "endpoint D"),
     ],

@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -47,6 +48,7 @@ def test_dilation_and_large_kernels_reach_further():
 def test_too_long_a_reach_has_no_overlap():
     assert probed(stack(48)).overlap == 48
     assert probed(stack(49)).overlap is None
+    assert probed(stack(49)).view == "near"
 
 
 @pytest.mark.parametrize(
@@ -54,12 +56,54 @@ def test_too_long_a_reach_has_no_overlap():
     [
         nn.Sequential(conv(3, 8), nn.InstanceNorm2d(8), conv(8, 3)),
         nn.Sequential(conv(3, 8), nn.GroupNorm(2, 8), conv(8, 3)),
-        pair("linear")[0],
     ],
-    ids=["InstanceNorm", "GroupNorm", "gate"],
+    ids=["InstanceNorm", "GroupNorm"],
 )
 def test_networks_that_see_the_whole_image_have_no_overlap(network: nn.Module):
-    assert probed(network).overlap is None
+    contract = probed(network)
+    assert (contract.overlap, contract.view) == (None, "whole")
+
+
+class Gate(nn.Module):
+    """Multiplied with what `average` makes of all pixels."""
+
+    def __init__(self, average: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.average, self.last = conv(3, 8), average, conv(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.last(x * torch.sigmoid(self.average(x)))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        pair("linear")[0],
+        Gate(lambda x: x.mean((2, 3), keepdim=True)),
+        Gate(lambda x: x.mean((-1, -2, 1), keepdim=True)),
+        Gate(nn.AdaptiveAvgPool2d(1)),
+    ],
+    ids=["linear", "mean", "mean of all", "pool"],
+)
+def test_what_averages_see_is_no_overlap(network: nn.Module):
+    contract = probed(network)
+    assert (contract.overlap, contract.view) == (2, "averages")
+
+
+def test_an_average_beside_something_else_that_sees_the_whole_image_does_not_count():
+    contract = probed(nn.Sequential(Gate(nn.AdaptiveAvgPool2d(1)), nn.InstanceNorm2d(3)))
+    assert (contract.overlap, contract.view) == (None, "whole")
+
+
+def test_averages_of_neighbours_are_near():
+    contract = probed(nn.Sequential(nn.AvgPool2d(3, 1, 1), Gate(lambda x: x.mean(1, keepdim=True))))
+    assert (contract.overlap, contract.view) == (3, "near")
+
+
+def test_a_fixed_size_tells_nothing_of_the_view():
+    contract = probed(conv(3, 3), (1, 3, 16, 16), static=True)
+    assert (contract.overlap, contract.view) == (None, None)
 
 
 def test_a_network_that_hides_nan_has_no_overlap():
@@ -67,7 +111,8 @@ def test_a_network_that_hides_nan_has_no_overlap():
         def forward(self, x: Tensor) -> Tensor:
             return torch.nan_to_num(x)
 
-    assert probed(Hides()).overlap is None
+    contract = probed(Hides())
+    assert (contract.overlap, contract.view) == (None, None)
 
 
 def test_batch_norm_does_not_widen_the_reach():

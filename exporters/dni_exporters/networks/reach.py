@@ -1,0 +1,113 @@
+"""How far a network sees: how large a part of the image a pixel of its output depends on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dni_runtime.metadata import AVERAGES, NEAR, WHOLE
+
+Forward = Callable[[Tensor], Tensor | None]
+
+# The widest reach in pixels that is worth an overlap between tiles; beyond it a feathered seam has to do.
+LONGEST_REACH = 48
+# Whatever sees farther than this sees farther than a tile. RRDBNet, of 345 layers, does not.
+_FAR_PIXELS = 512
+
+VIEW_NOTES = {
+    AVERAGES: (
+        "the network looks at averages over the whole image; an image that is cut into tiles takes a few passes over "
+        "all of them, and comes out as the whole would"
+    ),
+    WHOLE: (
+        "the network looks at the whole image, so in tiles it makes another one; --tile 0 runs an image as a whole "
+        "where there is the memory"
+    ),
+}
+"""What a user should know of a view; nothing of NEAR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far an output pixel sees, as in the model's metadata.
+
+    overlap: in input pixels, a multiple of the network's; None where it is longer than LONGEST_REACH, or nothing was
+             learnt. What averages over the whole image see does not count.
+    view:    NEAR, AVERAGES or WHOLE; None where nothing was learnt.
+    """
+
+    overlap: int | None
+    view: str | None
+
+
+def find_reach(forward: Forward, channels: int, multiple: int, minimum: int) -> Reach:
+    """Find it out by running the network; `forward` gives its output, None where it fails."""
+
+    def follow() -> tuple[float | None, float | None]:
+        near = _follow(forward, channels, multiple, max(minimum, 8), LONGEST_REACH)
+        if near is None or near <= LONGEST_REACH:
+            return near, near
+        # As low as it can be, since it is long.
+        return near, _follow(forward, channels, multiple, minimum, _FAR_PIXELS)
+
+    near, far = follow()
+    if far is None:
+        return Reach(None, None)
+    if far <= _FAR_PIXELS:
+        return Reach(_overlap(near, multiple), NEAR)
+    with _AveragesHeld():  # type: ignore[no-untyped-call]
+        near, far = follow()
+    if far is None or far > _FAR_PIXELS:
+        return Reach(None, WHOLE)
+    return Reach(_overlap(near, multiple), AVERAGES)
+
+
+def _follow(forward: Forward, channels: int, multiple: int, height: int, radius: int) -> float | None:
+    """How far an input pixel is seen in the output, by following a NaN, which survives every sum and product.
+
+    More than `radius` where it is seen everywhere; None where nothing was learnt. A strip is enough and cheap, since
+    networks reach equally far in height and width.
+    """
+    radius = round_up(radius, multiple) + multiple
+    strip = torch.zeros(1, channels, round_up(height, multiple), 2 * radius + multiple)
+    strip[..., radius : radius + multiple] = torch.nan
+    output = forward(strip)
+    if output is None or output.shape[3] == 0:
+        return None
+    scale = output.shape[3] / strip.shape[3]
+    seen = output.isnan().any(dim=0).any(dim=0).any(dim=0).nonzero().flatten()
+    if len(seen) == 0:
+        return None  # the network hides NaN (a comparison, a clamp of its own): nothing was learnt
+    first, last = float(seen[0]) / scale, float(seen[-1] + 1) / scale
+    return max(radius - first, last - (radius + multiple), 0)
+
+
+def _overlap(reach: float | None, multiple: int) -> int | None:
+    return None if reach is None or reach > LONGEST_REACH else round_up(-int(-reach // 1), multiple)
+
+
+class _AveragesHeld(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While it is active, averages over all pixels of an image are 0: what is seen then is seen without them."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        return torch.zeros_like(result) if _is_average(func, args) else result
+
+
+def _is_average(func: Any, args: Sequence[Any]) -> bool:
+    if func in (torch.ops.aten.adaptive_avg_pool2d.default, torch.ops.aten._adaptive_avg_pool2d.default):
+        return list(args[1]) == [1, 1]
+    if func is torch.ops.aten.mean.dim:
+        x, axes = args[:2]
+        return x.dim() == 4 and {2, 3} <= {axis % 4 for axis in axes or range(4)}
+    return False
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple that is not below `value`."""
+    return -(-value // multiple) * multiple
