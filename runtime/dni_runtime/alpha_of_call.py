@@ -3,7 +3,7 @@
 from .alpha import Alpha, Key, check_alpha, format_alpha
 from .calibration import JPEG, NOISE, Calibration
 from .errors import AlphaError
-from .images.conversion import IntegerImage
+from .images.conversion import Image
 from .images.noise import SMALLEST_SIDE_PIXELS, estimate_noise
 from .metadata import Metadata
 from .signature import Signature
@@ -64,9 +64,7 @@ def calibration_of(signature: Signature, metadata: Metadata, name: str, kind: st
     return found
 
 
-def alpha_of_image(
-    image: IntegerImage, calibration: Calibration, channels: int | None, name: str
-) -> tuple[float, float]:
+def alpha_of_image(image: Image, calibration: Calibration, channels: int | None, name: str) -> tuple[float, float]:
     """The alpha that fits `image`, and the noise that it is for. Raises AlphaError where its pixels do not tell.
 
     `channels`: of the network, None where it takes those of the image.

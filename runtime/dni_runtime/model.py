@@ -16,8 +16,11 @@ from .calibration import AUTO, Auto, Calibration
 from .cuda.dlpack import DlpackTensor, check_result, copy_to_gpu, import_argument, is_on_gpu, write
 from .cuda.on_device import OnDevice
 from .images.by_alpha import run_by_alpha
-from .images.conversion import IntegerImage
-from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, enhance_images
+from .images.conversion import Image
+from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, check_common_size, enhance_images
+from .images.strengths.alpha_map import is_map, levels_of
+from .images.strengths.levels import MOST_LEVELS
+from .images.strengths.regions import Regions, Run
 from .metadata import LIMIT_SCALE, Metadata
 from .opening.open_model import Opened
 from .opening.runners import Runner
@@ -118,31 +121,44 @@ class Model:
 
     def enhance(
         self,
-        image: IntegerImage,
+        image: Image,
         alpha: Alpha | Auto | None = None,
         *,
         tile: int | None = None,
         overlap: int | None = None,
+        wrap: bool = False,
+        levels: int = MOST_LEVELS,
         progress: Progress | None = None,
-    ) -> IntegerImage:
+    ) -> Image:
         """Run the network on one image of any size; pads, tiles and joins the tiles without visible seams.
 
-        image:    uint8 or uint16, (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGB and opacity, values over
-                  the whole range of the dtype.
-        alpha:    as for a call; or "auto", the one that fits the noise in the image (`choose_alpha`).
+        image:    uint8 or uint16, values over the whole range of the dtype, or float32, 0 black and 1 white, which may
+                  go beyond; (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGB and opacity.
+        alpha:    as for a call; or "auto", the one that fits the noise in the image (`choose_alpha`); or of a model of
+                  one alpha a map of floats (H, W), one for each pixel.
         tile:     height and width of the tiles in input pixels; None tiles images of more than 1024 x 1024 pixels
                   (512 x 512 on a GPU, where every new size costs time) by 512, 0 never tiles. A model of fixed size
                   has tiles of that size.
         overlap:  input pixels on each inner side of a tile that are computed and thrown away; None takes the
                   network's reach, at most 64.
+        wrap:     the image is a seamless tile: beyond its ends the network sees it again, as far as `overlap` says, so
+                  the result is seamless, too. (Of a network that takes multiples of some size only if the image is
+                  one.)
+        levels:   of alpha at which the network runs for a map, at most; 2 or more.
         progress: called with (tiles done, tiles in all).
 
-        Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes rounded up where s is a fraction; rounded to
-        nearest, clipped.
+        Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes rounded up where s is a fraction; integers
+        are rounded to nearest and clipped, floats are as the network gives them.
 
         Grey on a network of 3 channels is copied to all three, and the mean of the three results taken (1/3
         each: it undoes the copying and averages errors); RGB on a network of 1 channel is three grey images.
-        Opacity is kept at scale 1, else the network enlarges it as a grey image, unless it is constant.
+        Opacity is kept at scale 1, else the network enlarges it as a grey image, unless it is constant. Instead of the
+        colours under pixels of opacity 0 the network sees those of the visible ones around them; at scale 1 the result
+        has the image's own there.
+
+        A map's levels are the values that it has, or if they are many those between which mixing does least harm. Tiles
+        run at the levels that their pixels need, and each pixel is mixed, linearly, of the two around its own; where
+        that is a level itself the result is exactly that of the level for the whole image.
 
         Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
         written while the network runs. On a GPU it converts and rounds images of the network's own channels itself;
@@ -151,39 +167,51 @@ class Model:
         Raises InputError for an unfit image, tile or overlap, or a network without a scale; AlphaError and
         ModelError as for a call.
         """
-        return self.enhance_batch([image], alpha, tile=tile, overlap=overlap, progress=progress)[0]
+        return self.enhance_batch(
+            [image], alpha, tile=tile, overlap=overlap, wrap=wrap, levels=levels, progress=progress
+        )[0]
 
     def enhance_batch(
         self,
-        images: Sequence[IntegerImage],
+        images: Sequence[Image],
         alpha: Alpha | Auto | None = None,
         *,
         tile: int | None = None,
         overlap: int | None = None,
+        wrap: bool = False,
+        levels: int = MOST_LEVELS,
         progress: Progress | None = None,
-    ) -> list[IntegerImage]:
+    ) -> list[Image]:
         """`enhance` for several images of equal height and width and one alpha, which run as one batch.
 
         Faster than one by one where the images are small or the network is; memory is that of all of them. Their
-        channels and dtypes may differ. The results are in the order of `images`; all else is as for `enhance`. With
-        "auto" each image gets an alpha of its own, and those of the same one run together.
+        channels and dtypes may differ. The results are in the order of `images`; all else is as for `enhance`. A map is
+        for all of them; with "auto" each image gets an alpha of its own, and those of the same one run together.
         """
         if isinstance(alpha, str) and alpha == AUTO:
-            each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap)
+            each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap, wrap=wrap)
             return run_by_alpha(each, images, lambda image: self.choose_alpha(image)[0], progress)
-        values = self.check_alpha(alpha)
+        on_device, integers = isinstance(self._runner, OnDevice), None
+        run: Run | Regions
+        if is_map(alpha):
+            places, keys = levels_of(alpha, check_common_size(images), levels, self.check_alpha)
+            values = keys[0]
+            run = Regions(alpha, places, [functools.partial(self._running.run, alpha=key) for key in keys])
+        else:
+            values = self.check_alpha(alpha)
+            run, integers = functools.partial(self._running.run, alpha=values), self._running.integers(images, values)
         if self._scale_unknown:
             self._learn_scale(values)
-        on_device = isinstance(self._runner, OnDevice)
         return enhance_images(
-            lambda x: self._running.run(x, values),
+            run,
             images,
             self.metadata,
             self._signature.shape,
             tile=tile,
             overlap=overlap,
+            wrap=wrap,
             progress=progress,
-            run_integers=self._running.integers(images, values),
+            run_integers=integers,
             untiled_limit_pixels=DEVICE_UNTILED_LIMIT_PIXELS if on_device else UNTILED_LIMIT_PIXELS,
         )
 
@@ -194,7 +222,7 @@ class Model:
         """
         return alpha_of_call(alpha, self._signature, self.metadata, self._name)
 
-    def choose_alpha(self, image: IntegerImage) -> tuple[float, float]:
+    def choose_alpha(self, image: Image) -> tuple[float, float]:
         """The alpha that `enhance(image, "auto")` uses, and the noise that it is for, which is estimated in the image.
 
         The noise is its sigma, of 255, see `estimate_noise`. Beyond that which the model is calibrated for (`dni

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from .alpha import Key
 from .cuda.on_device import OnDevice
 from .errors import DniError, ModelError
-from .images.conversion import IntegerImage
+from .images.conversion import Image, IntegerImage
 from .onnx_files.explaining import strip
 from .opening.runners import Runner
 from .signature import Signature
@@ -62,9 +62,7 @@ class Running:
         signature.check_result(x.shape, y.shape)
         return y
 
-    def integers(
-        self, images: Sequence[IntegerImage], alpha: Key | None
-    ) -> Callable[[IntegerImage], IntegerImage] | None:
+    def integers(self, images: Sequence[Image], alpha: Key | None) -> Callable[[IntegerImage], IntegerImage] | None:
         """What runs integer images where they are converted on the device, None where the host has to."""
         runner = self.require_open()
         dtypes = {image.dtype for image in images if isinstance(image, np.ndarray)}

@@ -1,6 +1,6 @@
 """A network that takes and gives integer images: converted, rounded and clipped in the graph, on its device.
 
-What `images.to_float` and `images.write_integers` do with NumPy, as nodes around the network, to the last bit. So a
+What `images.to_float` and `images.write_pixels` do with NumPy, as nodes around the network, to the last bit. So a
 quarter of the bytes of float32 cross to a GPU and back, and no rounding is left for the host.
 
 Every operator here has a kernel in ONNX Runtime's CUDA provider for the types it is used with, from opset 13 to 22
@@ -87,7 +87,7 @@ def _add_nan_count(nodes: "_Nodes", y: str) -> None:
 def _add_integers(
     nodes: "_Nodes", y: str, kind: int, value_range: tuple[float, float], dtype: Integers, opset: int, output: str
 ) -> None:
-    """`images.write_integers`, for tensors of `kind`."""
+    """`images.write_pixels`, for tensors of `kind`."""
     low, high = value_range
     largest = np.iinfo(dtype).max
     if kind != TensorProto.FLOAT:

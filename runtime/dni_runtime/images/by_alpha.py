@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from .conversion import IntegerImage
+from .conversion import Image
 from .enhance import check_common_size
 
 
@@ -11,16 +11,16 @@ class RunBatch(Protocol):
     """`Model.enhance_batch`, but for what is the same for all images."""
 
     def __call__(
-        self, images: Sequence[IntegerImage], alpha: float, *, progress: Callable[[int, int], None]
-    ) -> list[IntegerImage]: ...
+        self, images: Sequence[Image], alpha: float, *, progress: Callable[[int, int], None]
+    ) -> list[Image]: ...
 
 
 def run_by_alpha(
     run: RunBatch,
-    images: Sequence[IntegerImage],
-    choose: Callable[[IntegerImage], float],
+    images: Sequence[Image],
+    choose: Callable[[Image], float],
     progress: Callable[[int, int], None] | None,
-) -> list[IntegerImage]:
+) -> list[Image]:
     """The results of `run` in the order of `images`, each at the alpha that `choose` has for it.
 
     Raises InputError where their sizes differ, as if they ran as one, and whatever `choose` and `run` do.
@@ -29,7 +29,7 @@ def run_by_alpha(
     groups: dict[float, list[int]] = {}
     for index, image in enumerate(images):
         groups.setdefault(choose(image), []).append(index)
-    results: dict[int, IntegerImage] = {}
+    results: dict[int, Image] = {}
     for number, (alpha, members) in enumerate(groups.items()):
 
         def report(done: int, total: int, number: int = number) -> None:

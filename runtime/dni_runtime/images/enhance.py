@@ -1,21 +1,21 @@
 """Images through a network: padded to a size that it takes, tiled, cropped."""
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from dni_runtime.errors import InputError
 from dni_runtime.metadata import Metadata
 
-from .conversion import IntegerImage, split_opacity
+from .conversion import Image, IntegerImage, check_image
 from .picture import Picture
-from .plan_tiles import Shape, plan_tiles
+from .plan_tiles import Shape, plan_tiles, reach_of
 from .run_tiled import Pixels, Place, run_tiled
+from .strengths.regions import Regions, Run
+from .tiling import round_up
 
-FloatArray = npt.NDArray[np.float32]
-Run = Callable[[FloatArray], FloatArray]
 RunIntegers = Callable[[IntegerImage], IntegerImage]
 
 UNTILED_LIMIT_PIXELS = 1024 * 1024
@@ -30,25 +30,27 @@ _BATCH_PIXELS = 256 * 256
 
 
 def enhance_images(
-    run: Run,
-    images: Sequence[IntegerImage],
+    run: Run | Regions,
+    images: Sequence[Image],
     metadata: Metadata,
     shape: Shape,
     *,
     run_integers: RunIntegers | None = None,
     tile: int | None = None,
     overlap: int | None = None,
+    wrap: bool = False,
     progress: Callable[[int, int], None] | None = None,
     untiled_limit_pixels: int = UNTILED_LIMIT_PIXELS,
-) -> list[IntegerImage]:
-    """`Model.enhance_batch` for a network `run` (float32 (N, C, H, W) -> float32 (N, C', sH, sW)).
+) -> list[Image]:
+    """`Model.enhance_batch` for a network `run` (float32 (N, C, H, W) -> float32 (N, C', sH, sW)), or for one with
+    another alpha for each pixel.
 
     `shape`: the sizes that the network's input is fixed to, None for each that may vary. `run` is called in the
     calling thread, and has to return a new array every time, which is overwritten. `untiled_limit_pixels`: larger
-    images are tiled where `tile` is None.
+    images are tiled where `tile` is None. `wrap`: as for `Model.enhance`.
 
     `run_integers`: the same network for integers (N, H, W, C) -> (N, sH, sW, C') of the same dtype, uint8 or uint16,
-    contiguous in, rounded and clipped as `images.write_integers` does; raises ModelError for NaN, in padding too.
+    contiguous in, rounded and clipped as `images.write_pixels` does; raises ModelError for NaN, in padding too.
     Called as `run` is, instead of it, where all images are of one dtype and have the network's channels, and no
     opacity has to run; it must not write into what it gets. Pixels are then the same but where tiles fade into each
     other: there rounded and clipped values are blended, so they may differ by 1, and by more only where tiles
@@ -57,29 +59,33 @@ def enhance_images(
     Beside the images and the results, memory is bounded by the tile, not by the images' size: two batches as float32
     before the network and two after it (a batch is one tile of every image, or small ones of 256 x 256 pixels in
     all; as integers where they run so), and the seams (16 input pixels) between the row of tiles that runs and the
-    next, and between this tile and the next. A tile is no more than the image justifies (see `plan_tiles`), and the
-    result is made once the network has shown that its output is of the size that its metadata says.
+    next, and between this tile and the next. Regions take one batch more after the network, and its pixels' levels;
+    hidden colours those of a tile and 64 pixels around it, twice as float32. A tile is no more than the image justifies
+    (see `plan_tiles`), and the result is made once the network has shown that its output is of the size that its
+    metadata says.
 
     Raises InputError where memory does not suffice, and as `Model.enhance` does.
     """
     scale = _ratio(metadata)
-    pictures = [_picture(image, metadata, shape, scale) for image in images]
     height, width = check_common_size(images)
-    rows, columns = plan_tiles(height, width, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
+    margin = _margin(height, width, metadata, scale, overlap) if wrap else 0
+    pictures = [Picture(image, shape[1], scale, metadata.value_range, margin) for image in images]
+    padded = (height + 2 * margin, width + 2 * margin)
+    rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
     samples = [picture.samples for picture in pictures]
     if shape[0] not in (None, 1, sum(samples)):
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
 
-    run_pixels: Callable[[Pixels], Pixels] = run
-    reads: list[Callable[[int, int, int, int], Pixels]] = [picture.read for picture in pictures]
+    one_by_one = _one_by_one if shape[0] == 1 else _as_it_is
     one_dtype = len({image.dtype for image in images}) == 1
-    if run_integers is not None and one_dtype and all(picture.as_it_is for picture in pictures):
-        run_pixels, reads = _of_planes(run_integers), [picture.read_integers for picture in pictures]
-
-    def run_samples(x: Pixels, _: Sequence[Place]) -> Pixels:
-        if shape[0] == 1 and len(x) > 1:
-            return np.concatenate([run_pixels(x[i : i + 1]) for i in range(len(x))])
-        return run_pixels(x)
+    reads: list[Callable[[int, int, int, int], Pixels]] = [picture.read for picture in pictures]
+    if isinstance(run, Regions):
+        run_tiles = run.by_place(one_by_one, rows.tile, columns.tile, margin, scale)
+    elif run_integers is not None and one_dtype and all(picture.as_it_is for picture in pictures):
+        run_tiles = _anywhere(one_by_one(_of_planes(run_integers)))
+        reads = [picture.read_integers for picture in pictures]
+    else:
+        run_tiles = _anywhere(one_by_one(run))
 
     def read(top: int, left: int) -> Pixels:
         tiles = [read_tile(top, left, rows.tile, columns.tile) for read_tile in reads]
@@ -92,7 +98,7 @@ def enhance_images(
     tile_pixels = sum(samples) * rows.tile * columns.tile
     try:
         run_tiled(
-            run_samples,
+            run_tiles,
             read,
             write,
             rows,
@@ -123,9 +129,27 @@ def _ratio(metadata: Metadata) -> Fraction:
     return metadata.ratio
 
 
-def _picture(image: IntegerImage, metadata: Metadata, shape: Shape, scale: Fraction) -> Picture:
-    colors, _ = split_opacity(image)
-    return Picture(image, shape[1] or colors.shape[2], scale, metadata.value_range)
+def _margin(height: int, width: int, metadata: Metadata, scale: Fraction, overlap: int | None) -> int:
+    """How many of its own pixels the network sees beyond each end of a seamless tile: what it looks at, as tiles do."""
+    if height % scale.denominator or width % scale.denominator:
+        raise InputError(
+            f"an image of {height}x{width} pixels has no whole number of them at scale {scale}, so its ends cannot "
+            f"meet; expected multiples of {scale.denominator}, or no wrap"
+        )
+    return round_up(reach_of(metadata, overlap), math.lcm(metadata.size_multiple, scale.denominator))
+
+
+def _anywhere(run: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Sequence[Place]], Pixels]:
+    return lambda x, _: run(x)
+
+
+def _as_it_is(run: Callable[[Pixels], Pixels]) -> Callable[[Pixels], Pixels]:
+    return run
+
+
+def _one_by_one(run: Callable[[Pixels], Pixels]) -> Callable[[Pixels], Pixels]:
+    """For networks that take one image at a time."""
+    return lambda x: run(x) if len(x) == 1 else np.concatenate([run(x[i : i + 1]) for i in range(len(x))])
 
 
 def _of_planes(run_integers: RunIntegers) -> Callable[[Pixels], Pixels]:
@@ -137,8 +161,10 @@ def _of_planes(run_integers: RunIntegers) -> Callable[[Pixels], Pixels]:
     return run
 
 
-def check_common_size(images: Sequence[IntegerImage]) -> tuple[int, int]:
-    """Height and width of all images. Raises InputError where they differ, or there is none."""
+def check_common_size(images: Sequence[Image]) -> tuple[int, int]:
+    """Height and width of all images. Raises InputError where they differ, there is none, or one is no image."""
+    for image in images:
+        check_image(image)
     sizes = list(dict.fromkeys(image.shape[:2] for image in images))
     if len(sizes) != 1:
         found = " and ".join(f"{height}x{width}" for height, width in sizes) or "no image"

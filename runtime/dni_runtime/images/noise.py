@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .conversion import IntegerImage, split_opacity
+from .conversion import Image, split_opacity, white
 
 SMALLEST_SIDE_PIXELS = 64
 _LEVELS = 255
@@ -43,11 +43,11 @@ _FREE_SHARE = 0.1
 _ENOUGH_PIXELS = 2**20
 
 
-def estimate_noise(image: IntegerImage, channels: int | None = None) -> float | None:
+def estimate_noise(image: Image, channels: int | None = None) -> float | None:
     """The sigma of the noise in a photograph, of 255 whatever the dtype is; None where it is too small to tell.
 
-    image:    uint8 or uint16, as for `Model.enhance`. Less than 64 pixels high or wide is too small. Opacity is not
-              looked at.
+    image:    uint8, uint16 or float32, as for `Model.enhance`. Less than 64 pixels high or wide is too small. Opacity
+              is not looked at.
     channels: of the network that is to take the noise away, 1 or 3; None for as many as the image has.
 
     It is that of noise apart in each channel. What three channels share, be it that the image is grey, counts up to
@@ -58,7 +58,7 @@ def estimate_noise(image: IntegerImage, channels: int | None = None) -> float | 
     colors, _ = split_opacity(image)
     if min(colors.shape[:2]) < SMALLEST_SIDE_PIXELS:
         return None
-    scale = _LEVELS / np.iinfo(image.dtype).max
+    scale = _LEVELS / white(image.dtype)
     strips = [each * scale for each in _strips(colors)]
     apart = _deviation(strips)
     if (channels or colors.shape[2]) == 1:
@@ -67,7 +67,7 @@ def estimate_noise(image: IntegerImage, channels: int | None = None) -> float | 
     return max(apart, _SHARED * shared)
 
 
-def _strips(colors: IntegerImage) -> Iterator[npt.NDArray[np.float64]]:
+def _strips(colors: Image) -> Iterator[npt.NDArray[np.float64]]:
     """Pixels (C, h, w) of the height of a block and what its detail reaches into: all, or some spread evenly."""
     height, width, _ = colors.shape
     count = (height - _ORDER) // _BLOCK

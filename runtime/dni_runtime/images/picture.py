@@ -1,54 +1,76 @@
-"""An integer image on its way through a network: tiles read as floats or integers, results written as integers."""
+"""An image on its way through a network: tiles read as floats or integers, results written as what the image is."""
 
+import functools
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .conversion import IntegerImage, copy_pixels, from_batch, split_opacity, to_batch, to_float, write_integers
+from .conversion import Image, IntegerImage, copy_pixels, from_batch, split_opacity, to_batch, to_float, write_pixels
+from .pixels.edges import cut_out
+from .pixels.hidden_colors import HiddenColors
 
 FloatArray = npt.NDArray[np.float32]
+CutOut = Callable[[int, int, int, int], Image]
 
 
 class Picture:
     """The image that goes in, and the one that comes out; nothing else of their size is held.
 
+    channels: of the network; None where it takes those of the image.
+    margin:   of a seamless tile: how many of its own pixels, from its other end, the network sees beyond each end. The
+              network's pixels are then counted from (-margin, -margin) on. 0 where the image is none; it is reflected
+              beyond the bottom and right end.
+
     samples:  how many images of the batch one tile is: one or three for the colours (see `to_batch`), and one more
               for opacity where the network has to enlarge it.
     as_it_is: whether the network takes the colours as they are, and its output is the result's: then both may be
-              integers (`read_integers`). Else channels are copied and averaged, which takes floats.
+              integers (`read_integers`). Else channels are copied and averaged, or are floats, which takes floats.
     """
 
-    def __init__(self, image: IntegerImage, channels: int, scale: Fraction, value_range: tuple[float, float]) -> None:
+    def __init__(
+        self, image: Image, channels: int | None, scale: Fraction, value_range: tuple[float, float], margin: int = 0
+    ) -> None:
         self._colors, self._opacity = split_opacity(image)
-        self._channels, self._scale, self._range = channels, scale, value_range
+        self._channels, self._scale, self._range = channels or self._colors.shape[2], scale, value_range
+        self._margin, self._wraps = margin, margin > 0
         self._flat = image.ndim == 2
-        self._color_samples = len(to_batch(self._colors, channels))
-        opacity = self._opacity
-        self._runs_opacity = opacity is not None and scale != 1 and bool(opacity.min() != opacity.max())
+        self._color_samples = len(to_batch(self._colors, self._channels))
+        self._cut_out = functools.partial(cut_out, wrap=self._wraps)
+        self._cut_colors: CutOut = functools.partial(self._cut_out, self._colors)
+        self._runs_opacity = self._hides = False
+        if (opacity := self._opacity) is not None:
+            least, most = opacity.min(), opacity.max()
+            self._runs_opacity = scale != 1 and bool(least != most)
+            self._hides = bool(least <= 0 < most)
+            if self._hides:
+                self._cut_colors = HiddenColors(self._colors, opacity, wrap=self._wraps).cut_out
         self.samples = self._color_samples + self._runs_opacity
-        self.as_it_is = channels == self._colors.shape[2] and not self._runs_opacity
-        self._result: IntegerImage | None = None
+        same_channels = self._channels == self._colors.shape[2]
+        self.as_it_is = same_channels and image.dtype != np.float32 and not self._runs_opacity
+        self._result: Image | None = None
 
     @property
-    def result(self) -> IntegerImage:
+    def result(self) -> Image:
         """The image that comes out, once every pixel is written."""
         assert self._result is not None
         return self._result[:, :, 0] if self._flat and self._result.shape[2] == 1 else self._result
 
     def read(self, top: int, left: int, height: int, width: int) -> FloatArray:
-        """A tile as float32 (samples, channels, height, width); reflected beyond the bottom and right end."""
-        batch = to_batch(_cut_out(self._colors, top, left, height, width), self._channels)
+        """A tile as float32 (samples, channels, height, width); beyond the ends as `margin` says."""
+        place = (top - self._margin, left - self._margin, height, width)
+        batch = to_batch(self._cut_colors(*place), self._channels)
         if self._opacity is not None and self._runs_opacity:
-            opacity = to_batch(_cut_out(self._opacity, top, left, height, width), self._channels)
+            opacity = to_batch(self._cut_out(self._opacity, *place), self._channels)
             batch = np.concatenate([batch, opacity])
         return to_float(batch, self._range)
 
     def read_integers(self, top: int, left: int, height: int, width: int) -> IntegerImage:
         """As `read`, in the image's own dtype; lies in memory as (samples, height, width, channels)."""
-        tile = np.ascontiguousarray(_cut_out(self._colors, top, left, height, width))
+        tile = np.ascontiguousarray(self._cut_colors(top - self._margin, left - self._margin, height, width))
         return to_batch(tile, self._channels)
 
     def write(self, y: npt.NDArray[Any], top: int, left: int) -> None:
@@ -61,16 +83,31 @@ class Picture:
         colors = from_batch(y[:count], self._colors.shape[2], self._channels)
         if self._result is None:
             self._result = self._new_result(colors.shape[2])
-        out = self._result[top : top + y.shape[2], left : left + y.shape[3]]
-        height, width = out.shape[:2]
-        if y.dtype == out.dtype:
-            return copy_pixels(colors[:height, :width], out[:, :, :3])
-        write_integers(colors[:height, :width], out[:, :, :3], self._range)
+        (top, rows), (left, columns) = map(self._within, (top, left), self._result.shape[:2])
+        colors = colors[rows, columns]
+        if not colors.size:
+            return  # nothing but margin
+        height, width = colors.shape[:2]
+        out = self._result[top : top + height, left : left + width]
+        if y.dtype != np.float32:
+            copy_pixels(colors, out[:, :, :3])
+        else:
+            write_pixels(colors, out[:, :, :3], self._range)
         if self._runs_opacity:
-            opacity = from_batch(y[count:], 1, self._channels)
-            write_integers(opacity[:height, :width], out[:, :, 3:], self._range)
+            opacity = from_batch(y[count:], 1, self._channels)[rows, columns]
+            write_pixels(opacity, out[:, :, 3:], self._range)
+            if out.dtype == np.float32:
+                np.clip(out[:, :, 3:], 0, 1, out=out[:, :, 3:])
+        elif self._hides and self._opacity is not None:
+            hidden = self._opacity[top : top + height, left : left + width] <= 0
+            np.copyto(out[:, :, :3], self._colors[top : top + height, left : left + width], where=hidden)
 
-    def _new_result(self, colors: int) -> IntegerImage:
+    def _within(self, start: int, size: int) -> tuple[int, slice]:
+        """Where pixels from `start` on of the network's output lie on an axis of the result, and which of them do."""
+        start -= int(self._margin * self._scale)
+        return max(0, start), slice(max(0, -start), max(0, size - start))
+
+    def _new_result(self, colors: int) -> Image:
         """An image of unknown colours, with those of opacity that the network does not run."""
         height, width = (math.ceil(size * self._scale) for size in self._colors.shape[:2])
         opacity = self._opacity
@@ -80,18 +117,3 @@ class Picture:
         if opacity is not None and not self._runs_opacity:
             result[:, :, 3:] = opacity if self._scale == 1 else opacity.flat[0]
         return result
-
-
-def _cut_out(image: IntegerImage, top: int, left: int, height: int, width: int) -> IntegerImage:
-    """The part of `image` from (top, left) on, reflected beyond its ends as often as it takes; a view if it can be."""
-    part = image[top : top + height, left : left + width]
-    if part.shape[:2] == (height, width):
-        return part
-    return image[_reflect(top, height, image.shape[0])[:, None], _reflect(left, width, image.shape[1])]
-
-
-def _reflect(start: int, length: int, size: int) -> npt.NDArray[np.intp]:
-    """Indices of `length` pixels from `start` on of an axis of `size`: 0 1 2 1 0 1 ... for size 3."""
-    period = max(1, 2 * (size - 1))
-    indices = np.arange(start, start + length) % period
-    return np.minimum(indices, period - indices)

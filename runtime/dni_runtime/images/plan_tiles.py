@@ -41,10 +41,7 @@ def plan_tiles(
     needed = [round_up(max(size, metadata.size_minimum), unit) for size in (height, width)]
     if tile is None:
         tile = max(_TILE, 4 * unit, 4 * (overlap or 0)) if math.prod(needed) > untiled_limit_pixels else 0
-    if overlap is None:
-        reach = _OVERLAP if metadata.overlap is None else min(metadata.overlap, _OVERLAP_LIMIT)
-    else:
-        reach = overlap
+    reach = reach_of(metadata, overlap)
     lengths = [
         fixed or (min(size, round_up(max(tile, metadata.size_minimum), unit)) if tile else size)
         for size, fixed in zip(needed, shape[2:], strict=True)
@@ -70,6 +67,13 @@ def plan_tiles(
             f"expected {TILES_LIMIT:,} at most: larger tiles, or another model"
         )
     return rows, columns
+
+
+def reach_of(metadata: Metadata, overlap: int | None) -> int:
+    """How far the network looks, in input pixels, as far as that is worth computing; `overlap` where it is given."""
+    if overlap is not None:
+        return overlap
+    return _OVERLAP if metadata.overlap is None else min(metadata.overlap, _OVERLAP_LIMIT)
 
 
 def _check_padding(height: int, width: int, lengths: list[int]) -> None:

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import conv_stack, picture, unet
 
 from dni_runtime.cuda.integer_images import NAN_OUTPUT, with_integer_images
-from dni_runtime.images.conversion import from_batch, to_batch, to_float, write_integers
+from dni_runtime.images.conversion import from_batch, to_batch, to_float, write_pixels
 
 DTYPES = (np.uint8, np.uint16)
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.3, 1.7))
@@ -35,7 +35,7 @@ def run_floats(model, images, value_range, **feed):
     for planes in y.astype(np.float32):
         image = from_batch(planes[None], images.shape[3], images.shape[3])
         results.append(np.empty(image.shape, images.dtype))
-        write_integers(image, results[-1], value_range)
+        write_pixels(image, results[-1], value_range)
     return np.stack(results)
 
 
@@ -131,7 +131,7 @@ def test_rounding_and_clipping_are_numpys(dtype, value_range):
     near = [np.nextafter(halves.astype(np.float32), side, dtype=np.float32) for side in (-np.inf, np.inf)]
     values = np.concatenate([halves, *near, [-1e30, 1e30, -np.inf, np.inf, -0.0, 1e-40]]).astype(np.float32)
     expected = np.empty((1, len(values), 1), dtype)
-    write_integers(values.reshape(1, -1, 1).copy(), expected, value_range)
+    write_pixels(values.reshape(1, -1, 1).copy(), expected, value_range)
     y, nan = integers(given_values(values), value_range, dtype)
     np.testing.assert_array_equal(y, expected.ravel())
     assert nan == 0  # infinity is not NaN: it is clipped

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 from enhanced import ALPHA, assert_same_picture, reference
-from onnx_models import METADATA, baked, noise, picture, save
+from onnx_models import METADATA, baked, picture, save
 
 from dni_runtime import AlphaError, InputError, load
 from dni_runtime.images.enhance import enhance_images
@@ -138,9 +138,9 @@ def test_unfit_networks(models):
         models["pairs"].enhance(picture(8, 8, 3), ALPHA)
 
 
-def test_float_images_are_refused(models):
-    with pytest.raises(InputError, match="expected uint8 or uint16"):
-        models["rgb"].enhance(noise(8, 8, 3), ALPHA)
+def test_a_list_is_no_image(models):
+    with pytest.raises(InputError, match="type list; expected a NumPy array"):
+        models["rgb"].enhance([[1]], ALPHA)
 
 
 @pytest.mark.parametrize("tile", [None, 72])

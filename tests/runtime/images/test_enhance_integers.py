@@ -12,7 +12,7 @@ from onnx_models import METADATA, conv_stack, picture, unet
 
 from dni_runtime import InputError, ModelError
 from dni_runtime.cuda.integer_images import NAN_OUTPUT, with_integer_images
-from dni_runtime.images.conversion import to_float, write_integers
+from dni_runtime.images.conversion import to_float, write_pixels
 from dni_runtime.images.enhance import enhance_images
 
 DTYPES = (np.uint8, np.uint16)
@@ -139,7 +139,7 @@ def test_where_tiles_disagree_only_fades_differ_and_by_1_at_most(dtype):
     def run_integers(x):
         y = run(to_float(x.transpose(0, 3, 1, 2), METADATA.value_range))
         out = np.empty(x.shape, dtype)
-        write_integers(y[0].transpose(1, 2, 0), out[0], METADATA.value_range)
+        write_pixels(y[0].transpose(1, 2, 0), out[0], METADATA.value_range)
         return out
 
     image = picture(96, 96, 3, dtype=dtype)

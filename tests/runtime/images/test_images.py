@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from onnx_models import noise, picture
 
 from dni_runtime import InputError, ModelError
-from dni_runtime.images.conversion import copy_pixels, from_batch, split_opacity, to_batch, to_float, write_integers
+from dni_runtime.images.conversion import copy_pixels, from_batch, split_opacity, to_batch, to_float, write_pixels
 
 
 def to_integers(values, dtype, value_range):
     out = np.empty(values.shape, dtype)
-    write_integers(values, out, value_range)
+    write_pixels(values, out, value_range)
     return out
 
 
@@ -32,7 +32,7 @@ def test_rounds_to_nearest_and_clips():
 def test_one_channel_is_written_to_all():
     out = np.zeros((4, 5, 3), np.uint8)
     image = picture(4, 5, 1)
-    write_integers(image / np.float32(255), out, (0, 1))
+    write_pixels(image / np.float32(255), out, (0, 1))
     np.testing.assert_array_equal(out, np.broadcast_to(image, out.shape))
 
 
@@ -57,7 +57,9 @@ def test_nan_is_an_error_not_black():
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (noise(4, 4, 3), "dtype float32; expected uint8 or uint16. For float arrays use model"),
+        (noise(4, 4, 3).astype(np.float64), "dtype float64; expected uint8 or uint16 .*, or float32 over 0..1"),
+        (np.full((4, 4), np.nan, np.float32), "NaN or infinite values; expected finite numbers"),
+        (np.full((4, 4), -np.inf, np.float32), "NaN or infinite values"),
         (np.zeros((4, 4, 3), np.int32), "dtype int32"),
         (picture(4, 4, 2), r"shape \(4, 4, 2\); expected \(H, W\)"),
         (picture(1, 4, 4, 3), r"shape \(1, 4, 4, 3\)"),
@@ -69,6 +71,20 @@ def test_nan_is_an_error_not_black():
 def test_unfit_images(image, message):
     with pytest.raises(InputError, match=message):
         split_opacity(image)
+
+
+@pytest.mark.parametrize("value_range", [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)])
+def test_floats_survive_beyond_black_and_white(value_range):
+    image = np.array([[-0.5, 0.0, 0.1, 1.0, 3.5, 1e-8]], np.float32)[:, :, None]
+    values = to_float(to_batch(image, 1), value_range)
+    expected = value_range[0] + image.ravel() * (value_range[1] - value_range[0])
+    np.testing.assert_allclose(values.ravel(), expected, rtol=1e-6)
+    assert not np.shares_memory(values, image)
+    out = np.empty_like(image)
+    write_pixels(from_batch(values, 1, 1), out, value_range)
+    # Over 0..1 nothing is computed; else float32 rounds, at the size of the range.
+    tolerance = 0 if value_range == (0, 1) else 1e-6
+    np.testing.assert_allclose(out, image, rtol=tolerance, atol=tolerance)
 
 
 def test_split_opacity():
