@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from dni_deploy.image_files.read_write import read_image
-from dni_deploy.photographs.places import find_images
+from dni_deploy.photographs.inputs import find_images
 from dni_runtime import InputError
 
 PARTS = 16
@@ -36,7 +36,7 @@ def find_photographs(folder: Path) -> list[Path]:
     """The image files of `folder`, PARTS at most, spread evenly over their names. Raises InputError."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; expected one with clean photographs")
-    files = find_images([folder])
+    files = [*find_images([folder]).files]
     return [files[number] for number in np.unique(np.linspace(0, len(files) - 1, min(PARTS, len(files))).astype(int))]
 
 

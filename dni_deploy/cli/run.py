@@ -19,7 +19,7 @@ from .errors import Command, under
 @click.argument("inputs", nargs=-1, required=True, type=options.PATH, metavar="INPUT...")
 @options.output("An image file, or a folder for several results.")
 @options.alphas("The strength; repeatable. auto is what fits each image, of a model that is calibrated.", auto=True)
-@click.option("--recursive", is_flag=True, hidden=True, help="Take folders inside folders, too; results keep the tree.")
+@click.option("--recursive", is_flag=True, help="Take folders inside folders, too; results keep the tree.")
 @click.option(
     "--sheet",
     type=options.PATH,
@@ -67,13 +67,11 @@ from .errors import Command, under
         metavar="PATTERN",
         default="{stem}{alpha}{suffix}",
         show_default=True,
-        hidden=True,
         help="How results in a folder are called: any of {name}, {stem}, {suffix}, {alpha}, {index}, {parent}.",
     ),
     click.option(
         "--format",
         type=click.Choice(SUFFIXES),
-        hidden=True,
         help="Of results.  [default: the input's, or png where that is not written]",
     ),
     click.option(

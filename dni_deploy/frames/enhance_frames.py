@@ -11,7 +11,9 @@ from pathlib import Path
 
 from dni_deploy.photographs.choose import check_wanted
 from dni_deploy.photographs.enhance_files import Progress
-from dni_deploy.photographs.places import check_free, make_folder
+from dni_deploy.photographs.inputs import find_images
+from dni_deploy.photographs.names import Naming
+from dni_deploy.photographs.places import AS_INPUTS, check_free, make_folder
 from dni_deploy.photographs.planned import EnhancedFile, Planned, plan_results
 from dni_runtime import InputError, Model
 from dni_runtime.files.unfinished import remove_unfinished
@@ -26,24 +28,33 @@ Make = Callable[[Sequence[Planned], Report], Iterator[tuple[int, EnhancedFile]]]
 of a frame is done meanwhile."""
 
 
-def plan_frames(model: Model, inputs: Sequence[Path], output: Path, sidecar: Path) -> list[Planned]:
+def plan_frames(
+    model: Model,
+    inputs: Sequence[Path],
+    output: Path,
+    sidecar: Path,
+    *,
+    recursive: bool = False,
+    naming: Naming = AS_INPUTS,
+) -> list[Planned]:
     """A frame for each image of the one folder in `inputs`, with the alpha that `sidecar` has for it.
 
     Raises InputError or AlphaError for a table that does not fit the folder and the model (`read_sidecar`),
     OutputError for an output that cannot take the results.
     """
-    planned = place_frames(inputs, output)
+    folder = one_folder(inputs)
+    planned = plan_results(find_images(inputs, recursive=recursive, without=output), output, [None], naming)
     files = [frame.input for frame in planned]
-    alphas = read_sidecar(sidecar, inputs[0], files, partial(check_wanted, model), alpha_columns(model.metadata))
+    alphas = read_sidecar(sidecar, folder, files, partial(check_wanted, model), alpha_columns(model.metadata))
     return [replace(frame, alpha=alpha) for frame, alpha in zip(planned, alphas, strict=True)]
 
 
-def place_frames(inputs: Sequence[Path], output: Path) -> list[Planned]:
-    """`plan_frames` before anybody knows the alphas. Raises InputError and OutputError as it does."""
+def one_folder(inputs: Sequence[Path]) -> Path:
+    """The folder that a table of alphas is for. Raises InputError for anything else."""
     if len(inputs) != 1 or not os.path.isdir(inputs[0]):
         given = f"{inputs[0]} is none" if len(inputs) == 1 else f"{len(inputs)} inputs were given"
         raise InputError(f"a table of alphas is for the images of one folder, but {given}")
-    return plan_results(inputs, output, [None])
+    return inputs[0]
 
 
 def enhance_frames(

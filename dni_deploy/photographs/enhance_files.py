@@ -15,6 +15,7 @@ from dni_runtime.calibration import Auto
 
 from .choose import check_wanted
 from .enhance_file import enhance, write
+from .inputs import find_images
 from .made_with import Making
 from .places import check_free, make_folder
 from .planned import EnhancedFile, Planned, plan_results
@@ -52,7 +53,7 @@ def enhance_files(
     none.
     """
     values = [check_wanted(model, alpha) for alpha in alphas] or [model.check_alpha(None)]
-    planned = plan_results([Path(file) for file in inputs], Path(output), values)
+    planned = plan_results(find_images([Path(file) for file in inputs]), Path(output), values)
     return enhance_planned(model, planned, tile=tile, overlap=overlap, overwrite=overwrite, progress=progress)
 
 
@@ -68,7 +69,8 @@ def enhance_planned(
     """Make what `plan_results` planned. Raises OutputError for results that exist already, unless `overwrite`."""
     if not overwrite:
         check_free(result.output for result in planned)
-    make_folder(planned[0].output.parent)
+    for folder in dict.fromkeys(plan.output.parent for plan in planned):
+        make_folder(folder)
 
     results: list[EnhancedFile] = []
     for file, plans in groupby(planned, attrgetter("input")):

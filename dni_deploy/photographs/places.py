@@ -1,73 +1,65 @@
-"""Which files a run takes, and where its results go: all that can be refused is refused here, before the work."""
+"""Where results go: all that can be refused is refused here, before the work."""
 
 import mimetypes
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dni_deploy.image_files.read_write import IMAGE_SUFFIXES
-from dni_runtime import InputError, OutputError, format_alpha
-from dni_runtime.calibration import AUTO
-from dni_runtime.files.regular_file import why_no_file
+from dni_deploy.image_files.formats import IMAGE_SUFFIXES
+from dni_runtime import OutputError
 
-from .choose import Wanted
+from .inputs import Found
+from .names import Naming, folded
 
+AS_INPUTS = Naming()
+"""Results keep the names of their inputs."""
 # Of all file systems that are in use; Windows and macOS count characters, which are not more.
 _LONGEST_NAME_BYTES = 255
 
 
-def find_images(inputs: Sequence[Path]) -> list[Path]:
-    """The files of `inputs`, folders replaced by their images, in order and without repetition.
+def place_results(
+    found: Found, output: Path, labels: Sequence[str] = ("",), naming: Naming = AS_INPUTS
+) -> list[list[Path]]:
+    """Where the results of each of the files go, one for each of `labels`, which are parts of their names.
 
-    What is named like an image in a folder and is none (a named pipe, a link to nothing) is one of them, and fails by
-    itself. Raises InputError.
+    Raises OutputError for an output that cannot take them, or that they would destroy, and InputError for a `naming`
+    that it leaves no place for.
     """
-    files: dict[Path, None] = {}
-    for path in inputs:
-        if os.path.isdir(path):
-            files.update(dict.fromkeys(_images_in(path)))
-        elif problem := why_no_file(path):
-            raise InputError(f"{path} {problem}; expected an image file or a folder")
-        else:
-            files[path] = None
-    if not files:
-        raise InputError("no image was given; expected at least one file or folder")
-    return list(files)
-
-
-def _images_in(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"the folder {folder} cannot be read ({error.strerror or error})") from None
-    named = [file for file in entries if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")]
-    found = [file for file in named if not os.path.isdir(file)]
-    if not found:
-        raise InputError(f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return found
-
-
-def place_results(files: Sequence[Path], output: Path, labels: Sequence[str] = ("",)) -> list[list[Path]]:
-    """Where the results of each of `files` go, one for each of `labels`, which are parts of their names.
-
-    Raises OutputError for an output that cannot take them, or that they would destroy.
-    """
-    count = len(files) * len(labels)
+    count = len(found.files) * len(labels)
+    kinds = ", ".join(sorted(IMAGE_SUFFIXES))
     is_folder = os.path.isdir(output)
     if output.suffix.lower() in IMAGE_SUFFIXES and not is_folder:
         if count > 1:
             raise OutputError(f"{output} names one image, but there are {count} results; give a folder")
+        naming.check_single(output)
         targets = [[output]]
     elif not is_folder and (mimetypes.guess_type(output.name)[0] or "").startswith("image/"):
-        raise OutputError(f"{output} is of a kind that is not written; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise OutputError(f"{output} is of a kind that is not written; expected {kinds}")
+    elif not is_folder and output.suffix and found.is_one_file and count == 1:
+        raise OutputError(
+            f"{output} has the suffix {output.suffix!r}, which no image has; expected {kinds}, or a folder that exists"
+        )
     else:
-        targets = _name_results(files, output, labels)
-    sources = {os.path.realpath(file) for file in files}
+        targets = _name_results(found, output, labels, naming)
+    _check_targets(found, targets)
+    return targets
+
+
+def _check_targets(found: Found, targets: Iterable[Iterable[Path]]) -> None:
+    # By what they are, not by their names, of which a file may have several.
+    sources = {identity for file in found.files if (identity := _identity(file)) is not None}
     for target in (target for row in targets for target in row):
         check_name(target)
-        if os.path.realpath(target) in sources:
+        if (identity := _identity(target)) is not None and identity in sources:
             raise OutputError(f"{target} is an input and would be overwritten; choose another output")
-    return targets
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(file)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def check_name(target: Path) -> None:
@@ -128,32 +120,20 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"the folder {folder} cannot be made ({error.strerror or error})") from None
 
 
-def label_alphas(values: Sequence[Wanted]) -> list[str]:
-    """What to append to file names: nothing for one alpha, else all with the same number of decimals."""
-    if len(values) == 1:
-        return [""]
-    texts = [AUTO if value == AUTO else format_alpha(value or ()) for value in values]
-    if repeated := next((text for i, text in enumerate(texts) if text in texts[:i]), None):
-        raise InputError(f"alpha {repeated} was given more than once")
-    parts = [part for text in texts if text != AUTO for part in text.split(",")]
-    if any("e" in part for part in parts):
-        return [f"_alpha{text.replace(',', '_')}" for text in texts]
-    decimals = max(2, *(len(part.partition(".")[2]) for part in parts))
-    numbers = [(AUTO,) if value == AUTO else [f"{share:.{decimals}f}" for share in value or ()] for value in values]
-    return ["_alpha" + "_".join(each) for each in numbers]
-
-
-def _name_results(files: Sequence[Path], folder: Path, labels: Sequence[str]) -> list[list[Path]]:
+def _name_results(found: Found, output: Path, labels: Sequence[str], naming: Naming) -> list[list[Path]]:
     targets: list[list[Path]] = []
     taken: dict[str, Path] = {}
-    for file in files:
-        suffix = file.suffix if file.suffix.lower() in IMAGE_SUFFIXES else ".png"
-        targets.append([folder / f"{file.stem}{label}{suffix}" for label in labels])
-        for target in targets[-1]:
-            # Some file systems do not tell upper from lower case.
-            other = taken.setdefault(target.name.casefold(), file)
-            if other is not file:
+    for index, (file, folder) in enumerate(found.files.items()):
+        targets.append([output / folder / naming.name(file, index + 1, label) for label in labels])
+        keys = [folded(target) for target in targets[-1]]
+        if len(set(keys)) < len(keys):
+            raise OutputError(
+                f"--name {naming.pattern!r} calls the {len(keys)} results of {file} the same; put {{alpha}} into it"
+            )
+        for key, target in zip(keys, targets[-1], strict=True):
+            if (other := taken.setdefault(key, file)) is not file:
                 raise OutputError(
-                    f"the results of {other} and {file} would both be {target}; give them different folders"
+                    f"the results of {other} and {file} would both be {target}; give them different folders, or tell "
+                    "them apart with {name}, {parent} or {index} in --name"
                 )
     return targets

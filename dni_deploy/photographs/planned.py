@@ -10,7 +10,9 @@ from typing import Any
 from dni_runtime import format_alpha
 
 from .choose import Chosen, Wanted
-from .places import find_images, label_alphas, place_results
+from .inputs import Found
+from .names import Naming, label_alphas
+from .places import AS_INPUTS, place_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +71,14 @@ class EnhancedFile:
         return {**asdict(self), "input": str(self.input), "output": str(self.output)}
 
 
-def plan_results(inputs: Sequence[Path], output: Path, alphas: Sequence[Wanted]) -> list[Planned]:
+def plan_results(found: Found, output: Path, alphas: Sequence[Wanted], naming: Naming = AS_INPUTS) -> list[Planned]:
     """What `enhance_files` makes at `alphas`, an input's results one after another.
 
     Raises InputError and OutputError as it does; that results exist is left to whoever makes them.
     """
-    files = find_images(inputs)
-    targets = place_results(files, output, label_alphas(alphas))
+    targets = place_results(found, output, label_alphas(alphas), naming)
     return [
         Planned(file, target, alpha)
-        for file, row in zip(files, targets, strict=True)
+        for file, row in zip(found.files, targets, strict=True)
         for target, alpha in zip(row, alphas, strict=True)
     ]

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dni_deploy.frames import plan_frames
-from dni_deploy.frames.enhance_frames import place_frames
+from dni_deploy.frames.enhance_frames import one_folder
+from dni_deploy.image_files.formats import SUFFIXES
 from dni_deploy.photographs.choose import Wanted, check_wanted
+from dni_deploy.photographs.inputs import Found, find_images
 from dni_deploy.photographs.made_with import MadeWith
+from dni_deploy.photographs.names import USUAL, Naming
 from dni_deploy.photographs.places import check_folder, check_free
 from dni_deploy.photographs.planned import Planned, plan_results
 from dni_runtime import InputError, Metadata, Model, read_metadata
@@ -51,7 +54,7 @@ class RunJob(MadeWith):
     alpha_from: Path | None = None
     ray: str | None = None
     recursive: bool = False
-    name: str = "{stem}{alpha}{suffix}"
+    name: str = USUAL
     skip_existing: bool = False
     compare: bool = False
     max_megapixels: float | None = None
@@ -67,15 +70,18 @@ class RunJob(MadeWith):
         }
         if len(given := [place for place, is_given in places.items() if is_given]) > 1:
             raise InputError(f"give either {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
+        self._naming()
 
     @property
     def goes_on(self) -> bool:
         """Whether it does only what is missing when it is started again."""
         return self.alpha_from is not None or self.ray is not None
 
-    def check(self) -> None:
+    def check(self) -> list[str]:
         """Refuse what can be refused before the model is loaded: files that are not there or say that they do not take
         these alphas, results that cannot be written.
+
+        Returns what is worth telling: what is left out of folders.
 
         Raises ModelError, AlphaError, InputError or OutputError.
         """
@@ -83,19 +89,24 @@ class RunJob(MadeWith):
         if self.alpha_from is not None and (problem := why_no_file(self.alpha_from)):
             raise InputError(f"{self.alpha_from} {problem}; expected a CSV file")
         stated = self._stated()
-        planned = self._place(stated)
+        found = self._find()
+        planned = self._place(found, stated)
         # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.
         if not self.goes_on and not self.force and (stated is not None or len(self.alphas) < 2):
             check_free(frame.output for frame in planned)
         if not (self.goes_on and all(os.path.lexists(frame.output) for frame in planned)):
-            check_folder(planned[0].output.parent)  # where all is finished nothing has to be written any more
+            for folder in dict.fromkeys(frame.output.parent for frame in planned):
+                check_folder(folder)  # where all is finished nothing has to be written any more
         self._check_sheet(planned)
+        return found.remarks()
 
     def plan(self, model: Model) -> list[Planned]:
         """What is to be made with `model`. Raises a DniError for alphas that it does not take, and as `check` does."""
         if self.alpha_from is not None:
-            return plan_frames(model, self.inputs, self.output, self.alpha_from)
-        planned = plan_results(self.inputs, self.output, self._alphas(model))
+            return plan_frames(
+                model, self.inputs, self.output, self.alpha_from, recursive=self.recursive, naming=self._naming()
+            )
+        planned = plan_results(self._find(), self.output, self._alphas(model), self._naming())
         self._check_sheet(planned)
         return planned
 
@@ -109,10 +120,17 @@ class RunJob(MadeWith):
         """What the model's file says; None where it is silent, or of a format that ONNX Runtime alone reads."""
         return None if self.model.suffix == ORT_SUFFIX else read_metadata(read_model(self.model))
 
-    def _place(self, stated: Metadata | None) -> list[Planned]:
+    def _find(self) -> Found:
+        return find_images(self.inputs, recursive=self.recursive, without=self.output)
+
+    def _naming(self) -> Naming:
+        return Naming(self.name, None if self.writing.format is None else SUFFIXES[self.writing.format])
+
+    def _place(self, found: Found, stated: Metadata | None) -> list[Planned]:
         """The plan before the model is loaded."""
         if self.alpha_from is not None:
-            return place_frames(self.inputs, self.output)
+            one_folder(self.inputs)
+            return plan_results(found, self.output, [None], self._naming())
         alphas: list[Wanted] = []
         for number, alpha in enumerate(self.alphas):
             if isinstance(alpha, str):
@@ -121,7 +139,7 @@ class RunJob(MadeWith):
                 alphas.append(stated.check_alpha(alpha))
             else:
                 alphas.append((float(number),))  # only to tell them apart
-        return plan_results(self.inputs, self.output, alphas or [None])
+        return plan_results(found, self.output, alphas or [None], self._naming())
 
     def _check_sheet(self, planned: Sequence[Planned]) -> None:
         if self.sheet is not None:

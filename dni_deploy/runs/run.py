@@ -21,7 +21,8 @@ def run(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:
 
     Raises a DniError where nothing could be started.
     """
-    job.check()
+    for remark in job.check():
+        terminal.tell(remark)
     return _run_frames(job, terminal) if job.goes_on else _run_files(job, terminal)
 
 
