@@ -126,7 +126,7 @@ def test_a_sheet_never_replaces_an_input_or_the_output(model: Path, photo: Path,
 
 def test_a_sheet_of_unknown_kind_is_refused_before_anything_runs(model: Path, photo: Path, tmp_path: Path):
     options = ("--alpha", "0.5", "-o", tmp_path / "out.png", "--sheet", tmp_path / "sheet.txt")
-    assert_refused("sheet.txt has an unknown suffix; expected .bmp", model, photo, *options)
+    assert_refused("sheet.txt has an unknown suffix; expected .avif", model, photo, *options)
     assert not (tmp_path / "out.png").exists()
 
 
@@ -157,7 +157,7 @@ def test_a_sheet_that_cannot_be_written_does_not_hide_the_results(model: Path, t
         (["-o", "out.png", "--alpha", "0.2,0.3"], "2 value(s); expected a finite number in 0..1"),
         (["-o", "out.png", "--alpha", "0:1:0.5"], "out.png names one image, but there are 3 results"),
         (["-o", "out", "--alpha", "0.5", "--alpha", "0.50"], "alpha 0.5 was given more than once"),
-        (["-o", "out.gif", "--alpha", "0.5"], "out.gif is of a kind that is not written; expected .bmp"),
+        (["-o", "out.gif", "--alpha", "0.5"], "out.gif is of a kind that is not written; expected .avif"),
         (["-o", "photo.png", "--alpha", "0.5", "--force"], "photo.png is an input and would be overwritten"),
     ],
 )

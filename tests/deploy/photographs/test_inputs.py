@@ -73,7 +73,7 @@ def test_results_in_the_tree_are_no_inputs(tree: Path):
 
 
 def test_a_folder_without_images_says_what_is_there(tree: Path):
-    with pytest.raises(InputError, match=r"empty holds no image \(\.bmp, .*\); there are 1 \.txt"):
+    with pytest.raises(InputError, match=r"empty holds no image \(\.apng, .*\); there are 1 \.txt"):
         find_images([tree / "empty"])
 
 

@@ -92,7 +92,7 @@ def test_a_pattern_that_names_nothing_is_refused(pattern: str, message: str):
 @pytest.mark.parametrize(
     ("naming", "message"),
     [
-        (Naming("{stem}"), r"'\{stem\}' calls a result 'a'; expected one that ends in \{suffix\} or \.bmp"),
+        (Naming("{stem}"), r"'\{stem\}' calls a result 'a'; expected one that ends in \{suffix\} or \.avif"),
         (Naming("{stem}.txt"), r"calls a result 'a\.txt'; expected one"),
         (Naming("{alpha}{suffix}"), r"calls a result '\.JPG'; expected one"),
         (Naming("{stem}.jpg", ".png"), r"calls a result 'a\.jpg', but --format is png; leave one of them out"),
@@ -108,9 +108,9 @@ def test_names_that_no_image_can_have_are_refused(photos: Path, naming: Naming, 
 @pytest.mark.parametrize(
     ("output", "naming", "message"),
     [
-        ("out.pgn", Naming(), r"out\.pgn has the suffix '\.pgn', which no image has; expected \.bmp, .*a folder"),
+        ("out.pgn", Naming(), r"out\.pgn has the suffix '\.pgn', which no image has; expected \.avif, .*a folder"),
         ("out.jpg", Naming(suffix=".png"), r"out\.jpg, but --format is png; leave one of them out"),
-        ("out.jpg", Naming("{index}{suffix}"), r"--name is for results in a folder, but .*out\.jpg names the only one"),
+        ("out.jpg", Naming("{index}{suffix}"), r"--name is for results in a folder, but .*out\.jpg is the name of one"),
         ("photos/b.webp", Naming(), r"b\.webp is an input and would be overwritten"),
         ("again/b.webp", Naming(), r"b\.webp is an input and would be overwritten"),
     ],
