@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float32]
 _HALVINGS = 5
 _SQUARE = 2**_HALVINGS
 """Side of the largest squares; also how far beyond a pixel its filling reads, see `_double`."""
+_FARTHER = np.float32(1 / 16)
+"""What a colour from a square twice as large weighs: less than that of any smaller square nearby."""
 _STRIP_PIXELS = 2**18
 
 
@@ -85,13 +87,13 @@ def _spread(colors: Image, weights: FloatArray, mean: FloatArray) -> FloatArray:
         known = known[::2] + known[1::2]
         known = known[:, ::2] + known[:, 1::2]
         squares.append(known)
-    found = np.broadcast_to(mean, (*known.shape[:2], len(mean)))
+    found = np.broadcast_to(np.append(mean, np.float32(1)), known.shape)
     for known in reversed(squares):
-        weights = known[:, :, -1:]
         # A square that holds less than one opaque pixel knows its colour in part; larger ones tell the rest.
-        found = known[:, :, :-1] / np.maximum(weights, 1) + (1 - np.minimum(weights, 1)) * found
+        weights = known[:, :, -1:]
+        found = known / np.maximum(weights, 1) + _FARTHER * (1 - np.minimum(weights, 1)) * found
         found = _double(_double(found).swapaxes(0, 1)).swapaxes(0, 1)
-    return found
+    return found[:, :, :-1] / found[:, :, -1:]
 
 
 def _double(x: FloatArray) -> FloatArray:
