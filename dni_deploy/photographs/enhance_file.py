@@ -45,7 +45,7 @@ def enhance(
     chosen = None
     try:
         image = read()
-        if (size := making.size(model, *image.shape[:2])) is not None:  # else the network says so
+        if (size := making.size(model.metadata, *image.shape[:2])) is not None:  # else the network says so
             check_writable(planned.output, size, image)
         chosen = choose_alpha(model, planned.alpha, planned.input, image)
         start = time.perf_counter()

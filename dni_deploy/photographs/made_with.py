@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from dni_deploy.image_files.image_file import Writing
-from dni_runtime import Model, load
+from dni_runtime import Metadata, Model, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +40,12 @@ class Making:
         """One picture through the network, of the network's size: `model.enhance` tells what happens to it."""
         return model.enhance(image, alpha, tile=self.tile, overlap=self.overlap, progress=progress)
 
-    def size(self, model: Model, height: int, width: int) -> tuple[int, int] | None:
-        """Height and width of the result, rounded up; None where nobody knows the network's factor yet."""
-        scale = self.output_scale or model.metadata.scale
+    def size(self, stated: Metadata | None, height: int, width: int) -> tuple[int, int] | None:
+        """Height and width of the result, rounded up; None where nobody knows the network's factor yet.
+
+        stated: what the model's file says, None where it is silent.
+        """
+        scale = self.output_scale or (None if stated is None else stated.scale)
         if scale is None:
             return None
         # Rounded before, as 100 * 1.1 is a little more than 110.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dni_deploy.frames import plan_frames
@@ -22,6 +23,7 @@ from dni_runtime.files.regular_file import why_no_file
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model, require_file
 
+from .headers import check_headers
 from .results_sheet import check_sheet
 
 
@@ -79,7 +81,7 @@ class RunJob(MadeWith):
 
     def check(self) -> list[str]:
         """Refuse what can be refused before the model is loaded: files that are not there or say that they do not take
-        these alphas, results that cannot be written.
+        these alphas, results that cannot be written, or are of a kind that their format has no place for.
 
         Returns what is worth telling: what is left out of folders.
 
@@ -98,6 +100,7 @@ class RunJob(MadeWith):
             for folder in dict.fromkeys(frame.output.parent for frame in planned):
                 check_folder(folder)  # where all is finished nothing has to be written any more
         self._check_sheet(planned)
+        check_headers(planned, self.writing, partial(self.size, stated))
         return found.remarks()
 
     def plan(self, model: Model) -> list[Planned]:

@@ -1,0 +1,61 @@
+"""What the headers of inputs tell before the work: that a result cannot become a file of its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+from dni_deploy.image_files.formats import Format, check_holds, is_opaque
+from dni_deploy.image_files.image_file import Writing
+from dni_deploy.image_files.reading import Header, read_file, read_header
+from dni_deploy.photographs.planned import Planned
+from dni_runtime import InputError, OutputError
+
+# Whether an opacity is full everywhere only its pixels tell: as many as two seconds read.
+_LOOKED_AT_PIXELS = 100_000_000
+_TIFF = (".tif", ".tiff")
+
+
+def check_headers(
+    planned: Sequence[Planned], writing: Writing, size_of: Callable[[int, int], tuple[int, int] | None]
+) -> None:
+    """Raise OutputError where results have opacity, bits or a size that their format has no place for.
+
+    What cannot be read fails by itself, when its turn comes. An opacity that is full everywhere is none; it is looked
+    at in the first 100 million pixels, and later in what comes after these.
+
+    size_of: of a result, by the height and width of its input; None where nobody knows.
+    """
+    problems: list[str] = []
+    left_pixels = _LOOKED_AT_PIXELS
+    for file, plans in groupby(planned, attrgetter("input")):
+        results = [plan for plan in plans if _may_not_hold(file, plan.output)]
+        try:
+            header = read_header(file) if results else None
+            if header is None:
+                continue
+            in_doubt = header.channels == 4 and any(not writing.format_at(plan.output).opacity for plan in results)
+            left_pixels -= in_doubt * header.size[0] * header.size[1]
+            opaque = not in_doubt or left_pixels < 0 or is_opaque(read_file(file, first_only=True).pictures[0])
+        except InputError:
+            continue
+        for plan in results:
+            problems += _problem(plan.output, writing.format_at(plan.output), header, size_of(*header.size), opaque)
+    if problems:
+        more = f"; it is so with {len(problems) - 1} more of {len(planned)} results" if len(problems) > 1 else ""
+        raise OutputError(problems[0] + more)
+
+
+def _may_not_hold(file: Path, output: Path) -> bool:
+    """Whether the header is worth a look. PNG holds all but floating-point values, which only TIFF files have."""
+    return output.suffix.lower() != ".png" or file.suffix.lower() in _TIFF
+
+
+def _problem(output: Path, format_: Format, header: Header, size: tuple[int, int] | None, opaque: bool) -> list[str]:
+    try:
+        check_holds(output, format_, size or (1, 1), dtype=header.dtype, channels=header.channels, opaque=opaque)
+    except OutputError as error:
+        return [str(error)]
+    return []

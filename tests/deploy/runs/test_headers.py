@@ -1,0 +1,83 @@
+"""What the headers of inputs tell is refused before a model is loaded."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import names
+from onnx_models import conv_stack, picture, save
+from photographs import save_image
+
+from dni_deploy.image_files.image_file import Writing
+from dni_deploy.image_files.read_write import read_image
+from dni_deploy.runs import RunJob, run
+from dni_deploy.terminal import Terminal
+from dni_runtime import OutputError
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> RunJob:
+    """Of a folder of three plain photographs, for a model that no run could load."""
+    for name in ("a.jpg", "b.png", "c.webp"):
+        save_image(tmp_path / "photos" / name, picture(12, 16, 3))
+    unknown = conv_stack(scale=4)
+    unknown.graph.node[-1].op_type = "NoSuchOperator"
+    model = save(unknown, tmp_path / "model.onnx")
+    return RunJob(model=model, inputs=[tmp_path / "photos"], output=tmp_path / "out", alphas=[0.5])
+
+
+def as_format(job: RunJob, name: str, **changes: object) -> RunJob:
+    return replace(job, name="{name}{suffix}", writing=Writing(format=name), **changes)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tiff"])
+def test_plain_photographs_may_be_of_any_format(job: RunJob, kind: str):
+    assert as_format(job, kind).check() == []
+
+
+@pytest.mark.parametrize("bits", [np.uint8, np.uint16])
+def test_opacity_that_the_format_does_not_hold(job: RunJob, tmp_path: Path, bits: type):
+    image = picture(12, 16, 4, dtype=bits)
+    image[:, :, 3] = np.iinfo(bits).max
+    image[5, 5, 3] -= 1
+    save_image(tmp_path / "photos" / "b2.png", image)
+    as_format(job, "png").check()
+    with pytest.raises(OutputError, match=r"b2\.png\.jpg cannot be written: JPEG holds no opacity; write \.png"):
+        as_format(job, "jpg").check()
+
+
+def test_an_opacity_that_is_full_everywhere_is_none(job: RunJob, tmp_path: Path):
+    image = picture(12, 16, 4)
+    image[:, :, 3] = 255
+    save_image(tmp_path / "photos" / "b2.png", image)
+    save(conv_stack(), tmp_path / "model.onnx")
+    assert [result.error for result in run(as_format(job, "jpg"), Terminal(sys.stderr))] == [None] * 4
+    assert read_image(tmp_path / "out" / "b2.png.jpg").shape == (12, 16, 3)
+
+
+def test_sixteen_bits_and_how_many_results_are_concerned(job: RunJob, tmp_path: Path):
+    for name in ("d.png", "e.png"):
+        save_image(tmp_path / "photos" / name, picture(12, 16, 1, dtype=np.uint16)[:, :, 0])
+    message = r"d\.png\.webp cannot be written: WEBP holds no 16-bit .*; it is so with 1 more of 5 results"
+    with pytest.raises(OutputError, match=message):
+        as_format(job, "webp").check()
+    assert names(tmp_path) == ["model.onnx", "photos"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "size"),
+    [("webp", {}, "16400x8"), ("webp", {"output_scale": 4.0}, "16400x8"), ("jpg", {"output_scale": 16.5}, "67650x33")],
+)
+def test_the_size_of_the_result(job: RunJob, tmp_path: Path, kind: str, changes: dict[str, object], size: str):
+    save_image(tmp_path / "photos" / "wide.png", np.zeros((2, 4100, 3), np.uint8))
+    with pytest.raises(OutputError, match=rf"wide\.png\.{kind} cannot be written: {size} pixels are too many"):
+        as_format(job, kind, **changes).check()
+    as_format(job, kind, output_scale=1.0).check()
+
+
+def test_what_is_damaged_is_left_to_its_turn(job: RunJob, tmp_path: Path):
+    (tmp_path / "photos" / "b.png").write_bytes(b"no image")
+    (tmp_path / "photos" / "d.png").symlink_to("none")
+    assert as_format(job, "jpg").check() == []
