@@ -35,7 +35,8 @@ def contact_sheet(
 ) -> npt.NDArray[np.uint8]:
     """Lay `images` out in a grid of equal cells, row by row, each over its label.
 
-    images:       uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), of any sizes; opacity is shown on white.
+    images:       uint8, uint16 or float32 (0..1), (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), of any sizes; opacity is
+                  shown on white.
     labels:       one for each image, of which one line is drawn, control characters escaped.
     title:        a line above the grid; none where it is empty.
     columns:      1 or more; None for up to 5, with rows as equal as possible.
@@ -54,7 +55,7 @@ def contact_sheet(
         raise InputError(f"columns is {columns}; expected 1 or more")
     columns = min(columns, len(images))
     widest = cell_width(columns, max_width_px)
-    pictures = [_shrink(_to_picture(image), widest, max_width_px) for image in images]
+    pictures = [_shrink(to_picture(image), widest, max_width_px) for image in images]
     natural = max(picture.width for picture in pictures)
     cell = min(widest, natural * -(-_SMALLEST_CELL_PX // natural))
     factors = [min(cell // picture.width, max_width_px // picture.height) for picture in pictures]
@@ -82,10 +83,9 @@ def contact_sheet(
     return np.array(sheet)
 
 
-def for_sheet(image: npt.NDArray[Any], columns: int) -> npt.NDArray[np.uint8]:
+def for_sheet(image: npt.NDArray[Any], columns: int, max_width_px: int = _MAX_WIDTH_PX) -> npt.NDArray[np.uint8]:
     """An image as `contact_sheet` shows it with so many columns; much smaller than a photograph is."""
-    widest = cell_width(columns)
-    return np.array(_shrink(_to_picture(image), widest, _MAX_WIDTH_PX))
+    return np.array(_shrink(to_picture(image), cell_width(columns, max_width_px), max_width_px))
 
 
 def balanced_columns(count: int) -> int:
@@ -114,11 +114,16 @@ def _write(draw: ImageDraw.ImageDraw, text: str, top: tuple[float, float], size:
     draw.text(top, shown, _INK, font, anchor="ma")
 
 
-def _to_picture(image: npt.NDArray[Any]) -> Image.Image:
+def to_picture(image: npt.NDArray[Any]) -> Image.Image:
+    """An image as `contact_sheet` takes it, as RGB of 8 bits on white. Raises InputError for others."""
     if image.dtype == np.uint16:
         image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    elif image.dtype == np.float32:
+        image = np.rint(np.nan_to_num(image).clip(0, 1) * 255).astype(np.uint8)
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
-        raise InputError(f"an image is {image.dtype} of shape {image.shape}; expected uint8 or uint16 (H, W, C)")
+        raise InputError(
+            f"an image is {image.dtype} of shape {image.shape}; expected uint8, uint16 or float32 (H, W, C)"
+        )
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     picture = Image.fromarray(np.ascontiguousarray(image))

@@ -114,5 +114,5 @@ def test_unfit_arguments():
         contact_sheet([picture(4, 4, 3)], ["a"], columns=0)
     with pytest.raises(InputError, match="5 columns do not fit in 90 pixels"):
         contact_sheet([picture(4, 4, 3)] * 5, labels(5), max_width_px=90)
-    with pytest.raises(InputError, match="an image is float32"):
-        contact_sheet([np.zeros((4, 4, 3), np.float32)], ["a"])
+    with pytest.raises(InputError, match="an image is float64"):
+        contact_sheet([np.zeros((4, 4, 3), np.float64)], ["a"])
