@@ -25,6 +25,17 @@ HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_widt
 PATH: Any = click.Path(path_type=Path)
 
 
+class _PathOrStream(click.Path):
+    """A path; `-` alone stays what it is, and `./-` is a file of that name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(value)
+        return path if value == "-" or path != Path("-") else path.absolute()
+
+
+PATH_OR_STREAM: Any = _PathOrStream()
+
+
 def _one_alpha(context: click.Context, option: click.Parameter, alphas: Sequence[Any] | None) -> Any:
     if alphas is not None and len(alphas) != 1:
         raise click.UsageError(f"{option.opts[0]} takes one alpha, {len(alphas)} were given")
@@ -54,11 +65,17 @@ model_file = click.argument("model", type=PATH)
 
 
 def output(
-    help: str, name: str = "output", *, metavar: str | None = "OUT", required: bool = True, **settings: Any
+    help: str,
+    name: str = "output",
+    *,
+    metavar: str | None = "OUT",
+    required: bool = True,
+    type: Any = PATH,
+    **settings: Any,
 ) -> Decorator:
     """-o: where results go. `name`: of the parameter."""
     return click.option(
-        "-o", "--output", name, type=PATH, metavar=metavar, required=required, help=help, **settings
+        "-o", "--output", name, type=type, metavar=metavar, required=required, help=help, **settings
     )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from .errors import Command, under
 
 @click.command(cls=Command)
 @options.model_file
-@click.argument("inputs", nargs=-1, required=True, type=options.PATH, metavar="INPUT...")
-@options.output("An image file, or a folder for several results.")
+@click.argument("inputs", nargs=-1, required=True, type=options.PATH_OR_STREAM, metavar="INPUT...")
+@options.output("An image file, a folder for several results, or - for standard output.", type=options.PATH_OR_STREAM)
 @options.alphas("The strength; repeatable. auto is what fits each image, of a model that is calibrated.", auto=True)
 @click.option("--recursive", is_flag=True, help="Take folders inside folders, too; results keep the tree.")
 @click.option(
@@ -129,7 +129,7 @@ from .errors import Command, under
 def run(
     as_json: bool, dry_run: bool, format: str | None, quality: int | None, lossless: bool, strip: bool, **settings: Any
 ) -> None:
-    """Run MODEL, an .onnx or .ort file, on image files and folders.
+    """Run MODEL, an .onnx or .ort file, on image files and folders. An INPUT of - is standard input.
 
     \b
     Examples:
@@ -140,23 +140,27 @@ def run(
       on OpenVINO          dni run model.onnx photo.png --alpha 0.7 -o out.png --provider openvino
       an alpha per frame   dni run model.onnx frames/ --alpha-from alphas.csv -o results/
     """
-    from dni_deploy.runs import RunJob, write_sheet
+    from dni_deploy.runs import STANDARD, RunJob, on_files, write_sheet
     from dni_deploy.runs import run as run_job
 
     try:
         job = RunJob(**settings, writing=Writing(format, quality, lossless, strip))
     except InputError as error:
         raise click.UsageError(str(error)) from None
-    results = run_job(job, terminal.Terminal())
-    _tell(results, as_json)
-    made = [result for result in results if result.error is None]
-    if job.sheet is not None and made:
-        write_sheet(job.sheet, made)
+    if as_json and job.output == STANDARD:
+        raise click.UsageError("standard output takes either the image of -o - or what --json prints, not both")
+    with on_files(job) as streams:
+        results = run_job(streams.job, terminal.Terminal())
+        _tell([streams.shown(result) for result in results], as_json, err=job.output == STANDARD)
+        streams.send()
+        made = [result for result in results if result.error is None]
+        if job.sheet is not None and made:
+            write_sheet(job.sheet, made)
     if len(made) < len(results):
         raise click.exceptions.Exit(1)
 
 
-def _tell(results: Sequence[EnhancedFile], as_json: bool) -> None:
+def _tell(results: Sequence[EnhancedFile], as_json: bool, *, err: bool) -> None:
     for result in results:
         if result.error is not None:
             named = "" if result.error.startswith(str(result.input)) else f"{result.input}: "
@@ -167,4 +171,4 @@ def _tell(results: Sequence[EnhancedFile], as_json: bool) -> None:
     for result in results:
         if result.error is None:
             done = "finished before" if result.kept else f"{result.seconds:.2f} s"
-            terminal.say("  ".join(filter(None, (str(result.output), result.strength, done))))
+            terminal.say("  ".join(filter(None, (str(result.output), result.strength, done))), err=err)

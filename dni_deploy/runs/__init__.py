@@ -10,5 +10,6 @@ by `frames`.
 from .job import RunJob
 from .results_sheet import write_sheet
 from .run import run
+from .streams import STANDARD, on_files
 
-__all__ = ["RunJob", "run", "write_sheet"]
+__all__ = ["STANDARD", "RunJob", "on_files", "run", "write_sheet"]
