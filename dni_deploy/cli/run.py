@@ -47,7 +47,6 @@ from .errors import Command, under
         "--alpha-mask",
         type=options.PATH,
         metavar="MASK.png",
-        hidden=True,
         help="One for each region: black is the low end of alpha's range, white the high one.",
     ),
     click.option(
@@ -56,7 +55,6 @@ from .errors import Command, under
         metavar="N",
         default=5,
         show_default=True,
-        hidden=True,
         help="With --alpha-mask: at how many alphas the network runs at most.",
     ),
 )
@@ -93,7 +91,7 @@ from .errors import Command, under
         hidden=True,
         help="How many times as large as the input.  [default: the network's factor]",
     ),
-    click.option("--wrap", is_flag=True, hidden=True, help="The image is a tile without seams: its edges meet."),
+    click.option("--wrap", is_flag=True, help="The image is a tile without seams: its edges meet."),
     click.option(
         "--tile",
         type=click.IntRange(min=0),

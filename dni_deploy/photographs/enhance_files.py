@@ -54,15 +54,14 @@ def enhance_files(
     """
     values = [check_wanted(model, alpha) for alpha in alphas] or [model.check_alpha(None)]
     planned = plan_results(find_images([Path(file) for file in inputs]), Path(output), values)
-    return enhance_planned(model, planned, tile=tile, overlap=overlap, overwrite=overwrite, progress=progress)
+    return enhance_planned(model, planned, Making(tile=tile, overlap=overlap), overwrite=overwrite, progress=progress)
 
 
 def enhance_planned(
     model: Model,
     planned: Sequence[Planned],
+    making: Making,
     *,
-    tile: int | None = None,
-    overlap: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[EnhancedFile]:
@@ -81,6 +80,6 @@ def enhance_planned(
                 if progress is not None:
                     progress(done + tiles / of, len(planned), file)
 
-            results.append(write(enhance(model, Making(tile=tile, overlap=overlap), plan, read, report)))
+            results.append(write(enhance(model, making, plan, read, report)))
             report(1, 1)
     return results

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from dni_deploy.image_files.alpha_mask import alpha_map
 from dni_deploy.image_files.image_file import Writing
 from dni_runtime import Metadata, Model, load
 
@@ -38,7 +39,10 @@ class Making:
         progress: Callable[[int, int], None] | None = None,
     ) -> npt.NDArray[Any]:
         """One picture through the network, of the network's size: `model.enhance` tells what happens to it."""
-        return model.enhance(image, alpha, tile=self.tile, overlap=self.overlap, progress=progress)
+        mask = self.alpha_mask
+        strength = alpha if mask is None else alpha_map(mask, image.shape[:2], model.metadata.alpha_range)
+        options: dict[str, Any] = {name: getattr(self, name) for name in ("tile", "overlap", "wrap", "levels")}
+        return model.enhance(image, strength, **options, progress=progress)
 
     def size(self, stated: Metadata | None, height: int, width: int) -> tuple[int, int] | None:
         """Height and width of the result, rounded up; None where nobody knows the network's factor yet.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dni_deploy.frames import plan_frames
 from dni_deploy.frames.enhance_frames import one_folder
+from dni_deploy.image_files.alpha_mask import check_mask
 from dni_deploy.image_files.formats import SUFFIXES
 from dni_deploy.photographs.choose import Wanted, check_wanted
 from dni_deploy.photographs.inputs import Found, find_images
@@ -69,6 +70,7 @@ class RunJob(MadeWith):
             "--alpha-from (one for each)": self.alpha_from is not None,
             "--noise (the alpha for it)": self.noise is not None,
             "--jpeg (the alpha for it)": self.jpeg is not None,
+            "--alpha-mask (one for each region)": self.alpha_mask is not None,
         }
         if len(given := [place for place, is_given in places.items() if is_given]) > 1:
             raise InputError(f"give either {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
@@ -91,6 +93,8 @@ class RunJob(MadeWith):
         if self.alpha_from is not None and (problem := why_no_file(self.alpha_from)):
             raise InputError(f"{self.alpha_from} {problem}; expected a CSV file")
         stated = self._stated()
+        if self.alpha_mask is not None:
+            check_mask(self.alpha_mask, stated)
         found = self._find()
         planned = self._place(found, stated)
         # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.
@@ -114,6 +118,8 @@ class RunJob(MadeWith):
         return planned
 
     def _alphas(self, model: Model) -> list[Wanted]:
+        if self.alpha_mask is not None:
+            return [None]
         for kind, level in ((NOISE, self.noise), (JPEG, self.jpeg)):
             if level is not None:
                 return [model.check_alpha(model.require_calibration(kind).alpha_at(level))]

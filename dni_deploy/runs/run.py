@@ -31,9 +31,7 @@ def _run_files(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:
         terminal.tell(_where(job, model))
         planned = job.plan(model)
         with terminal.progress() as report:
-            return enhance_planned(
-                model, planned, tile=job.tile, overlap=job.overlap, overwrite=job.force, progress=report
-            )
+            return enhance_planned(model, planned, job, overwrite=job.force, progress=report)
 
 
 def _run_frames(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:

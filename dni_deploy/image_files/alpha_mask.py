@@ -1,0 +1,74 @@
+"""A grey picture as the strength for each region of an image: black is the low end of alpha's range, white the high.
+
+A mask of another size than the image is resized to it, so that one painted on a preview fits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from dni_runtime import AlphaError, InputError, Metadata
+
+from .read_write import read_image
+
+# Masks are counted in this, of 8 bits too: then resizing, which rounds, leaves constant parts constant.
+_WHITE = 65535
+
+
+def check_mask(path: Path, stated: Metadata | None) -> None:
+    """Refuse a mask that is none, or for a model that takes none, before anything is loaded.
+
+    `stated`: what the model's file says, None where it says nothing. Raises InputError and AlphaError.
+    """
+    if stated is not None and stated.alpha_count > 1:
+        raise AlphaError(
+            f"the model takes {stated.alpha_count} numbers as alpha; expected a model of one for --alpha-mask {path}, "
+            "or numbers (--alpha)"
+        )
+    if stated is not None and stated.alpha_pinned is not None:
+        raise AlphaError(
+            f"the model is baked for one alpha, so {path} has nothing to say; expected one that takes any "
+            "(dni-export A B --alpha-input)"
+        )
+    _read(path)
+
+
+def alpha_map(path: Path, size: tuple[int, int], alpha_range: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """The mask for an image of `size`, height and width, as `Model.enhance` takes it: an alpha for each pixel.
+
+    Raises InputError for a mask that is no grey picture, or of other proportions than the image.
+    """
+    mask = _read(path)
+    if mask.shape != size:
+        mask = _resize(path, mask, size)
+    low, high = alpha_range
+    return (low + (high - low) * (mask / _WHITE)).astype(np.float32)
+
+
+def _read(path: Path) -> npt.NDArray[np.float64]:
+    """0..65535, (H, W)."""
+    image = read_image(path)
+    white = 1.0 if image.dtype == np.float32 else float(np.iinfo(image.dtype).max)
+    planes: npt.NDArray[Any] = image if image.ndim == 3 else image[:, :, None]
+    colors, opacity = planes[:, :, :3], planes[:, :, 3:]
+    if opacity.size and opacity.min() < white:
+        raise InputError(f"{path} is transparent in places, which is no strength; expected an opaque grey picture")
+    if not (colors == colors[:, :, :1]).all():
+        raise InputError(f"{path} has colours; expected a grey picture: black the low end of alpha, white the high end")
+    return np.rint(np.clip(colors[:, :, 0] / white, 0, 1) * _WHITE)
+
+
+def _resize(path: Path, mask: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Linear in between; where the mask is larger the mean of the pixels that become one."""
+    (height, width), (rows, columns) = size, mask.shape
+    if abs(rows * width - columns * height) > max(height, width, rows, columns):  # a pixel, by which previews round
+        raise InputError(
+            f"{path} has {rows}x{columns} pixels, the image {height}x{width}; expected the same proportions"
+        )
+    resized = Image.fromarray(mask.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    return np.rint(np.clip(np.asarray(resized, np.float64), 0, _WHITE))
