@@ -122,7 +122,7 @@ def test_16_bits_stay_16_bits(denoiser: Path, tmp_path: Path):
 
 
 def test_opacity_is_kept(denoiser: Path, tmp_path: Path):
-    opacity = np.linspace(0, 255, 60 * 80).astype(np.uint8).reshape(60, 80, 1)
+    opacity = np.linspace(1, 255, 60 * 80).astype(np.uint8).reshape(60, 80, 1)
     source = save_image(tmp_path / "rgba.png", np.concatenate([noisy_crop(), opacity], axis=2))
     dni("run", denoiser, source, "--alpha", "0.5", "-o", tmp_path / "out.png").assert_ok()
     result = read_image(tmp_path / "out.png")
