@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -40,7 +41,12 @@ def say_json(data: Any) -> None:
 
     Numbers that are none (NaN, infinity) are null: JSON has no word for them.
     """
-    click.echo(json.dumps(_finite(data), allow_nan=False), file=_stream())
+    click.echo(as_json(data), file=_stream())
+
+
+def as_json(data: Any) -> str:
+    """What `say_json` prints."""
+    return json.dumps(_finite(data), allow_nan=False)
 
 
 def _finite(data: Any) -> Any:
@@ -115,9 +121,18 @@ class Terminal:
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._console = Console(file=file or _own_stderr(), highlight=False)
+        self._has_bar = False
 
     def tell(self, remark: str) -> None:
         self._console.print(Text(printable(remark), style="dim"), soft_wrap=True)
+
+    def say(self, *lines: object, err: bool = False, color: str | None = None) -> None:
+        """As the function `say`, above the bar where one is shown. Threads may call it, one at a time."""
+        if not (self._has_bar and _stream(err).isatty()):
+            say(*lines, err=err, color=color)
+            return
+        for line in lines:
+            self._console.print(Text(printable(line), style=color or ""), soft_wrap=True)
 
     @contextlib.contextmanager
     def status(self, step: str) -> Iterator[Step]:
@@ -127,21 +142,59 @@ class Terminal:
 
     @contextlib.contextmanager
     def progress(self, verb: str = "") -> Iterator[Callable[[float, int, Path], None]]:
-        """A bar, for `report(done, total, file)`."""
+        """A bar, for `report(done, total, file)`; where stderr is no terminal a line now and then."""
+        console = self._console
+        if not console.is_terminal:
+            yield _Lines(verb, self.tell).report
+            return
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
         )
-        console = self._console
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        # Stdout stays what it is: Rich would write to stderr what goes there.
+        with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(verb, total=None)
 
             def report(done: float, total: int, file: Path) -> None:
                 progress.update(task, description=f"{verb}{printable(file.name)}", completed=done, total=total)
 
-            yield report
+            self._has_bar = True
+            try:
+                yield report
+            finally:
+                self._has_bar = False
+
+
+class _Lines:
+    """Progress for a log: nothing of what is over soon, else a line for each tenth, and one a minute."""
+
+    SOONEST_S, LATEST_S = 10.0, 60.0
+
+    def __init__(self, verb: str, tell: Callable[[str], None]) -> None:
+        self._verb, self._tell = verb, tell
+        self._start: tuple[float, float] | None = None
+        self._last_s, self._last_share = time.monotonic(), 0.0
+
+    def report(self, done: float, total: int, file: Path) -> None:
+        now, share = time.monotonic(), done / total
+        begin_s, begin = self._start = self._start or (now, done)
+        waited = now - self._last_s
+        if waited < self.SOONEST_S or (waited < self.LATEST_S and int(10 * share) == int(10 * self._last_share)):
+            return
+        self._last_s, self._last_share = now, share
+        left = (now - begin_s) / (done - begin) * (total - done) if done > begin else None
+        about = "" if left is None else f", about {_duration(left)} left"
+        self._tell(f"{self._verb}{int(done)} of {total} ({share:.0%}){about}: {file.name}")
+
+
+def _duration(seconds: float) -> str:
+    """In the unit that fits."""
+    minutes = math.ceil(seconds / 60)
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def status(step: str) -> contextlib.AbstractContextManager[Step]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from dni_deploy.terminal import say
 from dni_runtime import DniError, InputError
 from dni_runtime.files.printable import printable
 
@@ -21,6 +22,10 @@ def _errors() -> Iterator[None]:
     """Turns our own errors into one message on stderr and exit code 1; shows what messages name, see terminal."""
     try:
         yield
+    except KeyboardInterrupt as interrupt:
+        for note in getattr(interrupt, "__notes__", ["interrupted"]):
+            say(note, err=True)
+        raise click.exceptions.Exit(130) from None  # as shells say it of a program that Ctrl-C has ended
     except DniError as error:
         raise click.ClickException("\n".join(map(printable, error.args))) from None
     except click.exceptions.NoArgsIsHelpError:

@@ -1,6 +1,5 @@
 """`dni run`: a model on image files and folders."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from dni_deploy import EnhancedFile, terminal
 from dni_deploy.image_files.formats import SUFFIXES
 from dni_deploy.image_files.image_file import Writing
+from dni_deploy.image_files.reading import MAX_MEGAPIXELS
 from dni_runtime import InputError
 
 from . import options
@@ -27,7 +27,7 @@ from .errors import Command, under
     help="Also write all results as one labelled picture.",
 )
 @click.option("--compare", is_flag=True, hidden=True, help="Write before and after as one picture beside each result.")
-@click.option("--skip-existing", is_flag=True, hidden=True, help="Leave out results that are there, whatever they are.")
+@click.option("--skip-existing", is_flag=True, help="Leave out results that are there, whatever they are.")
 @options.force
 @click.option(
     "--dry-run", is_flag=True, hidden=True, help="Check everything and list what would be made; make nothing."
@@ -108,8 +108,9 @@ from .errors import Command, under
         "--max-megapixels",
         type=click.FloatRange(0, min_open=True),
         metavar="N",
-        hidden=True,
-        help="Refuse inputs that are larger.  [default: 100]",
+        default=MAX_MEGAPIXELS,
+        show_default=True,
+        help="Refuse inputs that are larger.",
     ),
 )
 @under(
@@ -147,9 +148,13 @@ def run(
         raise click.UsageError(str(error)) from None
     if as_json and job.output == STANDARD:
         raise click.UsageError("standard output takes either the image of -o - or what --json prints, not both")
+    screen = terminal.Terminal()
     with on_files(job) as streams:
-        results = run_job(streams.job, terminal.Terminal())
-        _tell([streams.shown(result) for result in results], as_json, err=job.output == STANDARD)
+
+        def tell(result: EnhancedFile) -> None:
+            _tell(screen, streams.shown(result), as_json, err=job.output == STANDARD)
+
+        results = run_job(streams.job, screen, tell)
         streams.send()
         made = [result for result in results if result.error is None]
         if job.sheet is not None and made:
@@ -158,15 +163,13 @@ def run(
         raise click.exceptions.Exit(1)
 
 
-def _tell(results: Sequence[EnhancedFile], as_json: bool, *, err: bool) -> None:
-    for result in results:
-        if result.error is not None:
-            named = "" if result.error.startswith(str(result.input)) else f"{result.input}: "
-            terminal.say(f"failed: {named}{result.error}", err=True, color="red")
+def _tell(screen: terminal.Terminal, result: EnhancedFile, as_json: bool, *, err: bool) -> None:
+    """A line for a result, as soon as it is there."""
+    if result.error is not None:
+        named = "" if result.error.startswith(str(result.input)) else f"{result.input}: "
+        screen.say(f"failed: {named}{result.error}", err=True, color="red")
     if as_json:
-        terminal.say_json([result.to_dict() for result in results])
-        return
-    for result in results:
-        if result.error is None:
-            done = "finished before" if result.kept else f"{result.seconds:.2f} s"
-            terminal.say("  ".join(filter(None, (str(result.output), result.strength, done))), err=err)
+        screen.say(terminal.as_json(result.to_dict()))
+    elif result.error is None:
+        done = f"{result.seconds:.2f} s" if not result.kept else "" if result.notes else "finished before"
+        screen.say("  ".join(filter(None, (str(result.output), result.strength, done, *result.notes))), err=err)

@@ -1,6 +1,6 @@
-"""Many frames, each with an alpha of its own: on this machine or over a Ray cluster, going on where a run stopped.
+"""Many images, each with an alpha of its own maybe: here or over a Ray cluster, going on where a run stopped.
 
-    job = Job(MadeWith(model=path), model_digest(path))
+    job = Job(MadeWith(model=path), model_digest(path), Path("out"))
     planned = plan_frames(model, [Path("frames")], Path("out"), Path("alphas.csv"))
     results = enhance_frames(planned, find_finished(planned, job), make_here(model, job))
 

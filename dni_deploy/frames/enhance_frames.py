@@ -1,31 +1,28 @@
-"""Frames of a folder, each with an alpha of its own: planned, compared with what is there, and made."""
+"""Results that a run goes on with: planned, compared with what is there, and made."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from dni_deploy.photographs.choose import check_wanted
-from dni_deploy.photographs.enhance_files import Progress
+from dni_deploy.photographs.enhance_file import Steps
+from dni_deploy.photographs.enhance_files import Make, Progress, make_planned
 from dni_deploy.photographs.inputs import find_images
 from dni_deploy.photographs.names import Naming
+from dni_deploy.photographs.overlapped import Done, Report, make_overlapped
 from dni_deploy.photographs.places import AS_INPUTS, check_free, make_folder
 from dni_deploy.photographs.planned import EnhancedFile, Planned, plan_results
 from dni_runtime import InputError, Model
-from dni_runtime.files.unfinished import remove_unfinished
 
-from .finished import FOLDER, Finished, Job, Writer
-from .make import make_frame
+from .finished import FOLDER, Finished, Job, Noted
 from .sidecar import alpha_columns, read_sidecar
-
-Report = Callable[[float, Path], None]
-Make = Callable[[Sequence[Planned], Report], Iterator[tuple[int, EnhancedFile]]]
-"""Makes frames, in any order, and gives the index and result of each as soon as it is there. It may report what part
-of a frame is done meanwhile."""
 
 
 def plan_frames(
@@ -59,65 +56,56 @@ def one_folder(inputs: Sequence[Path]) -> Path:
 
 def enhance_frames(
     planned: Sequence[Planned],
-    finished: Set[Planned],
+    there: Mapping[Planned, EnhancedFile],
     make: Make,
     *,
     overwrite: bool = False,
+    tell: Callable[[EnhancedFile], None] | None = None,
     progress: Progress | None = None,
 ) -> list[EnhancedFile]:
-    """Make all frames of `planned` that are not in `finished`; results in the order of `planned`.
+    """Make all of `planned` that are not `there`; results in the order of `planned`.
 
-    `finished`: what `find_finished` found; they come back as `kept`. A frame that fails does not stop the others: its
-    EnhancedFile carries the error.
+    `there`: what `find_finished` found. A frame that fails does not stop the others: its EnhancedFile carries the
+    error. `tell`, `progress`: see `make_planned`.
 
     Raises OutputError, before anything runs, for other files that are in the way, unless `overwrite`.
     """
-    missing = [frame for frame in planned if frame not in finished]
     if not overwrite:
-        check_free(
-            (frame.output for frame in missing),
-            ", and not just as this run would make it (input, alpha, model, options)",
-            f", which keeps finished results ({len(finished)} here)",
-        )
-    make_folder(planned[0].output.parent / FOLDER)
-    results = {frame: frame.result(kept=True) for frame in planned if frame in finished}
-
-    def report(part: float, file: Path) -> None:
-        if progress is not None:
-            progress(len(results) + part, len(planned), file)
-
-    if missing:
-        for index, result in make(missing, report):
-            results[missing[index]] = result
-            report(0, result.input)
-        remove_unfinished(frame.output for frame in planned)
-    return [results[frame] for frame in planned]
+        check_not_in_the_way([plan for plan in planned if plan not in there], len(there))
+    return make_planned(planned, make, there=there, tell=tell, progress=progress)
 
 
-def find_finished(planned: Sequence[Planned], job: Job, progress: Progress | None = None) -> set[Planned]:
+def check_not_in_the_way(missing: Sequence[Planned], finished: int = 0) -> None:
+    """Raise OutputError where the place of one of `missing` is taken. `finished`: how many others there are."""
+    check_free(
+        (plan.output for plan in missing),
+        ", and not just as this run would make it (input, alpha, model, options)",
+        f", which keeps finished results ({finished} here)",
+    )
+
+
+def find_finished(
+    planned: Sequence[Planned], job: Job, progress: Progress | None = None
+) -> dict[Planned, EnhancedFile]:
     """Which of `planned` are there already, just as `job` would make them. Reads them and their inputs."""
-    finished = Finished(frame.output for frame in planned)
-    found = set()
+    finished = Finished(job.folder)
+    rows = [list(row) for _, row in groupby(planned, attrgetter("input"))]
+    found: dict[Planned, EnhancedFile] = {}
+    compared = 0
     with ThreadPoolExecutor() as pool:  # hashing and reading free Python's lock
-        holds = pool.map(lambda frame: finished.holds(frame, job), planned)
-        for index, (frame, held) in enumerate(zip(planned, holds, strict=True)):
-            if held:
-                found.add(frame)
+        for row, held in zip(rows, pool.map(lambda row: finished.held(row, job), rows), strict=True):
+            found |= {plan: plan.result(kept=True) for plan in held}
+            compared += len(row)
             if progress is not None:
-                progress(index + 1, len(planned), frame.input)
+                progress(compared, len(planned), row[0].input)
     return found
 
 
 def make_here(model: Model, job: Job) -> Make:
-    """Frames one after another on `model`."""
+    """Results on `model`, files being read and written meanwhile."""
 
-    def make(frames: Sequence[Planned], report: Report) -> Iterator[tuple[int, EnhancedFile]]:
-        writer = Writer()
-        for index, frame in enumerate(frames):
-
-            def tiles(done: int, of: int, file: Path = frame.input) -> None:
-                report(done / of, file)
-
-            yield index, make_frame(model, job, frame, writer, tiles)
+    def make(planned: Sequence[Planned], report: Report, done: Done) -> None:
+        make_folder(job.folder / FOLDER)
+        make_overlapped(Steps(model, job.made_with, Noted(job), job.overwrite), planned, report, done)
 
     return make

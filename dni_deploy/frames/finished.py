@@ -1,6 +1,6 @@
 """What was finished, so that a run that was interrupted does only what is missing when it is started again.
 
-Beside its results, in the folder `.dni-run`, every process of a run keeps a list of lines: "what is made from this
+In the folder of its results, in `.dni-run`, every process of a run keeps a list of lines: "what is made from this
 input, at this alpha, by this model, is the file with this SHA-256". A result counts as finished if it is there and
 one of the lines is about it and its content. Hence a change of the input, the model, the alpha, of options that
 change pixels, or of the result itself makes it run again, whereas copying or touching files does not.
@@ -18,16 +18,18 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import secrets
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dni_deploy.photographs.made_with import MadeWith
 from dni_deploy.photographs.planned import Planned
-from dni_runtime import ModelError
+from dni_runtime import InputError, ModelError
 from dni_runtime.files.regular_file import open_file
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
@@ -38,61 +40,90 @@ FOLDER = ".dni-run"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all frames of a run share.
+    """What all results of a run share.
 
     made_with:    of which the provider and its threads are no part of what makes a result: a run may go on elsewhere.
                   The provider's options are one, as they may lower the precision.
     model_sha256: of the content of the model, weights in other files included (`model_digest`).
+    folder:       that of the results, in which notes are taken; the results may lie deeper.
+    overwrite, skip_existing: replace other files that are there, or leave them whatever they are.
     """
 
     made_with: MadeWith
     model_sha256: str
+    folder: Path
+    overwrite: bool = False
+    skip_existing: bool = False
 
-    def key(self, planned: Planned) -> str:
-        """A name for all that makes `planned` what it is. Raises OSError if its input cannot be read."""
+    def key(self, planned: Planned, input_sha256: str) -> str:
+        """A name for all that makes `planned` what it is."""
         parts = {
             "version": _version(),
             "model": self.model_sha256,
             "provider_options": dict(self.made_with.provider_options),
             "making": self.made_with.given(),
             "alpha": planned.alpha,
-            "input": digest(planned.input),
+            "input": input_sha256,
             "kind": planned.output.suffix.lower(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_content).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """The lines of one process, for results in any folder."""
-
-    name: str = field(default_factory=lambda: f"{secrets.token_hex(8)}.jsonl")
-
-    def write(self, key: str, output: Path, whole: Path) -> None:
-        """Note that `key` makes `output`, whose content is `whole`. Raises OSError."""
-        line = json.dumps({"key": key, "sha256": digest(whole), "output": output.name})
-        # Closed every time: only then other machines see it, and a crash of this one does not lose it.
-        with (output.parent / FOLDER / self.name).open("a", encoding="utf-8") as opened:
-            opened.write(f"{line}\n")
-
-
 class Finished:
-    """The lines of all processes that ever wrote results beside `outputs`."""
+    """The lines of all processes that ever wrote results into `folder`."""
 
-    def __init__(self, outputs: Iterable[Path]) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
         self._lines: set[tuple[str, str]] = set()
-        for folder in {output.parent for output in outputs}:
-            for file in (folder / FOLDER).glob("*.jsonl"):
-                self._lines |= _read(file)
+        self._read: dict[Path, int] = {}
+        self.look()
 
-    def holds(self, planned: Planned, job: Job) -> bool:
-        """Whether `planned` is there, just as `job` would make it now."""
-        if not self._lines:
-            return False
+    def look(self) -> None:
+        """Read what was written since it was looked the last time."""
+        for file in self._folder.glob("*.jsonl"):
+            lines, self._read[file] = _read(file, self._read.get(file, 0))
+            self._lines |= lines
+
+    def held(self, plans: Sequence[Planned], job: Job) -> list[Planned]:
+        """Those of `plans`, all of one input, that are there just as `job` would make them now."""
+        there = [plan for plan in plans if os.path.lexists(plan.output)] if self._lines else []
         try:
-            return (job.key(planned), digest(planned.output)) in self._lines
-        except OSError:  # one of the two files is not there: no result, or an input that has to fail by itself
-            return False
+            found = digest(there[0].input) if there else ""
+            return [plan for plan in there if (job.key(plan, found), digest(plan.output)) in self._lines]
+        except OSError:  # no file: no result, or an input that has to fail by itself
+            return []
+
+
+class Noted:
+    """`Notes` of one process of a run."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._name = f"{secrets.token_hex(8)}.jsonl"
+        self._finished: Finished | None = None
+        self._lock = threading.Lock()
+
+    def digest(self, file: Path) -> str:
+        try:
+            return digest(file)
+        except OSError as error:
+            raise InputError(f"{file} {error.strerror or error}; expected an image file") from None
+
+    def write(self, planned: Planned, input_sha256: str, whole: Path) -> None:
+        found = {"key": self._job.key(planned, input_sha256), "sha256": digest(whole), "output": planned.output.name}
+        # Closed every time: only then other machines see it, and a crash of this one does not lose it.
+        with self._lock, (self._job.folder / FOLDER / self._name).open("a", encoding="utf-8") as opened:
+            opened.write(f"{json.dumps(found)}\n")
+
+    def holds(self, planned: Planned) -> bool:
+        if self._job.skip_existing:
+            return True
+        with self._lock:
+            if self._finished is None:
+                self._finished = Finished(self._job.folder)
+            else:
+                self._finished.look()
+            return bool(self._finished.held([planned], self._job))
 
 
 @functools.cache
@@ -124,16 +155,19 @@ def model_digest(path: Path) -> str:
     return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
 
-def _read(file: Path) -> set[tuple[str, str]]:
+def _read(file: Path, start: int) -> tuple[set[tuple[str, str]], int]:
+    """The lines from byte `start` on, and where the last one ends."""
     lines = set()
     try:
         with open_file(file) as opened:
+            opened.seek(start)
             for text in opened:
-                with contextlib.suppress(
-                    ValueError, TypeError, KeyError, RecursionError
-                ):  # cut short, or no line of ours
+                if not text.endswith(b"\n"):  # cut short, or being written
+                    break
+                start += len(text)
+                with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # no line of ours
                     line = json.loads(text)
                     lines.add((str(line["key"]), str(line["sha256"])))
-    except OSError:  # nothing of ours is a named pipe, or belongs to somebody else: frames are made again
+    except OSError:  # nothing of ours is a named pipe, or belongs to somebody else: results are made again
         pass
-    return lines
+    return lines, start

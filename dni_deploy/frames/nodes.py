@@ -61,7 +61,7 @@ def check_nodes(ray: ModuleType, workers: Workers, job: Job, frames: Sequence[Pl
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
-    token = frames[0].output.parent / FOLDER / f"{secrets.token_hex(8)}.token"
+    token = job.folder / FOLDER / f"{secrets.token_hex(8)}.token"
     try:
         token.touch()
         arguments = pickle.dumps((job, [frames[0].input, frames[-1].input], token))
@@ -106,8 +106,14 @@ def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
 
 def with_threads(job: Job, workers: Workers) -> Job:
     """The job as a worker runs it: everywhere alike, with as many threads as CPUs were reserved."""
-    there = replace(job.made_with, model=job.made_with.model.absolute(), threads=workers.threads)
-    return replace(job, made_with=there)
+    made_with, mask = job.made_with, job.made_with.alpha_mask
+    there = replace(
+        made_with,
+        model=made_with.model.absolute(),
+        alpha_mask=None if mask is None else mask.absolute(),
+        threads=workers.threads,
+    )
+    return replace(job, made_with=there, folder=job.folder.absolute())
 
 
 def _by_value() -> Any:

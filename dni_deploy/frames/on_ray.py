@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dni_deploy.photographs.choose import Chosen
+from dni_deploy.photographs.enhance_file import Steps
+from dni_deploy.photographs.enhance_files import Make
+from dni_deploy.photographs.overlapped import Done, Report
+from dni_deploy.photographs.places import make_folder
 from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_runtime import DniError, ModelError
 
 from .cluster import LOCAL, connected, import_ray_for
-from .enhance_frames import Make, Report
-from .finished import Job, Writer, model_digest
-from .make import make_frame
+from .finished import FOLDER, Job, Noted, model_digest
 from .nodes import check_nodes, plan_workers, with_threads
 
 # How often a frame may take its worker down with it (too large for the memory, for example) before it counts as failed.
@@ -36,8 +38,9 @@ def make_on_ray(address: str, job: Job, tell: Callable[[str], None]) -> Make:
     """
     ray = import_ray_for(address)
 
-    def make(frames: Sequence[Planned], report: Report) -> Iterator[tuple[int, EnhancedFile]]:
+    def make(frames: Sequence[Planned], report: Report, done: Done) -> None:
         everywhere = [Planned(f.input.absolute(), f.output.absolute(), f.alpha) for f in frames]
+        make_folder(job.folder / FOLDER)
         tell("starting Ray" if address == LOCAL else f"connecting to Ray at {address}")
         with connected(ray, address):
             workers = plan_workers(ray, job)
@@ -63,7 +66,8 @@ def make_on_ray(address: str, job: Job, tell: Callable[[str], None]) -> Make:
                 for row in rows.iter_rows():
                     index = int(row["index"])
                     lost.remove(index)
-                    yield index, _result(frames[index], everywhere[index], row)
+                    done(index, _result(frames[index], everywhere[index], row))
+                    report(len(frames) - len(lost), frames[index].input)
             except ray.exceptions.RayError as error:
                 raise DniError(f"Ray gave up: {_cause(error)}. {_REMEDY}") from None
             if lost:
@@ -78,9 +82,8 @@ class _Worker:
     def __init__(self, job: Job, frames: Sequence[Planned], attempts: Any) -> None:
         if model_digest(job.made_with.model) != job.model_sha256:
             raise ModelError(f"{job.made_with.model} was changed while it was in use")
-        self._model = job.made_with.load()
-        self._job, self._frames, self._attempts = job, frames, attempts
-        self._writer = Writer()
+        self._steps = Steps(job.made_with.load(), job.made_with, Noted(job), job.overwrite)
+        self._frames, self._attempts = frames, attempts
 
     def __call__(self, batch: dict[str, npt.NDArray[np.int64]]) -> dict[str, list[Any]]:
         indices = [int(index) for index in batch["item"]]
@@ -90,8 +93,9 @@ class _Worker:
             "seconds": [result.seconds for result in results],
             # "" for none: a column of nothing but None has no type. Names of files need not be valid text.
             "error": [(result.error or "").encode(errors="backslashreplace").decode() for result in results],
-            # What "auto" chose, as text for the same reason.
+            # What "auto" chose and all else, as text for the same reason.
             "chosen": [json.dumps([result.alpha, result.level]) for result in results],
+            "said": [json.dumps([result.kept, result.notes]) for result in results],
         }
 
     def _make(self, index: int) -> EnhancedFile:
@@ -100,7 +104,7 @@ class _Worker:
         frame = self._frames[index]
         attempt = ray.get(self._attempts.begin.remote(index))
         if attempt <= _ATTEMPTS:
-            return make_frame(self._model, self._job, frame, self._writer)
+            return self._steps.make(frame)
         problem = f"the worker died {_ATTEMPTS} times while it made this frame (out of memory?)"
         return frame.result(error=problem)
 
@@ -135,7 +139,8 @@ def _result(frame: Planned, there: Planned, row: dict[str, Any]) -> EnhancedFile
     if error is not None:  # the paths as they were given
         error = error.replace(str(there.input), str(frame.input)).replace(str(there.output), str(frame.output))
     alpha, level = (None if each is None else tuple(each) for each in json.loads(row["chosen"]))
-    return frame.result(float(row["seconds"]), error, chosen=Chosen(alpha, level))
+    kept, notes = json.loads(row["said"])
+    return frame.result(float(row["seconds"]), error, chosen=Chosen(alpha, level), kept=kept, notes=tuple(notes))
 
 
 def _cause(error: BaseException) -> str:

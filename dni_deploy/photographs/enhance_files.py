@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from dni_deploy.image_files.read_write import read_image
 from dni_runtime import Alpha, Model
 from dni_runtime.calibration import Auto
+from dni_runtime.files.unfinished import remove_unfinished
 
 from .choose import check_wanted
-from .enhance_file import enhance, write
+from .enhance_file import Steps
 from .inputs import find_images
 from .made_with import Making
+from .overlapped import Done, Report, make_overlapped
 from .places import check_free, make_folder
 from .planned import EnhancedFile, Planned, plan_results
 
 Progress = Callable[[float, int, Path], None]
 """Called with (results done, in fractions while tiles are run; results in all; the input in work)."""
+
+Make = Callable[[Sequence[Planned], Report, Done], None]
+"""Makes results, in any order, and tells of each as soon as it is there."""
 
 
 def enhance_files(
@@ -46,7 +48,8 @@ def enhance_files(
     overwrite: replace results that exist.
     progress:  called with (results done, in fractions while tiles are run; results in all; the input in work).
 
-    An image that fails, in whatever way, does not stop the others: its EnhancedFile carries the error.
+    An image that fails, in whatever way, does not stop the others: its EnhancedFile carries the error. Files are read
+    and written while the network runs, with at most half a GiB of images more in memory than one by one.
 
     Raises, before anything runs, AlphaError for an alpha that the model does not take, InputError for an
     input that is not there, OutputError for results that exist already (unless `overwrite`), share a name or can have
@@ -54,32 +57,47 @@ def enhance_files(
     """
     values = [check_wanted(model, alpha) for alpha in alphas] or [model.check_alpha(None)]
     planned = plan_results(find_images([Path(file) for file in inputs]), Path(output), values)
-    return enhance_planned(model, planned, Making(tile=tile, overlap=overlap), overwrite=overwrite, progress=progress)
-
-
-def enhance_planned(
-    model: Model,
-    planned: Sequence[Planned],
-    making: Making,
-    *,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> list[EnhancedFile]:
-    """Make what `plan_results` planned. Raises OutputError for results that exist already, unless `overwrite`."""
     if not overwrite:
         check_free(result.output for result in planned)
-    for folder in dict.fromkeys(plan.output.parent for plan in planned):
-        make_folder(folder)
+    steps = Steps(model, Making(tile=tile, overlap=overlap), overwrite=overwrite)
+    return make_planned(planned, partial(make_overlapped, steps), progress=progress)
 
-    results: list[EnhancedFile] = []
-    for file, plans in groupby(planned, attrgetter("input")):
-        read = functools.cache(functools.partial(read_image, file))
-        for plan in plans:
 
-            def report(tiles: int, of: int, done: int = len(results), file: Path = file) -> None:
-                if progress is not None:
-                    progress(done + tiles / of, len(planned), file)
+def make_planned(
+    planned: Sequence[Planned],
+    make: Make,
+    *,
+    there: Mapping[Planned, EnhancedFile] | None = None,
+    tell: Callable[[EnhancedFile], None] | None = None,
+    progress: Progress | None = None,
+) -> list[EnhancedFile]:
+    """Make all of `planned` that are not `there` already, and give all in the order of `planned`.
 
-            results.append(write(enhance(model, making, plan, read, report)))
-            report(1, 1)
-    return results
+    tell: called with each of them in that order, as soon as it and all before it are there.
+    """
+    results = dict(there or {})
+    missing = [plan for plan in planned if plan not in results]
+    kept, told = len(planned) - len(missing), 0
+
+    def report(done: float, file: Path) -> None:
+        if progress is not None:
+            progress(kept + done, len(planned), file)
+
+    def advance() -> None:
+        nonlocal told
+        while told < len(planned) and planned[told] in results:
+            told += 1
+            if tell is not None:
+                tell(results[planned[told - 1]])
+
+    def done(index: int, result: EnhancedFile) -> None:
+        results[missing[index]] = result
+        advance()
+
+    advance()
+    if missing:
+        for folder in dict.fromkeys(plan.output.parent for plan in missing):
+            make_folder(folder)
+        make(missing, report, done)
+        remove_unfinished(plan.output for plan in planned)
+    return [results[plan] for plan in planned]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dni_deploy.image_files.alpha_mask import alpha_map
 from dni_deploy.image_files.image_file import Writing
+from dni_deploy.image_files.reading import MAX_MEGAPIXELS
 from dni_runtime import Metadata, Model, load
 
 
@@ -21,6 +22,7 @@ class Making:
     alpha_mask, levels:  a grey picture of how strong alpha is where, and at how many alphas the network runs for it.
     output_scale:        height and width of the results over those of their inputs; None for the network's own factor.
     writing:             how the results become files.
+    max_megapixels:      of an input, for it not to be refused; None for as many as memory takes.
     """
 
     tile: int | None = None
@@ -30,6 +32,7 @@ class Making:
     levels: int = 5
     output_scale: float | None = None
     writing: Writing = field(default_factory=Writing)
+    max_megapixels: float | None = MAX_MEGAPIXELS
 
     def enhance(
         self,
@@ -56,9 +59,9 @@ class Making:
         return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
 
     def given(self) -> dict[str, Any]:
-        """What is not as it is by default, by name."""
+        """What is not as it is by default, by name, and makes results other ones."""
         default = Making()
-        every = {each.name: getattr(self, each.name) for each in fields(Making)}
+        every = {each.name: getattr(self, each.name) for each in fields(Making) if each.name != "max_megapixels"}
         return {name: value for name, value in every.items() if value != getattr(default, name)}
 
 

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from dni_deploy.frames import plan_frames
-from dni_deploy.frames.enhance_frames import one_folder
+from dni_deploy.frames.enhance_frames import check_not_in_the_way, one_folder
+from dni_deploy.frames.finished import FOLDER
 from dni_deploy.image_files.alpha_mask import check_mask
 from dni_deploy.image_files.formats import SUFFIXES
 from dni_deploy.photographs.choose import Wanted, check_wanted
@@ -43,7 +44,6 @@ class RunJob(MadeWith):
     name:        what results in a folder are called, with fields in braces, see `photographs.names`.
     skip_existing, compare: leave out results that are there, whatever is in them; write a picture of before and after
                  beside each result.
-    max_megapixels: of an input; None for the usual limit.
     sheet:       a picture of all results to write as well.
 
     Raises InputError for alphas from two places.
@@ -60,7 +60,6 @@ class RunJob(MadeWith):
     name: str = USUAL
     skip_existing: bool = False
     compare: bool = False
-    max_megapixels: float | None = None
     sheet: Path | None = None
     force: bool = False
 
@@ -74,12 +73,17 @@ class RunJob(MadeWith):
         }
         if len(given := [place for place, is_given in places.items() if is_given]) > 1:
             raise InputError(f"give either {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
+        if self.force and self.skip_existing:
+            raise InputError("give either --force (results that are there are replaced) or --skip-existing, not both")
         self._naming()
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether it does only what is missing when it is started again."""
-        return self.alpha_from is not None or self.ray is not None
+    def goes_on(self, planned: Sequence[Planned]) -> bool:
+        """Whether it does only what is missing when it is started again: with results in a folder, not a named file."""
+        return self.alpha_from is not None or self.ray is not None or planned[0].output != self.output
+
+    def folder(self, planned: Sequence[Planned]) -> Path:
+        """That of the results, and of the notes that are taken of them."""
+        return self.output.parent if planned[0].output == self.output else self.output
 
     def check(self) -> list[str]:
         """Refuse what can be refused before the model is loaded: files that are not there or say that they do not take
@@ -98,9 +102,13 @@ class RunJob(MadeWith):
         found = self._find()
         planned = self._place(found, stated)
         # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.
-        if not self.goes_on and not self.force and (stated is not None or len(self.alphas) < 2):
-            check_free(frame.output for frame in planned)
-        if not (self.goes_on and all(os.path.lexists(frame.output) for frame in planned)):
+        goes_on = self.goes_on(planned)
+        if not (self.force or self.skip_existing) and (stated is not None or len(self.alphas) < 2):
+            if not goes_on:
+                check_free(frame.output for frame in planned)
+            elif not (self.folder(planned) / FOLDER).is_dir():  # else some may be finished
+                check_not_in_the_way(planned)
+        if not (goes_on and all(os.path.lexists(frame.output) for frame in planned)):
             for folder in dict.fromkeys(frame.output.parent for frame in planned):
                 check_folder(folder)  # where all is finished nothing has to be written any more
         self._check_sheet(planned)

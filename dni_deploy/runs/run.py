@@ -3,54 +3,95 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from dni_deploy.frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest
-from dni_deploy.photographs.enhance_files import enhance_planned
-from dni_deploy.photographs.planned import EnhancedFile
+from dni_deploy.photographs.enhance_file import Steps
+from dni_deploy.photographs.enhance_files import Make, make_planned
+from dni_deploy.photographs.overlapped import make_overlapped
+from dni_deploy.photographs.places import check_free
+from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_deploy.terminal import Terminal
 from dni_runtime import Model, load
 
 from .job import RunJob
 
+THERE = "there already"
+"""What is noted of a result that `skip_existing` left."""
 
-def run(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:
+Tell = Callable[[EnhancedFile], None]
+
+
+def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[EnhancedFile]:
     """Make all results of `job`, in the order of its inputs; `terminal` is told what is being done.
 
-    An image that fails does not stop the others: its EnhancedFile carries the error. The sheet is left to
-    `write_sheet`, because the results are worth telling of before it.
+    tell: called with each result, in that order, as soon as it and all before it are there, maybe by another thread.
 
-    Raises a DniError where nothing could be started.
+    An image that fails does not stop the others: its EnhancedFile carries the error. The sheet is left to
+    `write_sheet`.
+
+    Raises a DniError where nothing could be started. Ctrl-C ends with KeyboardInterrupt, whose note says what is done.
     """
     for remark in job.check():
         terminal.tell(remark)
-    return _run_frames(job, terminal) if job.goes_on else _run_files(job, terminal)
+    results: list[EnhancedFile] = []
+    planned: Sequence[Planned] = ()
+
+    def told(result: EnhancedFile) -> None:
+        results.append(result)
+        if tell is not None:
+            tell(result)
+
+    try:
+        with contextlib.ExitStack() as stack:
+            model = stack.enter_context(_open(job, terminal))
+            planned = job.plan(model)
+            return _make(job, model, planned, terminal, told)
+    except KeyboardInterrupt as interrupt:
+        if planned:
+            interrupt.add_note(_so_far(results, planned, job.goes_on(planned)))
+        raise
 
 
-def _run_files(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:
-    with job.load() as model:
-        terminal.tell(_where(job, model))
-        planned = job.plan(model)
+def _open(job: RunJob, terminal: Terminal) -> Model:
+    if job.ray is not None:
+        # Only to check alphas: nothing is prepared, and the graphics card may be elsewhere.
+        return load(job.model, "cpu", alpha_policy="pinned")
+    model = job.load()
+    terminal.tell(_where(job, model))
+    return model
+
+
+def _make(job: RunJob, model: Model, planned: Sequence[Planned], terminal: Terminal, tell: Tell) -> list[EnhancedFile]:
+    if not job.goes_on(planned):
+        there = _existing(planned) if job.skip_existing else {}
+        if not job.force:
+            check_free(plan.output for plan in planned if plan not in there)
+        make: Make = partial(make_overlapped, Steps(model, job, overwrite=job.force))
         with terminal.progress() as report:
-            return enhance_planned(model, planned, job, overwrite=job.force, progress=report)
-
-
-def _run_frames(job: RunJob, terminal: Terminal) -> list[EnhancedFile]:
-    """A run that can be taken up again: with a table of alphas, over a cluster, or both."""
-    frames = Job(job, model_digest(job.model))
-    with contextlib.ExitStack() as stack:
-        if job.ray is None:
-            model = stack.enter_context(job.load())
-            terminal.tell(_where(job, model))
-            make = make_here(model, frames)
-        else:
-            # Only to check alphas: nothing is prepared, and the graphics card may be elsewhere.
-            model = stack.enter_context(load(job.model, "cpu", alpha_policy="pinned"))
-            make = make_on_ray(job.ray, frames, terminal.tell)
-        planned = job.plan(model)
+            return make_planned(planned, make, there=there, tell=tell, progress=report)
+    frames = Job(job, model_digest(job.model), job.folder(planned), job.force, job.skip_existing)
+    make = make_here(model, frames) if job.ray is None else make_on_ray(job.ray, frames, terminal.tell)
+    if job.skip_existing:
+        there = _existing(planned)
+    else:
         with terminal.progress("comparing ") as report:
-            finished = find_finished(planned, frames, report)
-        with terminal.progress() as report:
-            return enhance_frames(planned, finished, make, overwrite=job.force, progress=report)
+            there = find_finished(planned, frames, report)
+    with terminal.progress() as report:
+        return enhance_frames(planned, there, make, overwrite=job.force, tell=tell, progress=report)
+
+
+def _existing(planned: Sequence[Planned]) -> dict[Planned, EnhancedFile]:
+    return {plan: plan.result(kept=True, notes=(THERE,)) for plan in planned if os.path.lexists(plan.output)}
+
+
+def _so_far(results: Sequence[EnhancedFile], planned: Sequence[Planned], goes_on: bool) -> str:
+    """What to say of a run that was interrupted."""
+    failed = sum(result.error is not None for result in results)
+    done = f"{len(results) - failed} of {len(planned)} results are there{f', {failed} failed' if failed else ''}"
+    return f"interrupted: {done}{'; the same command goes on from here' if goes_on else ''}"
 
 
 def _where(job: RunJob, model: Model) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import spandrel
 import torch
-from commands import command, dni, names
+from commands import command, dni, results_in
 from exporting import blended
 from numpy.typing import NDArray
 from onnx_models import baked, conv_stack, save
@@ -52,7 +52,7 @@ def test_a_sweep_names_its_results_and_makes_a_sheet(denoiser: Path, photo: Path
     alphas = ("--alpha", "0:1:0.5", "--alpha", "0.501")
     result = dni("run", denoiser, photo, *alphas, "-o", output, "--sheet", sheet).assert_ok()
     files = {f"photo_alpha{text}.png": float(text) for text in ("0.000", "0.500", "0.501", "1.000")}
-    assert names(output) == sorted(files)
+    assert results_in(output) == sorted(files)
     for name, alpha in files.items():
         assert_equals_pytorch(output / name, noisy_crop(), alpha)
     assert {line.split()[0] for line in result.out.splitlines()} == {str(output / name) for name in files}
@@ -62,15 +62,15 @@ def test_a_sweep_names_its_results_and_makes_a_sheet(denoiser: Path, photo: Path
 def test_a_sheet_may_lie_in_the_folder_of_results(denoiser: Path, photo: Path, tmp_path: Path):
     sheet = tmp_path / "new" / "sheet.jpg"
     dni("run", denoiser, photo, "--alpha", "0:1:1", "-o", tmp_path / "new", "--sheet", sheet).assert_ok()
-    assert names(tmp_path / "new") == ["photo_alpha0.00.png", "photo_alpha1.00.png", "sheet.jpg"]
+    assert results_in(tmp_path / "new") == ["photo_alpha0.00.png", "photo_alpha1.00.png", "sheet.jpg"]
 
 
 def test_a_folder_keeps_its_names(denoiser: Path, tmp_path: Path):
     folder, output = tmp_path / "photos", tmp_path / "results"
     for index, name in enumerate(("a.png", "b.png")):
         save_image(folder / name, noisy_crop(40 + index, 50))
-    report = dni("run", denoiser, folder, "--alpha", "0.4", "-o", output, "--json").assert_ok().json
-    assert names(output) == ["a.png", "b.png"]
+    report = dni("run", denoiser, folder, "--alpha", "0.4", "-o", output, "--json").assert_ok().json_lines
+    assert results_in(output) == ["a.png", "b.png"]
     assert [(entry["input"], entry["output"], entry["alpha"], entry["error"]) for entry in report] == [
         (str(folder / name), str(output / name), [0.4], None) for name in ("a.png", "b.png")
     ]

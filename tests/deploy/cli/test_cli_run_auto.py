@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import dni, names
+from commands import dni, names, results_in
 from numpy.typing import NDArray
 from onnx_models import baked, conv_stack, save
 from photographs import save_image
@@ -58,8 +58,8 @@ def test_a_quality_is_its_alpha(photos: Path, tmp_path: Path):
 
 
 def test_auto_gives_every_image_of_a_folder_its_own_alpha(model: Path, photos: Path, tmp_path: Path):
-    result = dni("run", model, photos, "--alpha", "auto", "-o", tmp_path / "out", "--json").assert_ok().json
-    assert names(tmp_path / "out") == names(photos)
+    result = dni("run", model, photos, "--alpha", "auto", "-o", tmp_path / "out", "--json").assert_ok().json_lines
+    assert results_in(tmp_path / "out") == names(photos)
     for sigma, entry in zip(SIGMAS, result, strict=True):
         kind, level = entry["level"]
         assert kind == "noise"
@@ -76,7 +76,7 @@ def test_what_was_chosen_is_said(model: Path, photos: Path, tmp_path: Path):
     assert auto.split()[1] == "alpha"
     assert " (noise 10" in auto or " (noise 9." in auto
     assert given.split()[1:3] == ["alpha", "0.5"]
-    assert names(tmp_path / "out")[:2] == ["10_alpha0.50.png", "10_alphaauto.png"]
+    assert results_in(tmp_path / "out")[:2] == ["10_alpha0.50.png", "10_alphaauto.png"]
 
 
 def test_auto_takes_the_quality_of_a_jpeg_from_its_file(photos: Path, tmp_path: Path):
@@ -87,12 +87,12 @@ def test_auto_takes_the_quality_of_a_jpeg_from_its_file(photos: Path, tmp_path: 
     save_image(tmp_path / "in" / "plain.png", noisy(5))
     result = dni("run", model, tmp_path / "in", "--alpha", "auto", "-o", tmp_path / "out", "--json")
     assert result.code == 1
-    low, high, none = json.loads(result.out)
+    low, high, none = result.json_lines
     assert (low["alpha"], low["level"]) == ([0.25], ["jpeg", 35])
     assert (high["alpha"], high["level"]) == ([1.0], ["jpeg", 95])  # beyond the levels: the nearest
     assert (none["alpha"], none["level"]) == (None, None)
     assert "plain.png is no JPEG, so there is no quality to choose alpha by; expected one, or give" in none["error"]
-    assert names(tmp_path / "out") == ["35.jpg", "95.jpg"]
+    assert results_in(tmp_path / "out") == ["35.jpg", "95.jpg"]
 
 
 def test_a_frame_that_is_too_small_fails_by_itself(model: Path, photos: Path, tmp_path: Path):
@@ -100,13 +100,13 @@ def test_a_frame_that_is_too_small_fails_by_itself(model: Path, photos: Path, tm
     result = dni("run", model, photos, "--alpha", "auto", "-o", tmp_path / "out")
     assert result.code == 1
     assert "small.png: an image of 40x200 pixels is too small to tell its noise; expected 64x64 or more" in result.err
-    assert names(tmp_path / "out") == ["10.png", "22.png", "45.png"]
+    assert results_in(tmp_path / "out") == ["10.png", "22.png", "45.png"]
 
 
 def test_a_table_may_say_auto(model: Path, photos: Path, tmp_path: Path):
     (tmp_path / "alphas.csv").write_text("file,alpha\n10.png,auto\n22.png,0.5\n45.png,Auto\n")
     run = ("run", model, photos, "--alpha-from", tmp_path / "alphas.csv", "-o", tmp_path / "out", "--json")
-    first, second, third = dni(*run).assert_ok().json
+    first, second, third = dni(*run).assert_ok().json_lines
     assert second["alpha"] == [0.5]
     assert second["level"] is None
     for sigma, entry in ((10, first), (45, third)):
@@ -114,7 +114,7 @@ def test_a_table_may_say_auto(model: Path, photos: Path, tmp_path: Path):
         made = read_image(tmp_path / "out" / f"{sigma}.png")
         assert np.array_equal(made, expected(model, photos / f"{sigma}.png", entry["alpha"][0]))
     # Started again nothing is made; what an earlier run chose is not told again.
-    assert [(entry["kept"], entry["alpha"]) for entry in dni(*run).assert_ok().json] == [
+    assert [(entry["kept"], entry["alpha"]) for entry in dni(*run).assert_ok().json_lines] == [
         (True, None),
         (True, [0.5]),
         (True, None),
@@ -122,7 +122,7 @@ def test_a_table_may_say_auto(model: Path, photos: Path, tmp_path: Path):
     # A model that is calibrated otherwise chooses otherwise: all is made again, once it may replace what is there.
     saved(model, NOISE.__class__("noise", (5.0, 60.0), (1.0, 0.2)))
     dni(*run).assert_error("exist already, and not just as this run would make it")
-    again = dni(*run, "--force").assert_ok().json
+    again = dni(*run, "--force").assert_ok().json_lines
     assert [entry["kept"] for entry in again] == [False] * 3
     assert again[2]["alpha"] != third["alpha"]
     assert (tmp_path / "out" / FOLDER).is_dir()
@@ -132,7 +132,7 @@ def test_a_table_may_say_auto(model: Path, photos: Path, tmp_path: Path):
 def test_what_a_worker_chose_comes_back_over_ray(level: tuple[str, float] | None):
     frame = Planned(Path("a.png"), Path("out/a.png"), "auto" if level else (0.3,))
     made = frame.result(1.5, chosen=None if level is None else type_of(frame, level))
-    row = {"seconds": 1.5, "error": "", "chosen": json.dumps([made.alpha, made.level])}
+    row = {"seconds": 1.5, "error": "", "chosen": json.dumps([made.alpha, made.level]), "said": "[false, []]"}
     assert _result(frame, frame, row) == made
 
 

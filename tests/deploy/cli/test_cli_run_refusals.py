@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import command, dni, names
+from commands import command, dni, names, results_in
 from onnx_models import conv_stack, save
 from photographs import noisy_crop, save_image
 
@@ -46,11 +46,11 @@ def test_a_broken_image_does_not_stop_the_others(model: Path, tmp_path: Path):
     assert len(failures) == 1
     assert failures[0].count("b.png") == 1
     assert "damaged" in failures[0]
-    assert names(output) == ["a.png", "c.png"]
+    assert results_in(output) == ["a.png", "c.png"]
     assert read_image(sheet).ndim == 3
     report = dni("run", model, folder, "--alpha", "0.5", "-o", output, "--force", "--json")
     assert report.code == 1
-    assert [bool(entry["error"]) for entry in report.json] == [False, True, False]
+    assert [bool(entry["error"]) for entry in report.json_lines] == [False, True, False]
 
 
 def test_nothing_but_failures_makes_no_sheet(model: Path, tmp_path: Path):
@@ -143,7 +143,7 @@ def test_a_sheet_that_cannot_be_written_does_not_hide_the_results(model: Path, t
     options = ("--alpha", "0.5", "-o", tmp_path / "out", "--sheet", tmp_path / "sheet.webp")
     result = dni("run", model, tmp_path / "tall", *options)
     assert result.code == 1
-    assert names(tmp_path / "out") == [f"{index}.png" for index in range(7)]
+    assert results_in(tmp_path / "out") == [f"{index}.png" for index in range(7)]
     assert all(f"{index}.png" in result.out for index in range(7))
     assert re.search(r"Error: .*sheet\.webp cannot be written: \d+x\d+ pixels are too many for WEBP", result.err)
     assert not (tmp_path / "sheet.webp").exists()

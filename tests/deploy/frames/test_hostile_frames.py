@@ -1,6 +1,5 @@
 """Frames, tables and lists of what is finished that are no files, or no lists: nothing waits, nothing is believed."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,9 +16,9 @@ def test_frames_go_on_past_what_is_no_file(tmp_path: Path):
     program = [str(Path(sys.executable).with_name("dni")), *map(str, frames.arguments(tmp_path / "out", "--json"))]
     for _ in range(2):  # again, it compares the inputs with what is finished
         result = process(["timeout", "30", *program])
-        errors = [entry["error"] for entry in json.loads(result.out)]
+        errors = [entry["error"] for entry in result.json_lines]
         assert errors == [None, f"{tmp_path / 'frames' / '0001.png'} is a named pipe; expected an image file", None]
-    assert [entry["kept"] for entry in json.loads(result.out)] == [True, False, True]
+    assert [entry["kept"] for entry in result.json_lines] == [True, False, True]
 
 
 def test_lists_of_what_is_finished_may_be_anything(tmp_path: Path):

@@ -87,13 +87,13 @@ def test_a_frame_that_fails_is_reported_and_the_rest_kept(cluster: Cluster, fram
     broken.write_bytes(whole[:100])
     result = run(frames, output, cluster.address, "--json")
     assert result.code == 1
-    assert [bool(entry["error"]) for entry in result.json] == [name == "0001.png" for name in frames.names]
+    assert [bool(entry["error"]) for entry in result.json_lines] == [name == "0001.png" for name in frames.names]
     *before, last = result.err.splitlines()
     assert before == said(cluster.address, 2)
     assert last.startswith(f"failed: {broken} is damaged")
     broken.write_bytes(whole)
     again = run(frames, output, cluster.address, "--json").assert_ok()
-    assert [entry["kept"] for entry in again.json] == [name != "0001.png" for name in frames.names]
+    assert [entry["kept"] for entry in again.json_lines] == [name != "0001.png" for name in frames.names]
     assert again.err.splitlines() == said(cluster.address, 2, workers=1)
     assert_made(frames, output)
 
@@ -211,7 +211,7 @@ def test_local_is_for_this_machine_only_and_leaves_nothing_behind(tmp_path: Path
     made = [name for name in frames.names if (output / name).exists()]
     assert 0 < len(made) < 12
     again = run(frames, output, "local", "--json").assert_ok()
-    assert [entry["output"] for entry in again.json if entry["kept"]] == [str(output / name) for name in made]
+    assert [entry["output"] for entry in again.json_lines if entry["kept"]] == [str(output / name) for name in made]
     assert again.err.splitlines()[:2] == ["starting Ray", "checking 1 Ray node(s)"]
     assert len(again.err.splitlines()) == 3
     assert_made(frames, output)

@@ -1,6 +1,5 @@
 """A folder in which some files are hostile: each is one line of error, and all others are made."""
 
-import json
 import os
 import socket
 import sys
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import dni, names, process
+from commands import dni, names, process, results_in
 from onnx_models import conv_stack, picture, save
 from photographs import save_image
 from PIL import Image
@@ -41,7 +40,7 @@ def run(model: Path, inputs: Path, output: Path, *options: object) -> tuple[list
     program = [str(Path(sys.executable).with_name("dni")), *map(str, arguments)]
     result = process(["timeout", "30", *program])
     assert "Traceback" not in result.err
-    return json.loads(result.out), result.err
+    return result.json_lines, result.err
 
 
 def test_what_is_no_file_is_told_by_what_it_is(model: Path, folder: Path, tmp_path: Path):
@@ -66,7 +65,7 @@ def test_what_is_no_file_is_told_by_what_it_is(model: Path, folder: Path, tmp_pa
         "socket.png": f"{folder / 'socket.png'} is a socket; expected an image file",
         "z.png": None,
     }
-    assert names(tmp_path / "out") == ["a.png", "z.png"]
+    assert results_in(tmp_path / "out") == ["a.png", "z.png"]
 
 
 @pytest.mark.parametrize("kind", ["is a named pipe", "is a link that leads back to itself", "does not exist"])
@@ -112,7 +111,7 @@ def test_whatever_a_decoder_or_the_network_raises_is_one_file_s_error(
     assert [result.error is None for result in results] == [True, False, True]
     assert results[1].error is not None
     assert type(error).__name__ in results[1].error
-    assert names(tmp_path / "out") == ["a.png", "z.png"]
+    assert results_in(tmp_path / "out") == ["a.png", "z.png"]
 
 
 # --- names ---
@@ -125,7 +124,7 @@ def test_the_longest_names(model: Path, tmp_path: Path, length: int):
     source.parent.mkdir()
     Image.fromarray(picture(12, 16, 3)).save(source)
     dni("run", model, source.parent, "--alpha", "0.5", "-o", tmp_path / "out").assert_ok()
-    assert names(tmp_path / "out") == [name]
+    assert results_in(tmp_path / "out") == [name]
     write_image(tmp_path / "out" / name, picture(3, 4, 3))
     np.testing.assert_array_equal(read_image(tmp_path / "out" / name), picture(3, 4, 3))
 
@@ -214,7 +213,7 @@ def test_a_folder_in_the_place_of_a_result(model: Path, folder: Path, tmp_path: 
     result = dni("run", model, folder, "--alpha", "0.5", "-o", tmp_path / "out", *["--force"] * force)
     assert (result.code, result.out) == (1, "")
     assert "z.png is a folder; a result needs its name" in result.err
-    assert names(tmp_path / "out") == ["z.png"]
+    assert results_in(tmp_path / "out") == ["z.png"]
 
 
 def test_a_link_to_nothing_is_there_and_kept(model: Path, folder: Path, tmp_path: Path):

@@ -1,15 +1,17 @@
 """A run from Python: one object says what it is asked to be."""
 
+import shutil
 import sys
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
-from commands import names
+from commands import results_in
 from onnx_models import conv_stack, save, save_ort
 from photographs import noisy_crop, save_image
 from with_knobs import with_knob
 
+from dni_deploy.frames.finished import FOLDER
 from dni_deploy.runs import RunJob, run, write_sheet
 from dni_deploy.terminal import Terminal
 from dni_runtime import AlphaError, InputError, OutputError
@@ -22,13 +24,18 @@ def job(tmp_path: Path) -> RunJob:
     return RunJob(model=model, inputs=[photo], output=tmp_path / "out", alphas=[0.25, (0.5,)], provider="cpu")
 
 
+def forget(job: RunJob) -> None:
+    """As if another command had made what is there."""
+    shutil.rmtree(job.output / FOLDER)
+
+
 def test_what_is_asked_is_what_is_made(job: RunJob, tmp_path: Path):
     results = run(job, Terminal(sys.stderr))
     assert [(result.input.name, result.output.name, result.alpha, result.strength) for result in results] == [
         ("a.png", "a_alpha0.25.png", (0.25,), "alpha 0.25"),
         ("a.png", "a_alpha0.50.png", (0.5,), "alpha 0.5"),
     ]
-    assert names(job.output) == ["a_alpha0.25.png", "a_alpha0.50.png"]
+    assert results_in(job.output) == ["a_alpha0.25.png", "a_alpha0.50.png"]
     write_sheet(tmp_path / "sheet.png", results)
     assert (tmp_path / "sheet.png").exists()
 
@@ -39,7 +46,8 @@ def test_alphas_by_name_are_told_apart_before_a_model_knows_their_order(job: Run
     named = replace(job, alphas=alphas)
     made = ["a_alpha0.00_1.00.png", "a_alpha0.50_0.25.png", "a_alpha0.50_0.50.png", "a_alpha1.00_0.00.png"]
     assert [result.alpha for result in run(named, Terminal(sys.stderr))] == [(1, 0), (0, 1), (0.5, 0.5), (0.5, 0.25)]
-    assert names(job.output) == made
+    assert results_in(job.output) == made
+    forget(job)
     with pytest.raises(OutputError, match=r"a_alpha1\.00_0\.00\.png and 3 more results exist already"):
         run(named, Terminal(sys.stderr))
     with pytest.raises(InputError, match="alpha 1,0 was given more than once"):
@@ -56,7 +64,10 @@ def test_results_have_the_names_that_the_model_gives_them_before_it_is_loaded(jo
     with pytest.raises(OutputError, match=r"a_alpha0\.50\.png exists already and is kept"):
         replace(knob, sheet=job.output / "a_alpha0.50.png").check()
     run(knob, Terminal(sys.stderr))  # beside those of the plain model
-    assert names(job.output) == sorted(f"a_alpha{label}.png" for label in ("0.25", "0.50", "0.25_0.25", "0.50_0.50"))
+    assert results_in(job.output) == sorted(
+        f"a_alpha{label}.png" for label in ("0.25", "0.50", "0.25_0.25", "0.50_0.50")
+    )
+    forget(knob)
     with pytest.raises(OutputError, match=r"a_alpha0\.25_0\.25\.png and 1 more results exist already"):
         knob.check()
 
@@ -81,15 +92,17 @@ def test_names_of_an_ort_files_results_are_known_once_it_is_loaded(job: RunJob, 
         OutputError, match=r"a_alpha1\.00_0\.50\.png is an input or the output and would be overwritten"
     ):
         run(sheet, Terminal(sys.stderr))
-    assert names(job.output) == ["a_alpha0.25.png"]
+    assert results_in(job.output) == ["a_alpha0.25.png"]
     run(ort, Terminal(sys.stderr))
-    assert names(job.output) == ["a_alpha0.25.png", "a_alpha0.25_0.25.png", "a_alpha1.00_0.50.png"]
+    assert results_in(job.output) == ["a_alpha0.25.png", "a_alpha0.25_0.25.png", "a_alpha1.00_0.50.png"]
+    forget(ort)
     with pytest.raises(OutputError, match=r"a_alpha0\.25_0\.25\.png and 1 more results exist already"):
         run(ort, Terminal(sys.stderr))
 
 
 def test_what_is_there_is_refused_until_it_is_forced(job: RunJob):
     run(job, Terminal(sys.stderr))
+    forget(job)
     with pytest.raises(OutputError, match=r"a_alpha0\.25\.png and 1 more results exist already"):
         job.check()
     again = replace(job, force=True)

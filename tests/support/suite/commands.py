@@ -26,6 +26,11 @@ class Result:
     def json(self) -> Any:
         return json.loads(self.out)
 
+    @property
+    def json_lines(self) -> list[Any]:
+        """Of `dni run --json`: an object for each result."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
     def assert_ok(self) -> "Result":
         assert self.code == 0, self.err
         return self
@@ -69,3 +74,8 @@ def process(arguments: list[str], *, cwd: Path | None = None, **environment: str
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def results_in(folder: Path) -> list[str]:
+    """What a run has put into `folder`, but its notes."""
+    return [name for name in names(folder) if name != ".dni-run"]
