@@ -12,11 +12,11 @@ from operator import attrgetter
 from pathlib import Path
 
 from dni_deploy.photographs.choose import check_wanted
-from dni_deploy.photographs.enhance_file import Steps
 from dni_deploy.photographs.enhance_files import Make, Progress, make_planned
 from dni_deploy.photographs.inputs import find_images
+from dni_deploy.photographs.making.overlapped import Done, Report, make_overlapped
+from dni_deploy.photographs.making.steps import Steps
 from dni_deploy.photographs.names import Naming
-from dni_deploy.photographs.overlapped import Done, Report, make_overlapped
 from dni_deploy.photographs.places import AS_INPUTS, check_free, make_folder
 from dni_deploy.photographs.planned import EnhancedFile, Planned, plan_results
 from dni_runtime import InputError, Model

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dni_deploy.photographs.choose import Chosen
-from dni_deploy.photographs.enhance_file import Steps
 from dni_deploy.photographs.enhance_files import Make
-from dni_deploy.photographs.overlapped import Done, Report
+from dni_deploy.photographs.making.overlapped import Done, Report
+from dni_deploy.photographs.making.steps import Steps
 from dni_deploy.photographs.places import make_folder
 from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_runtime import DniError, ModelError

@@ -12,10 +12,10 @@ from dni_runtime.calibration import Auto
 from dni_runtime.files.unfinished import remove_unfinished
 
 from .choose import check_wanted
-from .enhance_file import Steps
 from .inputs import find_images
 from .made_with import Making
-from .overlapped import Done, Report, make_overlapped
+from .making.overlapped import Done, Report, make_overlapped
+from .making.steps import Steps
 from .places import check_free, make_folder
 from .planned import EnhancedFile, Planned, plan_results
 

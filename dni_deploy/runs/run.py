@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from dni_deploy.frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest
-from dni_deploy.photographs.enhance_file import Steps
 from dni_deploy.photographs.enhance_files import Make, make_planned
-from dni_deploy.photographs.overlapped import make_overlapped
+from dni_deploy.photographs.making.overlapped import make_overlapped
+from dni_deploy.photographs.making.steps import Steps
 from dni_deploy.photographs.places import check_free
 from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_deploy.terminal import Terminal

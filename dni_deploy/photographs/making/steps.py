@@ -14,11 +14,10 @@ from dni_deploy.image_files.errors import why
 from dni_deploy.image_files.image_file import ImageFile
 from dni_deploy.image_files.reading import read_file
 from dni_deploy.image_files.writing import fit_to, write_file
+from dni_deploy.photographs.choose import choose_alpha
+from dni_deploy.photographs.made_with import Making
+from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_runtime import DniError, Model
-
-from .choose import choose_alpha
-from .made_with import Making
-from .planned import EnhancedFile, Planned
 
 
 class Notes(Protocol):

@@ -12,8 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby
 from pathlib import Path
 
-from .enhance_file import Made, Read, Steps
-from .planned import EnhancedFile, Planned
+from dni_deploy.photographs.planned import EnhancedFile, Planned
+
+from .steps import Made, Read, Steps
 
 Report = Callable[[float, Path], None]
 """Called with (how many of the results have been through the network, in fractions while tiles run; the input)."""

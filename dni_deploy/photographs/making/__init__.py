@@ -1,0 +1,1 @@
+"""Results, once it is decided which: the steps of one, and how those of many overlap."""
