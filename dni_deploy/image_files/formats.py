@@ -37,13 +37,17 @@ class Format:
 
 _BMP = Format("BMP", opacity=False, largest_bytes=2**32, beside=("dpi",))
 _JPEG = Format(
-    "JPEG", opacity=False, always_loses=True, longest_side=65_500, beside=("icc", "exif", "xmp", "comment", "dpi")
+    "JPEG",
+    opacity=False,
+    always_loses=True,
+    longest_side=65_500,
+    beside=("icc", "exif", "xmp", "comment", "dpi", "app13"),
 )
 _PNG = Format(
     "PNG",
     dtypes=("uint8", "uint16"),
     animation=True,
-    beside=("icc", "exif", "xmp", "comment", "text", "dpi", "chunks"),
+    beside=("icc", "exif", "xmp", "comment", "dpi", "chunks"),
 )
 _TIFF = Format(
     "TIFF",

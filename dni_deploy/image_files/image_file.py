@@ -18,19 +18,21 @@ from .formats import FORMATS, SUFFIXES, Format, format_at
 class Tags:
     """What a file says beside its pixels, as the bytes that it says it with.
 
-    icc:    the colour profile.
-    exif:   a TIFF structure, without the "Exif" before it in a JPEG; its orientation is 1 and it has no thumbnail.
-    xmp:    the packet.
-    text:   (keyword, text) of PNG; a JPEG's or GIF's comment is ("Comment", text).
-    dpi:    pixels an inch, across and down.
-    chunks: (kind, content) of the PNG chunks that say what its colours are: gAMA, cHRM, sRGB, cICP and the like.
+    icc:     the colour profile.
+    exif:    a TIFF structure, without the "Exif" before it in a JPEG; its orientation is 1 and it has no thumbnail.
+    xmp:     the packet.
+    comment: of JPEG, GIF and JPEG 2000; the text of PNG that is called Comment.
+    dpi:     pixels an inch, across and down.
+    app13:   the contents of a JPEG's segments of that name: Photoshop's, with IPTC.
+    chunks:  (kind, content) of the PNG chunks that are text, or say what its colours or its dpi are.
     """
 
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
-    text: tuple[tuple[str, str], ...] = ()
+    comment: bytes | None = None
     dpi: tuple[float, float] | None = None
+    app13: tuple[bytes, ...] = ()
     chunks: tuple[tuple[bytes, bytes], ...] = ()
 
 

@@ -17,15 +17,18 @@ from typing import IO, Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError, _imaging
+from PIL.ImageFile import ImageFile as PillowFile
 
 from dni_runtime import DniError, InputError
 from dni_runtime.files.regular_file import open_file
 
+from .beside.find import find_tags
 from .decoding.opening import IMAGE_FORMATS, open_picture
 from .decoding.parts import check_parts
-from .decoding.samples import read_samples
+from .decoding.pictures import read_pictures
 from .errors import why
 from .image_file import ImageFile
+from .png.chunks import Chunks, is_png
 
 Source: TypeAlias = str | os.PathLike[str] | io.BytesIO
 """A file by its path, or what was read of one that has none, such as standard input."""
@@ -33,7 +36,6 @@ Source: TypeAlias = str | os.PathLike[str] | io.BytesIO
 MAX_MEGAPIXELS = 200.0
 """The largest input by default, in millions of pixels of all its pictures: that of the largest cameras."""
 
-_EXIF_ORIENTATION = 0x0112
 # The pixels that are allowed take 1.6 GB with four channels of 16 bits.
 _FILE_LIMIT_BYTES = 2**31
 _T = TypeVar("_T")
@@ -65,7 +67,7 @@ def read_file(source: Source, *, max_megapixels: float | None = MAX_MEGAPIXELS, 
     Raises InputError as `read_image` does.
     """
     limit = None if max_megapixels is None else round(max_megapixels * 1e6)
-    return _guarded(source, lambda path, stream, size: _read(path, stream, size, limit))
+    return _guarded(source, lambda path, stream, size: _read(path, stream, size, limit, first_only))
 
 
 def read_header(source: Source) -> Header:
@@ -122,29 +124,38 @@ class _NoDescriptor:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
-def _read(path: Path, stream: Any, size_bytes: int, limit: int | None) -> ImageFile:
-    check_parts(stream, size_bytes)
-    with open_picture(stream) as image:
-        _check_size(path, image.width * image.height, limit)
-        pixels = read_samples(path, stream, image)
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        return ImageFile((_turn_upright(pixels, orientation),), format=image.format or "")
+def _read(path: Path, stream: Any, size_bytes: int, limit: int | None, first_only: bool) -> ImageFile:
+    with _opened_picture(stream, size_bytes) as (image, shown, chunks):
+        pictures = read_pictures(path, shown, image, limit=limit, first_only=first_only)
+        found = find_tags(image, stream, chunks)
+        upright = tuple(_turn_upright(pixels, found.orientation) for pixels in pictures.pixels)
+        return ImageFile(
+            upright,
+            tuple(pictures.durations_ms) if len(upright) > 1 else (),
+            pictures.loop,
+            found.tags,
+            tuple(dict.fromkeys([*pictures.notes, *found.notes])),
+            image.format or "",
+        )
 
 
 def _read_header(path: Path, stream: Any, size_bytes: int) -> Header:
-    check_parts(stream, size_bytes)
-    with open_picture(stream) as image:
+    with _opened_picture(stream, size_bytes) as (image, _, chunks):
         size, mode = (image.height, image.width), image.mode
+        if find_tags(image, stream, chunks).orientation >= 5:
+            size = size[::-1]
         channels = 4 if image.has_transparency_data or "A" in mode else 1 if mode[0] in "1LIF" and mode != "LAB" else 3
         return Header(size, np.uint16 if mode.startswith("I") else np.uint8, channels, image.format or "")
 
 
-def _check_size(path: Path, pixels: int, limit: int | None) -> None:
-    if limit is not None and pixels > limit:
-        raise InputError(
-            f"{path} has {pixels / 1e6:.3g} million pixels; expected at most {limit / 1e6:.3g}: cut it into smaller "
-            "images, or allow more with --max-megapixels"
-        )
+@contextlib.contextmanager
+def _opened_picture(stream: Any, size_bytes: int) -> Iterator[tuple[PillowFile, Any, Chunks | None]]:
+    """What Pillow opened, the file as it was shown to it, and what was not of a PNG."""
+    check_parts(stream, size_bytes)
+    chunks = Chunks(stream) if is_png(stream) else None
+    shown = stream if chunks is None else chunks.shown
+    with open_picture(shown) as image:
+        yield image, shown, chunks
 
 
 @functools.cache

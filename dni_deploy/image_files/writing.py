@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,10 +15,14 @@ from PIL import Image
 from dni_runtime import DniError, OutputError
 from dni_runtime.files.unfinished import unfinished_file
 
+from .beside.exif import with_size, without_orientation
+from .beside.fit import fit_tags
 from .errors import why
 from .formats import Format, check_holds, is_opaque
-from .image_file import AS_USUAL, ImageFile, Writing
+from .image_file import AS_USUAL, ImageFile, Tags, Writing
+from .png.insert import Inserting
 from .png.sixteen_bit import write_color
+from .tiff.write import write_tiff
 
 
 def fit_to(
@@ -36,11 +41,21 @@ def fit_to(
     first = file.pictures[0]
     check_writable(path, size or first.shape[:2], first, writing)
     notes = list(file.notes)
-    pictures = file.pictures
-    if (more := len(pictures) - 1) and not (format_.pages or (file.durations_ms and format_.animation)):
+    pictures, durations = file.pictures, file.durations_ms
+    if (more := len(pictures) - 1) and not (format_.pages or (durations and format_.animation)):
         pictures = pictures[:1]
-        notes.append(f"{more} more picture{'s' * (more > 1)} left out, for {format_.name} holds one")
-    return dataclasses.replace(file, pictures=pictures, notes=tuple(dict.fromkeys(notes)))
+        what = "pictures of an animation only" if format_.animation else "one"
+        notes.append(f"{more} more picture{'s' * (more > 1)} left out, for {format_.name} holds {what}")
+    elif durations and not format_.animation:
+        notes.append(f"how long each picture is shown left out, for which {format_.name} has no place")
+    durations = durations if format_.animation and len(pictures) > 1 else ()
+    tags = Tags()
+    if not writing.strip:
+        tags, left = fit_tags(file.tags, format_, first)
+        notes += left
+    return dataclasses.replace(
+        file, pictures=pictures, durations_ms=durations, tags=tags, notes=tuple(dict.fromkeys(notes))
+    )
 
 
 def check_writable(
@@ -82,11 +97,18 @@ def write_file(
 
 def encode(stream: BinaryIO, file: ImageFile, format_: Format, writing: Writing = AS_USUAL) -> None:
     """Write `file` into a stream that may seek, such as io.BytesIO."""
-    picture = _plain(file.pictures[0], format_)
-    if picture.dtype == np.uint16 and picture.ndim == 3:
-        write_color(stream, picture)
+    pictures = [_plain(picture, format_) for picture in file.pictures]
+    tags = Tags() if writing.strip else file.tags
+    if tags.exif is not None:
+        tags = dataclasses.replace(tags, exif=with_size(tags.exif, *pictures[0].shape[:2]))
+    if format_.name == "TIFF":
+        write_tiff(stream, pictures, tags)
+    elif pictures[0].dtype == np.uint16 and pictures[0].ndim == 3:
+        write_color(Inserting(stream, tags), pictures[0])
     else:
-        Image.fromarray(picture).save(stream, format_.name, **_options(format_, writing))
+        options = _encoding(format_, writing) | _beside(format_, tags) | _timing(format_, pictures, file)
+        target: Any = Inserting(stream, tags) if format_.name == "PNG" else stream
+        Image.fromarray(pictures[0]).save(target, format_.name, **options)
 
 
 def _plain(picture: npt.NDArray[Any], format_: Format) -> npt.NDArray[Any]:
@@ -98,9 +120,9 @@ def _plain(picture: npt.NDArray[Any], format_: Format) -> npt.NDArray[Any]:
     return np.ascontiguousarray(picture)
 
 
-def _options(format_: Format, writing: Writing) -> dict[str, Any]:
-    """What Pillow is told. JPEG's default halves the resolution of colour, just the kind of damage that the networks
-    are meant to undo (WebP cannot do without).
+def _encoding(format_: Format, writing: Writing) -> dict[str, Any]:
+    """What Pillow is told of losses. JPEG's default halves the resolution of colour, just the kind of damage that the
+    networks are meant to undo (WebP cannot do without).
     """
     quality = 95 if writing.quality is None else writing.quality
     if format_.name == "JPEG":
@@ -109,4 +131,28 @@ def _options(format_: Format, writing: Writing) -> dict[str, Any]:
         return {"lossless": True, "exact": True} if writing.lossless else {"quality": quality}
     if format_.name == "AVIF":
         return {"quality": 100 if writing.lossless else quality, "subsampling": "4:4:4"}
-    return {"compression": "tiff_lzw"} if format_.name == "TIFF" else {}
+    return {}
+
+
+def _beside(format_: Format, tags: Tags) -> dict[str, Any]:
+    """What Pillow is told to write beside the pixels, where it does that."""
+    if format_.name == "PNG":
+        return {}
+    given: dict[str, Any] = {"icc_profile": tags.icc, "xmp": tags.xmp, "comment": tags.comment, "dpi": tags.dpi}
+    if tags.exif is not None:  # Pillow would write it anew for AVIF, with maker's notes that point anywhere
+        given["exif"] = b"Exif\0\0" + (without_orientation(tags.exif) if format_.name == "AVIF" else tags.exif)
+    given["extra"] = b"".join(b"\xff\xed" + struct.pack(">H", len(part) + 2) + part for part in tags.app13) or None
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _timing(format_: Format, pictures: list[npt.NDArray[Any]], file: ImageFile) -> dict[str, Any]:
+    """What Pillow is told of further pictures."""
+    if len(pictures) == 1:
+        return {}
+    options: dict[str, Any] = {
+        "save_all": True,
+        "append_images": [Image.fromarray(picture) for picture in pictures[1:]],
+        "duration": [round(duration) for duration in file.durations_ms],
+        "loop": file.loop,
+    }
+    return options | ({"blend": 0, "disposal": 0} if format_.name == "PNG" else {})  # each as it is, over all others

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from typing import IO, Any
+from typing import Any
 
 from PIL import (
     AvifImagePlugin,
@@ -36,7 +36,7 @@ IMAGE_FORMATS = tuple(_KINDS)
 """Pillow's names of the formats that are read, whatever a file is called."""
 
 
-def open_picture(stream: IO[bytes]) -> ImageFile.ImageFile:
+def open_picture(stream: Any) -> ImageFile.ImageFile:
     """The image of a file, its pixels not read yet. Raises UnidentifiedImageError, and whatever Pillow does."""
     stream.seek(0)
     start = stream.read(16)

@@ -44,7 +44,7 @@ def read_samples(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt
         check_scans(file, pixels)
     elif image.format == "BMP" and image.tile[0].codec_name == "bmp_rle" and pixels > _MOST_RUN_LENGTH_PIXELS:
         raise InputError(f"{path} is a run-length BMP of {pixels // 1_000_000} million pixels; save it as PNG")
-    return _copy(path, image)
+    return copy_pixels(path, image)
 
 
 def _read_png(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt.NDArray[Any]:
@@ -53,19 +53,19 @@ def _read_png(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt.ND
         raise ValueError("its headers do not agree")
     check_pixels(file, header)
     if header.color == PALETTE:
-        return _copy(path, image)
+        return copy_pixels(path, image)
     transparent = _transparent(image, header)
     add_opacity = transparent is not None
     if header.bits == 16 and header.color != GREY:
         pixels: npt.NDArray[Any] = read_color(file, image, header, add_opacity)
     else:
-        pixels = _copy(path, image, add_opacity)
+        pixels = copy_pixels(path, image, add_opacity)
     if transparent is not None:
         _hide(pixels, transparent)
     return pixels
 
 
-def _copy(path: Path, image: Image.Image, add_opacity: bool = False) -> npt.NDArray[Any]:
+def copy_pixels(path: Path, image: Image.Image, add_opacity: bool = False) -> npt.NDArray[Any]:
     """All pixels; with `add_opacity`, grey or RGB as (H, W, 4) whose opacity is still to be written."""
     is_wide = image.mode.startswith("I;16")
     if is_wide:
@@ -131,7 +131,7 @@ def _read_tiff(path: Path, image: TiffImagePlugin.TiffImageFile) -> npt.NDArray[
     inverted = bits > 8 and photometric == _WHITE_IS_ZERO
     if not _covered(image):
         raise ValueError("parts of its pixels are missing")
-    pixels = _copy(path, image)
+    pixels = copy_pixels(path, image)
     if bits == 12:
         if pixels.max() > 4095:
             raise ValueError("values of more than 12 bits")

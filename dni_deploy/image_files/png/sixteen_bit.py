@@ -11,7 +11,7 @@ which had none.
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from PIL import Image
 
 from dni_deploy.image_files.bands import bands
 
+from .chunks import SIGNATURE, Writable, write_chunk
 from .stream import GREY_OPACITY, RGB, RGB_OPACITY, PngHeader
 
 _LOW, _HIGH = 0, 1
@@ -61,12 +62,12 @@ def _decode_again(file: IO[bytes], raw_mode: str) -> Iterator[tuple[int, npt.NDA
         yield from _decode(image, raw_mode)
 
 
-def write_color(file: BinaryIO, image: npt.NDArray[np.uint16]) -> None:
+def write_color(file: Writable, image: npt.NDArray[np.uint16]) -> None:
     """Write an image (H, W, 3 or 4)."""
     height, width, channels = image.shape
     color = RGB if channels == 3 else RGB_OPACITY
-    file.write(b"\x89PNG\r\n\x1a\n")
-    _write_chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, color, 0, 0, 0))
+    file.write(SIGNATURE)
+    write_chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, color, 0, 0, 0))
     deflate = zlib.compressobj(_LEVEL)
     above = np.zeros((1, width * channels * 2), np.uint8)
     rows = max(1, _BAND_BYTES // above.size)
@@ -75,11 +76,6 @@ def write_color(file: BinaryIO, image: npt.NDArray[np.uint16]) -> None:
         lines = np.full((len(part), 1 + above.size), _UP, np.uint8)
         np.subtract(part, np.concatenate([above, part[:-1]]), out=lines[:, 1:])
         above = part[-1:]
-        _write_chunk(file, b"IDAT", deflate.compress(lines.data))
-    _write_chunk(file, b"IDAT", deflate.flush())
-    _write_chunk(file, b"IEND", b"")
-
-
-def _write_chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
-    file.write(struct.pack(">I", len(content)) + kind + content)
-    file.write(zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big"))
+        write_chunk(file, b"IDAT", deflate.compress(lines.data))
+    write_chunk(file, b"IDAT", deflate.flush())
+    write_chunk(file, b"IEND", b"")

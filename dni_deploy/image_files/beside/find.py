@@ -1,0 +1,139 @@
+"""What a file says beside its pixels, gathered from where its format keeps it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
+
+from PIL import ImageFile, TiffImagePlugin
+
+from dni_deploy.image_files.image_file import Tags
+from dni_deploy.image_files.png.chunks import Chunks
+from dni_deploy.image_files.tiff.directories import EXIF, GPS, order_of, pack_directory, read_directory
+
+from .exif import upright
+
+_RESOLUTION, _ORIENTATION, _ICC, _XMP, _GEO = 282, 274, 34675, 700, (33550, 33922, 34264, 34735)
+# Of a TIFF's own directory, those that EXIF has as well and that are not of how its pixels are laid out.
+_DESCRIPTIONS = {270, 271, 272, 305, 306, 315, 18246, 18249, 33432, *range(40091, 40096), EXIF, GPS}
+_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([2-8])')
+# What phones write into XMP of a picture behind the picture, which the result does not have.
+_XMP_OF_MORE = re.compile(rb"hdrgm:Version|GContainer|ns.google.com/photos/1.0/(container|camera)|HDRGainMap")
+
+
+@dataclass(slots=True)
+class Found:
+    """`tags` of an upright picture; `orientation`: how the pixels lie, 1 to 8. `notes`: what was left out."""
+
+    tags: Tags
+    orientation: int = 1
+    notes: list[str] = field(default_factory=list)
+
+
+def find_tags(image: ImageFile.ImageFile, stream: IO[bytes], chunks: Chunks | None) -> Found:
+    """What a file says. `stream`: what `image` was opened from; `chunks`: those of a PNG."""
+    if chunks is not None:
+        found = Found(
+            Tags(chunks.icc, chunks.exif, chunks.xmp, chunks.comment, chunks.dpi, chunks=tuple(chunks.kept)),
+            notes=chunks.notes,
+        )
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
+        found = _of_tiff(image, stream)
+    else:
+        info = image.info
+        exif = info.get("exif")
+        exif = exif.removeprefix(b"Exif\0\0") if exif else None
+        found = Found(Tags(info.get("icc_profile") or None, exif, _packet(info.get("xmp")), _comment(info), _dpi(info)))
+        found.notes += _left_of_jpeg(image)
+        if photoshop := [part for app, part in getattr(image, "applist", []) if app == "APP13"]:
+            found.tags = replace(found.tags, app13=tuple(photoshop))
+    return _turned(found)
+
+
+def _packet(xmp: Any) -> bytes | None:
+    return xmp.encode() if isinstance(xmp, str) else xmp or None
+
+
+def _comment(info: dict[Any, Any]) -> bytes | None:
+    comment = info.get("comment")
+    return comment if isinstance(comment, bytes) and comment else None
+
+
+def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
+    try:
+        across, down = (float(value) for value in info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 0 < across < 1e9 and 0 < down < 1e9 else None
+
+
+def _of_tiff(image: TiffImagePlugin.TiffImageFile, stream: IO[bytes]) -> Found:
+    tags = image.tag_v2
+    profile, packet = tags.get(_ICC), tags.get(_XMP)
+    found = Found(Tags(profile if isinstance(profile, bytes) else None, None, _packet(packet)))
+    if _RESOLUTION in tags:  # Pillow says 1 for none
+        found.tags = replace(found.tags, dpi=_dpi(image.info))
+    orientation = tags.get(_ORIENTATION, 1)
+    found.orientation = orientation if orientation in range(1, 9) else 1
+    if any(tag in tags for tag in _GEO):
+        found.notes.append("its place on a map (GeoTIFF) left out")
+    stream.seek(0)
+    start = stream.read(8)
+    try:
+        order = order_of(start)
+    except ValueError:  # a BigTIFF
+        return found
+
+    def read(at: int, size: int) -> bytes:
+        stream.seek(at)
+        return stream.read(size)
+
+    if directory := read_directory(read, order, struct.unpack(f"{order}I", start[4:])[0], _DESCRIPTIONS):
+        exif = start[:4] + struct.pack(f"{order}I", 8) + pack_directory(directory, order, 8)
+        found.tags = replace(found.tags, exif=exif)
+    return found
+
+
+def _turned(found: Found) -> Found:
+    """The same of a picture that is upright."""
+    tags = found.tags
+    if tags.exif is not None:
+        try:
+            orientation, exif = upright(tags.exif)
+        except (ValueError, struct.error):
+            found.notes.append("damaged EXIF left out")
+            tags = replace(tags, exif=None)
+        else:
+            found.orientation = orientation if found.orientation == 1 else found.orientation
+            tags = replace(tags, exif=exif)
+    if tags.xmp is not None:
+        turned = _XMP_ORIENTATION.search(tags.xmp)
+        if turned and found.orientation == 1 and tags.exif is None:
+            found.orientation = int(turned[2])
+        tags = replace(tags, xmp=_XMP_ORIENTATION.sub(rb"\g<1>1", tags.xmp))
+        if _XMP_OF_MORE.search(tags.xmp or b""):
+            found.notes.append("XMP of what a phone has put behind the picture left out")
+            tags = replace(tags, xmp=None)
+    found.tags = tags
+    return found
+
+
+def _left_of_jpeg(image: ImageFile.ImageFile) -> list[str]:
+    """What a JPEG has beside its picture that goes into no result."""
+    parts: list[tuple[str, bytes]] = getattr(image, "applist", [])
+    notes = []
+    everything = b"".join(part[:4096] for app, part in parts if app in ("APP1", "APP2"))
+    has_gain_map = b"hdrgm:Version" in everything or b"urn:iso:std:iso:ts:21496" in everything
+    if has_gain_map:
+        notes.append("its HDR gain map left out: the result is the picture without it")
+    elif any(app == "APP2" and part.startswith(b"MPF\0") for app, part in parts):
+        notes.append("the further pictures that its camera put behind it (MPO) left out")
+    if b"MotionPhoto" in everything or b"MicroVideo" in everything:
+        notes.append("the film that a phone put behind it left out")
+    if any(app == "APP1" and part.startswith(b"http://ns.adobe.com/xmp/extension/") for app, part in parts):
+        notes.append("extended XMP left out")
+    if any(app == "APP11" and part.startswith(b"JP") for app, part in parts):
+        notes.append("content credentials (C2PA) left out: they are of the picture as it was")
+    return notes

@@ -1,0 +1,84 @@
+"""Directories of TIFF and EXIF, moved from one file into another: values stay the bytes that they are."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TypeAlias
+
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+"""Bytes of a value of each kind."""
+
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
+EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+_POINTERS = (EXIF, GPS, INTEROPERABILITY)
+_MOST_ENTRIES = 5000
+# Of one value: the largest maker's notes have a few MB.
+_MOST_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """`content`: so many (`count`) of a kind, in the byte order of the file; or a directory, where it is a pointer."""
+
+    kind: int
+    count: int
+    content: bytes | Directory
+
+
+Directory: TypeAlias = dict[int, Value]
+
+
+def order_of(start: bytes) -> str:
+    """The byte order of a TIFF or EXIF that begins so, as struct writes it. Raises ValueError where it is neither."""
+    if (order := {b"II*\0": "<", b"MM\0*": ">"}.get(start[:4])) is None:
+        raise ValueError("it is no EXIF")
+    return order
+
+
+def read_directory(
+    read: Callable[[int, int], bytes], order: str, at: int, wanted: Collection[int] | None = None, *, depth: int = 0
+) -> Directory:
+    """The directory at a place, without what is not `wanted` (all is, of None) or lies beyond the end.
+
+    read: gives so many bytes from a place on, fewer at the end.
+    """
+    result: Directory = {}
+    count = int.from_bytes(read(at, 2), "little" if order == "<" else "big")
+    entries = read(at + 2, 12 * min(count, _MOST_ENTRIES))
+    for place in range(0, len(entries) - 11, 12):
+        tag, kind, count, target = struct.unpack(f"{order}HHII", entries[place : place + 12])
+        length = SIZES.get(kind, 0) * count
+        if not 0 < length <= _MOST_BYTES or (wanted is not None and tag not in wanted) or tag in result:
+            continue
+        if tag in _POINTERS and count == 1 and depth < 2:
+            result[tag] = Value(LONG, 1, read_directory(read, order, target, depth=depth + 1))
+            continue
+        content = entries[place + 8 : place + 8 + length] if length <= 4 else read(target, length)
+        if len(content) == length:
+            result[tag] = Value(kind, count, content)
+    return result
+
+
+def pack_directory(directory: Directory, order: str, at: int) -> bytes:
+    """A directory at a place, followed by its values; the four bytes after its entries, for the next one, are 0."""
+    entries, beyond = b"", b""
+    start = at + 2 + 12 * len(directory) + 4
+    for tag, value in sorted(directory.items()):
+        content = value.content
+        if isinstance(content, dict):
+            place = start + len(beyond)
+            beyond += _even(pack_directory(content, order, place))
+            content = struct.pack(f"{order}I", place)
+        elif len(content) > 4:
+            place = start + len(beyond)
+            beyond += _even(content)
+            content = struct.pack(f"{order}I", place)
+        entries += struct.pack(f"{order}HHI", tag, value.kind, value.count) + content.ljust(4, b"\0")
+    return struct.pack(f"{order}H", len(directory)) + entries + bytes(4) + beyond
+
+
+def _even(content: bytes) -> bytes:
+    """Padded, for values begin at even places."""
+    return content + bytes(len(content) % 2)
