@@ -29,9 +29,7 @@ from .errors import Command, under
 @click.option("--compare", is_flag=True, hidden=True, help="Write before and after as one picture beside each result.")
 @click.option("--skip-existing", is_flag=True, help="Leave out results that are there, whatever they are.")
 @options.force
-@click.option(
-    "--dry-run", is_flag=True, hidden=True, help="Check everything and list what would be made; make nothing."
-)
+@click.option("--dry-run", "dry", is_flag=True, help="Check everything and list what would be made; make nothing.")
 @options.as_json
 @under(
     "Other ways to say the strength",
@@ -125,9 +123,7 @@ from .errors import Command, under
         "interrupted.",
     ),
 )
-def run(
-    as_json: bool, dry_run: bool, format: str | None, quality: int | None, lossless: bool, strip: bool, **settings: Any
-) -> None:
+def run(as_json: bool, format: str | None, quality: int | None, lossless: bool, strip: bool, **settings: Any) -> None:
     """Run MODEL, an .onnx or .ort file, on image files and folders. An INPUT of - is standard input.
 
     \b
@@ -157,7 +153,7 @@ def run(
         results = run_job(streams.job, screen, tell)
         streams.send()
         made = [result for result in results if result.error is None]
-        if job.sheet is not None and made:
+        if job.sheet is not None and made and not job.dry:
             write_sheet(job.sheet, made)
     if len(made) < len(results):
         raise click.exceptions.Exit(1)
@@ -171,5 +167,6 @@ def _tell(screen: terminal.Terminal, result: EnhancedFile, as_json: bool, *, err
     if as_json:
         screen.say(terminal.as_json(result.to_dict()))
     elif result.error is None:
-        done = f"{result.seconds:.2f} s" if not result.kept else "" if result.notes else "finished before"
+        before = "finished before" if result.kept and not result.notes else ""
+        done = f"{result.seconds:.2f} s" if result.seconds else before
         screen.say("  ".join(filter(None, (str(result.output), result.strength, done, *result.notes))), err=err)

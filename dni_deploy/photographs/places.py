@@ -67,7 +67,7 @@ def check_name(target: Path) -> None:
     if (length := len(os.fsencode(target.name))) > _LONGEST_NAME_BYTES:
         raise OutputError(
             f"{target} would have a name of {length} bytes; expected at most {_LONGEST_NAME_BYTES}: give the input a "
-            "shorter name"
+            "shorter name, or choose another --name"
         )
     if os.path.isdir(target):
         raise OutputError(f"{target} is a folder; a result needs its name: move it, or choose another output")

@@ -45,6 +45,7 @@ class RunJob(MadeWith):
     skip_existing, compare: leave out results that are there, whatever is in them; write a picture of before and after
                  beside each result.
     sheet:       a picture of all results to write as well.
+    dry:         check all, and give what would be made; make nothing.
 
     Raises InputError for alphas from two places.
     """
@@ -62,6 +63,7 @@ class RunJob(MadeWith):
     compare: bool = False
     sheet: Path | None = None
     force: bool = False
+    dry: bool = False
 
     def __post_init__(self) -> None:
         places = {

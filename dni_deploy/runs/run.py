@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from dni_deploy.frames import Job, enhance_frames, find_finished, make_here, make_on_ray, model_digest
+from dni_deploy.frames import Job, find_finished, make_here, make_on_ray, model_digest
+from dni_deploy.frames.enhance_frames import check_not_in_the_way
 from dni_deploy.photographs.enhance_files import Make, make_planned
 from dni_deploy.photographs.making.overlapped import make_overlapped
 from dni_deploy.photographs.making.steps import Steps
@@ -20,6 +21,8 @@ from .job import RunJob
 
 THERE = "there already"
 """What is noted of a result that `skip_existing` left."""
+WOULD_BE_MADE = "would be made"
+"""What is noted of a result of a job that is `dry`."""
 
 Tell = Callable[[EnhancedFile], None]
 
@@ -56,7 +59,7 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
 
 
 def _open(job: RunJob, terminal: Terminal) -> Model:
-    if job.ray is not None:
+    if job.dry or job.ray is not None:
         # Only to check alphas: nothing is prepared, and the graphics card may be elsewhere.
         return load(job.model, "cpu", alpha_policy="pinned")
     model = job.load()
@@ -65,22 +68,35 @@ def _open(job: RunJob, terminal: Terminal) -> Model:
 
 
 def _make(job: RunJob, model: Model, planned: Sequence[Planned], terminal: Terminal, tell: Tell) -> list[EnhancedFile]:
-    if not job.goes_on(planned):
-        there = _existing(planned) if job.skip_existing else {}
-        if not job.force:
-            check_free(plan.output for plan in planned if plan not in there)
-        make: Make = partial(make_overlapped, Steps(model, job, overwrite=job.force))
-        with terminal.progress() as report:
-            return make_planned(planned, make, there=there, tell=tell, progress=report)
-    frames = Job(job, model_digest(job.model), job.folder(planned), job.force, job.skip_existing)
-    make = make_here(model, frames) if job.ray is None else make_on_ray(job.ray, frames, terminal.tell)
-    if job.skip_existing:
-        there = _existing(planned)
-    else:
+    goes_on = job.goes_on(planned)
+    notes = Job(job, model_digest(job.model), job.folder(planned), job.force, job.skip_existing) if goes_on else None
+    there = _existing(planned) if job.skip_existing else {}
+    if notes is not None and not job.skip_existing:
         with terminal.progress("comparing ") as report:
-            there = find_finished(planned, frames, report)
+            there = find_finished(planned, notes, report)
+    if not job.force:
+        missing = [plan for plan in planned if plan not in there]
+        if notes is None:
+            check_free(plan.output for plan in missing)
+        else:
+            check_not_in_the_way(missing, len(there))
+    if job.dry:
+        return _listed(planned, there, tell)
+    make: Make
+    if notes is None:
+        make = partial(make_overlapped, Steps(model, job, overwrite=job.force))
+    else:
+        make = make_here(model, notes) if job.ray is None else make_on_ray(job.ray, notes, terminal.tell)
     with terminal.progress() as report:
-        return enhance_frames(planned, there, make, overwrite=job.force, tell=tell, progress=report)
+        return make_planned(planned, make, there=there, tell=tell, progress=report)
+
+
+def _listed(planned: Sequence[Planned], there: Mapping[Planned, EnhancedFile], tell: Tell) -> list[EnhancedFile]:
+    """What would come of each, were it made."""
+    results = [there.get(plan) or plan.result(notes=(WOULD_BE_MADE,)) for plan in planned]
+    for result in results:
+        tell(result)
+    return results
 
 
 def _existing(planned: Sequence[Planned]) -> dict[Planned, EnhancedFile]:
