@@ -18,7 +18,10 @@ from .errors import Command, under
 @options.model_file
 @click.argument("inputs", nargs=-1, required=True, type=options.PATH_OR_STREAM, metavar="INPUT...")
 @options.output("An image file, a folder for several results, or - for standard output.", type=options.PATH_OR_STREAM)
-@options.alphas("The strength; repeatable. auto is what fits each image, of a model that is calibrated.", auto=True)
+@options.alphas(
+    "The strength; repeatable. auto is what fits each image, of a model that is calibrated.  [default: the model's]",
+    auto=True,
+)
 @click.option("--recursive", is_flag=True, help="Take folders inside folders, too; results keep the tree.")
 @click.option(
     "--sheet",
@@ -30,7 +33,7 @@ from .errors import Command, under
 @click.option("--skip-existing", is_flag=True, help="Leave out results that are there, whatever they are.")
 @options.force
 @click.option("--dry-run", "dry", is_flag=True, help="Check everything and list what would be made; make nothing.")
-@options.as_json
+@click.option("--json", "as_json", is_flag=True, help="Print each result as a line of JSON.")
 @under(
     "Other ways to say the strength",
     click.option("--noise", type=float, metavar="SIGMA", help="What fits noise of that sigma, of 255."),
@@ -39,7 +42,7 @@ from .errors import Command, under
         "--alpha-from",
         type=options.PATH,
         metavar="TABLE.csv",
-        help="One for each image of a folder: columns file and alpha. Goes on where it was interrupted.",
+        help="One for each image of a folder: columns file and alpha.",
     ),
     click.option(
         "--alpha-mask",
@@ -119,18 +122,19 @@ from .errors import Command, under
     click.option(
         "--ray",
         metavar="ADDRESS|local",
-        help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here. Goes on where it was "
-        "interrupted.",
+        help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here.",
     ),
 )
 def run(as_json: bool, format: str | None, quality: int | None, lossless: bool, strip: bool, **settings: Any) -> None:
     """Run MODEL, an .onnx or .ort file, on image files and folders. An INPUT of - is standard input.
+    Started again, a run into a folder makes only what is missing.
 
     \b
     Examples:
       one image            dni run model.onnx photo.png --alpha 0.7 -o out.png
       a sweep and a sheet  dni run model.onnx photo.png --alpha 0:1:0.25 -o sweep/ --sheet sheet.png
       a folder             dni run model.onnx photos/ --alpha 0.7 -o results/
+      a tree, as JPEG      dni run model.onnx album/ --recursive --alpha 0.7 --format jpg -o results/
       what fits each       dni run model.onnx photos/ --alpha auto -o results/
       on OpenVINO          dni run model.onnx photo.png --alpha 0.7 -o out.png --provider openvino
       an alpha per frame   dni run model.onnx frames/ --alpha-from alphas.csv -o results/
