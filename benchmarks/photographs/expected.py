@@ -18,18 +18,33 @@ _LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
 _LOST = 8.0
 _MOST_PIXELS = 4_000_000
 _MOST_FRAMES = 60
-_KEEPS_FRAMES = ("GIF", "WEBP", "PNG", "TIFF", "AVIF")
+# Whatever else is in files of these kinds is another view or size of the same.
+_ONE = ("MPO", "ICNS", "ICO", "CUR", "PSD", "FPX", "MIC")
+_HOLDS = {"dpi": ("JPEG", "PNG", "TIFF"), "": ("JPEG", "PNG", "TIFF", "WEBP", "AVIF")}
+# EXIF's description, make, model, software, time, artist and copyright; and what says how the pixels were stored.
+_TOLD = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+_OF_PIXELS = (0x927C, 0xA001, 0xA002, 0xA003, 0xA005)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`size`: upright (W, H). `bits`: of a channel. `frames`: RGBA of each, uint8 (H, W, 4), None where unsure."""
+    """What must not be lost.
+
+    size:   upright (W, H).
+    bits:   of a channel, at least 8.
+    count:  of pictures; those that only a phone or an icon adds are none, but are told.
+    extras: of others.
+    frames: RGBA of each picture, uint8 (H, W, 4), None where the reference is unsure.
+    beside: what the file says beside its pixels, by the word that a note would name it with.
+    """
 
     format: str
     size: tuple[int, int]
     bits: int
     has_opacity: bool
     count: int
+    extras: int
+    beside: dict[str, Any]
     frames: list[NDArray[Any]] | None
 
 
@@ -46,18 +61,39 @@ def look(file: Path) -> Picture | None:
 def _look(file: Path) -> Picture:
     with Image.open(file) as image:
         bits = _bits(file, image)
-        count = 1 if image.format in ("MPO", "ICNS", "ICO", "PSD") else getattr(image, "n_frames", 1)
+        count = getattr(image, "n_frames", 1) - bool(image.info.get("default_image"))
+        extras = count - 1 if image.format in _ONE else 0
+        beside = _beside(image)
         has_opacity = image.has_transparency_data
         sure = bits == 8 and image.format not in ("JPEG2000",) and image.mode not in ("LAB", "HSV", "F", "I")
         frames: list[NDArray[Any]] | None = [] if sure and image.width * image.height <= _MOST_PIXELS else None
         size = ImageOps.exif_transpose(image).size
-        for number in range(min(count, _MOST_FRAMES) if frames is not None else 0):
-            image.seek(number)
+        first = bool(image.info.get("default_image"))  # of an APNG; no frame of the animation
+        for number in range(min(count - extras, _MOST_FRAMES) if frames is not None else 0):
+            image.seek(first + number)
             if ImageOps.exif_transpose(image).size != size:
                 frames = None  # pages of several sizes are each looked at elsewhere
                 break
             frames.append(_visible(ImageOps.exif_transpose(image)))
-        return Picture(str(image.format), size, bits, has_opacity, count, frames)
+        return Picture(str(image.format), size, bits, has_opacity, count - extras, extras, beside, frames)
+
+
+def _beside(image: Image.Image) -> dict[str, Any]:
+    """What a result has to say as well; a profile of CMYK fits no RGB, and a TIFF's own tags are not EXIF."""
+    found: dict[str, Any] = {}
+    if (profile := image.info.get("icc_profile")) and image.mode not in ("CMYK", "LAB"):
+        found["profile"] = profile
+    exif = image.getexif()
+    told = {tag: exif[tag] for tag in _TOLD if tag in exif} | {
+        tag: value for tag, value in exif.get_ifd(0x8769).items() if tag not in _OF_PIXELS
+    }
+    if told:
+        found["EXIF"] = {tag: str(value).rstrip("\0 ") for tag, value in told.items()}
+    if packet := image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"):
+        found["XMP"] = (packet if isinstance(packet, bytes) else packet.encode()).strip(b"\0 \n")
+    if image.format in ("JPEG", "PNG", "TIFF", "MPO") and "dpi" in image.info and min(image.info["dpi"]) > 1:
+        found["dpi"] = tuple(round(float(dpi)) for dpi in image.info["dpi"])
+    return found
 
 
 def _bits(file: Path, image: Image.Image) -> int:
@@ -94,8 +130,14 @@ def differences(wanted: Picture, made: Path, said: str) -> str:
         return f"opacity is lost ({wanted.format} to {got.format})"
     if got.bits < wanted.bits:
         return f"{got.bits} bits of {wanted.bits}"
-    if got.count < wanted.count and "left" not in said:
+    if got.count != wanted.count and "left" not in said:
         return f"{got.count} of {wanted.count} pictures, without a word ({wanted.format} to {got.format})"
+    if wanted.extras and "left" not in said:
+        return f"{wanted.extras} other pictures of a {wanted.format}, without a word"
+    for what, value in wanted.beside.items():
+        holds = got.format in _HOLDS.get(what, _HOLDS[""])
+        if what.lower() not in said.lower() and holds and got.beside.get(what) != value:
+            return f"{what} is {'lost' if what not in got.beside else 'not the same'} ({wanted.format} to {got.format})"
     if wanted.frames is None or got.frames is None or got.bits != wanted.bits:
         return ""
     worst = 0.0

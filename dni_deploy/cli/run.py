@@ -29,7 +29,12 @@ from .errors import Command, under
     metavar="SHEET.png",
     help="Also write all results as one labelled picture.",
 )
-@click.option("--compare", is_flag=True, hidden=True, help="Write before and after as one picture beside each result.")
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Beside each result before and after in one picture, NAME_compare.png; that alone for several --alpha and "
+    "-o SHEET.png.",
+)
 @click.option("--skip-existing", is_flag=True, help="Leave out results that are there, whatever they are.")
 @options.force
 @click.option("--dry-run", "dry", is_flag=True, help="Check everything and list what would be made; make nothing.")
@@ -133,6 +138,7 @@ def run(as_json: bool, format: str | None, quality: int | None, lossless: bool, 
     Examples:
       one image            dni run model.onnx photo.png --alpha 0.7 -o out.png
       a sweep and a sheet  dni run model.onnx photo.png --alpha 0:1:0.25 -o sweep/ --sheet sheet.png
+      which strength?      dni run model.onnx photo.png --alpha 0:1:0.25 -o choose.png --compare
       a folder             dni run model.onnx photos/ --alpha 0.7 -o results/
       a tree, as JPEG      dni run model.onnx album/ --recursive --alpha 0.7 --format jpg -o results/
       what fits each       dni run model.onnx photos/ --alpha auto -o results/

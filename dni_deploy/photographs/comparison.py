@@ -21,23 +21,23 @@ _DETAILS = ("where most changes", "a usual part")
 _Box: TypeAlias = tuple[int, int, int, int]
 
 
-def comparison(before: Read, after: Sequence[Read], labels: Sequence[str]) -> npt.NDArray[np.uint8]:
+def comparison(photograph: npt.NDArray[Any], after: Sequence[Read], labels: Sequence[str]) -> npt.NDArray[np.uint8]:
     """A photograph beside its results, and below them two details of each, twice as large as their pixels.
 
     The details are where the first and the last of the results (one alone and the photograph) differ most, and where
     they differ as much as in half of the picture: edges and texture are seen in the one, noise and flat parts in the
     other. A picture that is shown whole anyway has none.
 
-    before: gives the photograph, as `contact_sheet` takes it.
-    after:  give one or more results of one size, of which few are in memory at once.
-    labels: for the photograph and for each result.
+    photograph: as `contact_sheet` takes it.
+    after:      give one or more results of one size, of which two are in memory at once.
+    labels:     for the photograph and for each result.
 
     Returns RGB uint8 (H, W, 3).
     """
     columns = 1 + len(after)
     width = min(_MAX_WIDTH_PX, columns * _WIDEST_CELL_PX)
     cell = cell_width(columns, width)
-    photograph, last = before(), after[-1]()
+    last = after[-1]()
     other = photograph if len(after) == 1 else after[0]()
     shrinks = last.shape[1] > cell or last.shape[0] > width
     boxes = _details(other, last, cell // _ZOOM) if shrinks else []

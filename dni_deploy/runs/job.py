@@ -12,7 +12,7 @@ from dni_deploy.frames import plan_frames
 from dni_deploy.frames.enhance_frames import check_not_in_the_way, one_folder
 from dni_deploy.frames.finished import FOLDER
 from dni_deploy.image_files.alpha_mask import check_mask
-from dni_deploy.image_files.formats import SUFFIXES
+from dni_deploy.image_files.formats import IMAGE_SUFFIXES, SUFFIXES
 from dni_deploy.photographs.choose import Wanted, check_wanted
 from dni_deploy.photographs.inputs import Found, find_images
 from dni_deploy.photographs.made_with import MadeWith
@@ -25,6 +25,7 @@ from dni_runtime.files.regular_file import why_no_file
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model, require_file
 
+from .comparisons import Comparisons
 from .headers import check_headers
 from .results_sheet import check_sheet
 
@@ -42,8 +43,8 @@ class RunJob(MadeWith):
     ray:         the address of a cluster to run on, see `frames.make_on_ray`; None for this machine alone.
     recursive:   take the images of folders inside folders, too; results are in folders of the same names.
     name:        what results in a folder are called, with fields in braces, see `photographs.names`.
-    skip_existing, compare: leave out results that are there, whatever is in them; write a picture of before and after
-                 beside each result.
+    skip_existing: leave out results that are there, whatever is in them.
+    compare:     write a picture of before and after beside the results of each input, see `is_comparison`.
     sheet:       a picture of all results to write as well.
     dry:         check all, and give what would be made; make nothing.
 
@@ -77,7 +78,18 @@ class RunJob(MadeWith):
             raise InputError(f"give either {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
         if self.force and self.skip_existing:
             raise InputError("give either --force (results that are there are replaced) or --skip-existing, not both")
+        if self.compare and self.output.name == "-":
+            raise InputError("--compare writes a picture beside the result; give -o a name")
+        if self.is_comparison and self.sheet is not None:
+            raise InputError("with --compare one image of several strengths is a sheet itself; leave --sheet out")
         self._naming()
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether `output` is to be one picture of several strengths side by side, which nothing is kept of."""
+        alone = len(self.inputs) == 1 and not os.path.isdir(self.inputs[0]) and self.alpha_from is None
+        names_one = self.output.suffix.lower() in IMAGE_SUFFIXES and not os.path.isdir(self.output)
+        return self.compare and alone and names_one and len(self.alphas) > 1
 
     def goes_on(self, planned: Sequence[Planned]) -> bool:
         """Whether it does only what is missing when it is started again: with results in a folder, not a named file."""
@@ -114,6 +126,8 @@ class RunJob(MadeWith):
             for folder in dict.fromkeys(frame.output.parent for frame in planned):
                 check_folder(folder)  # where all is finished nothing has to be written any more
         self._check_sheet(planned)
+        if self.compare:
+            Comparisons(planned, force=self.force)
         check_headers(planned, self.writing, partial(self.size, stated))
         return found.remarks()
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from dni_deploy.frames import Job, find_finished, make_here, make_on_ray, model_digest
 from dni_deploy.frames.enhance_frames import check_not_in_the_way
 from dni_deploy.photographs.enhance_files import Make, make_planned
 from dni_deploy.photographs.making.overlapped import make_overlapped
 from dni_deploy.photographs.making.steps import Steps
-from dni_deploy.photographs.places import check_free
+from dni_deploy.photographs.places import check_free, check_sheet_place, make_folder
 from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_deploy.terminal import Terminal
-from dni_runtime import Model, load
+from dni_runtime import Model, OutputError, load
 
+from .comparisons import Comparisons, write_comparison
 from .job import RunJob
 
 THERE = "there already"
@@ -37,12 +41,17 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
 
     Raises a DniError where nothing could be started. Ctrl-C ends with KeyboardInterrupt, whose note says what is done.
     """
+    if job.is_comparison:
+        return _compare(job, terminal, tell)
     for remark in job.check():
         terminal.tell(remark)
     results: list[EnhancedFile] = []
     planned: Sequence[Planned] = ()
+    compared: Comparisons | None = None
 
     def told(result: EnhancedFile) -> None:
+        if compared is not None:
+            result = compared.add(result)
         results.append(result)
         if tell is not None:
             tell(result)
@@ -51,11 +60,37 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
         with contextlib.ExitStack() as stack:
             model = stack.enter_context(_open(job, terminal))
             planned = job.plan(model)
-            return _make(job, model, planned, terminal, told)
+            compared = Comparisons(planned, force=job.force) if job.compare and not job.dry else None
+            _make(job, model, planned, terminal, told)
     except KeyboardInterrupt as interrupt:
         if planned:
             interrupt.add_note(_so_far(results, planned, job.goes_on(planned)))
         raise
+    if compared is not None:
+        compared.finish()
+    return results
+
+
+def _compare(job: RunJob, terminal: Terminal, tell: Tell | None) -> list[EnhancedFile]:
+    """Results that are kept in one comparison alone, which is what they are told to be in."""
+    check_sheet_place(job.output, force=job.force)
+    if job.output.resolve() == job.inputs[0].resolve():
+        raise OutputError(f"{job.output} is the input and would be overwritten; choose another output")
+
+    def told(result: EnhancedFile) -> None:
+        if tell is not None:
+            tell(replace(result, output=job.output))
+
+    with tempfile.TemporaryDirectory(prefix="dni-run-") as folder:
+        try:
+            results = run(replace(job, output=Path(folder), compare=False), terminal, told)
+        except KeyboardInterrupt as interrupt:
+            interrupt.__notes__ = ["interrupted: nothing was written"]
+            raise
+        if not job.dry and not any(result.error for result in results):
+            make_folder(job.output.parent)
+            write_comparison(job.output, results)
+    return [replace(result, output=job.output) for result in results]
 
 
 def _open(job: RunJob, terminal: Terminal) -> Model:
