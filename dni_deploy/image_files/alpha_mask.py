@@ -47,23 +47,26 @@ def alpha_map(path: Path, size: tuple[int, int], alpha_range: tuple[float, float
     if mask.shape != size:
         mask = _resize(path, mask, size)
     low, high = alpha_range
-    return (low + (high - low) * (mask / _WHITE)).astype(np.float32)
+    of_grey = (low + (high - low) * (np.arange(_WHITE + 1) / _WHITE)).astype(np.float32)
+    return of_grey[mask]
 
 
-def _read(path: Path) -> npt.NDArray[np.float64]:
-    """0..65535, (H, W)."""
+def _read(path: Path) -> npt.NDArray[np.uint16]:
+    """(H, W), whatever the depth."""
     image = read_image(path)
     white = 1.0 if image.dtype == np.float32 else float(np.iinfo(image.dtype).max)
     planes: npt.NDArray[Any] = image if image.ndim == 3 else image[:, :, None]
-    colors, opacity = planes[:, :, :3], planes[:, :, 3:]
+    grey, colors, opacity = planes[:, :, 0], planes[:, :, 1:3], planes[:, :, 3:]
     if opacity.size and opacity.min() < white:
         raise InputError(f"{path} is transparent in places, which is no strength; expected an opaque grey picture")
-    if not (colors == colors[:, :, :1]).all():
+    if not all(np.array_equal(colors[:, :, index], grey) for index in range(colors.shape[2])):
         raise InputError(f"{path} has colours; expected a grey picture: black the low end of alpha, white the high end")
-    return np.rint(np.clip(colors[:, :, 0] / white, 0, 1) * _WHITE)
+    if grey.dtype == np.uint8:
+        return grey * np.uint16(_WHITE // 255)
+    return grey if grey.dtype == np.uint16 else _rounded(grey * np.float32(_WHITE))
 
 
-def _resize(path: Path, mask: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.NDArray[np.float64]:
+def _resize(path: Path, mask: npt.NDArray[np.uint16], size: tuple[int, int]) -> npt.NDArray[np.uint16]:
     """Linear in between; where the mask is larger the mean of the pixels that become one."""
     (height, width), (rows, columns) = size, mask.shape
     if abs(rows * width - columns * height) > max(height, width, rows, columns):  # a pixel, by which previews round
@@ -71,4 +74,8 @@ def _resize(path: Path, mask: npt.NDArray[np.float64], size: tuple[int, int]) ->
             f"{path} has {rows}x{columns} pixels, the image {height}x{width}; expected the same proportions"
         )
     resized = Image.fromarray(mask.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    return np.rint(np.clip(np.asarray(resized, np.float64), 0, _WHITE))
+    return _rounded(np.asarray(resized))
+
+
+def _rounded(mask: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    return np.rint(np.clip(mask, 0, _WHITE)).astype(np.uint16)
