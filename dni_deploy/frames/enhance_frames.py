@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dni_deploy.photographs.choose import check_wanted
 from dni_deploy.photographs.enhance_files import Make, Progress, make_planned
-from dni_deploy.photographs.inputs import find_images
+from dni_deploy.photographs.inputs import Found, find_images
 from dni_deploy.photographs.making.overlapped import Done, Report, make_overlapped
 from dni_deploy.photographs.making.steps import Steps
 from dni_deploy.photographs.names import Naming
@@ -31,16 +31,18 @@ def plan_frames(
     output: Path,
     sidecar: Path,
     *,
-    recursive: bool = False,
+    found: Found | None = None,
     naming: Naming = AS_INPUTS,
 ) -> list[Planned]:
     """A frame for each image of the one folder in `inputs`, with the alpha that `sidecar` has for it.
+
+    found: the images of the folder, where not just all of it are meant.
 
     Raises InputError or AlphaError for a table that does not fit the folder and the model (`read_sidecar`),
     OutputError for an output that cannot take the results.
     """
     folder = one_folder(inputs)
-    planned = plan_results(find_images(inputs, recursive=recursive, without=output), output, [None], naming)
+    planned = plan_results(found or find_images(inputs), output, [None], naming)
     files = [frame.input for frame in planned]
     alphas = read_sidecar(sidecar, folder, files, partial(check_wanted, model), alpha_columns(model.metadata))
     return [replace(frame, alpha=alpha) for frame, alpha in zip(planned, alphas, strict=True)]

@@ -110,7 +110,8 @@ class Noted:
             raise InputError(f"{file} {error.strerror or error}; expected an image file") from None
 
     def write(self, planned: Planned, input_sha256: str, whole: Path) -> None:
-        found = {"key": self._job.key(planned, input_sha256), "sha256": digest(whole), "output": planned.output.name}
+        inside = os.path.relpath(planned.output, self._job.folder)
+        found = {"key": self._job.key(planned, input_sha256), "sha256": digest(whole), "output": inside}
         # Closed every time: only then other machines see it, and a crash of this one does not lose it.
         with self._lock, (self._job.folder / FOLDER / self._name).open("a", encoding="utf-8") as opened:
             opened.write(f"{json.dumps(found)}\n")
@@ -124,6 +125,17 @@ class Noted:
             else:
                 self._finished.look()
             return bool(self._finished.held([planned], self._job))
+
+
+def noted_results(folder: Path) -> set[Path]:
+    """All that runs have ever written into `folder`, as seen from there."""
+    found: set[Path] = set()
+    for file in (folder / FOLDER).glob("*.jsonl") if os.path.isdir(folder / FOLDER) else ():
+        with contextlib.suppress(OSError), open_file(file) as opened:
+            for text in opened:
+                with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # no line of ours
+                    found.add(Path(json.loads(text)["output"]))
+    return found
 
 
 @functools.cache

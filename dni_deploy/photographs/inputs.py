@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,23 +35,35 @@ class Found:
         return [f"left out: {_told(self.left_out)}"] if self.left_out else []
 
 
-def find_images(inputs: Sequence[Path], *, recursive: bool = False, without: Path | None = None) -> Found:
+def find_images(
+    inputs: Sequence[Path],
+    *,
+    recursive: bool = False,
+    output: Path | None = None,
+    results: Container[Path] = (),
+) -> Found:
     """The files of `inputs`, folders replaced by their images, in order and without repetition.
 
     The order is that of `inputs`, and within a folder the natural one, 2 before 10. What is named like an image in a
     folder and is none (a named pipe, a link to nothing) is one of them, and fails by itself.
 
     recursive: take the images of folders inside as well; not of those that are hidden or links.
-    without:   a folder that is not looked into, as that of the results.
+    output:    the folder of the results, which is not looked into where it is inside.
+    results:   of earlier runs, as seen from `output`: no inputs, where that is one of the folders itself.
 
     Raises InputError.
     """
     files: dict[Path, Path] = {}
     left_out: Counter[str] = Counter()
+    target = None if output is None else Path(os.path.realpath(output))
     for path in inputs:
         if os.path.isdir(path):
             other: Counter[str] = Counter()
-            found = dict(_images_in(path, recursive, without and Path(os.path.realpath(without)), other))
+            found = dict(_images_in(path, recursive, target, other))
+            if Path(os.path.realpath(path)) == target:
+                for file in [file for file, folder in found.items() if folder / file.name in results]:
+                    del found[file]
+                    other["of earlier runs"] += 1
             if not found:
                 beside = f"; there are {_told(other)}" if other else ""
                 raise InputError(f"{path} holds no image ({', '.join(sorted(READ_SUFFIXES))}){beside}")
@@ -66,7 +78,7 @@ def find_images(inputs: Sequence[Path], *, recursive: bool = False, without: Pat
     return Found(files, len(inputs) == 1 and inputs[0] in files, left_out)
 
 
-def _images_in(top: Path, recursive: bool, without: Path | None, left_out: Counter[str]) -> Iterator[tuple[Path, Path]]:
+def _images_in(top: Path, recursive: bool, output: Path | None, left_out: Counter[str]) -> Iterator[tuple[Path, Path]]:
     """The images of the folder `top`, each with the folder that it lies in, as seen from there; counts all else."""
     waiting = [Path()]
     while waiting:
@@ -74,7 +86,7 @@ def _images_in(top: Path, recursive: bool, without: Path | None, left_out: Count
         inside = []
         for entry in _entries(top / folder):
             if _is_folder(entry):
-                if entry.name.startswith(".") or Path(os.path.realpath(entry.path)) == without:
+                if entry.name.startswith(".") or Path(os.path.realpath(entry.path)) == output:
                     continue
                 if recursive and not entry.is_symlink():
                     inside.append(folder / entry.name)

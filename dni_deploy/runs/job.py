@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dni_deploy.frames import plan_frames
 from dni_deploy.frames.enhance_frames import check_not_in_the_way, one_folder
-from dni_deploy.frames.finished import FOLDER
+from dni_deploy.frames.finished import FOLDER, noted_results
 from dni_deploy.image_files.alpha_mask import check_mask
 from dni_deploy.image_files.formats import IMAGE_SUFFIXES, SUFFIXES
 from dni_deploy.photographs.choose import Wanted, check_wanted
@@ -134,9 +134,8 @@ class RunJob(MadeWith):
     def plan(self, model: Model) -> list[Planned]:
         """What is to be made with `model`. Raises a DniError for alphas that it does not take, and as `check` does."""
         if self.alpha_from is not None:
-            return plan_frames(
-                model, self.inputs, self.output, self.alpha_from, recursive=self.recursive, naming=self._naming()
-            )
+            found = self._find()
+            return plan_frames(model, self.inputs, self.output, self.alpha_from, found=found, naming=self._naming())
         planned = plan_results(self._find(), self.output, self._alphas(model), self._naming())
         self._check_sheet(planned)
         return planned
@@ -154,7 +153,8 @@ class RunJob(MadeWith):
         return None if self.model.suffix == ORT_SUFFIX else read_metadata(read_model(self.model))
 
     def _find(self) -> Found:
-        return find_images(self.inputs, recursive=self.recursive, without=self.output)
+        results = noted_results(self.output)
+        return find_images(self.inputs, recursive=self.recursive, output=self.output, results=results)
 
     def _naming(self) -> Naming:
         return Naming(self.name, None if self.writing.format is None else SUFFIXES[self.writing.format])

@@ -68,8 +68,8 @@ def test_a_tree_is_taken_in_the_order_of_its_folders(tree: Path):
 
 def test_results_in_the_tree_are_no_inputs(tree: Path):
     inside = tree / "day 2"
-    assert inside / "b.jpg" not in find_images([tree], recursive=True, without=inside).files
-    assert find_images([tree], without=inside).left_out["folder"] == 2
+    assert inside / "b.jpg" not in find_images([tree], recursive=True, output=inside).files
+    assert find_images([tree], output=inside).left_out["folder"] == 2
 
 
 def test_a_folder_without_images_says_what_is_there(tree: Path):
@@ -83,3 +83,16 @@ def test_names_of_all_kinds_are_found(tmp_path: Path):
     for name in names:
         (tmp_path / name).touch()
     assert {file.name for file in find_images([tmp_path]).files} == set(names)
+
+
+def test_results_of_earlier_runs_beside_the_photographs_are_no_inputs(tree: Path):
+    noted = {Path("a2.png"), Path("day 2/b.jpg"), Path("a.png")}
+    found = find_images([tree], recursive=True, output=tree, results=noted)
+    assert [str(file.relative_to(tree)) for file in found.files] == [
+        "A1.png",
+        "a10.png",
+        "day 2/deep/c.webp",
+        "day 10/b.jpg",
+    ]
+    assert found.left_out["of earlier runs"] == 2
+    assert tree / "a2.png" in find_images([tree], output=tree / "elsewhere", results=noted).files

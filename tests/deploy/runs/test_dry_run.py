@@ -71,3 +71,18 @@ def test_what_is_in_the_way_is_refused_until_it_is_forced(here: Path):
     dry().assert_error("out/10.png exists already")
     assert dry("--force").assert_ok().out.count("would be made") == 2
     assert (here / "out" / "10.png").read_text() == "precious"
+
+
+def test_a_run_whose_results_lie_beside_the_photographs_goes_on_and_takes_none_of_them(here: Path):
+    options = ("--recursive", "--alpha", "0.5", "-o", "photos", "--name", "{stem}_x{suffix}")
+    beside = ("run", "model.onnx", "photos", *options)
+    assert dni(*beside).assert_ok().out.count(" s\n") == 3
+    (here / "photos" / "day" / "2_x.webp").unlink()
+    assert dni(*beside, "--dry-run").assert_ok().out.splitlines() == [
+        "photos/2_x.png  alpha 0.5  finished before",
+        "photos/10_x.png  alpha 0.5  finished before",
+        "photos/day/2_x.webp  alpha 0.5  would be made",
+    ]
+    again = dni(*beside).assert_ok()
+    assert "left out: 2 of earlier runs\n" in again.err
+    assert names(here / "photos" / "day") == ["2.webp", "2_x.webp"]
