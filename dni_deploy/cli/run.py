@@ -94,7 +94,6 @@ from .errors import Command, under
         "--output-scale",
         type=click.FloatRange(0, min_open=True),
         metavar="S",
-        hidden=True,
         help="How many times as large as the input.  [default: the network's factor]",
     ),
     click.option("--wrap", is_flag=True, help="The image is a tile without seams: its edges meet."),

@@ -14,6 +14,12 @@ from dni_deploy.image_files.reading import MAX_MEGAPIXELS
 from dni_runtime import Metadata, Model, load
 
 
+def sized(scale: float, height: int, width: int) -> tuple[int, int]:
+    """Height and width times `scale`, rounded up."""
+    # Rounded before, as 100 * 1.1 is a little more than 110.
+    return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
     """What is done to every image, by whatever model. All of it is told apart by a run that goes on (see `given`).
@@ -53,10 +59,7 @@ class Making:
         stated: what the model's file says, None where it is silent.
         """
         scale = self.output_scale or (None if stated is None else stated.scale)
-        if scale is None:
-            return None
-        # Rounded before, as 100 * 1.1 is a little more than 110.
-        return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
+        return None if scale is None else sized(scale, height, width)
 
     def given(self) -> dict[str, Any]:
         """What is not as it is by default, by name, and makes results other ones."""

@@ -15,9 +15,11 @@ from dni_deploy.image_files.image_file import ImageFile
 from dni_deploy.image_files.reading import read_file
 from dni_deploy.image_files.writing import fit_to, write_file
 from dni_deploy.photographs.choose import choose_alpha
-from dni_deploy.photographs.made_with import Making
+from dni_deploy.photographs.made_with import Making, sized
 from dni_deploy.photographs.planned import EnhancedFile, Planned
 from dni_runtime import DniError, Model
+
+from .resized import resized
 
 
 class Notes(Protocol):
@@ -47,12 +49,16 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A result that is still to be written: once that is done it is `result`. Without `file` it is so already."""
+    """A result that is still to be written: once that is done it is `result`. Without `file` it is so already.
+
+    sizes: (H, W) of each picture where they are to be others than the network's, else empty.
+    """
 
     planned: Planned
     result: EnhancedFile
     file: ImageFile | None = None
     digest: str = ""
+    sizes: tuple[tuple[int, int], ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -101,8 +107,10 @@ class Steps:
                 part = None if progress is None else partial(_part, progress, number, len(file.pictures))
                 pictures.append(making.enhance(model, picture, chosen.alpha, part))
             seconds = time.perf_counter() - start
-            made = replace(file, pictures=tuple(pictures))
-            return Made(planned, planned.result(seconds, chosen=chosen, notes=file.notes), made, found.digest)
+            result = planned.result(seconds, chosen=chosen, notes=file.notes)
+            scale = making.output_scale
+            sizes = () if scale is None else tuple(sized(scale, *picture.shape[:2]) for picture in file.pictures)
+            return Made(planned, result, replace(file, pictures=tuple(pictures)), found.digest, sizes)
         except Exception as error:
             return Made(planned, planned.result(0.0, _problem(error), chosen=chosen))
 
@@ -112,9 +120,14 @@ class Steps:
         if made.file is None:
             return made.result
         try:
+            file = made.file
+            if made.sizes:
+                sized_pictures = zip(file.pictures, made.sizes, strict=True)
+                pictures = tuple(resized(picture, size, wrap=self.making.wrap) for picture, size in sized_pictures)
+                file = replace(file, pictures=pictures)
             write_file(
                 planned.output,
-                made.file,
+                file,
                 self.making.writing,
                 replace=self.overwrite,
                 before_naming=None if notes is None else lambda whole: notes.write(planned, made.digest, whole),
