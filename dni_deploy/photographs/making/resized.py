@@ -65,7 +65,8 @@ def _resize(part: npt.NDArray[Any], size: tuple[int, int], box: tuple[float, flo
     made = np.stack(planes, axis=2) if part.ndim == 3 else planes[0]
     if np.issubdtype(part.dtype, np.floating):
         return made
-    return np.rint(made.clip(0, np.iinfo(part.dtype).max)).astype(part.dtype)
+    rounded: npt.NDArray[Any] = np.rint(made.clip(0, np.iinfo(part.dtype).max)).astype(part.dtype)
+    return rounded
 
 
 def _by_opacity(
