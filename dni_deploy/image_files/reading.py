@@ -145,7 +145,8 @@ def _read_header(path: Path, stream: Any, size_bytes: int) -> Header:
         if find_tags(image, stream, chunks).orientation >= 5:
             size = size[::-1]
         channels = 4 if image.has_transparency_data or "A" in mode else 1 if mode[0] in "1LIF" and mode != "LAB" else 3
-        return Header(size, np.uint16 if mode.startswith("I") else np.uint8, channels, image.format or "")
+        is_deep = mode.startswith("I") or (image.format == "PNG" and "16" in str(image.tile[0].args))
+        return Header(size, np.uint16 if is_deep else np.uint8, channels, image.format or "")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from dni_runtime import InputError, OutputError
 
 # Whether an opacity is full everywhere only its pixels tell: as many as two seconds read.
 _LOOKED_AT_PIXELS = 100_000_000
+_WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
 _TIFF = (".tif", ".tiff")
 
 
@@ -46,6 +47,21 @@ def check_headers(
     if problems:
         more = f"; it is so with {len(problems) - 1} more of {len(planned)} results" if len(problems) > 1 else ""
         raise OutputError(problems[0] + more)
+
+
+def check_writing(planned: Sequence[Planned], writing: Writing) -> list[str]:
+    """Raise OutputError where results shall lose nothing in a format that always does.
+
+    Returns what is worth telling: that a quality is given to formats that have none.
+    """
+    formats = {writing.format_at(plan.output): plan.output for plan in planned}
+    for format_, output in formats.items() if writing.lossless else ():
+        if format_.always_loses:
+            raise OutputError(f"{output} cannot be lossless, {format_.name} never is; expected another --format")
+    if writing.quality is None or any(format_.name in _WITH_QUALITY for format_ in formats):
+        return []
+    names = " and ".join(sorted(format_.name for format_ in formats))
+    return [f"--quality changes nothing: {names} {'loses' if len(formats) == 1 else 'lose'} nothing"]
 
 
 def _may_not_hold(file: Path, output: Path) -> bool:

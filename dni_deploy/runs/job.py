@@ -26,7 +26,7 @@ from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model, require_file
 
 from .comparisons import Comparisons
-from .headers import check_headers
+from .headers import check_headers, check_writing
 from .results_sheet import check_sheet
 
 
@@ -103,7 +103,7 @@ class RunJob(MadeWith):
         """Refuse what can be refused before the model is loaded: files that are not there or say that they do not take
         these alphas, results that cannot be written, or are of a kind that their format has no place for.
 
-        Returns what is worth telling: what is left out of folders.
+        Returns what is worth telling: what is left out of folders, and which options change nothing.
 
         Raises ModelError, AlphaError, InputError or OutputError.
         """
@@ -129,7 +129,7 @@ class RunJob(MadeWith):
         if self.compare:
             Comparisons(planned, force=self.force)
         check_headers(planned, self.writing, partial(self.size, stated))
-        return found.remarks()
+        return [*found.remarks(), *check_writing(planned, self.writing)]
 
     def plan(self, model: Model) -> list[Planned]:
         """What is to be made with `model`. Raises a DniError for alphas that it does not take, and as `check` does."""

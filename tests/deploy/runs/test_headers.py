@@ -59,7 +59,7 @@ def test_an_opacity_that_is_full_everywhere_is_none(job: RunJob, tmp_path: Path)
 
 def test_sixteen_bits_and_how_many_results_are_concerned(job: RunJob, tmp_path: Path):
     for name in ("d.png", "e.png"):
-        save_image(tmp_path / "photos" / name, picture(12, 16, 1, dtype=np.uint16)[:, :, 0])
+        save_image(tmp_path / "photos" / name, picture(12, 16, 3, dtype=np.uint16))
     message = r"d\.png\.webp cannot be written: WEBP holds no 16-bit .*; it is so with 1 more of 5 results"
     with pytest.raises(OutputError, match=message):
         as_format(job, "webp").check()
@@ -81,3 +81,15 @@ def test_what_is_damaged_is_left_to_its_turn(job: RunJob, tmp_path: Path):
     (tmp_path / "photos" / "b.png").write_bytes(b"no image")
     (tmp_path / "photos" / "d.png").symlink_to("none")
     assert as_format(job, "jpg").check() == []
+
+
+def test_a_quality_for_what_loses_nothing_is_told(job: RunJob):
+    of_png = replace(job, name="{index}.png", writing=Writing(quality=80))
+    assert of_png.check() == ["--quality changes nothing: PNG loses nothing"]
+    assert replace(job, writing=Writing(quality=80)).check() == []  # of which two are others
+
+
+def test_a_jpeg_is_never_lossless(job: RunJob):
+    with pytest.raises(OutputError, match=r"a\.jpg cannot be lossless, JPEG never is; expected another --format"):
+        replace(job, writing=Writing(lossless=True)).check()
+    assert as_format(job, "png", force=True).check() == []
