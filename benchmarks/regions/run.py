@@ -2,16 +2,17 @@
 
     python benchmarks/regions/run.py
 
-The bundled pair cleans the four photographs that it never saw, in tiles of 128 pixels. "Right" is an alpha for each
-pixel, as near as it can be had: the network at 33 alphas for the whole photograph, and of each pixel what lies between
-the two next to its own. Before anything is timed, all of a map of one value has to be the scalar's result, bit for bit.
+The bundled pair cleans parts of 256 x 256 pixels of four photographs that it never saw, in tiles of 64 pixels. "Right"
+is an alpha for each pixel, as near as it can be had: the network at 33 alphas for all of the image, and of each pixel
+what lies between the two next to its own. Before anything is timed, a map of one value has to be the scalar's result,
+bit for bit.
 """
 
 import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -30,12 +31,13 @@ from dni_runtime.images.strengths.regions import Regions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo_pair"))
 from maps import KINDS, Map, painted
+from page import markdown
 from photographs import HELD_OUT, noisy
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SIGMA = 30
-TILE = 128
-MOST = (2, 3, 4, 5, 9)
+SIDE, TILE = 256, 64
+MOST = (2, 3, 5, 9)
 MANY = 33
 TIMES = 3
 
@@ -65,18 +67,23 @@ class Counted:
         return result, self.tiles, len(levels)
 
 
-def right(network: Counted, image: Floats, strengths: Map) -> Floats:
-    """An alpha for each pixel."""
-    alphas = np.linspace(0, 1, MANY)
-    result = np.empty_like(image)
+def right(network: Counted, image: Floats, maps: Sequence[Map]) -> list[Floats]:
+    """An alpha for each pixel, for each of the maps."""
+    results = [np.empty_like(image) for _ in maps]
     below = network.enhance(image, 0.0)[0]
-    for low, high in pairwise(alphas):
+    for low, high in pairwise(np.linspace(0, 1, MANY)):
         above = network.enhance(image, float(high))[0]
-        here = (strengths >= low) & (strengths <= high)
-        share = ((strengths - low) / (high - low))[:, :, None]
-        result[here] = (below + share * (above - below))[here]
+        for result, strengths in zip(results, maps, strict=True):
+            here = (strengths >= low) & (strengths <= high)
+            share = ((strengths - low) / (high - low))[:, :, None]
+            result[here] = (below + share * (above - below))[here]
         below = above
-    return result
+    return results
+
+
+def middle(pixels: Floats) -> Floats:
+    top, left = ((side - SIDE) // 2 for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
 
 
 def check(network: Counted, image: Floats) -> None:
@@ -88,14 +95,16 @@ def check(network: Counted, image: Floats) -> None:
 
 def measure(network: Counted, images: Mapping[str, Floats]) -> list[dict[str, Any]]:
     rows = []
-    for kind, draw in KINDS.items():
-        maps = {name: draw(*image.shape[:2]) for name, image in images.items()}
-        truth = {name: right(network, image, maps[name]) for name, image in images.items()}
+    maps = {kind: draw(SIDE, SIDE) for kind, draw in KINDS.items()}
+    truths = {
+        name: dict(zip(maps, right(network, image, list(maps.values())), strict=True)) for name, image in images.items()
+    }
+    for kind, strengths in maps.items():
         for most in MOST:
             errors, tiles, levels = [], [], []
             for name, image in images.items():
-                result, ran, used = network.enhance(image, maps[name], most)
-                errors.append(np.abs(result - truth[name]) * 255)
+                result, ran, used = network.enhance(image, strengths, most)
+                errors.append(np.abs(result - truths[name][kind]) * 255)
                 tiles.append(ran / network.enhance(image, 0.5)[1])
                 levels.append(used)
             rows.append(
@@ -107,9 +116,7 @@ def measure(network: Counted, images: Mapping[str, Floats]) -> list[dict[str, An
                     "p99": float(np.mean([np.quantile(error, 0.99) for error in errors])),
                     "max": float(max(error.max() for error in errors)),
                     "tiles": float(np.mean(tiles)),
-                    "time": float(
-                        np.mean([slower(network, image, maps[name], most) for name, image in images.items()])
-                    ),
+                    "time": float(np.mean([slower(network, image, strengths, most) for image in images.values()])),
                 }
             )
             click.echo(json.dumps(rows[-1]), err=True)
@@ -151,55 +158,12 @@ def look(network: Counted) -> Image.Image:
     return sheet
 
 
-def markdown(data: Mapping[str, Any]) -> str:
-    head = ["map", "`--levels`", "levels used", "mean error", "99 % below", "largest", "tiles run", "time"]
-    rows = [
-        [
-            row["map"],
-            str(row["most"]),
-            "/".join(map(str, row["levels"])),
-            f"{row['mean']:.3f}",
-            f"{row['p99']:.2f}",
-            f"{row['max']:.1f}",
-            f"{row['tiles']:.2f}",
-            f"{row['time']:.2f}",
-        ]
-        for row in data["rows"]
-    ]
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * 7], *rows))
-    machine = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
-    return f"""# A strength for each region
-
-![the sky smooth, the face kept](regions.jpg)
-
-`camera` of scikit-image with noise of sigma {SIGMA}, through the bundled pair: alpha 1 is its weak end, 0 its strong.
-One alpha keeps the grain of the sky or smooths the face; a mask says where.
-
-## What a few levels lose, and what they cost
-
-The network runs at a few alphas, and each pixel is mixed of the two around its own. The error of that, in steps of
-255, beside an alpha for each pixel ({MANY} alphas, of which those two are nearest), of four photographs that the pair
-never saw ({", ".join(photo.name for photo in HELD_OUT)}), sigma {SIGMA}. Cost as a multiple of one alpha for the
-whole photograph, in tiles of {TILE} pixels: tiles that the network ran, and time on {data["threads"]} thread(s).
-
-{table}
-
-A network that is not linear in alpha bends between two levels: half the distance is a quarter of the error. Tiles
-whose pixels are all at one level run once, and where a map has no more values than levels nothing is lost but within
-borders that a larger result smooths. A level more is taken only as long as the map gains by it, so a hard border
-costs two levels, whatever `--levels` allows. All parts of a map of one value, if they are a level, are the scalar's
-result to the last bit; that is checked before anything is measured.
-
-{machine}; {data["processor"]}. Measured by `benchmarks/regions/run.py`; all values are in `regions.json`.
-"""
-
-
 @click.command()
 @click.option("--threads", default=1, show_default=True)
 @click.option("--output", default=RESULTS, type=click.Path(path_type=Path), show_default="benchmarks/results")
 def main(threads: int, output: Path) -> None:
     """Write regions.json, .md and .jpg."""
-    images = {photo.name: noisy(photo.pixels(), SIGMA, seed) for seed, photo in enumerate(HELD_OUT)}
+    images = {photo.name: noisy(middle(photo.pixels()), SIGMA, seed) for seed, photo in enumerate(HELD_OUT)}
     with dni_runtime.load(EXPORTED, "cpu", threads=threads) as model:
         network = Counted(model)
         look(network).save(output / "regions.jpg", quality=90, optimize=True)
@@ -208,6 +172,11 @@ def main(threads: int, output: Path) -> None:
     data = {
         "what": "errors in steps of 255; tiles and time as multiples of one alpha for the whole photograph",
         "threads": threads,
+        "photographs": list(images),
+        "sigma": SIGMA,
+        "side": SIDE,
+        "tile": TILE,
+        "many": MANY,
         "processor": platform.processor() or platform.machine(),
         "versions": {name: version(name) for name in ("numpy", "onnxruntime")},
         "rows": rows,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dni_runtime.images.pixels.edges import cut_out
 from dni_runtime.images.run_tiled import Place
+from dni_runtime.images.tiling import Share
 
 FloatArray = npt.NDArray[np.float32]
 Run = Callable[[FloatArray], FloatArray]
@@ -40,8 +41,11 @@ class Regions:
         turns = itertools.cycle((False, True))
 
         def run(x: FloatArray, places: Sequence[Place]) -> FloatArray:
-            corners = [(row.start - margin, column.start - margin) for row, column in places]
-            wanted = [regions.cut_out(*corner, height, width, scale, wrap=margin > 0) for corner in corners]
+            wanted = []
+            for row, column in places:
+                corner = (row.start - margin, column.start - margin)
+                levels = regions.cut_out(*corner, height, width, scale, wrap=margin > 0)
+                wanted.append(_where_it_counts(levels, row, column))
             return regions.run(x, np.stack(wanted), backwards=next(turns))
 
         return run
@@ -79,11 +83,21 @@ class Regions:
                 return y  # nothing to mix, or no image: `run_tiled` says what is wrong with it
             by_tile = y.reshape(int(needed.sum()), -1, *y.shape[2:])
             by_tile *= weights[needed, None]
+            if mixed is None and needed.all():
+                mixed = by_tile
+                continue
             if mixed is None:
                 mixed = np.zeros((count, *by_tile.shape[1:]), np.float32)
             mixed[needed] += by_tile
         assert mixed is not None
         return mixed.reshape(len(x), -1, *mixed.shape[2:])
+
+
+def _where_it_counts(levels: FloatArray, row: Share, column: Share) -> FloatArray:
+    """The levels of a tile, without those that only pixels have which are thrown away."""
+    inner = tuple(slice(each.first - each.offset, each.stop - each.offset) for each in (row, column))
+    beyond = [(part.start, size - part.stop) for part, size in zip(inner, levels.shape, strict=True)]
+    return np.pad(levels[inner], beyond, mode="edge")
 
 
 def _resample(values: npt.NDArray[np.float64], scale: Fraction) -> npt.NDArray[np.float64]:

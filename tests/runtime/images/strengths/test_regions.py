@@ -1,5 +1,6 @@
 """Networks at several levels, mixed as a map says."""
 
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 
@@ -67,6 +68,15 @@ def test_a_batch_begins_with_the_alpha_that_the_one_before_ended_with():
     assert network.order[:6] == [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
 
 
+def test_what_is_thrown_away_needs_no_level():
+    strengths = np.zeros((64, 256), np.float32)
+    strengths[:, 122:] = 1
+    network = Brightness((0.0, 1.0))
+    enhance_images(network.regions(strengths), [picture(64, 256, 3)], METADATA, SHAPE, tile=64, overlap=16)
+    # Tiles of 64 pixels begin at 0, 24, ..., 192, and the inner 32 of each count: 88 to 120 of the one at 72.
+    assert network.ran == {0.0: 5, 1.0: 5}
+
+
 @pytest.mark.parametrize("tile", [0, 24, 64])
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_tiles_make_no_difference(tile, times):
@@ -111,3 +121,23 @@ def test_a_network_of_another_scale_is_an_input_error():
     regions = Brightness((0.0, 1.0), times=2).regions(strengths)
     with pytest.raises(InputError, match="made 32x32 pixels of 16x16; expected 16x16"):
         enhance_images(regions, [picture(16, 16, 3)], METADATA, SHAPE)
+
+
+def test_memory_is_bounded_by_the_tile_not_by_the_image():
+    def peak(height, width):
+        strengths = np.linspace(0, 1, width, dtype=np.float32)[None].repeat(height, 0)
+        image = np.full((height, width, 3), 200, np.uint8)
+        regions = Brightness((0.0, 0.5, 1.0)).regions(strengths)
+        tracemalloc.start()
+        try:
+            (result,) = enhance_images(regions, [image], METADATA, SHAPE, tile=300, overlap=0)
+            return tracemalloc.get_traced_memory()[1] - result.nbytes
+        finally:
+            tracemalloc.stop()
+
+    batch = 4 * 3 * 300**2
+    # Four batches in flight and one in the making, the two that are mixed and one that is multiplied; levels and
+    # weights, which are less than a batch more; seams of 16 pixels over the widest image.
+    limit = 9 * batch + 4 * 3 * 16 * 2 * 2400
+    for height, width in ((600, 600), (2400, 600), (600, 2400)):
+        assert peak(height, width) < limit
