@@ -31,6 +31,33 @@ def import_ray() -> ModuleType:
     return module
 
 
+def import_tifffile() -> ModuleType:
+    """What reads TIFF files that Pillow does not. Raises DniError without the extra."""
+    with _named("photographs", "reading TIFF files of 16 bits in colours, or of floating-point values,", ("tifffile",)):
+        import tifffile
+
+        module: ModuleType = tifffile
+    return module
+
+
+def import_imagecodecs(purpose: str) -> ModuleType:
+    """Decoders that Pillow does not have. Raises DniError without the extra."""
+    with _named("photographs", purpose, ("imagecodecs",)):
+        import imagecodecs
+
+        module: ModuleType = imagecodecs
+    return module
+
+
+def import_pillow_heif() -> ModuleType:
+    """What reads HEIC files. Raises DniError without the extra."""
+    with _named("photographs", "reading HEIC files", ("pillow_heif",)):
+        import pillow_heif
+
+        module: ModuleType = pillow_heif
+    return module
+
+
 @contextmanager
 def _named(extra: str, purpose: str, packages: Collection[str]) -> Iterator[None]:
     """Turn the lack of one of `packages` into a DniError; a fault in our own imports stays one."""

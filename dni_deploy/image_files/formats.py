@@ -57,7 +57,8 @@ _TIFF = Format(
     beside=("icc", "exif", "xmp", "dpi"),
 )
 _WEBP = Format("WEBP", animation=True, longest_side=16_383)
-_AVIF = Format("AVIF", animation=True, longest_side=65_536)
+# Of AVIF Pillow does not write the one kind that loses nothing (RGB as it is).
+_AVIF = Format("AVIF", animation=True, always_loses=True, longest_side=65_536)
 
 FORMATS = {
     ".avif": _AVIF,

@@ -62,7 +62,7 @@ class Writing:
 
     format:   "png", "jpg", "webp", "tiff", "avif" or "bmp"; None for what the suffix of a file says.
     quality:  1 to 100, of JPEG, WebP and AVIF; others lose nothing. None for 95.
-    lossless: WebP and AVIF lose nothing either.
+    lossless: WebP loses nothing either, and JPEG and AVIF, which always do, are refused.
     strip:    nothing is written beside the pixels; they are shown as they were only where their colours are sRGB.
 
     Raises InputError for other values.
@@ -81,7 +81,7 @@ class Writing:
         if self.quality is not None and self.lossless:
             raise InputError("a quality is for what loses something; give either --quality or --lossless")
         if self.lossless and self.suffix is not None and FORMATS[self.suffix].always_loses:
-            raise InputError(f"{self.format} always loses something; expected png, tiff, webp or avif for --lossless")
+            raise InputError(f"{self.format} always loses something; expected png, tiff or webp for --lossless")
 
     @property
     def suffix(self) -> str | None:

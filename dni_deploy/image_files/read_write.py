@@ -46,7 +46,7 @@ def write_image(
     """Write an image as `read_image` returns it; the suffix of `path` says which format.
 
     The file appears whole or not at all, and replaces one that is there, unless `replace` is False, which makes that an
-    error. `quality`: of JPEG, WebP and AVIF, 1 to 100; None for 95. `lossless`: WebP and AVIF lose nothing.
+    error. `quality`: of JPEG, WebP and AVIF, 1 to 100; None for 95. `lossless`: WebP loses nothing.
     `before_naming`: called with the whole file, which still has a temporary name in the same folder.
 
     Raises OutputError for an unknown suffix, for opacity, 16 bits or a size in a format that does not have it, and if

@@ -22,10 +22,13 @@ from PIL.ImageFile import ImageFile as PillowFile
 from dni_runtime import DniError, InputError
 from dni_runtime.files.regular_file import open_file
 
-from .beside.find import find_tags
+from .beside.find import Found, find_tags, find_tags_of_heic, find_tags_of_tiff
+from .decoding.deep_tiff import is_deep, kind_of, read_deep_pages, read_directories
+from .decoding.heic import heic_channels, is_heic, open_heic, read_heic
 from .decoding.opening import IMAGE_FORMATS, open_picture
 from .decoding.parts import check_parts
-from .decoding.pictures import read_pictures
+from .decoding.pictures import Pictures, read_pictures
+from .decoding.samples import kind_of_samples
 from .errors import why
 from .image_file import ImageFile
 from .png.chunks import Chunks, is_png
@@ -91,7 +94,7 @@ def _guarded(source: Source, read: Callable[[Path, Any, int], _T]) -> _T:
         except Image.DecompressionBombError:  # a limit of Pillow's own, on WebP alone
             raise InputError(f"{path} has more pixels than are read of a WebP; cut it into smaller images") from None
         except UnidentifiedImageError:
-            names = ", ".join(IMAGE_FORMATS)
+            names = ", ".join((*IMAGE_FORMATS, "HEIC"))
             raise InputError(
                 f"{path} is not an image of a kind that is read ({names}), or is damaged; save it as PNG"
             ) from None
@@ -125,28 +128,39 @@ class _NoDescriptor:
 
 
 def _read(path: Path, stream: Any, size_bytes: int, limit: int | None, first_only: bool) -> ImageFile:
+    directories = read_directories(stream)
+    if any(map(is_deep, directories)):
+        pages = read_deep_pages(path, stream, directories, limit=limit, first_only=first_only)
+        return _put_together(pages, find_tags_of_tiff(directories[0], stream), "TIFF")
+    if is_heic(stream):
+        opened = open_heic(stream)
+        return _put_together(read_heic(path, opened, limit), find_tags_of_heic(opened.info), "HEIC")
     with _opened_picture(stream, size_bytes) as (image, shown, chunks):
         pictures = read_pictures(path, shown, image, limit=limit, first_only=first_only)
-        found = find_tags(image, stream, chunks)
-        upright = tuple(_turn_upright(pixels, found.orientation) for pixels in pictures.pixels)
-        return ImageFile(
-            upright,
-            tuple(pictures.durations_ms) if len(upright) > 1 else (),
-            pictures.loop,
-            found.tags,
-            tuple(dict.fromkeys([*pictures.notes, *found.notes])),
-            image.format or "",
-        )
+        return _put_together(pictures, find_tags(image, stream, chunks), image.format or "")
+
+
+def _put_together(pictures: Pictures, found: Found, format_: str) -> ImageFile:
+    upright = tuple(_turn_upright(pixels, found.orientation) for pixels in pictures.pixels)
+    durations = tuple(pictures.durations_ms) if len(upright) > 1 else ()
+    notes = tuple(dict.fromkeys([*pictures.notes, *found.notes]))
+    return ImageFile(upright, durations, pictures.loop, found.tags, notes, format_)
 
 
 def _read_header(path: Path, stream: Any, size_bytes: int) -> Header:
-    with _opened_picture(stream, size_bytes) as (image, _, chunks):
-        size, mode = (image.height, image.width), image.mode
+    directories = read_directories(stream)
+    if directories and is_deep(directories[0]):
+        (height, width), dtype, channels = kind_of(directories[0])
+        is_turned = find_tags_of_tiff(directories[0], stream).orientation >= 5
+        return Header((width, height) if is_turned else (height, width), dtype, channels, "TIFF")
+    if is_heic(stream):
+        opened = open_heic(stream)
+        return Header(opened.size[::-1], *heic_channels(opened), "HEIC")
+    with _opened_picture(stream, size_bytes) as (image, shown, chunks):
+        size = (image.height, image.width)
         if find_tags(image, stream, chunks).orientation >= 5:
             size = size[::-1]
-        channels = 4 if image.has_transparency_data or "A" in mode else 1 if mode[0] in "1LIF" and mode != "LAB" else 3
-        is_deep = mode.startswith("I") or (image.format == "PNG" and "16" in str(image.tile[0].args))
-        return Header(size, np.uint16 if is_deep else np.uint8, channels, image.format or "")
+        return Header(size, *kind_of_samples(shown, image), image.format or "")
 
 
 @contextlib.contextmanager

@@ -66,6 +66,8 @@ def check_writable(
 ) -> None:
     """Raise OutputError where an image of `size` (H, W) with channels and dtype as `like` cannot become `path`."""
     format_ = writing.format_at(path)
+    if writing.lossless and format_.always_loses:
+        raise OutputError(f"{path} cannot be written without a loss: {format_.name} always has one; write .png")
     channels = like.shape[2] if like.ndim == 3 else 1
     opaque = channels == 4 and not format_.opacity and is_opaque(like)
     check_holds(path, format_, size, dtype=like.dtype, channels=channels, opaque=opaque)
@@ -130,7 +132,7 @@ def _encoding(format_: Format, writing: Writing) -> dict[str, Any]:
     if format_.name == "WEBP":
         return {"lossless": True, "exact": True} if writing.lossless else {"quality": quality}
     if format_.name == "AVIF":
-        return {"quality": 100 if writing.lossless else quality, "subsampling": "4:4:4"}
+        return {"quality": quality, "subsampling": "4:4:4"}
     return {}
 
 

@@ -15,7 +15,7 @@ from dni_deploy.image_files.tiff.directories import EXIF, GPS, order_of, pack_di
 
 from .exif import upright
 
-_RESOLUTION, _ORIENTATION, _ICC, _XMP, _GEO = 282, 274, 34675, 700, (33550, 33922, 34264, 34735)
+_RESOLUTION, _RESOLUTION_UNIT, _ORIENTATION, _ICC, _XMP, _GEO = 282, 296, 274, 34675, 700, (33550, 33922, 34264, 34735)
 # Of a TIFF's own directory, those that EXIF has as well and that are not of how its pixels are laid out.
 _DESCRIPTIONS = {270, 271, 272, 305, 306, 315, 18246, 18249, 33432, *range(40091, 40096), EXIF, GPS}
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([2-8])')
@@ -40,16 +40,26 @@ def find_tags(image: ImageFile.ImageFile, stream: IO[bytes], chunks: Chunks | No
             notes=chunks.notes,
         )
     elif isinstance(image, TiffImagePlugin.TiffImageFile):
-        found = _of_tiff(image, stream)
+        return find_tags_of_tiff(image.tag_v2, stream)
     else:
-        info = image.info
-        exif = info.get("exif")
-        exif = exif.removeprefix(b"Exif\0\0") if exif else None
-        found = Found(Tags(info.get("icc_profile") or None, exif, _packet(info.get("xmp")), _comment(info), _dpi(info)))
+        found = _of_info(image.info)
         found.notes += _left_of_jpeg(image)
         if photoshop := [part for app, part in getattr(image, "applist", []) if app == "APP13"]:
             found.tags = replace(found.tags, app13=tuple(photoshop))
     return _turned(found)
+
+
+def find_tags_of_heic(info: dict[Any, Any]) -> Found:
+    """What a HEIC says, whose picture is upright already: cameras leave their orientation in EXIF."""
+    found = _turned(_of_info(info))
+    found.orientation = 1
+    return found
+
+
+def _of_info(info: dict[Any, Any]) -> Found:
+    exif = info.get("exif")
+    exif = exif.removeprefix(b"Exif\0\0") if exif else None
+    return Found(Tags(info.get("icc_profile") or None, exif, _packet(info.get("xmp")), _comment(info), _dpi(info)))
 
 
 def _packet(xmp: Any) -> bytes | None:
@@ -69,12 +79,14 @@ def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
     return (across, down) if 0 < across < 1e9 and 0 < down < 1e9 else None
 
 
-def _of_tiff(image: TiffImagePlugin.TiffImageFile, stream: IO[bytes]) -> Found:
-    tags = image.tag_v2
+def find_tags_of_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2, stream: IO[bytes]) -> Found:
+    """What a TIFF says whose first directory is `tags`."""
     profile, packet = tags.get(_ICC), tags.get(_XMP)
     found = Found(Tags(profile if isinstance(profile, bytes) else None, None, _packet(packet)))
-    if _RESOLUTION in tags:  # Pillow says 1 for none
-        found.tags = replace(found.tags, dpi=_dpi(image.info))
+    if (unit := tags.get(_RESOLUTION_UNIT, 2)) in (2, 3):  # inches and centimetres
+        resolution = {"dpi": (tags.get(_RESOLUTION), tags.get(_RESOLUTION + 1))}
+        dpi = _dpi(resolution)
+        found.tags = replace(found.tags, dpi=dpi if unit == 2 or dpi is None else (dpi[0] * 2.54, dpi[1] * 2.54))
     orientation = tags.get(_ORIENTATION, 1)
     found.orientation = orientation if orientation in range(1, 9) else 1
     if any(tag in tags for tag in _GEO):
@@ -84,7 +96,7 @@ def _of_tiff(image: TiffImagePlugin.TiffImageFile, stream: IO[bytes]) -> Found:
     try:
         order = order_of(start)
     except ValueError:  # a BigTIFF
-        return found
+        return _turned(found)
 
     def read(at: int, size: int) -> bytes:
         stream.seek(at)
@@ -93,7 +105,7 @@ def _of_tiff(image: TiffImagePlugin.TiffImageFile, stream: IO[bytes]) -> Found:
     if directory := read_directory(read, order, struct.unpack(f"{order}I", start[4:])[0], _DESCRIPTIONS):
         exif = start[:4] + struct.pack(f"{order}I", 8) + pack_directory(directory, order, 8)
         found.tags = replace(found.tags, exif=exif)
-    return found
+    return _turned(found)
 
 
 def _turned(found: Found) -> Found:

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ImageFile, TiffImagePlugin
 
+from dni_deploy.image_files.formats import is_opaque
 from dni_runtime import InputError
 
 from .samples import copy_pixels, read_samples
 
 _MOST_PICTURES = 10_000
-_SUBFILE, _REDUCED, _MASK = 254, 1, 4
+_SUBFILE, REDUCED, MASK = 254, 1, 4
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ def read_pictures(
 
 def _is_of_another(image: ImageFile.ImageFile) -> bool:
     """Whether a page of a TIFF is another one made smaller, or its mask."""
-    return isinstance(image, TiffImagePlugin.TiffImageFile) and bool(image.tag_v2.get(_SUBFILE, 0) & (_REDUCED | _MASK))
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and bool(image.tag_v2.get(_SUBFILE, 0) & (REDUCED | MASK))
 
 
 def check_size(path: Path, pixels: int, limit: int | None, where: str = "") -> None:
@@ -104,7 +105,9 @@ def _loop(image: ImageFile.ImageFile) -> int:
 
 
 def _of_one_kind(pictures: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    """All with opacity, or in colours, if one is."""
+    """All in colours if one is, and with opacity if one hides anything: decoders add one that hides nothing."""
+    if all(map(is_opaque, pictures)):
+        pictures = [picture[:, :, :3] if picture.ndim == 3 else picture for picture in pictures]
     channels = max(1 if picture.ndim == 2 else picture.shape[2] for picture in pictures)
     return [_with_channels(picture, channels) for picture in pictures]
 

@@ -16,7 +16,9 @@ from dni_deploy.image_files.png.sixteen_bit import read_color
 from dni_deploy.image_files.png.stream import GREY, PALETTE, RGB, PngHeader, check_pixels, read_header
 from dni_runtime import InputError
 
+from .deep_codecs import codec_kind, read_deep_codec
 from .parts import check_scans
+from .values import spread
 
 # Pillow's mode -> the one that holds the same in 8 bits a channel.
 _SAME = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "PA": "RGBA"}
@@ -44,7 +46,26 @@ def read_samples(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt
         check_scans(file, pixels)
     elif image.format == "BMP" and image.tile[0].codec_name == "bmp_rle" and pixels > _MOST_RUN_LENGTH_PIXELS:
         raise InputError(f"{path} is a run-length BMP of {pixels // 1_000_000} million pixels; save it as PNG")
+    elif image.format in ("AVIF", "JPEG2000"):
+        if (deep := read_deep_codec(path, file, image)) is not None:
+            return deep
+        if image.format == "AVIF" and image.mode == "RGB" and codec_kind(file, "AVIF")[1] == 1:
+            return np.ascontiguousarray(copy_pixels(path, image)[:, :, 0])
     return copy_pixels(path, image)
+
+
+def kind_of_samples(file: IO[bytes], image: ImageFile.ImageFile) -> tuple[npt.DTypeLike, int]:
+    """Dtype and channels of what `read_samples` is going to return, from headers."""
+    mode = image.mode
+    bits = 16 if mode.startswith("I;16") else 8
+    channels = 1 if mode in ("1", "L") or bits == 16 else 3
+    if image.format == "PNG":
+        bits = read_header(file).bits
+    elif image.format in ("AVIF", "JPEG2000"):
+        bits, colors = codec_kind(file, image.format)
+        channels = 1 if colors == 1 else 3
+    has_opacity = image.has_transparency_data or mode in ("LA", "PA", "RGBA")
+    return np.uint16 if bits > 8 else np.uint8, 4 if has_opacity else channels
 
 
 def _read_png(path: Path, file: IO[bytes], image: ImageFile.ImageFile) -> npt.NDArray[Any]:
@@ -133,9 +154,7 @@ def _read_tiff(path: Path, image: TiffImagePlugin.TiffImageFile) -> npt.NDArray[
         raise ValueError("parts of its pixels are missing")
     pixels = copy_pixels(path, image)
     if bits == 12:
-        if pixels.max() > 4095:
-            raise ValueError("values of more than 12 bits")
-        pixels = ((pixels.astype(np.uint32) * 65535 + 2047) // 4095).astype(np.uint16)
+        pixels = spread(pixels, bits)
     return np.iinfo(pixels.dtype).max - pixels if inverted else pixels
 
 

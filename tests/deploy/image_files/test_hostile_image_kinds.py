@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx_models import picture
 from PIL import Image
 from png_files import chunk, png
-from tiff_files import BLACK_IS_ZERO, CMYK, EXTRA, FORMAT, PLANAR, RGB, WHITE_IS_ZERO, tiff
+from tiff_files import BLACK_IS_ZERO, CMYK, EXTRA, FORMAT, RGB, WHITE_IS_ZERO, tiff
 
 from dni_deploy.image_files.read_write import read_image
 from dni_runtime import InputError
@@ -106,26 +106,16 @@ def test_12_bits_are_spread_over_16(tmp_path: Path):
     np.testing.assert_array_equal(result, np.rint(samples * 65535 / 4095))
 
 
-@pytest.mark.parametrize(
-    ("dtype", "number"), [("i1", "signed"), ("<i2", "signed"), ("<i4", "signed"), ("<f4", "floating-point")]
-)
-def test_signed_and_floating_point_values(tmp_path: Path, dtype: str, number: str):
+@pytest.mark.parametrize("dtype", ["i1", "<i2", "<i4"])
+def test_signed_values(tmp_path: Path, dtype: str):
     values = np.linspace(-100, 100, 54).reshape(6, 9).astype(dtype)
-    tags = {FORMAT: [3 if number == "floating-point" else 2]}
-    content = tiff([values.tobytes()], (6, 9), bits=[values.itemsize * 8], tags=tags)
-    assert_refused(
-        tmp_path / "image.tif", content, f"has {number} values; expected unsigned ones, 8 or 16 bits a channel"
-    )
+    content = tiff([values.tobytes()], (6, 9), bits=[values.itemsize * 8], tags={FORMAT: [2]})
+    assert_refused(tmp_path / "image.tif", content, "has signed values; expected unsigned ones, 8 or 16 bits a channel")
 
 
-@pytest.mark.parametrize(
-    ("bits", "photometric", "planar"),
-    [((16,) * 3, RGB, 1), ((16,) * 3, RGB, 2), ((16,) * 4, RGB, 1), ((16,) * 4, CMYK, 1), ((32,), BLACK_IS_ZERO, 1)],
-)
-def test_more_bits_than_come_out_are_refused(tmp_path: Path, bits: tuple[int, ...], photometric: int, planar: int):
-    data = bytes(6 * 9 * sum(bits) // 8)
-    strips = [data[: len(data) // len(bits)]] * len(bits) if planar == 2 else [data]
-    content = tiff(strips, (6, 9), bits=bits, photometric=photometric, tags={PLANAR: [planar]})
+@pytest.mark.parametrize(("bits", "photometric"), [((16,) * 4, CMYK), ((32,), BLACK_IS_ZERO)])
+def test_more_bits_than_come_out_are_refused(tmp_path: Path, bits: tuple[int, ...], photometric: int):
+    content = tiff([bytes(6 * 9 * sum(bits) // 8)], (6, 9), bits=bits, photometric=photometric)
     assert_refused(tmp_path / "image.tif", content, f"is a TIFF with {bits[0]} bits a channel; save it as a 16-bit PNG")
 
 

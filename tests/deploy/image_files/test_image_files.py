@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from png_files import png, read_png
 
 from dni_deploy.image_files.read_write import IMAGE_SUFFIXES, read_image, write_image
+from dni_deploy.image_files.reading import read_header
 from dni_runtime import InputError, OutputError
 
 LOSSLESS = [".png", ".tif", ".tiff", ".bmp"]
@@ -160,16 +161,15 @@ def test_too_many_pixels(tmp_path, monkeypatch, limit):
 
 
 def test_float_images(tmp_path):
-    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "image.tif")
-    with pytest.raises(InputError, match="floating-point values"):
-        read_image(tmp_path / "image.tif")
+    image = np.linspace(-0.5, 1.5, 16, dtype=np.float32).reshape(4, 4)
+    Image.fromarray(image).save(tmp_path / "image.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "image.tif"), image)
 
 
-def test_16_bit_color_tiff_is_refused_not_reduced(tmp_path):
-    path = tmp_path / "image.tif"
-    path.write_bytes(color_tiff_16_bit(picture(4, 5, 3, dtype=np.uint16)))
-    with pytest.raises(InputError, match="16 bits a channel; save it as a 16-bit PNG"):
-        read_image(path)
+def test_16_bit_color_tiff_is_not_reduced(tmp_path):
+    image = picture(4, 5, 3, dtype=np.uint16)
+    (tmp_path / "image.tif").write_bytes(color_tiff_16_bit(image))
+    np.testing.assert_array_equal(read_image(tmp_path / "image.tif"), image)
 
 
 def color_tiff_16_bit(image):
@@ -244,3 +244,25 @@ def test_the_file_can_be_read_by_others(tmp_path):
     (tmp_path / "plain").touch()
     write_image(tmp_path / "image.png", picture(4, 4, 3))
     assert (tmp_path / "image.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+# --- what a header tells before the pixels ---
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_the_header_of_a_png(tmp_path, channels, dtype):
+    image = picture(11, 7, channels, dtype=dtype)
+    (tmp_path / "image.png").write_bytes(png(image, bits=16 if dtype == np.uint16 else 8))
+    header, result = read_header(tmp_path / "image.png"), read_image(tmp_path / "image.png")
+    assert (header.size, header.dtype) == ((11, 7), dtype)
+    assert header.channels == (1 if result.ndim == 2 else result.shape[2])
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_the_header_of_others(tmp_path, suffix, shape):
+    write_image(tmp_path / f"image{suffix}", picture(11, 7, *shape))
+    header, result = read_header(tmp_path / f"image{suffix}"), read_image(tmp_path / f"image{suffix}")
+    assert (header.size, header.dtype) == ((11, 7), np.uint8)
+    assert header.channels == (1 if result.ndim == 2 else result.shape[2])
