@@ -6,7 +6,7 @@ import os
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,12 @@ class Naming:
 
     pattern: with FIELDS in braces.
     suffix:  of all results, as ".png"; None for that of the input, or ".png" where it is not written.
+    as_png:  inputs whose results have ".png" in any case.
     """
 
     pattern: str = USUAL
     suffix: str | None = None
+    as_png: Set[Path] = frozenset()
 
     def __post_init__(self) -> None:
         try:
@@ -54,7 +56,7 @@ class Naming:
 
         label: as `label_alphas` gives it.
         """
-        own = file.suffix if file.suffix.lower() in IMAGE_SUFFIXES else ".png"
+        own = file.suffix if file.suffix.lower() in IMAGE_SUFFIXES and file not in self.as_png else ".png"
         parent = os.path.basename(os.path.dirname(os.path.abspath(file))) if "{parent" in self.pattern else ""
         name = self.pattern.format(
             stem=file.stem, suffix=self.suffix or own, alpha=label, name=file.name, index=index, parent=parent

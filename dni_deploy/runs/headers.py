@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from dni_deploy.image_files.formats import Format, check_holds, is_opaque
+from dni_deploy.image_files.formats import check_holds, is_opaque
 from dni_deploy.image_files.image_file import Writing
-from dni_deploy.image_files.reading import Header, read_file, read_header
+from dni_deploy.image_files.reading import read_file, read_header
+from dni_deploy.photographs.inputs import Found
 from dni_deploy.photographs.planned import Planned
 from dni_runtime import InputError, OutputError
 
@@ -19,17 +21,31 @@ _WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
 _TIFF = (".tif", ".tiff")
 
 
-def check_headers(
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `RunJob.check` has found out.
+
+    found:   the inputs, and what is left out.
+    as_png:  those whose results become PNG, because the format that their names say does not hold them.
+    remarks: lines that are worth telling.
+    """
+
+    found: Found
+    as_png: Set[Path] = frozenset()
+    remarks: tuple[str, ...] = ()
+
+
+def find_problems(
     planned: Sequence[Planned], writing: Writing, size_of: Callable[[int, int], tuple[int, int] | None]
-) -> None:
-    """Raise OutputError where results have opacity, bits or a size that their format has no place for.
+) -> dict[Planned, str]:
+    """The results with opacity, bits or a size that their format has no place for, each with a sentence on it.
 
     What cannot be read fails by itself, when its turn comes. An opacity that is full everywhere is none; it is looked
     at in the first 100 million pixels, and later in what comes after these.
 
     size_of: of a result, by the height and width of its input; None where nobody knows.
     """
-    problems: list[str] = []
+    problems: dict[Planned, str] = {}
     left_pixels = _LOOKED_AT_PIXELS
     for file, plans in groupby(planned, attrgetter("input")):
         results = [plan for plan in plans if _may_not_hold(file, plan.output)]
@@ -42,11 +58,23 @@ def check_headers(
             opaque = not in_doubt or left_pixels < 0 or is_opaque(read_file(file, first_only=True).pictures[0])
         except InputError:
             continue
+        size = size_of(*header.size) or (1, 1)
         for plan in results:
-            problems += _problem(plan.output, writing.format_at(plan.output), header, size_of(*header.size), opaque)
+            try:
+                check_holds(
+                    plan.output, writing.format_at(plan.output), size, dtype=header.dtype, channels=header.channels,
+                    opaque=opaque,
+                )  # fmt: skip
+            except OutputError as error:
+                problems[plan] = str(error)
+    return problems
+
+
+def refuse(problems: Mapping[Planned, str], count: int) -> None:
+    """Raise OutputError where there are `problems`, with `count` results in all."""
     if problems:
-        more = f"; it is so with {len(problems) - 1} more of {len(planned)} results" if len(problems) > 1 else ""
-        raise OutputError(problems[0] + more)
+        more = f"; it is so with {len(problems) - 1} more of {count} results" if len(problems) > 1 else ""
+        raise OutputError(next(iter(problems.values())) + more)
 
 
 def check_writing(planned: Sequence[Planned], writing: Writing) -> list[str]:
@@ -67,11 +95,3 @@ def check_writing(planned: Sequence[Planned], writing: Writing) -> list[str]:
 def _may_not_hold(file: Path, output: Path) -> bool:
     """Whether the header is worth a look. PNG holds all but floating-point values, which only TIFF files have."""
     return output.suffix.lower() != ".png" or file.suffix.lower() in _TIFF
-
-
-def _problem(output: Path, format_: Format, header: Header, size: tuple[int, int] | None, opaque: bool) -> list[str]:
-    try:
-        check_holds(output, format_, size or (1, 1), dtype=header.dtype, channels=header.channels, opaque=opaque)
-    except OutputError as error:
-        return [str(error)]
-    return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from dni_deploy.frames.finished import FOLDER, noted_results
 from dni_deploy.image_files.alpha_mask import check_mask
 from dni_deploy.image_files.formats import IMAGE_SUFFIXES, SUFFIXES
 from dni_deploy.photographs.choose import Wanted, check_wanted
-from dni_deploy.photographs.inputs import Found, find_images
+from dni_deploy.photographs.inputs import find_images
 from dni_deploy.photographs.made_with import MadeWith
 from dni_deploy.photographs.names import USUAL, Naming
 from dni_deploy.photographs.places import check_folder, check_free
@@ -26,7 +26,7 @@ from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model, require_file
 
 from .comparisons import Comparisons
-from .headers import check_headers, check_writing
+from .headers import Checked, check_writing, find_problems, refuse
 from .results_sheet import check_sheet
 
 
@@ -99,11 +99,9 @@ class RunJob(MadeWith):
         """That of the results, and of the notes that are taken of them."""
         return self.output.parent if planned[0].output == self.output else self.output
 
-    def check(self) -> list[str]:
+    def check(self) -> Checked:
         """Refuse what can be refused before the model is loaded: files that are not there or say that they do not take
         these alphas, results that cannot be written, or are of a kind that their format has no place for.
-
-        Returns what is worth telling: what is left out of folders, and which options change nothing.
 
         Raises ModelError, AlphaError, InputError or OutputError.
         """
@@ -114,7 +112,8 @@ class RunJob(MadeWith):
         if self.alpha_mask is not None:
             check_mask(self.alpha_mask, stated)
         found = self._find()
-        planned = self._place(found, stated)
+        checked = self._fit(Checked(found), stated)
+        planned = self._place(checked, stated)
         # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.
         goes_on = self.goes_on(planned)
         if not (self.force or self.skip_existing) and (stated is not None or len(self.alphas) < 2):
@@ -128,15 +127,15 @@ class RunJob(MadeWith):
         self._check_sheet(planned)
         if self.compare:
             Comparisons(planned, force=self.force)
-        check_headers(planned, self.writing, partial(self.size, stated))
-        return [*found.remarks(), *check_writing(planned, self.writing)]
+        return replace(checked, remarks=(*checked.remarks, *check_writing(planned, self.writing)))
 
-    def plan(self, model: Model) -> list[Planned]:
+    def plan(self, model: Model, checked: Checked) -> list[Planned]:
         """What is to be made with `model`. Raises a DniError for alphas that it does not take, and as `check` does."""
+        naming = self._naming(checked)
         if self.alpha_from is not None:
-            found = self._find()
-            return plan_frames(model, self.inputs, self.output, self.alpha_from, found=found, naming=self._naming())
-        planned = plan_results(self._find(), self.output, self._alphas(model), self._naming())
+            found = checked.found
+            return plan_frames(model, self.inputs, self.output, self.alpha_from, found=found, naming=naming)
+        planned = plan_results(checked.found, self.output, self._alphas(model), naming)
         self._check_sheet(planned)
         return planned
 
@@ -156,14 +155,31 @@ class RunJob(MadeWith):
         results = noted_results(self.output)
         return find_images(self.inputs, recursive=self.recursive, output=self.output, results=results)
 
-    def _naming(self) -> Naming:
-        return Naming(self.name, None if self.writing.format is None else SUFFIXES[self.writing.format])
+    def _naming(self, checked: Checked | None = None) -> Naming:
+        suffix = None if self.writing.format is None else SUFFIXES[self.writing.format]
+        return Naming(self.name, suffix, frozenset() if checked is None else checked.as_png)
 
-    def _place(self, found: Found, stated: Metadata | None) -> list[Planned]:
+    def _fit(self, checked: Checked, stated: Metadata | None) -> Checked:
+        """With PNG in place of formats that nobody asked for, and that do not hold the result. Raises OutputError."""
+        planned = self._place(checked, stated)
+        problems = find_problems(planned, self.writing, partial(self.size, stated))
+        remarks = checked.found.remarks()
+        if problems and planned[0].output != self.output and self.writing.format is None and "{suffix}" in self.name:
+            as_png = {plan.input for plan in problems}
+            checked = replace(checked, as_png=as_png)
+            some = f"{len(problems)} results become" if len(problems) > 1 else "1 result becomes"
+            remarks.append(f"{some} .png, for the format of the input's name does not hold it: {next(iter(as_png))}")
+            changed = [plan for plan in self._place(checked, stated) if plan.input in as_png]
+            problems = find_problems(changed, self.writing, partial(self.size, stated))
+        refuse(problems, len(planned))
+        return replace(checked, remarks=tuple(remarks))
+
+    def _place(self, checked: Checked, stated: Metadata | None) -> list[Planned]:
         """The plan before the model is loaded."""
+        found, naming = checked.found, self._naming(checked)
         if self.alpha_from is not None:
             one_folder(self.inputs)
-            return plan_results(found, self.output, [None], self._naming())
+            return plan_results(found, self.output, [None], naming)
         alphas: list[Wanted] = []
         for number, alpha in enumerate(self.alphas):
             if isinstance(alpha, str):
@@ -172,7 +188,7 @@ class RunJob(MadeWith):
                 alphas.append(stated.check_alpha(alpha))
             else:
                 alphas.append((float(number),))  # only to tell them apart
-        return plan_results(found, self.output, alphas or [None], self._naming())
+        return plan_results(found, self.output, alphas or [None], naming)
 
     def _check_sheet(self, planned: Sequence[Planned]) -> None:
         if self.sheet is not None:

@@ -43,7 +43,8 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
     """
     if job.is_comparison:
         return _compare(job, terminal, tell)
-    for remark in job.check():
+    checked = job.check()
+    for remark in checked.remarks:
         terminal.tell(remark)
     results: list[EnhancedFile] = []
     planned: Sequence[Planned] = ()
@@ -59,7 +60,7 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
     try:
         with contextlib.ExitStack() as stack:
             model = stack.enter_context(_open(job, terminal))
-            planned = job.plan(model)
+            planned = job.plan(model, checked)
             compared = Comparisons(planned, force=job.force) if job.compare and not job.dry else None
             _make(job, model, planned, terminal, told)
     except KeyboardInterrupt as interrupt:

@@ -34,7 +34,7 @@ def as_format(job: RunJob, name: str, **changes: object) -> RunJob:
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tiff"])
 def test_plain_photographs_may_be_of_any_format(job: RunJob, kind: str):
-    assert as_format(job, kind).check() == []
+    assert as_format(job, kind).check().remarks == ()
 
 
 @pytest.mark.parametrize("bits", [np.uint8, np.uint16])
@@ -80,16 +80,39 @@ def test_the_size_of_the_result(job: RunJob, tmp_path: Path, kind: str, changes:
 def test_what_is_damaged_is_left_to_its_turn(job: RunJob, tmp_path: Path):
     (tmp_path / "photos" / "b.png").write_bytes(b"no image")
     (tmp_path / "photos" / "d.png").symlink_to("none")
-    assert as_format(job, "jpg").check() == []
+    assert as_format(job, "jpg").check().remarks == ()
 
 
 def test_a_quality_for_what_loses_nothing_is_told(job: RunJob):
     of_png = replace(job, name="{index}.png", writing=Writing(quality=80))
-    assert of_png.check() == ["--quality changes nothing: PNG loses nothing"]
-    assert replace(job, writing=Writing(quality=80)).check() == []  # of which two are others
+    assert of_png.check().remarks == ("--quality changes nothing: PNG loses nothing",)
+    assert replace(job, writing=Writing(quality=80)).check().remarks == ()  # of which two are others
 
 
 def test_a_jpeg_is_never_lossless(job: RunJob):
     with pytest.raises(OutputError, match=r"a\.jpg cannot be lossless, JPEG never is; expected another --format"):
         replace(job, writing=Writing(lossless=True)).check()
-    assert as_format(job, "png", force=True).check() == []
+    assert as_format(job, "png", force=True).check().remarks == ()
+
+
+def test_a_name_that_says_too_little_becomes_png_where_no_format_is_asked_for(job: RunJob, tmp_path: Path):
+    save(conv_stack(), tmp_path / "model.onnx")
+    rgba = save_image(tmp_path / "photos" / "d.png", picture(12, 16, 4))
+    rgba.rename(tmp_path / "photos" / "d.jpg")
+    assert job.check().remarks == (
+        f"1 result becomes .png, for the format of the input's name does not hold it: {tmp_path / 'photos' / 'd.jpg'}",
+    )
+    results = run(job, Terminal(sys.stderr))
+    assert [result.output.name for result in results] == ["a.jpg", "b.png", "c.webp", "d.png"]
+    np.testing.assert_array_equal(read_image(results[3].output)[:, :, 3], picture(12, 16, 4)[:, :, 3])
+    assert [result.kept for result in run(job, Terminal(sys.stderr))] == [True] * 4
+    with pytest.raises(OutputError, match=r"d\.jpg cannot be written: JPEG holds no opacity"):
+        replace(job, name="{stem}.jpg").check()
+    with pytest.raises(OutputError, match=r"out\.jpg cannot be written: JPEG holds no opacity"):
+        replace(job, inputs=[tmp_path / "photos" / "d.jpg"], output=tmp_path / "out.jpg").check()
+
+
+def test_a_png_that_takes_the_place_of_another_result_is_refused(job: RunJob, tmp_path: Path):
+    save_image(tmp_path / "photos" / "d.png", picture(12, 16, 4)).rename(tmp_path / "photos" / "b.jpg")
+    with pytest.raises(OutputError, match=r"the results of .*b\.jpg and .*b\.png would both be .*b\.png"):
+        job.check()
