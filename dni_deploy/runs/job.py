@@ -14,7 +14,7 @@ from dni_deploy.frames.finished import FOLDER, noted_results
 from dni_deploy.image_files.alpha_mask import check_mask
 from dni_deploy.image_files.formats import IMAGE_SUFFIXES, SUFFIXES
 from dni_deploy.photographs.choose import Wanted, check_wanted
-from dni_deploy.photographs.inputs import find_images
+from dni_deploy.photographs.inputs import Found, find_images
 from dni_deploy.photographs.made_with import MadeWith
 from dni_deploy.photographs.names import USUAL, Naming
 from dni_deploy.photographs.places import check_folder, check_free
