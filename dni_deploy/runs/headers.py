@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+import math
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -10,10 +11,11 @@ from pathlib import Path
 
 from dni_deploy.image_files.formats import check_holds, is_opaque
 from dni_deploy.image_files.image_file import Writing
-from dni_deploy.image_files.reading import read_file, read_header
+from dni_deploy.image_files.reading import read_header
 from dni_deploy.photographs.inputs import Found
+from dni_deploy.photographs.made_with import Making
 from dni_deploy.photographs.planned import Planned
-from dni_runtime import InputError, OutputError
+from dni_runtime import InputError, Metadata, OutputError
 
 # Whether an opacity is full everywhere only its pixels tell: as many as two seconds read.
 _LOOKED_AT_PIXELS = 100_000_000
@@ -35,30 +37,34 @@ class Checked:
     remarks: tuple[str, ...] = ()
 
 
-def find_problems(
-    planned: Sequence[Planned], writing: Writing, size_of: Callable[[int, int], tuple[int, int] | None]
-) -> dict[Planned, str]:
+def find_problems(planned: Sequence[Planned], making: Making, stated: Metadata | None) -> dict[Planned, str]:
     """The results with opacity, bits or a size that their format has no place for, each with a sentence on it.
 
-    What cannot be read fails by itself, when its turn comes. An opacity that is full everywhere is none; it is looked
-    at in the first 100 million pixels, and later in what comes after these.
+    What cannot be read, or is too large to be, fails by itself, when its turn comes. An opacity that is full everywhere
+    is none; it is looked at in the first 100 million pixels, and later in what comes after these.
 
-    size_of: of a result, by the height and width of its input; None where nobody knows.
+    stated: what the model's file says, None where it is silent.
     """
+    writing = making.writing
+    most_pixels = math.inf if making.max_megapixels is None else making.max_megapixels * 1e6
     problems: dict[Planned, str] = {}
     left_pixels = _LOOKED_AT_PIXELS
     for file, plans in groupby(planned, attrgetter("input")):
         results = [plan for plan in plans if _may_not_hold(file, plan.output)]
         try:
             header = read_header(file) if results else None
-            if header is None:
+            if header is None or (pixels := header.size[0] * header.size[1]) > most_pixels:
                 continue
             in_doubt = header.channels == 4 and any(not writing.format_at(plan.output).opacity for plan in results)
-            left_pixels -= in_doubt * header.size[0] * header.size[1]
-            opaque = not in_doubt or left_pixels < 0 or is_opaque(read_file(file, first_only=True).pictures[0])
+            left_pixels -= in_doubt * pixels
+            opaque = (
+                not in_doubt
+                or left_pixels < 0
+                or is_opaque(read_file(file, max_megapixels=None, first_only=True).pictures[0])
+            )
         except InputError:
             continue
-        size = size_of(*header.size) or (1, 1)
+        size = making.size(stated, *header.size) or (1, 1)
         for plan in results:
             try:
                 check_holds(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from dni_deploy.frames import plan_frames
@@ -162,7 +161,7 @@ class RunJob(MadeWith):
     def _fit(self, checked: Checked, stated: Metadata | None) -> Checked:
         """With PNG in place of formats that nobody asked for, and that do not hold the result. Raises OutputError."""
         planned = self._place(checked, stated)
-        problems = find_problems(planned, self.writing, partial(self.size, stated))
+        problems = find_problems(planned, self, stated)
         remarks = checked.found.remarks()
         if problems and planned[0].output != self.output and self.writing.format is None and "{suffix}" in self.name:
             as_png = {plan.input for plan in problems}
@@ -170,7 +169,7 @@ class RunJob(MadeWith):
             some = f"{len(problems)} results become" if len(problems) > 1 else "1 result becomes"
             remarks.append(f"{some} .png, for the format of the input's name does not hold it: {next(iter(as_png))}")
             changed = [plan for plan in self._place(checked, stated) if plan.input in as_png]
-            problems = find_problems(changed, self.writing, partial(self.size, stated))
+            problems = find_problems(changed, self, stated)
         refuse(problems, len(planned))
         return replace(checked, remarks=tuple(remarks))
 

@@ -77,10 +77,13 @@ def test_the_size_of_the_result(job: RunJob, tmp_path: Path, kind: str, changes:
     as_format(job, kind, output_scale=1.0).check()
 
 
-def test_what_is_damaged_is_left_to_its_turn(job: RunJob, tmp_path: Path):
+def test_what_is_damaged_or_too_large_is_left_to_its_turn(job: RunJob, tmp_path: Path):
     (tmp_path / "photos" / "b.png").write_bytes(b"no image")
     (tmp_path / "photos" / "d.png").symlink_to("none")
-    assert as_format(job, "jpg").check().remarks == ()
+    save_image(tmp_path / "photos" / "large.png", np.zeros((2000, 1000, 4), np.uint8))
+    assert as_format(job, "jpg", max_megapixels=1.9).check().remarks == ()
+    with pytest.raises(OutputError, match="JPEG holds no opacity"):
+        as_format(job, "jpg", max_megapixels=2.0).check()
 
 
 def test_a_quality_for_what_loses_nothing_is_told(job: RunJob):
