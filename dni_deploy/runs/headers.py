@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dni_deploy.image_files.formats import check_holds, is_opaque
 from dni_deploy.image_files.image_file import Writing
+from dni_deploy.image_files.read_write import read_image
 from dni_deploy.image_files.reading import read_header
 from dni_deploy.photographs.inputs import Found
 from dni_deploy.photographs.made_with import Making
@@ -57,11 +58,7 @@ def find_problems(planned: Sequence[Planned], making: Making, stated: Metadata |
                 continue
             in_doubt = header.channels == 4 and any(not writing.format_at(plan.output).opacity for plan in results)
             left_pixels -= in_doubt * pixels
-            opaque = (
-                not in_doubt
-                or left_pixels < 0
-                or is_opaque(read_file(file, max_megapixels=None, first_only=True).pictures[0])
-            )
+            opaque = not in_doubt or left_pixels < 0 or is_opaque(read_image(file, max_megapixels=None))
         except InputError:
             continue
         size = making.size(stated, *header.size) or (1, 1)
