@@ -1,5 +1,6 @@
 """What holds for every command: help, version, where results and errors go, exit codes."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -59,6 +60,23 @@ def test_help_explains_every_option(name: str):
     for each in (command, *getattr(command, "commands", {}).values()):
         for option in each.params:
             assert not isinstance(option, click.Option) or option.help, option.name
+
+
+def test_common_options_come_first_and_all_others_below_a_heading():
+    text = dni("run", "--help").assert_ok().out
+    common, *others = re.split(r"^(\w.*):$", text.partition("\nOptions:\n")[2], flags=re.MULTILINE)
+    assert others[::2] == ["Other ways to say the strength", "Names and formats", "Pixels", "Where it runs"]
+    listed = [re.findall(r"^  (?:-\w, )?--([\w-]+)", part, re.MULTILINE) for part in (common, *others[1::2])]
+    assert listed[0][:2] == ["output", "alpha"]
+    assert listed[0][-1] == "help"
+    assert len(listed[0]) <= 10
+    assert [each[0] for each in listed[1:]] == ["noise", "name", "output-scale", "provider"]
+
+
+def test_options_without_headings_are_listed_as_click_does():
+    text = dni("export", "--help").assert_ok().out
+    assert text.count("Options:\n") == 1
+    assert not [line for line in text.partition("Options:\n")[2].splitlines() if line and not line.startswith(" ")]
 
 
 def test_short_help_works_everywhere():
