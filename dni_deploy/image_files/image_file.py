@@ -46,6 +46,8 @@ class ImageFile:
     tags:         what the file says beside its pixels.
     notes:        what was left out and why, each a few words that follow the file's name and a colon.
     format:       the name of what was read, such as "PNG"; "" where nothing was.
+    size:         (H, W) of the first picture as it was read, None where nothing was. Where what is written has another
+                  one, so has its EXIF.
     """
 
     pictures: tuple[npt.NDArray[Any], ...]
@@ -54,6 +56,7 @@ class ImageFile:
     tags: Tags = Tags()
     notes: tuple[str, ...] = ()
     format: str = ""
+    size: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

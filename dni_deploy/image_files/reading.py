@@ -91,8 +91,8 @@ def _guarded(source: Source, read: Callable[[Path, Any, int], _T]) -> _T:
             return read(path, _NoDescriptor(file), size)
         except DniError:
             raise
-        except Image.DecompressionBombError:  # a limit of Pillow's own, on WebP alone
-            raise InputError(f"{path} has more pixels than are read of a WebP; cut it into smaller images") from None
+        except Image.DecompressionBombError:  # a limit of Pillow's own, on WebP and the frames of GIF
+            raise InputError(f"{path} has more pixels than are read of its format; save it as PNG") from None
         except UnidentifiedImageError:
             names = ", ".join((*IMAGE_FORMATS, "HEIC"))
             raise InputError(
@@ -136,15 +136,19 @@ def _read(path: Path, stream: Any, size_bytes: int, limit: int | None, first_onl
         opened = open_heic(stream)
         return _put_together(read_heic(path, opened, limit), find_tags_of_heic(opened.info), "HEIC")
     with _opened_picture(stream, size_bytes) as (image, shown, chunks):
+        # Before others of its pictures are, which may say other things.
+        found = find_tags_of_tiff(directories[0], stream) if directories else find_tags(image, chunks)
+        if directories:  # Pillow turns TIFFs upright by itself
+            found.orientation = 1
         pictures = read_pictures(path, shown, image, limit=limit, first_only=first_only)
-        return _put_together(pictures, find_tags(image, stream, chunks), image.format or "")
+        return _put_together(pictures, found, image.format or "")
 
 
 def _put_together(pictures: Pictures, found: Found, format_: str) -> ImageFile:
     upright = tuple(_turn_upright(pixels, found.orientation) for pixels in pictures.pixels)
     durations = tuple(pictures.durations_ms) if len(upright) > 1 else ()
     notes = tuple(dict.fromkeys([*pictures.notes, *found.notes]))
-    return ImageFile(upright, durations, pictures.loop, found.tags, notes, format_)
+    return ImageFile(upright, durations, pictures.loop, found.tags, notes, format_, upright[0].shape[:2])
 
 
 def _read_header(path: Path, stream: Any, size_bytes: int) -> Header:
@@ -158,7 +162,7 @@ def _read_header(path: Path, stream: Any, size_bytes: int) -> Header:
         return Header(opened.size[::-1], *heic_channels(opened), "HEIC")
     with _opened_picture(stream, size_bytes) as (image, shown, chunks):
         size = (image.height, image.width)
-        if find_tags(image, stream, chunks).orientation >= 5:
+        if image.format != "TIFF" and find_tags(image, chunks).orientation >= 5:
             size = size[::-1]
         return Header(size, *kind_of_samples(shown, image), image.format or "")
 

@@ -21,7 +21,7 @@ from .errors import why
 from .formats import Format, check_holds, is_opaque
 from .image_file import AS_USUAL, ImageFile, Tags, Writing
 from .png.insert import Inserting
-from .png.sixteen_bit import write_color
+from .png.write import write_png
 from .tiff.write import write_tiff
 
 
@@ -101,14 +101,14 @@ def encode(stream: BinaryIO, file: ImageFile, format_: Format, writing: Writing 
     """Write `file` into a stream that may seek, such as io.BytesIO."""
     pictures = [_plain(picture, format_) for picture in file.pictures]
     tags = Tags() if writing.strip else file.tags
-    if tags.exif is not None:
+    if tags.exif is not None and file.size != pictures[0].shape[:2]:
         tags = dataclasses.replace(tags, exif=with_size(tags.exif, *pictures[0].shape[:2]))
     if format_.name == "TIFF":
         write_tiff(stream, pictures, tags)
-    elif pictures[0].dtype == np.uint16 and pictures[0].ndim == 3:
-        write_color(Inserting(stream, tags), pictures[0])
+    elif format_.name == "PNG" and (len(pictures) > 1 or (pictures[0].dtype == np.uint16 and pictures[0].ndim == 3)):
+        write_png(Inserting(stream, tags), pictures, file.durations_ms, file.loop)
     else:
-        options = _encoding(format_, writing) | _beside(format_, tags) | _timing(format_, pictures, file)
+        options = _encoding(format_, writing) | _beside(format_, tags) | _timing(pictures, file)
         target: Any = Inserting(stream, tags) if format_.name == "PNG" else stream
         Image.fromarray(pictures[0]).save(target, format_.name, **options)
 
@@ -147,14 +147,13 @@ def _beside(format_: Format, tags: Tags) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _timing(format_: Format, pictures: list[npt.NDArray[Any]], file: ImageFile) -> dict[str, Any]:
+def _timing(pictures: list[npt.NDArray[Any]], file: ImageFile) -> dict[str, Any]:
     """What Pillow is told of further pictures."""
     if len(pictures) == 1:
         return {}
-    options: dict[str, Any] = {
+    return {
         "save_all": True,
         "append_images": [Image.fromarray(picture) for picture in pictures[1:]],
         "duration": [round(duration) for duration in file.durations_ms],
         "loop": file.loop,
     }
-    return options | ({"blend": 0, "disposal": 0} if format_.name == "PNG" else {})  # each as it is, over all others

@@ -86,7 +86,7 @@ class _Structure:
 
 
 def upright(exif: bytes) -> tuple[int, bytes]:
-    """The orientation, 1 to 8, and EXIF whose orientation is 1, without the thumbnail. Raises ValueError."""
+    """The orientation, 1 to 8, and EXIF of the upright picture without the thumbnail. Raises ValueError."""
     structure, orientation = _Structure(exif), 1
     for entry in structure.entries(structure.first):
         value = structure.number(entry)
@@ -95,7 +95,20 @@ def upright(exif: bytes) -> tuple[int, bytes]:
             structure.set_number(entry, 1)
             break
     _drop_thumbnail(structure)
+    if orientation >= 5:
+        _swap_size(structure)
     return orientation, bytes(structure.bytes)
+
+
+def _swap_size(structure: _Structure) -> None:
+    entries = [*structure.main()]
+    for widths, heights in zip(_WIDTHS, _HEIGHTS, strict=True):
+        found = {entry.tag: entry for entry in entries if entry.tag in (widths, heights)}
+        numbers = {tag: structure.number(entry) for tag, entry in found.items()}
+        width, height = numbers.get(widths), numbers.get(heights)
+        if width is not None and height is not None:
+            structure.set_number(found[widths], height)
+            structure.set_number(found[heights], width)
 
 
 def _drop_thumbnail(structure: _Structure) -> None:

@@ -32,15 +32,13 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def find_tags(image: ImageFile.ImageFile, stream: IO[bytes], chunks: Chunks | None) -> Found:
-    """What a file says. `stream`: what `image` was opened from; `chunks`: those of a PNG."""
+def find_tags(image: ImageFile.ImageFile, chunks: Chunks | None) -> Found:
+    """What a file says that is no TIFF. `chunks`: those of a PNG."""
     if chunks is not None:
         found = Found(
             Tags(chunks.icc, chunks.exif, chunks.xmp, chunks.comment, chunks.dpi, chunks=tuple(chunks.kept)),
             notes=chunks.notes,
         )
-    elif isinstance(image, TiffImagePlugin.TiffImageFile):
-        return find_tags_of_tiff(image.tag_v2, stream)
     else:
         found = _of_info(image.info)
         found.notes += _left_of_jpeg(image)

@@ -13,9 +13,11 @@ import numpy.typing as npt
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2
 
 from dni_deploy.extras import import_tifffile
-from dni_runtime import DniError, InputError
+from dni_runtime import DniError
 
+from .opening import open_picture
 from .pictures import MASK, REDUCED, Pictures, check_size
+from .samples import read_samples
 from .values import divide_by_opacity, spread
 
 Directories = list[ImageFileDirectory_v2]
@@ -54,7 +56,7 @@ def read_directories(stream: Any) -> Directories:
 def is_deep(directory: ImageFileDirectory_v2) -> bool:
     """Whether a page is of a kind that Pillow has no pixels for, and tifffile has."""
     kind, bits, samples = _kind(directory)
-    if directory.get(_PHOTOMETRIC) not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
+    if directory.get(_PHOTOMETRIC, _BLACK_IS_ZERO) not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
         return False
     if kind == _FLOAT:
         return bits in (16, 32, 64)
@@ -70,7 +72,7 @@ def kind_of(directory: ImageFileDirectory_v2) -> tuple[tuple[int, int], npt.DTyp
     """(H, W), dtype and channels of a page as it is read."""
     kind, bits, samples = _kind(directory)
     dtype: npt.DTypeLike = np.float32 if kind == _FLOAT else np.uint16 if bits > 8 else np.uint8
-    colors = 3 if directory.get(_PHOTOMETRIC) == _RGB else 1
+    colors = 3 if directory.get(_PHOTOMETRIC, _BLACK_IS_ZERO) == _RGB else 1
     channels = 4 if _opacity(directory) is not None and samples > colors else colors
     return (directory[_HEIGHT], directory[_WIDTH]), dtype, channels
 
@@ -96,7 +98,12 @@ def read_deep_pages(
                 break
             pixels += directory[_HEIGHT] * directory[_WIDTH]
             check_size(path, pixels, limit)
-            found.pixels.append(_read_page(path, file.pages[number], directory, found.notes))
+            if is_deep(directory):
+                found.pixels.append(_read_page(file.pages[number], directory, found.notes))
+            else:
+                with open_picture(stream) as image:
+                    image.seek(number)
+                    found.pixels.append(read_samples(path, stream, image))
     return found
 
 
@@ -141,11 +148,9 @@ def _opacity(directory: ImageFileDirectory_v2) -> tuple[int, int] | None:
     return next(((at, kind) for at, kind in enumerate(extra) if kind in (_ASSOCIATED, _UNASSOCIATED)), None)
 
 
-def _read_page(path: Path, page: Any, directory: ImageFileDirectory_v2, notes: list[str]) -> npt.NDArray[Any]:
+def _read_page(page: Any, directory: ImageFileDirectory_v2, notes: list[str]) -> npt.NDArray[Any]:
     kind, bits, samples = _kind(directory)
-    photometric, height, width = directory.get(_PHOTOMETRIC), directory[_HEIGHT], directory[_WIDTH]
-    if not is_deep(directory) and not (kind == _UNSIGNED and bits in (8, 16)):
-        raise InputError(f"{path} has pages of several kinds, one of which is not read; save them one by one")
+    photometric, height, width = directory.get(_PHOTOMETRIC, _BLACK_IS_ZERO), directory[_HEIGHT], directory[_WIDTH]
     if directory.get(_TILE_WIDTH, 0) * directory.get(_TILE_HEIGHT, 0) > max(_LARGEST_TILE_PIXELS, height * width):
         raise ValueError("its tiles are larger than it is")
     colors, opacity = (3 if photometric == _RGB else 1), _opacity(directory)

@@ -3,13 +3,9 @@
 Its decoder, in C, is told to keep the upper bytes and then, by its name for the other byte order, the lower ones; so
 it does all there is to do (filters, interlacing), twice: with the check of `stream` 0.2 s of processor time a
 megapixel, where pypng took 0.5 to 2.7 s. Of other decoders imagecodecs and OpenCV are 25 to 40 MB to download, a
-quarter of what all else takes on a small device; pyspng (0.2 MB) rests on libspng, which is not maintained. Files are
-written by zlib, with the one filter that NumPy computes in a step: 0.15 s a megapixel, and smaller than pypng's,
-which had none.
+quarter of what all else takes on a small device; pyspng (0.2 MB) rests on libspng, which is not maintained.
 """
 
-import struct
-import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -19,14 +15,9 @@ from PIL import Image
 
 from dni_deploy.image_files.bands import bands
 
-from .chunks import SIGNATURE, Writable, write_chunk
-from .stream import GREY_OPACITY, RGB, RGB_OPACITY, PngHeader
+from .stream import GREY_OPACITY, RGB, PngHeader
 
 _LOW, _HIGH = 0, 1
-_UP = 2  # the filter: each byte less the one above it
-_BAND_BYTES = 2**20
-# Level 6 takes two to three times as long for 1 to 4 % fewer bytes: the lower half of the bits is mostly noise.
-_LEVEL = 1
 
 
 def read_color(file: IO[bytes], image: Image.Image, header: PngHeader, add_opacity: bool) -> npt.NDArray[np.uint16]:
@@ -60,22 +51,3 @@ def _decode(image: Any, raw_mode: str) -> Iterator[tuple[int, npt.NDArray[np.uin
 def _decode_again(file: IO[bytes], raw_mode: str) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     with Image.open(file, formats=["PNG"]) as image:
         yield from _decode(image, raw_mode)
-
-
-def write_color(file: Writable, image: npt.NDArray[np.uint16]) -> None:
-    """Write an image (H, W, 3 or 4)."""
-    height, width, channels = image.shape
-    color = RGB if channels == 3 else RGB_OPACITY
-    file.write(SIGNATURE)
-    write_chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, color, 0, 0, 0))
-    deflate = zlib.compressobj(_LEVEL)
-    above = np.zeros((1, width * channels * 2), np.uint8)
-    rows = max(1, _BAND_BYTES // above.size)
-    for top in range(0, height, rows):
-        part = image[top : top + rows].astype(">u2").view(np.uint8).reshape(-1, above.size)
-        lines = np.full((len(part), 1 + above.size), _UP, np.uint8)
-        np.subtract(part, np.concatenate([above, part[:-1]]), out=lines[:, 1:])
-        above = part[-1:]
-        write_chunk(file, b"IDAT", deflate.compress(lines.data))
-    write_chunk(file, b"IDAT", deflate.flush())
-    write_chunk(file, b"IEND", b"")

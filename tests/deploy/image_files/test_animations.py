@@ -126,3 +126,18 @@ def test_grey_and_coloured_frames_are_of_one_kind(tmp_path: Path):
     colored = Image.fromarray(picture(20, 30, 3)).quantize(100)
     grey.save(tmp_path / "a.gif", save_all=True, append_images=[colored], duration=50)
     assert {frame.shape for frame in read_file(tmp_path / "a.gif").pictures} == {(20, 30, 3)}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
+def test_frames_that_are_alike_stay_frames(tmp_path: Path, dtype: type, channels: tuple[int, ...]):
+    frame = picture(20, 30, *channels, dtype=np.dtype(dtype))
+    write_file(tmp_path / "a.png", ImageFile((frame,) * 3, durations_ms=(10, 70_000.0, 30)))
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.n_frames == 3  # type: ignore[attr-defined]
+        image.seek(1)
+        assert image.info["duration"] == 70_000
+    file = read_file(tmp_path / "a.png")
+    np.testing.assert_array_equal(file.pictures[0], frame)
+    assert len(file.pictures) == (3 if dtype == np.uint8 else 1)  # of 16 bits only the first is read, and told
+    assert file.notes == (() if dtype == np.uint8 else ("2 more pictures left out",))
