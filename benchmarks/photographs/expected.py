@@ -3,6 +3,7 @@
 Pillow keeps no more than 8 bits of most kinds; of those that hold more only what is sure is said, and the rest is None.
 """
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ _ONE = ("MPO", "ICNS", "ICO", "CUR", "PSD", "FPX", "MIC")
 _HOLDS = {"dpi": ("JPEG", "PNG", "TIFF"), "": ("JPEG", "PNG", "TIFF", "WEBP", "AVIF")}
 # EXIF's description, make, model, software, time, artist and copyright; and what says how the pixels were stored.
 _TOLD = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+# Which way is up: a result lies so.
+_ORIENTATION = re.compile(rb"""tiff:Orientation(="[1-8]"|>[1-8]<)""")
 _OF_PIXELS = (0x927C, 0xA001, 0xA002, 0xA003, 0xA005)
 
 
@@ -90,8 +93,13 @@ def _beside(image: Image.Image) -> dict[str, Any]:
     if told:
         found["EXIF"] = {tag: str(value).rstrip("\0 ") for tag, value in told.items()}
     if packet := image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"):
-        found["XMP"] = (packet if isinstance(packet, bytes) else packet.encode()).strip(b"\0 \n")
-    if image.format in ("JPEG", "PNG", "TIFF", "MPO") and "dpi" in image.info and min(image.info["dpi"]) > 1:
+        text = packet if isinstance(packet, bytes) else packet.encode()
+        found["XMP"] = _ORIENTATION.sub(b"", text).strip(b"\0 \n")
+    if (
+        image.format in ("JPEG", "PNG", "TIFF", "MPO")
+        and "dpi" in image.info
+        and all(1 < dpi < 1e5 for dpi in image.info["dpi"])
+    ):
         found["dpi"] = tuple(round(float(dpi)) for dpi in image.info["dpi"])
     return found
 
@@ -130,7 +138,9 @@ def differences(wanted: Picture, made: Path, said: str) -> str:
         return f"opacity is lost ({wanted.format} to {got.format})"
     if got.bits < wanted.bits:
         return f"{got.bits} bits of {wanted.bits}"
-    if got.count != wanted.count and "left" not in said:
+    before, after = _changing(wanted.frames), _changing(got.frames)
+    alike = before is not None and after is not None and len(before) == len(after)
+    if got.count != wanted.count and not alike and "left" not in said:
         return f"{got.count} of {wanted.count} pictures, without a word ({wanted.format} to {got.format})"
     if wanted.extras and "left" not in said:
         return f"{wanted.extras} other pictures of a {wanted.format}, without a word"
@@ -138,13 +148,20 @@ def differences(wanted: Picture, made: Path, said: str) -> str:
         holds = got.format in _HOLDS.get(what, _HOLDS[""])
         if what.lower() not in said.lower() and holds and got.beside.get(what) != value:
             return f"{what} is {'lost' if what not in got.beside else 'not the same'} ({wanted.format} to {got.format})"
-    if wanted.frames is None or got.frames is None or got.bits != wanted.bits:
+    if before is None or after is None or got.bits != wanted.bits:
         return ""
     worst = 0.0
-    for before, after in zip(wanted.frames, got.frames, strict=False):
-        apart = np.abs(before.astype(int) - after)
+    for old, new in zip(before, after, strict=False):
+        apart = np.abs(old.astype(int) - new)
         worst = max(worst, float(apart.mean() if made.suffix.lower() in _LOSSY else apart.max()))
     return f"off by {worst:.1f} of 255 ({wanted.format})" if worst > _LOST * (made.suffix.lower() in _LOSSY) else ""
+
+
+def _changing(frames: list[NDArray[Any]] | None) -> list[NDArray[Any]] | None:
+    """Frames without those that are as the one before: encoders make one of them that is shown longer."""
+    if frames is None:
+        return None
+    return [now for number, now in enumerate(frames) if not number or not np.array_equal(now, frames[number - 1])]
 
 
 _SAME = {"MPO": "JPEG"}
