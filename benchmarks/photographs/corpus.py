@@ -15,7 +15,7 @@ import costs
 from expected import differences, look
 from returning import returning
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "hostile"))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "hostile"))
 from attempt import Action, Answer
 from case import Case, Place
 from commands import Said, dni, judge
