@@ -21,9 +21,9 @@ Report = Callable[[float, Path], None]
 Done = Callable[[int, EnhancedFile], None]
 """Called with the number of a result and what came of it, from one thread at a time, in any order."""
 
-# Of images beside the input and the result that the network is at: one more input may have been read, and results
-# wait to be written. An image alone may have more.
-LIMIT_BYTES = 512 * 2**20
+# Of images beside the input and the result that the network is at: results that wait to be written, and one input that
+# has been read already. An image alone may have more; decoders and encoders have copies beside it.
+LIMIT_BYTES = 2**29
 _WRITERS = 4
 
 
@@ -34,25 +34,23 @@ def make_overlapped(steps: Steps, planned: Sequence[Planned], report: Report, do
     """
     rows = [list(row) for _, row in groupby(enumerate(planned), key=lambda each: each[1].input)]
     with ThreadPoolExecutor(1) as reader, _Writers(steps.write, done) as writers:
-
-        def read(number: int) -> Future[Read] | None:
-            return reader.submit(steps.read, rows[number][0][1].input) if number < len(rows) else None
-
-        ahead = read(0)
+        ahead: Future[Read] | None = None
         for number, row in enumerate(rows):
-            now, ahead = ahead or read(number), None
-            assert now is not None
-            size = _size_bytes(now)
-            if size + writers.held_bytes <= LIMIT_BYTES:
-                ahead = read(number + 1)
+            if ahead is None:
+                writers.make_room()
+                ahead = reader.submit(steps.read, row[0][1].input)
+            now, ahead = ahead, None
+            if number + 1 < len(rows) and _size_bytes(now) + writers.held_bytes <= LIMIT_BYTES:
+                ahead = reader.submit(steps.read, rows[number + 1][0][1].input)
             for index, plan in row:
-                writers.make_room(int(size * steps.growth))
+                writers.make_room()
 
                 def tiles(made: int, of: int, index: int = index, file: Path = plan.input) -> None:
                     report(index + made / of, file)
 
                 writers.add(index, steps.enhance(plan, now.result, tiles))
                 report(index + 1, plan.input)
+            del now  # the last image is not kept until all is written
 
 
 class _Writers:
@@ -76,10 +74,10 @@ class _Writers:
     def held_bytes(self) -> int:
         return sum(self._waiting.values())
 
-    def make_room(self, size_bytes: int) -> None:
-        """Wait until a result of that size may be made as well. Raises what whoever was told of results raised."""
+    def make_room(self) -> None:
+        """Wait until one more may be made. Raises what whoever was told of results raised."""
         self._collect(future for future in self._waiting if future.done())
-        while self._waiting and (self.held_bytes + size_bytes > LIMIT_BYTES or len(self._waiting) >= 2 * _WRITERS):
+        while self.held_bytes > LIMIT_BYTES or len(self._waiting) >= 2 * _WRITERS:
             self._collect(wait(self._waiting, return_when=FIRST_COMPLETED).done)
 
     def add(self, index: int, made: Made) -> None:

@@ -78,11 +78,6 @@ class Steps:
     notes: Notes | None = None
     overwrite: bool = False
 
-    @property
-    def growth(self) -> float:
-        """How many times the bytes of its input a result has, about, before it is written."""
-        return max(self.model.metadata.scale or 1.0, self.making.output_scale or 0.0) ** 2
-
     def read(self, file: Path) -> Read:
         """Raises InputError, or what a library does."""
         # The digest comes before the pixels: an input that is replaced now makes its results run again.
