@@ -127,8 +127,15 @@ class Noted:
             return bool(self._finished.held([planned], self._job))
 
 
+def note_beside(folder: Path, file: Path) -> None:
+    """Note that `file` was made by a run into `folder`, which goes on without it. What cannot be noted is not."""
+    line = json.dumps({"output": os.path.relpath(file, folder)})
+    with contextlib.suppress(OSError), (folder / FOLDER / "beside.jsonl").open("a", encoding="utf-8") as opened:
+        opened.write(f"{line}\n")
+
+
 def noted_results(folder: Path) -> set[Path]:
-    """All that runs have ever written into `folder`, as seen from there."""
+    """All that runs have ever written into `folder`, as seen from there: no photographs of the next run."""
     found: set[Path] = set()
     for file in (folder / FOLDER).glob("*.jsonl") if os.path.isdir(folder / FOLDER) else ():
         with contextlib.suppress(OSError), open_file(file) as opened:

@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from dni_deploy.frames.finished import note_beside
 from dni_deploy.image_files.image_file import Tags
 from dni_deploy.image_files.read_write import read_image, why, write_image
 from dni_deploy.image_files.reading import read_file
@@ -26,15 +27,16 @@ class Comparisons:
     """The comparisons of a run: where they go, and the results that wait for others of their input.
 
     Raises OutputError where one could not be written, or would destroy something: a file of that name is kept only
-    where all results that it compares are there as well.
+    where all results that it compares are there as well. `folder`: that of the results, see `RunJob.folder`.
     """
 
-    def __init__(self, planned: Sequence[Planned], *, force: bool) -> None:
+    def __init__(self, planned: Sequence[Planned], folder: Path, *, force: bool) -> None:
         rows = {file: list(row) for file, row in groupby(planned, attrgetter("input"))}
         self._places = _places(rows)
         self._count = {file: len(row) for file, row in rows.items()}
         self._waiting: dict[Path, list[EnhancedFile]] = {}
         self._problems: list[str] = []
+        self._folder = folder
         cell_width(1 + max(self._count.values()))
         taken = {folded(path) for plan in planned for path in (plan.input, plan.output)}
         for file, place in self._places.items():
@@ -62,6 +64,7 @@ class Comparisons:
         except OutputError as error:
             self._problems.append(str(error))
             return result
+        note_beside(self._folder, place)
         return replace(result, notes=(*result.notes, f"compared in {place}"))
 
     def finish(self) -> None:

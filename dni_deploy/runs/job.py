@@ -125,7 +125,7 @@ class RunJob(MadeWith):
                 check_folder(folder)  # where all is finished nothing has to be written any more
         self._check_sheet(planned)
         if self.compare:
-            Comparisons(planned, force=self.force)
+            Comparisons(planned, self.folder(planned), force=self.force)
         return replace(checked, remarks=(*checked.remarks, *check_writing(planned, self.writing)))
 
     def plan(self, model: Model, checked: Checked) -> list[Planned]:

@@ -83,6 +83,8 @@ def test_a_run_whose_results_lie_beside_the_photographs_goes_on_and_takes_none_o
         "photos/10_x.png  alpha 0.5  finished before",
         "photos/day/2_x.webp  alpha 0.5  would be made",
     ]
-    again = dni(*beside).assert_ok()
+    again = dni(*beside, "--compare").assert_ok()
     assert "left out: 2 of earlier runs\n" in again.err
-    assert names(here / "photos" / "day") == ["2.webp", "2_x.webp"]
+    last = dni(*beside, "--compare").assert_ok()
+    assert "left out: 6 of earlier runs\n" in last.err
+    assert names(here / "photos" / "day") == ["2.webp", "2_x.webp", "2_x_compare.png"]
