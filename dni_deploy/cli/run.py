@@ -82,11 +82,10 @@ from .errors import Command, under
         "--quality",
         type=click.IntRange(1, 100),
         metavar="Q",
-        hidden=True,
         help="Of JPEG, WebP and AVIF.  [default: 95]",
     ),
-    click.option("--lossless", is_flag=True, hidden=True, help="WebP and AVIF without loss."),
-    click.option("--strip", is_flag=True, hidden=True, help="Leave out profile, EXIF, XMP and texts of the input."),
+    click.option("--lossless", is_flag=True, help="WebP without a loss."),
+    click.option("--strip", is_flag=True, help="Leave out profile, EXIF, XMP and texts of the input."),
 )
 @under(
     "Pixels",
