@@ -53,6 +53,12 @@ class Making:
         options: dict[str, Any] = {name: getattr(self, name) for name in ("tile", "overlap", "wrap", "levels")}
         return model.enhance(image, strength, **options, progress=progress)
 
+    def notes(self, model: Model, image: npt.NDArray[Any]) -> tuple[str, ...]:
+        """What is worth knowing of the result for that picture, in words."""
+        height, width = image.shape[:2]
+        note = model.tiling_note(height, width, tile=self.tile, overlap=self.overlap)
+        return () if note is None else (note,)
+
     def size(self, stated: Metadata | None, height: int, width: int) -> tuple[int, int] | None:
         """Height and width of the result, rounded up; None where nobody knows the network's factor yet.
 

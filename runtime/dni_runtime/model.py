@@ -15,13 +15,15 @@ from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
 from .cuda.dlpack import DlpackTensor, check_result, copy_to_gpu, import_argument, is_on_gpu, write
 from .cuda.on_device import OnDevice
+from .images.averages import APART_NOTE, HELD_NOTE
 from .images.by_alpha import run_by_alpha
 from .images.conversion import Image
 from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, check_common_size, enhance_images
+from .images.plan_tiles import is_tiled
 from .images.strengths.alpha_map import is_map, levels_of
 from .images.strengths.levels import MOST_LEVELS
 from .images.strengths.regions import Regions, Run
-from .metadata import LIMIT_SCALE, Metadata
+from .metadata import AVERAGES, LIMIT_SCALE, WHOLE, Metadata
 from .opening.open_model import Opened
 from .opening.runners import Runner
 from .running import FloatArray, Running
@@ -48,7 +50,7 @@ class Model:
         self._name = name
         self._signature = opened.signature
         self._device_id = opened.device_id
-        self._running = Running(opened.runner, opened.signature, name, opened.provider)
+        self._running = Running(opened, name)
 
     def __call__(self, x: FloatArray, alpha: Alpha | None = None) -> FloatArray:
         """Run the network on a batch: `model(x, alpha)`.
@@ -160,6 +162,10 @@ class Model:
         run at the levels that their pixels need, and each pixel is mixed, linearly, of the two around its own; where
         that is a level itself the result is exactly that of the level for the whole image.
 
+        A network that looks at averages over the whole image (`metadata.view`) gets the same in tiles: they are
+        measured in passes over all of them first, so that it takes a few times as long. One that looks at the whole
+        image in other ways gives another result in tiles; `tiling_note` says so.
+
         Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
         written while the network runs. On a GPU it converts and rounds images of the network's own channels itself;
         where tiles fade into each other they have been rounded already, so a value may differ by one from the CPU's.
@@ -191,17 +197,16 @@ class Model:
         if isinstance(alpha, str) and alpha == AUTO:
             each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap, wrap=wrap)
             return run_by_alpha(each, images, lambda image: self.choose_alpha(image)[0], progress)
-        on_device, integers = isinstance(self._runner, OnDevice), None
+        integers = None
         run: Run | Regions
         if is_map(alpha):
             places, keys = levels_of(alpha, check_common_size(images), levels, self.check_alpha)
-            values = keys[0]
             run = Regions(alpha, places, [functools.partial(self._running.run, alpha=key) for key in keys])
         else:
-            values = self.check_alpha(alpha)
-            run, integers = functools.partial(self._running.run, alpha=values), self._running.integers(images, values)
+            keys = [self.check_alpha(alpha)]
+            run, integers = functools.partial(self._running.run, alpha=keys[0]), self._running.integers(images, keys[0])
         if self._scale_unknown:
-            self._learn_scale(values)
+            self._learn_scale(keys[0])
         return enhance_images(
             run,
             images,
@@ -212,8 +217,24 @@ class Model:
             wrap=wrap,
             progress=progress,
             run_integers=integers,
-            untiled_limit_pixels=DEVICE_UNTILED_LIMIT_PIXELS if on_device else UNTILED_LIMIT_PIXELS,
+            averages=lambda: self._running.averages(keys),
+            untiled_limit_pixels=self._untiled_limit_pixels,
         )
+
+    def tiling_note(
+        self, height: int, width: int, *, tile: int | None = None, overlap: int | None = None
+    ) -> str | None:
+        """What to know of the result of `enhance` for an image of that size, in words; None where nothing is.
+
+        Of a network that looks at the whole image, if it is cut into tiles. Raises InputError for a tile or an overlap
+        as `enhance` does.
+        """
+        metadata, limit = self.metadata, self._untiled_limit_pixels
+        if metadata.view not in (AVERAGES, WHOLE) or not is_tiled(
+            height, width, metadata, self._signature.shape, tile, overlap, limit
+        ):
+            return None
+        return APART_NOTE if self._running.averages([]) is None else HELD_NOTE
 
     def check_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
         """The alpha that a call with `alpha` uses: as given, the default, or the pinned one.
@@ -265,6 +286,10 @@ class Model:
     def __repr__(self) -> str:
         state = "closed" if self._running.closed else self.provider
         return f"<dni_runtime.Model {self._name} ({state})>"
+
+    @property
+    def _untiled_limit_pixels(self) -> int:
+        return DEVICE_UNTILED_LIMIT_PIXELS if isinstance(self._runner, OnDevice) else UNTILED_LIMIT_PIXELS
 
     def _learn_scale(self, alpha: Key | None) -> None:
         """Run one small image through a model of another tool, whose file does not tell its scale."""

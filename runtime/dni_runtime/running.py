@@ -1,5 +1,6 @@
 """What runs behind a model, until it is closed; whatever fails meanwhile is a ModelError that names the model."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
@@ -7,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .alpha import Key
+from .averages.passes import Averages
 from .cuda.on_device import OnDevice
 from .errors import DniError, ModelError
 from .images.conversion import Image, IntegerImage
 from .onnx_files.explaining import strip
+from .opening.open_model import Opened
 from .opening.runners import Runner
-from .signature import Signature
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 """An array of NumPy's, float32."""
@@ -22,10 +24,11 @@ T = TypeVar("T")
 class Running:
     """The runner of the model `name` on `provider`. Threads may share it. What it is given has been checked."""
 
-    def __init__(self, runner: Runner, signature: Signature, name: str, provider: str) -> None:
-        self._runner: Runner | None = runner
-        self._signature = signature
-        self._name, self._provider = name, provider
+    def __init__(self, opened: Opened, name: str) -> None:
+        self._runner: Runner | None = opened.runner
+        self._open_averages = functools.cache(opened.open_averages)
+        self._signature = opened.signature
+        self._name, self._provider = name, opened.provider
 
     @property
     def closed(self) -> bool:
@@ -70,8 +73,16 @@ class Running:
             return None
         return lambda images: self.guarded(lambda: runner.run_integers(images, alpha))
 
+    def averages(self, alphas: Sequence[Key | None]) -> Averages | None:
+        """The network at each alpha, with the averages over the image that it looks at; None where it cannot be."""
+        self.require_open()
+        network = self.guarded(self._open_averages)
+        return None if network is None else Averages(network, alphas, self.guarded)
+
     def close(self) -> None:
         """Free it. Calls that are running finish."""
         runner, self._runner = self._runner, None
         if runner is not None:
             runner.close()
+        if self._open_averages.cache_info().currsize and (network := self._open_averages()) is not None:
+            network.close()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from dni_runtime.errors import InputError
 from dni_runtime.metadata import Metadata
 
+from .averages import Averages, Progress, hold
 from .conversion import Image, IntegerImage, check_image
 from .picture import Picture
 from .plan_tiles import Shape, plan_tiles, reach_of
@@ -36,10 +38,11 @@ def enhance_images(
     shape: Shape,
     *,
     run_integers: RunIntegers | None = None,
+    averages: Callable[[], Averages | None] | None = None,
     tile: int | None = None,
     overlap: int | None = None,
     wrap: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     untiled_limit_pixels: int = UNTILED_LIMIT_PIXELS,
 ) -> list[Image]:
     """`Model.enhance_batch` for a network `run` (float32 (N, C, H, W) -> float32 (N, C', sH, sW)), or for one with
@@ -55,6 +58,9 @@ def enhance_images(
     opacity has to run; it must not write into what it gets. Pixels are then the same but where tiles fade into each
     other: there rounded and clipped values are blended, so they may differ by 1, and by more only where tiles
     disagree about a value beyond the range.
+
+    `averages`: called where there is more than one tile, for the same network (at each alpha of its regions) with the
+    averages over the whole image that it looks at.
 
     Beside the images and the results, memory is bounded by the tile, not by the images' size: two batches as float32
     before the network and two after it (a batch is one tile of every image, or small ones of 256 x 256 pixels in
@@ -76,16 +82,16 @@ def enhance_images(
     if shape[0] not in (None, 1, sum(samples)):
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
 
-    one_by_one = _one_by_one if shape[0] == 1 else _as_it_is
-    one_dtype = len({image.dtype for image in images}) == 1
-    reads: list[Callable[[int, int, int, int], Pixels]] = [picture.read for picture in pictures]
-    if isinstance(run, Regions):
-        run_tiles = run.by_place(one_by_one, rows.tile, columns.tile, margin, scale)
-    elif run_integers is not None and one_dtype and all(picture.as_it_is for picture in pictures):
-        run_tiles = _anywhere(one_by_one(_of_planes(run_integers)))
-        reads = [picture.read_integers for picture in pictures]
-    else:
-        run_tiles = _anywhere(one_by_one(run))
+    held = averages() if averages is not None and len(rows.starts) * len(columns.starts) > 1 else None
+    if held is not None:
+        metadata = replace(metadata, size_multiple=held.unit)
+        rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
+
+    integers: Callable[[Pixels], Pixels] | None = None
+    if run_integers is not None and held is None and not isinstance(run, Regions):
+        one_dtype = len({image.dtype for image in images}) == 1
+        integers = _of_planes(run_integers) if one_dtype and all(picture.as_it_is for picture in pictures) else None
+    reads = [picture.read if integers is None else picture.read_integers for picture in pictures]
 
     def read(top: int, left: int) -> Pixels:
         tiles = [read_tile(top, left, rows.tile, columns.tile) for read_tile in reads]
@@ -96,7 +102,14 @@ def enhance_images(
             picture.write(part, top, left)
 
     tile_pixels = sum(samples) * rows.tile * columns.tile
+    one_by_one = _one_by_one if shape[0] == 1 else _as_it_is
     try:
+        if held is not None:
+            run, progress = hold(held, run, read, rows, columns, progress)
+        if isinstance(run, Regions):
+            run_tiles = run.by_place(one_by_one, rows.tile, columns.tile, margin, scale)
+        else:
+            run_tiles = _anywhere(one_by_one(run if integers is None else integers))
         run_tiled(
             run_tiles,
             read,

@@ -69,6 +69,23 @@ def plan_tiles(
     return rows, columns
 
 
+def is_tiled(
+    height: int,
+    width: int,
+    metadata: Metadata,
+    shape: Shape,
+    tile: int | None,
+    overlap: int | None,
+    untiled_limit_pixels: int,
+) -> bool:
+    """Whether an image is cut into more tiles than one. Raises InputError as `plan_tiles` does."""
+    scale = metadata.ratio
+    if scale is None:
+        return False  # it does not run at all
+    rows, columns = plan_tiles(height, width, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
+    return len(rows.starts) * len(columns.starts) > 1
+
+
 def reach_of(metadata: Metadata, overlap: int | None) -> int:
     """How far the network looks, in input pixels, as far as that is worth computing; `overlap` where it is given."""
     if overlap is not None:

@@ -1,10 +1,14 @@
 """Decide how a model runs: which provider, and how alpha gets into the weights."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dni_runtime.averages.network import AveragesNetwork
+from dni_runtime.averages.opening import open_network
 from dni_runtime.errors import InputError, ProviderError
-from dni_runtime.metadata import Metadata
+from dni_runtime.metadata import AVERAGES, Metadata
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.providers.choosing import Choice, resolve
 from dni_runtime.providers.cuda_options import PREFER_NHWC, file_options
@@ -20,7 +24,10 @@ from .ways import BLENDS_ALWAYS, Ways
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A runner and what it runs; `metadata` is None where the file has none."""
+    """A runner and what it runs; `metadata` is None where the file has none.
+
+    open_averages: makes, for images in tiles, a session of a network that looks at averages; None where it cannot be.
+    """
 
     runner: Runner
     signature: Signature
@@ -28,6 +35,7 @@ class Opened:
     provider: str
     provider_note: str
     device_id: int = 0
+    open_averages: Callable[[], AveragesNetwork | None] = lambda: None
 
 
 def open_model(path: Path, asked: Asked) -> Opened:
@@ -51,6 +59,7 @@ def open_model(path: Path, asked: Asked) -> Opened:
         as_it_is.place.provider,
         as_it_is.note,
         as_it_is.place.device_id,
+        _averages(file, replace(as_it_is.place, options=as_it_is.options)),
     )
 
 
@@ -59,7 +68,20 @@ def _open_on_cpu(file: AlphaFile, asked: Asked, note: str) -> Opened:
     metadata = file.metadata or Metadata()
     signature = read_signature(Declared(file.slim), metadata)
     ways = Ways(file, signature, metadata, Place("cpu", asked.threads), asked.pin_cache_bytes)
-    return Opened(ways.on_cpu(asked.alpha_policy), signature, file.metadata, "cpu", note)
+    return Opened(
+        ways.on_cpu(asked.alpha_policy),
+        signature,
+        file.metadata,
+        "cpu",
+        note,
+        open_averages=_averages(file, ways.place),
+    )
+
+
+def _averages(file: AlphaFile | None, place: Place) -> Callable[[], AveragesNetwork | None]:
+    if file is None or file.metadata is None or file.metadata.view != AVERAGES:
+        return lambda: None
+    return functools.partial(open_network, file, place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,134 @@
+"""A network whose averages over the whole image are given, or measured in a part of it."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dni_runtime.alpha import Key
+from dni_runtime.images.tiling import round_up
+from dni_runtime.metadata import Metadata
+from dni_runtime.providers.sessions import Place
+from dni_runtime.signature import Signature
+
+from .graph import GIVEN, Average
+
+FloatArray = npt.NDArray[np.float32]
+Span = tuple[int, int]
+"""Of rows or columns of a feature map: the first, and the one after the last."""
+
+_SMALL_PIXELS = 64
+_NOTHING = np.zeros((), np.float32)
+
+
+class CannotOpenError(Exception):
+    """The averages of a network are none over the image. Never leaves the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The height or width of an average's feature map: `base` for an image of `pixels`, and 1 for `stride` more."""
+
+    pixels: int
+    base: int
+    stride: Fraction
+
+    def length(self, pixels: int) -> int:
+        return self.base + int((pixels - self.pixels) / self.stride)
+
+
+class AveragesNetwork:
+    """Sessions of a graph with open averages: one for each set of outputs, as ONNX Runtime computes all that a session
+    has. Threads may share it.
+
+    depths: of each average, see `graph.Average`.
+    axes:   height and width of each average's feature map.
+    unit:   tiles have to begin at multiples of it, so that a step in a feature map is at one place in all of them.
+    """
+
+    def __init__(
+        self,
+        open_session: Callable[[Sequence[str]], Any],
+        averages: Sequence[Average],
+        place: Place,
+        signature: Signature,
+        metadata: Metadata,
+    ) -> None:
+        """`open_session`: of the outputs of these names alone.
+
+        Raises CannotOpenError where feature maps do not grow with the image, and whatever a session raises.
+        """
+        self._open, self._place, self._signature = functools.cache(open_session), place, signature
+        self._names = averages
+        self.depths = [names.depth for names in self._names]
+        self.axes = self._find_axes(metadata)
+        self.unit = math.lcm(metadata.size_multiple, *(axis.stride.numerator for pair in self.axes for axis in pair))
+
+    def run(self, x: FloatArray, alpha: Key | None, averages: Sequence[FloatArray]) -> FloatArray:
+        """The output for `x`, (N, C, H, W), with the averages (N, ...) over the whole of what each is a part of."""
+        (y,) = self._run((self._signature.output_name,), x, alpha, averages)
+        self._signature.check_result(x.shape, y.shape)
+        return np.asarray(y, np.float32)
+
+    def measure(
+        self,
+        wanted: Sequence[int],
+        x: FloatArray,
+        alpha: Key | None,
+        averages: Sequence[FloatArray | None],
+        parts: Sequence[tuple[Span, Span]],
+    ) -> list[FloatArray]:
+        """The averages `wanted` over `parts` of the feature maps of `x`.
+
+        Computed with `averages`, of which those that none of the wanted depends on may be None; or where there are
+        none at all with those of `x` itself.
+        """
+        return self._run(tuple(self._names[index].part for index in wanted), x, alpha, averages, parts)
+
+    def close(self) -> None:
+        """Free the sessions; calls that are running finish."""
+        self._place.in_turn(self._open.cache_clear)
+
+    def _find_axes(self, metadata: Metadata) -> list[tuple[Axis, Axis]]:
+        n, channels, *sides = self._signature.shape
+        if n or any(sides):
+            raise CannotOpenError
+        pixels = round_up(max(metadata.size_minimum, _SMALL_PIXELS), metadata.size_multiple)
+        step = math.lcm(metadata.size_multiple, _SMALL_PIXELS)
+        alpha = (metadata.alpha_range[0],) * metadata.alpha_count
+        names = tuple(names.size for names in self._names)
+        small, large = (
+            self._run(names, np.zeros((1, channels or 3, side, side), np.float32), alpha)
+            for side in (pixels, pixels + step)
+        )
+        axes = []
+        for a, b in zip(small, large, strict=True):
+            if len(a) != 4 or any(b[2:] <= a[2:]):
+                raise CannotOpenError
+            height, width = (Axis(pixels, int(a[k]), Fraction(step, int(b[k] - a[k]))) for k in (2, 3))
+            axes.append((height, width))
+        return axes
+
+    def _run(
+        self,
+        outputs: tuple[str, ...],
+        x: FloatArray,
+        alpha: Key | None,
+        averages: Sequence[FloatArray | None] = (),
+        parts: Sequence[tuple[Span, Span]] = (),
+    ) -> list[Any]:
+        feed = self._signature.feed(x.astype(self._signature.dtype, copy=False), alpha)
+        session = self._open(outputs)
+        feed[GIVEN] = np.array([bool(averages)])
+        for index, names in enumerate(self._names):
+            (top, bottom), (left, right) = parts[index] if parts else ((0, 1), (0, 1))
+            value = averages[index] if averages else None
+            feed[names.value] = _NOTHING if value is None else value
+            feed[names.first], feed[names.stop] = np.array([top, left]), np.array([bottom, right])
+        values: list[Any] = self._place.in_turn(lambda: session.run(outputs, feed))
+        return values

@@ -1,0 +1,192 @@
+"""Networks that look at averages over the whole image: in tiles they make of it what they make of the whole."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+from enhanced import ALPHA
+from onnx_models import FEATURES, METADATA, GraphBuilder, conv_stack, finish, save
+
+from dni_runtime import InputError, Metadata, Model, ModelError, load, pin
+
+SEEING = replace(METADATA, overlap=12, view="averages")
+
+
+def gate(graph: GraphBuilder, x: str, kind: str, gain: float) -> str:
+    """`x` times its average and some, which differs much from tile to tile."""
+    if kind == "pool":
+        graph.node("GlobalAveragePool", [x], f"{x}.average")
+    else:
+        axes = [1, 2, 3] if kind == "all" else [-1, -2]
+        graph.constant(f"{x}.axes", np.array(axes))
+        graph.node("ReduceMean", [x, f"{x}.axes"], f"{x}.average")
+    for name, value in (("gain", gain), ("one", 1)):
+        graph.constant(f"{x}.{name}", np.full(1, value, np.float32))
+    graph.node("Mul", [f"{x}.average", f"{x}.gain"], f"{x}.louder")
+    graph.node("Add", [f"{x}.louder", f"{x}.one"], f"{x}.factor")
+    return graph.node("Mul", [x, f"{x}.factor"], f"{x}.gated")
+
+
+def gated(
+    kinds: tuple[str, ...] = ("mean",),
+    *,
+    scale: int = 1,
+    metadata: Metadata = SEEING,
+    channels: int = 3,
+    gain: float = 1.5,
+) -> onnx.ModelProto:
+    """A convolution before each gate, the second one at half the size; alpha is an input."""
+    graph = GraphBuilder(0, None)
+    x = "input"
+    for number, kind in enumerate(kinds):
+        x = graph.conv(x, f"conv{number}", FEATURES if number else channels, FEATURES, stride=2 if number == 1 else 1)
+        x = gate(graph, x, kind, gain)
+    if len(kinds) > 1:
+        x = graph.node("ConvTranspose", [x, graph.weight("up", (FEATURES, FEATURES, 2, 2))], "up2", strides=[2, 2])
+    x = graph.conv(x, "last", FEATURES, channels * scale**2)
+    if scale == 1:
+        graph.node("Identity", [x], "output")
+    else:
+        graph.node("DepthToSpace", [x], "output", blocksize=scale)
+    multiple = 2 if len(kinds) > 1 else 1
+    stated = replace(metadata, scale=float(scale), size_multiple=multiple, color="L" if channels == 1 else "RGB")
+    return finish(graph, channels, ("N", "H", "W"), stated, None)
+
+
+def slope(height: int, width: int, *channels: int, seed: int = 0) -> npt.NDArray[np.uint16]:
+    """Dark at the left and bright at the right, with noise: every tile has another average."""
+    image = np.random.default_rng(seed).random((height, width, *channels)) / 3
+    image += np.linspace(0, 2 / 3, width).reshape(1, width, *(1 for _ in channels))
+    return (image * 65535).astype(np.uint16)
+
+
+def difference(a: npt.NDArray[np.uint16], b: npt.NDArray[np.uint16]) -> float:
+    """The largest, of 255."""
+    assert a.shape == b.shape
+    return float(np.abs(a.astype(int) - b.astype(int)).max()) / 257
+
+
+ONE, STAGED, MANY = ("mean",), ("mean", "pool", "all"), ("mean", "pool", "all", "mean", "pool", "all", "mean")
+
+
+@pytest.mark.parametrize("kinds", [ONE, STAGED, MANY], ids=["one", "staged", "many"])
+@pytest.mark.parametrize("size", [(96, 160), (70, 130)])
+def test_tiles_make_what_the_whole_makes(tmp_path, kinds, size):
+    image = slope(*size, 3)
+    with load(save(gated(kinds), tmp_path / "gated.onnx"), "cpu") as model:
+        whole, tiled = (model.enhance(image, ALPHA, tile=tile) for tile in (0, 48))
+    silent = replace(SEEING, view=None)
+    with load(save(gated(kinds, metadata=silent), tmp_path / "silent.onnx"), "cpu") as model:
+        apart = model.enhance(image, ALPHA, tile=48)
+    # Rounding in float32, and for many averages what the last pass would still have changed.
+    assert difference(tiled, whole) <= 0.05
+    assert difference(apart, whole) > 5
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
+def test_every_alpha_has_its_own_averages(tmp_path, alpha):
+    image = slope(64, 120, 3)
+    with load(save(gated(STAGED), tmp_path / "gated.onnx"), "cpu") as model:
+        assert difference(model.enhance(image, alpha, tile=48), model.enhance(image, alpha, tile=0)) <= 0.05
+    with load(save(pin(gated(STAGED), alpha), tmp_path / "baked.onnx"), "cpu") as baked:
+        assert difference(baked.enhance(image, tile=48), baked.enhance(image, tile=0)) <= 0.05
+
+
+def test_every_sample_of_a_batch_has_its_own_averages(tmp_path):
+    images = [slope(64, 120, 4), slope(64, 120, 3)[:, ::-1] // 3, slope(64, 120)]
+    with load(save(gated(STAGED, scale=2), tmp_path / "gated.onnx"), "cpu") as model:
+        tiled, whole = (model.enhance_batch(images, ALPHA, tile=tile) for tile in (48, 0))
+        # Small tiles run several at a time.
+        small = model.enhance(images[1], ALPHA, tile=36)
+    for a, b in zip(tiled, whole, strict=True):
+        assert difference(a, b) <= 0.05
+    assert difference(small, whole[1]) <= 0.05
+
+
+def test_each_level_of_a_map_has_its_own_averages(tmp_path):
+    image = slope(64, 120, 3)
+    strengths = np.zeros((64, 120), np.float32)
+    strengths[:, 60:] = 1
+    with load(save(gated(STAGED), tmp_path / "gated.onnx"), "cpu") as model:
+        mixed = model.enhance(image, strengths, tile=48)
+        low, high = (model.enhance(image, alpha, tile=0) for alpha in (0.0, 1.0))
+    assert difference(mixed[:, :58], low[:, :58]) <= 0.05
+    assert difference(mixed[:, 62:], high[:, 62:]) <= 0.05
+
+
+def test_a_grey_network_takes_colours_one_by_one(tmp_path):
+    image = slope(64, 120, 3) // np.array([1, 2, 4], np.uint16)
+    with load(save(gated(STAGED, channels=1), tmp_path / "grey.onnx"), "cpu") as model:
+        assert difference(model.enhance(image, ALPHA, tile=48), model.enhance(image, ALPHA, tile=0)) <= 0.05
+
+
+def progress_of(model: Model, image: npt.NDArray[np.uint16], tile: int) -> list[tuple[int, int]]:
+    calls: list[tuple[int, int]] = []
+    model.enhance(image, ALPHA, tile=tile, progress=lambda done, total: calls.append((done, total)))
+    return calls
+
+
+def test_the_passes_are_told_and_end_where_nothing_changes(tmp_path):
+    with load(save(gated(STAGED), tmp_path / "staged.onnx"), "cpu") as model:
+        calls = progress_of(model, slope(64, 120, 3), 48)
+        alone = progress_of(model, slope(64, 120, 3), 0)
+    assert [done for done, _ in calls] == list(range(1, len(calls) + 1))
+    tiles = len(calls) // (1 + len(STAGED))
+    assert {total for _, total in calls} == {tiles * (1 + len(STAGED))}
+    assert alone == [(1, 1)]
+    with load(save(gated(MANY, gain=0.2), tmp_path / "many.onnx"), "cpu") as model:
+        calls = progress_of(model, slope(64, 120, 3), 48)
+    assert calls[-1] == (tiles * (1 + len(MANY)),) * 2
+    assert len(calls) < len(MANY) * tiles
+
+
+def test_a_note_says_what_tiles_do(tmp_path):
+    with load(save(gated(), tmp_path / "gated.onnx"), "cpu") as model:
+        assert model.tiling_note(64, 120, tile=0) is None
+        assert model.tiling_note(1000, 1000) is None
+        assert model.tiling_note(2000, 1000) == model.tiling_note(64, 120, tile=48)
+        assert "share the averages over the whole image" in model.tiling_note(64, 120, tile=48)
+        with pytest.raises(InputError, match="tile is -1"):
+            model.tiling_note(64, 120, tile=-1)
+    for view, expected in (("near", None), (None, None), ("whole", "looks at the whole image")):
+        metadata = replace(SEEING, view=view)
+        with load(save(gated(metadata=metadata), tmp_path / f"{view}.onnx"), "cpu") as model:
+            note = model.tiling_note(64, 120, tile=48)
+        assert note is None if expected is None else expected in note
+
+
+def with_an_average_of_a_square() -> onnx.ModelProto:
+    """Its feature map is of one size, whatever the image's is."""
+    graph = GraphBuilder(0, None)
+    x = graph.conv("input", "first", 3, FEATURES)
+    graph.constant("ones", np.ones((1, 1, 4, 4), np.float32))
+    graph.node("GlobalAveragePool", ["ones"], "average")
+    graph.node("Mul", [x, "average"], "product")
+    graph.node("Identity", [graph.conv("product", "last", FEATURES, 3)], "output")
+    return finish(graph, 3, ("N", "H", "W"), SEEING, None)
+
+
+def test_a_file_whose_averages_are_none_runs_in_tiles_as_ever(tmp_path):
+    image = slope(64, 120, 3)
+    models = {"square": with_an_average_of_a_square(), "none": conv_stack(metadata=SEEING)}
+    for name, model in models.items():
+        with load(save(model, tmp_path / f"{name}.onnx"), "cpu") as loaded:
+            assert difference(loaded.enhance(image, ALPHA, tile=48), loaded.enhance(image, ALPHA, tile=0)) <= 0.05
+            assert "looks at the whole image" in loaded.tiling_note(64, 120, tile=48)
+
+
+def test_a_closed_model_and_a_changed_file(tmp_path):
+    image, path = slope(64, 120, 3), save(gated(STAGED), tmp_path / "gated.onnx")
+    with load(path, "cpu") as model:
+        before = model.enhance(image, ALPHA, tile=48)
+        save(gated(ONE), path)
+        assert difference(model.enhance(image, ALPHA, tile=48), before) == 0
+    with pytest.raises(ModelError, match=r"gated.onnx is closed; load it again"):
+        model.enhance(image, ALPHA, tile=48)
+    path = save(gated(STAGED), tmp_path / "other.onnx")
+    with load(path, "cpu") as model:
+        save(gated(ONE), path)
+        with pytest.raises(ModelError, match="was changed or removed after it was loaded; load it again"):
+            model.enhance(image, ALPHA, tile=48)
