@@ -1,6 +1,8 @@
 // An image of 8 bits on its way through a network: tiles read as floats, results written as RGBA.
 // As dni_runtime/images/conversion.py and picture.py.
 
+import { HiddenColors, reflect } from "./hidden_colors.js";
+
 const OPAQUE = 255;
 
 export class Picture {
@@ -10,6 +12,7 @@ export class Picture {
   #colorSamples;
   #levels;
   #opacity;
+  #hidden;
 
   /**
    * `image`: {width, height, data}, data RGBA as in ImageData. `grey`: take its red for grey, as Python takes a
@@ -27,6 +30,7 @@ export class Picture {
     const [least, most] = opacityRange(image.data);
     const runsOpacity = least !== most && model.scale[0] !== model.scale[1];
     this.#opacity = { runs: runsOpacity, constant: least === most ? least : null };
+    this.#hidden = least === 0 && most > 0 ? new HiddenColors(image) : null;
     /** How many images of a batch one tile is. */
     this.samples = this.#colorSamples + (runsOpacity ? 1 : 0);
     this.width = scaledUp(image.width, model.scale);
@@ -35,17 +39,15 @@ export class Picture {
 
   /** A tile as float32, samples x channels x height x width; reflected beyond the bottom and right end. */
   read(top, left, height, width) {
-    const { data, width: imageWidth, height: imageHeight } = this.#pixels;
     const channels = this.#model.input.shape[1];
     const values = new Float32Array(this.samples * channels * height * width);
-    const columns = Array.from({ length: width }, (_, x) => 4 * reflect(left + x, imageWidth));
+    const { data, rows, columns } = this.#tile(top, left, height, width);
     let at = 0;
     for (let sample = 0; sample < this.samples; sample++) {
       for (let channel = 0; channel < channels; channel++) {
         const source = this.#sourceOf(sample, channel);
         for (let y = 0; y < height; y++) {
-          const row = 4 * imageWidth * reflect(top + y, imageHeight) + source;
-          for (let x = 0; x < width; x++) values[at++] = this.#levels[data[row + columns[x]]];
+          for (let x = 0; x < width; x++) values[at++] = this.#levels[data[rows[y] + columns[x] + source]];
         }
       }
     }
@@ -83,6 +85,19 @@ export class Picture {
     return { x: left, y: top, width, height, data };
   }
 
+  /** Where the rows and columns of a tile begin in `data`, which is the image's, or of one with hidden pixels its own. */
+  #tile(top, left, height, width) {
+    if (this.#hidden !== null) {
+      const rows = Array.from({ length: height }, (_, y) => 4 * width * y);
+      const columns = Array.from({ length: width }, (_, x) => 4 * x);
+      return { data: this.#hidden.cutOut(top, left, height, width), rows, columns };
+    }
+    const image = this.#pixels;
+    const rows = Array.from({ length: height }, (_, y) => 4 * image.width * reflect(top + y, image.height));
+    const columns = Array.from({ length: width }, (_, x) => 4 * reflect(left + x, image.width));
+    return { data: image.data, rows, columns };
+  }
+
   #sourceOf(sample, channel) {
     if (sample === this.#colorSamples) return 3;
     if (this.#colors === 1) return 0;
@@ -111,8 +126,10 @@ export class Picture {
     const source = this.#pixels;
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
-        data[4 * (y * width + x) + 3] =
-          this.#opacity.constant ?? source.data[4 * ((top + y) * source.width + left + x) + 3];
+        const to = 4 * (y * width + x);
+        const from = 4 * ((top + y) * source.width + left + x);
+        data[to + 3] = this.#opacity.constant ?? source.data[from + 3];
+        if (this.#hidden !== null && data[to + 3] === 0) data.set(source.data.subarray(from, from + 3), to);
       }
     }
   }
@@ -137,11 +154,4 @@ function opacityRange(data) {
     if (data[i] > most) most = data[i];
   }
   return [least, most];
-}
-
-/** The index that stands for `index` beyond the end of an axis: 0 1 2 1 0 1 ... for size 3. */
-function reflect(index, size) {
-  const period = Math.max(1, 2 * (size - 1));
-  const folded = index % period;
-  return Math.min(folded, period - folded);
 }

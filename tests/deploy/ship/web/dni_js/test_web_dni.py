@@ -111,6 +111,17 @@ def test_images_equal_python(
     assert_same_pixels(run(page, f"models/{name}.onnx", image, alpha, options), expected)
 
 
+@pytest.mark.parametrize(("name", "options"), [("stack", {}), ("double", {"tile": 40}), ("grey_double", {})])
+def test_hidden_colours_are_filled_as_python_fills_them(page: Page, models: Path, name: str, options: dict[str, int]):
+    image = picture(100, 130, 4)
+    y, x = np.mgrid[:100, :130]
+    image[(y - 40) ** 2 + (x - 60) ** 2 > 30**2, 3] = 0
+    image[:, -5:, 3] = 99
+    with in_python(models, name) as model:
+        expected = model.enhance(image, 0.3, **options)
+    assert_same_pixels(run(page, f"models/{name}.onnx", image, 0.3, options), expected)
+
+
 def jpeg(pixels: Any, **options: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", **options)
