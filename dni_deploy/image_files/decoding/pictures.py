@@ -105,16 +105,22 @@ def _loop(image: ImageFile.ImageFile) -> int:
 
 
 def _of_one_kind(pictures: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    """All in colours if one is, and with opacity if one hides anything: decoders add one that hides nothing."""
-    if all(map(is_opaque, pictures)):
+    """All of one size, in colours if one is, and with opacity if one hides anything: decoders add one that does not."""
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+    grows = any(picture.shape[:2] != (height, width) for picture in pictures)  # as frames of a GIF may
+    if not grows and all(map(is_opaque, pictures)):
         pictures = [picture[:, :, :3] if picture.ndim == 3 else picture for picture in pictures]
-    channels = max(1 if picture.ndim == 2 else picture.shape[2] for picture in pictures)
-    return [_with_channels(picture, channels) for picture in pictures]
+    channels = 4 if grows else max(1 if picture.ndim == 2 else picture.shape[2] for picture in pictures)
+    return [_with_channels(picture, height, width, channels) for picture in pictures]
 
 
-def _with_channels(picture: npt.NDArray[Any], channels: int) -> npt.NDArray[Any]:
-    if channels == 1 or (picture.ndim == 3 and picture.shape[2] == channels):
+def _with_channels(picture: npt.NDArray[Any], height: int, width: int, channels: int) -> npt.NDArray[Any]:
+    if channels == 1 or picture.shape == (height, width, channels):
         return picture
-    result = np.full((*picture.shape[:2], channels), 255, np.uint8)
-    result[:, :, :3] = picture[:, :, :3] if picture.ndim == 3 else picture[:, :, None]
+    result = np.zeros((height, width, channels), np.uint8)
+    part = result[: picture.shape[0], : picture.shape[1]]
+    part[:] = 255
+    part[:, :, :3] = picture[:, :, :3] if picture.ndim == 3 else picture[:, :, None]
+    if channels == 4 and picture.ndim == 3 and picture.shape[2] == 4:
+        part[:, :, 3] = picture[:, :, 3]
     return result

@@ -141,3 +141,17 @@ def test_frames_that_are_alike_stay_frames(tmp_path: Path, dtype: type, channels
     np.testing.assert_array_equal(file.pictures[0], frame)
     assert len(file.pictures) == (3 if dtype == np.uint8 else 1)  # of 16 bits only the first is read, and told
     assert file.notes == (() if dtype == np.uint8 else ("2 more pictures left out",))
+
+
+def test_a_frame_beyond_the_others_makes_all_larger(tmp_path: Path):
+    small = picture(4, 5)
+    Image.fromarray(small).save(tmp_path / "a.gif", save_all=True, append_images=[Image.fromarray(255 - small)])
+    content = bytearray((tmp_path / "a.gif").read_bytes())
+    at = content.rindex(b"\x2c" + bytes(4))  # the second frame's place and size
+    content[at + 1] = 6
+    (tmp_path / "a.gif").write_bytes(content)
+    first, second = read_file(tmp_path / "a.gif").pictures
+    assert first.shape == second.shape == (4, 11, 4)
+    np.testing.assert_array_equal(first[:, :5, 0], small)
+    assert not first[:, 5:, 3].any()
+    np.testing.assert_array_equal(second[:, 6:, 0], 255 - small)
