@@ -2,6 +2,7 @@
 
 import { load, whyNoChoice } from "../dni/dni.js";
 import { listenForPhotos, readPhoto, save } from "./photo.js";
+import { withProfile } from "./profile.js";
 import { Renderer } from "./renderer.js";
 import { Strength } from "./strength.js";
 import { Viewer } from "./viewer.js";
@@ -158,7 +159,8 @@ async function download() {
   const working = renderer;
   const result = await working.whole();
   if (working !== renderer || !result) return;
-  const blob = await result.canvas.convertToBlob({ type: "image/png" });
+  const numbers = await result.canvas.convertToBlob({ type: "image/png" });
+  const blob = photo.profile ? await withProfile(numbers, photo.profile) : numbers;
   const stem = photo.name.replace(/\.[^.]*$/, "");
   save(blob, `${stem}${alphaText(result.alpha, "_alpha") || "_result"}.png`);
 }

@@ -1,6 +1,7 @@
 // A photograph on its way into the page: chosen, dropped or pasted, and decoded.
 
 import { isGrey } from "../dni/dni.js";
+import { isSrgb, profileOf } from "./profile.js";
 
 const LIMIT_BYTES = 512e6;
 // A page takes 24 bytes a pixel, 1.5 GB in all, for the photograph and a result as large. A longer side is more than some
@@ -9,18 +10,23 @@ const LIMIT_PIXELS = 64e6;
 const LIMIT_SIDE = 16384;
 
 /**
- * Decode an image file: {name, file, image, bitmap, grey}, image as ImageData, bitmap to draw. Throws Error with a
- * sentence for the person who chose it.
+ * Decode an image file: {name, file, image, bitmap, grey, profile, isConverted}, image as ImageData, whose numbers are
+ * those of the file; bitmap to draw, in the colours that `profile` says they mean, null for sRGB; isConverted: whether
+ * that is other than the numbers. Throws Error with a sentence for the person who chose it.
  */
 export async function readPhoto(file, name = file.name ?? "picture") {
   await checkSize(file, name);
+  const profile = await profileOf(file);
+  const isConverted = profile !== null && !isSrgb(profile);
   const bitmap = await createImageBitmap(file).catch(() => refuse(file, name));
+  const numbers = isConverted ? await createImageBitmap(file, { colorSpaceConversion: "none" }) : bitmap;
   const { width, height } = bitmap;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
+  context.drawImage(numbers, 0, 0);
   const image = context.getImageData(0, 0, width, height);
-  return { name, file, image, bitmap, grey: isGrey(image.data) };
+  if (isConverted) numbers.close();
+  return { name, file, image, bitmap, grey: isGrey(image.data), profile, isConverted };
 }
 
 /** Throw unless the file is an image of a size that fits into a page; its pixels are not decoded for that. */

@@ -4,6 +4,8 @@
 // once it rests, the whole picture follows. Small pictures are computed whole at once. A new strength ends a whole
 // picture between two tiles; nothing queues up.
 
+import { meaning } from "./profile.js";
+
 const LIVE_MS = 120;
 const REST_MS = 160;
 // Pictures of no more pixels, or of so many times the pixels of a part, are computed at once: one tile, one inference.
@@ -31,6 +33,9 @@ export class Renderer {
   #isClosed = false;
   #waiting = [];
   #result = null;
+  // What is drawn of the result: itself, unless its numbers mean other colours than a canvas shows for them.
+  #drawn = null;
+  #drawing = Promise.resolve();
   #liveSide = LIVE_SIDE_FIRST;
 
   /**
@@ -102,8 +107,8 @@ export class Renderer {
     const start = performance.now();
     const image = await this.#model.run(this.#photo.image, alpha, { region, grey: this.#photo.grey, tile: 0 });
     if (this.#isClosed) return;
-    const canvas = new OffscreenCanvas(image.width, image.height);
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    const canvas = await this.#shownAs(image);
+    if (this.#isClosed) return;
     this.#viewer.setLive({ canvas, region });
     this.#tell.live(alpha);
     this.#liveSide = nextSide(this.#liveSide, region, performance.now() - start);
@@ -131,11 +136,14 @@ export class Renderer {
       signal: this.#abort.signal,
       onStart: (size) => (context = this.#prepare(size)),
       onBlock: ({ x, y, width, data }) => {
-        context.putImageData(new ImageData(data, width), x, y);
+        const block = new ImageData(data, width);
+        context.putImageData(block, x, y);
+        if (this.#drawn !== this.#result) this.#drawBlock(block, x, y);
         this.#viewer.redraw();
       },
       onProgress: this.#tell.progress,
     });
+    await this.#drawing;
     if (this.#wanted || this.#isClosed) return;
     const ms = performance.now() - start;
     this.#shown = { canvas: this.#result, alpha };
@@ -152,11 +160,29 @@ export class Renderer {
     }
     if (!this.#result) {
       this.#result = new OffscreenCanvas(width, height);
-      const context = this.#result.getContext("2d");
-      context.drawImage(this.#photo.bitmap, 0, 0, width, height);
-      this.#viewer.setAfter(this.#result);
+      this.#drawn = this.#photo.isConverted ? new OffscreenCanvas(width, height) : this.#result;
+      this.#drawn.getContext("2d").drawImage(this.#photo.bitmap, 0, 0, width, height);
+      this.#viewer.setAfter(this.#drawn);
     }
     return this.#result.getContext("2d");
+  }
+
+  /** Draw a block of the result in the colours that it means, after those before it. */
+  #drawBlock(block, x, y) {
+    this.#drawing = this.#drawing.then(async () => {
+      const shown = await this.#shownAs(block);
+      const context = this.#drawn.getContext("2d");
+      context.clearRect(x, y, block.width, block.height);
+      context.drawImage(shown, x, y);
+      this.#viewer.redraw();
+    });
+  }
+
+  /** Something to draw that looks as the numbers of an ImageData mean. */
+  async #shownAs(image) {
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return this.#photo.isConverted ? meaning(canvas, this.#photo.profile) : canvas;
   }
 }
 
