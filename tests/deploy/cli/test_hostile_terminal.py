@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
-from commands import names
+from commands import names, results_in
 from onnx_models import METADATA, conv_stack
 from photographs import noisy_crop, save_image
 
@@ -135,7 +135,7 @@ def test_run_tells_of_results_failures_and_refusals(model: Path, tmp_path: Path)
     assert running.startswith("running on cpu ")
     assert failed.startswith(f"failed: {tmp_path}/{FILE_SHOWN}broken.png is not an image")
     told = dni("run", model, photo, "--alpha", 0.5, "-o", tmp_path / f"{FILE}.webp", "--json")
-    (data,) = json.loads(told.out)
+    data = json.loads(told.out)
     assert (data["input"], data["output"]) == (str(photo), str(tmp_path / f"{FILE}.webp"))
     assert (tmp_path / f"{FILE}.webp").exists()
     assert (
@@ -214,7 +214,7 @@ def test_a_real_terminal_gets_our_colours_only(model: Path, tmp_path: Path):
         save_image(frames / f"{FILE}{number}.png", noisy_crop(200, 200))
     said = in_a_terminal("inspect", model)
     said += in_a_terminal("run", model, frames, "--alpha", 0.5, "--tile", 32, "-o", tmp_path / "out")
-    assert names(tmp_path / "out") == names(frames)
+    assert results_in(tmp_path / "out") == names(frames)
     for part in ("\x1b[2J", "\x1b]", "\x07", "\x9b", "\u202e", "\u2028", "\udcff"):
         assert part not in said
     assert "[red]:smile:{}%s" in said.replace("\r\n", "")
