@@ -8,8 +8,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-import numpy as np
-
 from .alpha import Alpha, Key
 from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
@@ -19,11 +17,12 @@ from .images.averages import APART_NOTE, HELD_NOTE
 from .images.by_alpha import run_by_alpha
 from .images.conversion import Image
 from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, check_common_size, enhance_images
+from .images.learn_sizes import learn_sizes
 from .images.plan_tiles import is_tiled
 from .images.strengths.alpha_map import is_map, levels_of
 from .images.strengths.levels import MOST_LEVELS
 from .images.strengths.regions import Regions, Run
-from .metadata import AVERAGES, LIMIT_SCALE, WHOLE, Metadata
+from .metadata import AVERAGES, WHOLE, Metadata
 from .opening.open_model import Opened
 from .opening.runners import Runner
 from .running import FloatArray, Running
@@ -43,7 +42,7 @@ class Model:
 
     def __init__(self, opened: Opened, name: str) -> None:
         self.metadata = opened.metadata or Metadata()
-        self._scale_unknown = opened.metadata is None
+        self._sizes_unknown = opened.metadata is None
         self.provider = opened.provider
         self.provider_note = opened.provider_note
         self.alpha_note = opened.runner.note
@@ -205,8 +204,8 @@ class Model:
         else:
             keys = [self.check_alpha(alpha)]
             run, integers = functools.partial(self._running.run, alpha=keys[0]), self._running.integers(images, keys[0])
-        if self._scale_unknown:
-            self._learn_scale(keys[0])
+        if self._sizes_unknown:
+            self._learn_sizes(keys[0])
         return enhance_images(
             run,
             images,
@@ -291,14 +290,11 @@ class Model:
     def _untiled_limit_pixels(self) -> int:
         return DEVICE_UNTILED_LIMIT_PIXELS if isinstance(self._runner, OnDevice) else UNTILED_LIMIT_PIXELS
 
-    def _learn_scale(self, alpha: Key | None) -> None:
-        """Run one small image through a model of another tool, whose file does not tell its scale."""
-        batch, channels, height, width = (s or d for s, d in zip(self._signature.shape, (1, 3, 64, 64), strict=True))
-        y = self._running.run(np.zeros((batch, channels, height, width), np.float32), alpha)
-        scale = y.shape[2] / height
-        if y.shape[3] == scale * width and 1 / LIMIT_SCALE <= scale <= LIMIT_SCALE:
-            self.metadata = replace(self.metadata, scale=scale)
-        self._scale_unknown = False
+    def _learn_sizes(self, alpha: Key | None) -> None:
+        """Run small images through a model of another tool, whose file does not tell which it takes and makes."""
+        scale, multiple = learn_sizes(functools.partial(self._running.run, alpha=alpha), self._signature.shape)
+        self.metadata = replace(self.metadata, scale=scale, size_multiple=multiple)
+        self._sizes_unknown = False
 
     def _import(self, name: str, x: DlpackTensor) -> Any:
         """`x`, the argument `name`, as an OrtValue of the model's dtype."""
