@@ -128,8 +128,8 @@ class Terminal:
 
     def say(self, *lines: object, err: bool = False, color: str | None = None) -> None:
         """As the function `say`, above the bar where one is shown. Threads may call it, one at a time."""
-        if not (self._has_bar and _stream(err).isatty()):
-            say(*lines, err=err, color=color)
+        if not err and not (self._has_bar and _stream().isatty()):
+            say(*lines, color=color)
             return
         for line in lines:
             self._console.print(Text(printable(line), style=color or ""), soft_wrap=True)
@@ -174,16 +174,18 @@ class _Lines:
 
     def __init__(self, verb: str, tell: Callable[[str], None]) -> None:
         self._verb, self._tell = verb, tell
-        self._start: tuple[float, float] | None = None
-        self._last_s, self._last_share = time.monotonic(), 0.0
+        self._begin: tuple[float, float] | None = None
+        self._last: tuple[float, float] = 0.0, 0.0
 
     def report(self, done: float, total: int, file: Path) -> None:
         now, share = time.monotonic(), done / total
-        begin_s, begin = self._start = self._start or (now, done)
-        waited = now - self._last_s
-        if waited < self.SOONEST_S or (waited < self.LATEST_S and int(10 * share) == int(10 * self._last_share)):
+        if self._begin is None:
+            self._begin, self._last = (now, done), (now, share)
+        (begin_s, begin), (last_s, last_share) = self._begin, self._last
+        waited, is_soon = now - last_s, int(10 * share) == int(10 * last_share)
+        if waited < self.SOONEST_S or (waited < self.LATEST_S and is_soon) or done >= total:
             return
-        self._last_s, self._last_share = now, share
+        self._last = now, share
         left = (now - begin_s) / (done - begin) * (total - done) if done > begin else None
         about = "" if left is None else f", about {_duration(left)} left"
         self._tell(f"{self._verb}{int(done)} of {total} ({share:.0%}){about}: {file.name}")

@@ -203,4 +203,4 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
             report(index + 1, COUNT, Path(f"{index:02d}.png"))
     lines = capsys.readouterr().err.splitlines()
     assert lines[: len(expected)] == expected
-    assert len(lines) == {1.0: 1, 6.0: 6, 50.0: 10, 4000.0: 12}[seconds]
+    assert len(lines) == {1.0: 1, 6.0: 5, 50.0: 9, 4000.0: 11}[seconds]
