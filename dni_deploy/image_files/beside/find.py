@@ -11,7 +11,7 @@ from PIL import ImageFile, TiffImagePlugin
 
 from dni_deploy.image_files.image_file import Tags
 from dni_deploy.image_files.png.chunks import Chunks
-from dni_deploy.image_files.tiff.directories import EXIF, GPS, order_of, pack_directory, read_directory
+from dni_deploy.image_files.tiff.directories import EXIF, GPS, pack_directory, read_directory
 
 from .exif import upright
 
@@ -90,19 +90,17 @@ def find_tags_of_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2, stream: IO[by
     if any(tag in tags for tag in _GEO):
         found.notes.append("its place on a map (GeoTIFF) left out")
     stream.seek(0)
-    start = stream.read(8)
-    try:
-        order = order_of(start)
-    except ValueError:  # a BigTIFF
-        return _turned(found)
+    start = stream.read(16)
+    order, big = ("<" if start[:2] == b"II" else ">"), 43 in start[2:4]
 
     def read(at: int, size: int) -> bytes:
         stream.seek(at)
         return stream.read(size)
 
-    if directory := read_directory(read, order, struct.unpack(f"{order}I", start[4:])[0], _DESCRIPTIONS):
-        exif = start[:4] + struct.pack(f"{order}I", 8) + pack_directory(directory, order, 8)
-        found.tags = replace(found.tags, exif=exif)
+    first = struct.unpack(f"{order}Q", start[8:])[0] if big else struct.unpack(f"{order}I", start[4:8])[0]
+    if directory := read_directory(read, order, first, _DESCRIPTIONS, big=big):
+        header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+        found.tags = replace(found.tags, exif=header + pack_directory(directory, order, 8))
     return _turned(found)
 
 

@@ -27,6 +27,8 @@ _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT = 322, 323, 338, 339
 _UNSIGNED, _FLOAT = 1, 3
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2
+# Which it is set to for the process, and refuses twice as many.
+_MOST_PIXELS_OF_PILLOW = 2 * 89_478_485
 _LARGEST_TILE_PIXELS = 2**24
 # Those of Pillow's that its own libtiff often has no decoder for.
 _OTHERS = {50000, 50001, 34925}
@@ -60,6 +62,8 @@ def is_deep(directory: ImageFileDirectory_v2) -> bool:
         return False
     if kind == _FLOAT:
         return bits in (16, 32, 64)
+    if directory[_WIDTH] * directory[_HEIGHT] > _MOST_PIXELS_OF_PILLOW:
+        return bits in (8, 16)
     compression = directory.get(_COMPRESSION, 1)
     if kind != _UNSIGNED or bits > 16:
         return False

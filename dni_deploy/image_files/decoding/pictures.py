@@ -38,7 +38,10 @@ def read_pictures(
     Raises InputError for more, and as `read_samples` does.
     """
     check_size(path, image.width * image.height, limit)
+    key = image.info.get("transparency")
     found = Pictures([read_samples(path, file, image)])
+    if key is not None:  # which was taken off a PNG, and the frames of an animation need it
+        image.info["transparency"] = key
     is_animation = image.format != "TIFF"
     if not getattr(image, "is_animated", False):
         return found

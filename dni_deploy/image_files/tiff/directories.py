@@ -38,24 +38,33 @@ def order_of(start: bytes) -> str:
 
 
 def read_directory(
-    read: Callable[[int, int], bytes], order: str, at: int, wanted: Collection[int] | None = None, *, depth: int = 0
+    read: Callable[[int, int], bytes],
+    order: str,
+    at: int,
+    wanted: Collection[int] | None = None,
+    *,
+    big: bool = False,
+    depth: int = 0,
 ) -> Directory:
     """The directory at a place, without what is not `wanted` (all is, of None) or lies beyond the end.
 
-    read: gives so many bytes from a place on, fewer at the end.
+    read: gives so many bytes from a place on, fewer at the end. `big`: of a BigTIFF.
     """
     result: Directory = {}
-    count = int.from_bytes(read(at, 2), "little" if order == "<" else "big")
-    entries = read(at + 2, 12 * min(count, _MOST_ENTRIES))
-    for place in range(0, len(entries) - 11, 12):
-        tag, kind, count, target = struct.unpack(f"{order}HHII", entries[place : place + 12])
+    count_bytes, number, within = (8, "Q", 8) if big else (2, "I", 4)
+    count = int.from_bytes(read(at, count_bytes), "little" if order == "<" else "big")
+    size = 4 + 2 * within
+    entries = read(at + count_bytes, size * min(count, _MOST_ENTRIES))
+    for place in range(0, len(entries) - size + 1, size):
+        tag, kind, count, target = struct.unpack(f"{order}HH{number}{number}", entries[place : place + size])
         length = SIZES.get(kind, 0) * count
+        if tag in _POINTERS and count == 1 and depth < 2 and (wanted is None or tag in wanted):
+            result[tag] = Value(LONG, 1, read_directory(read, order, target, big=big, depth=depth + 1))
+            continue
         if not 0 < length <= _MOST_BYTES or (wanted is not None and tag not in wanted) or tag in result:
             continue
-        if tag in _POINTERS and count == 1 and depth < 2:
-            result[tag] = Value(LONG, 1, read_directory(read, order, target, depth=depth + 1))
-            continue
-        content = entries[place + 8 : place + 8 + length] if length <= 4 else read(target, length)
+        inside = entries[place + size - within : place + size - within + length]
+        content = inside if length <= within else read(target, length)
         if len(content) == length:
             result[tag] = Value(kind, count, content)
     return result

@@ -1,5 +1,6 @@
 """Animations: each frame as it is shown, and how long, from every format that has them into every one."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx_models import picture
 from PIL import Image
+from png_files import chunk
 
 from dni_deploy.image_files.image_file import ImageFile, Writing
 from dni_deploy.image_files.reading import read_file
@@ -155,3 +157,17 @@ def test_a_frame_beyond_the_others_makes_all_larger(tmp_path: Path):
     np.testing.assert_array_equal(first[:, :5, 0], small)
     assert not first[:, 5:, 3].any()
     np.testing.assert_array_equal(second[:, 6:, 0], 255 - small)
+
+
+def test_a_transparent_colour_of_an_animation(tmp_path: Path):
+    """Frames lie over what is before them where they are not of that colour."""
+    red, green = (np.full((6, 8, 3), color, np.uint8) for color in ((255, 0, 0), (0, 255, 0)))
+    green[:, :4] = (255, 0, 0)
+    write_file(tmp_path / "a.png", ImageFile((red, green), durations_ms=(10, 10)))
+    content = (tmp_path / "a.png").read_bytes()
+    key = chunk(b"tRNS", struct.pack(">3H", 0, 255, 0))
+    (tmp_path / "a.png").write_bytes(content[:33] + key + content[33:])
+    pixels, _ = shown(tmp_path / "a.png")
+    file = read_file(tmp_path / "a.png")
+    for frame, expected in zip(file.pictures, pixels, strict=True):
+        assert_seen_alike(frame, expected)

@@ -187,3 +187,24 @@ def test_any_byte_may_be_wrong(tmp_path: Path, seed: int):
             assert all(0 < page.size < 1e8 for page in read_file(tmp_path / "b.tif").pictures)
         except InputError as error:
             assert "\n" not in str(error)
+
+
+def test_what_a_bigtiff_says(tmp_path: Path):
+    tifffile.imwrite(
+        tmp_path / "a.tif", samples("uint8", 3), photometric="rgb", bigtiff=True, description="a long description",
+        software="a camera", resolution=(30, 40), resolutionunit="CENTIMETER", metadata=None,
+    )  # fmt: skip
+    file = read_file(tmp_path / "a.tif")
+    assert file.tags.dpi == pytest.approx((76.2, 101.6))
+    write_file(tmp_path / "b.tif", fit_to(file, tmp_path / "b.tif"))
+    with Image.open(tmp_path / "b.tif") as image:
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        assert (tags[270], tags[305]) == ("a long description", "a camera")
+        assert image.info["dpi"] == pytest.approx((76.2, 101.6))
+
+
+def test_the_tags_are_those_of_the_first_page(tmp_path: Path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for name in ("one", "two"):
+            writer.write(samples("uint8", 3), photometric="rgb", description=name, metadata=None)
+    assert b"one\0" in (read_file(tmp_path / "a.tif").tags.exif or b"")
