@@ -20,15 +20,18 @@ __all__ = ["IMAGE_FORMATS", "IMAGE_SUFFIXES", "check_writable", "read_image", "w
 
 
 def read_image(path: str | os.PathLike[str], *, max_megapixels: float | None = MAX_MEGAPIXELS) -> npt.NDArray[Any]:
-    """Read a BMP, JPEG, PNG, TIFF or WebP file, told by its content; the first frame, turned upright (EXIF).
+    """Read the first picture of an image file, told by its content, turned upright (EXIF).
 
-    Returns uint8, or uint16 for 16-bit PNG and for grey TIFF of 12 or 16 bits (12 are spread over 16): (H, W) grey,
-    (H, W, 3) RGB, or (H, W, 4) RGB and opacity. Palettes, CMYK and the like become RGB. Colour profiles are not
-    applied. `max_megapixels`: the most pixels, in millions, which is checked before there is memory for them; None for
-    as many as memory takes.
+    JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF and JPEG 2000; HEIC, floating-point TIFF, and colours of more than 8 bits in
+    TIFF, AVIF and JPEG 2000 with the extra `photographs`.
+
+    Returns (H, W) grey, (H, W, 3) RGB, or (H, W, 4) RGB and opacity, uint8; uint16 of files of 9 to 16 bits, spread
+    over all 16; float32 of floating-point TIFF, where 0 is black and 1 white. Palettes, CMYK and the like become RGB.
+    Colour profiles are not applied. `max_megapixels`: the most pixels, in millions, which is checked before there is
+    memory for them; None for as many as memory takes.
 
     Raises InputError if the file is missing, no file, no image of these kinds, damaged, too large, or would lose
-    precision.
+    precision, DniError where the extra is missing.
     """
     return read_file(path, max_megapixels=max_megapixels, first_only=True).pictures[0]
 
@@ -49,8 +52,8 @@ def write_image(
     error. `quality`: of JPEG, WebP and AVIF, 1 to 100; None for 95. `lossless`: WebP loses nothing.
     `before_naming`: called with the whole file, which still has a temporary name in the same folder.
 
-    Raises OutputError for an unknown suffix, for opacity, 16 bits or a size in a format that does not have it, and if
-    the file cannot be written.
+    Raises OutputError for an unknown suffix, for opacity, 16 bits, floats or a size in a format that does not have it,
+    and if the file cannot be written.
     """
     file = ImageFile((image,), tags=tags or Tags())
     writing = Writing(quality=quality, lossless=lossless)
