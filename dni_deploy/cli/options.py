@@ -30,6 +30,8 @@ class _PathOrStream(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(value)
+        if not value:  # as of a variable that is not set; Path takes it for the folder that one is in
+            self.fail("a path is empty; expected a file or a folder", param, ctx)
         return path if value == "-" or path != Path("-") else path.absolute()
 
 

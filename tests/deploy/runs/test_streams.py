@@ -82,6 +82,7 @@ def test_a_file_of_that_name_is_no_stream(model: Path, photo: Path, tmp_path: Pa
         (["photo.webp", "-o", "-", "--json"], b"", "either the image of -o - or what --json prints, not both"),
         (["rgba.png", "-o", "-", "--format", "jpg"], b"", "standard output cannot be written: JPEG holds no opacity"),
         (["-", "-o", "./"], b"", "standard input is"),
+        (["", "-o", "out"], b"", "a path is empty; expected a file or a folder"),
     ],
 )
 def test_what_is_refused_names_the_streams(
