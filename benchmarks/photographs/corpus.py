@@ -23,6 +23,8 @@ from outcome import REFUSED, RIGHT, SENTENCE, WRONG, Outcome, count
 
 KIND = "image"
 UNSURE = "without a reference"
+# What a run says on stderr: of its failures, what it leaves out, where it runs, how far it is, what becomes PNG.
+_EXPECTED = re.compile(r"failed: |left out: |running on |\d+ of \d+ \(\d+%\)|\d+ results? becomes? \.png")
 
 
 def images(folder: Path) -> Path:
@@ -111,7 +113,7 @@ def evening(folder: Path, scratch: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in ran.out.splitlines()]
     made = [row for row in rows if row["error"] is None]
     left = [file for file in output.rglob("*") if file.is_file() and ".dni-run" not in file.parts]
-    others = [line for line in ran.err.splitlines() if not line.startswith(("failed: ", "left out: ", "running on "))]
+    others = [line for line in ran.err.splitlines() if not _EXPECTED.match(line)]
     faults = [f"on stderr: {line}" for line in others]
     faults += [f"{row['output']} is told of and not there" for row in made if not Path(row["output"]).is_file()]
     faults += [f"{len(left)} files for {len(made)} results"] * (len(left) != len(made))

@@ -30,7 +30,8 @@ def place_results(
     is_folder = os.path.isdir(output)
     if output.suffix.lower() in IMAGE_SUFFIXES and not is_folder:
         if count > 1:
-            raise OutputError(f"{output} names one image, but there are {count} results; give a folder")
+            look = ", or --compare to see them beside each other" if len(found.files) == 1 else ""
+            raise OutputError(f"{output} names one image, but there are {count} results; give a folder{look}")
         naming.check_single(output)
         targets = [[output]]
     elif not is_folder and (mimetypes.guess_type(output.name)[0] or "").startswith("image/"):
