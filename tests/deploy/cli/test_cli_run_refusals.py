@@ -76,7 +76,7 @@ def test_existing_results_are_kept_without_force(model: Path, photo: Path, tmp_p
     [
         (["-o", "out.png", "--alpha", "0.5"], "out.png exists already"),
         (["-o", "out", "--alpha", "0:1:1"], "photo_alpha0.00.png and 1 more results exist already"),
-        (["-o", "new.png", "--alpha", "0:1:1"], "new.png names one image, but there are 2 results; give a folder, or --compare to"),
+        (["-o", "new.png", "--alpha", "0:1:1"], "but there are 2 results; give a folder, or --compare to see them"),
         (["-o", "new", "--alpha", "0.5", "--alpha", "0.50"], "alpha 0.5 was given more than once"),
         (["-o", "new.png", "--sheet", "out.png"], "out.png exists already and is kept"),
         (["-o", "new.png", "--sheet", "sheet.txt"], "sheet.txt has an unknown suffix"),
