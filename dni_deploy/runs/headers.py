@@ -9,6 +9,8 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from PIL import features
+
 from dni_deploy.image_files.formats import check_holds, is_opaque
 from dni_deploy.image_files.image_file import Writing
 from dni_deploy.image_files.read_write import read_image
@@ -16,11 +18,12 @@ from dni_deploy.image_files.reading import read_header
 from dni_deploy.photographs.inputs import Found
 from dni_deploy.photographs.made_with import Making
 from dni_deploy.photographs.planned import Planned
-from dni_runtime import InputError, Metadata, OutputError
+from dni_runtime import DniError, Metadata, OutputError
 
 # Whether an opacity is full everywhere only its pixels tell: as many as two seconds read.
 _LOOKED_AT_PIXELS = 100_000_000
 _WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
+_OPTIONAL = ("WEBP", "AVIF")
 _TIFF = (".tif", ".tiff")
 
 
@@ -59,7 +62,7 @@ def find_problems(planned: Sequence[Planned], making: Making, stated: Metadata |
             in_doubt = header.channels == 4 and any(not writing.format_at(plan.output).opacity for plan in results)
             left_pixels -= in_doubt * pixels
             opaque = not in_doubt or left_pixels < 0 or is_opaque(read_image(file, max_megapixels=None))
-        except InputError:
+        except DniError:  # of a library that is missing, too
             continue
         size = making.size(stated, *header.size) or (1, 1)
         for plan in results:
@@ -81,13 +84,17 @@ def refuse(problems: Mapping[Planned, str], count: int) -> None:
 
 
 def check_writing(planned: Sequence[Planned], writing: Writing) -> list[str]:
-    """Raise OutputError where results shall lose nothing in a format that always does.
+    """Raise OutputError for a format that Pillow does not write here, or that loses something where nothing shall be.
 
     Returns what is worth telling: that a quality is given to formats that have none.
     """
     formats = {writing.format_at(plan.output): plan.output for plan in planned}
-    for format_, output in formats.items() if writing.lossless else ():
-        if format_.always_loses:
+    for format_, output in formats.items():
+        if format_.name in _OPTIONAL and not features.check(format_.name.lower()):
+            raise OutputError(
+                f"{output} cannot be written: Pillow is without {format_.name} here; expected another format"
+            )
+        if writing.lossless and format_.always_loses:
             raise OutputError(f"{output} cannot be lossless, {format_.name} never is; expected another --format")
     if writing.quality is None or any(format_.name in _WITH_QUALITY for format_ in formats):
         return []

@@ -14,7 +14,7 @@ from dni_deploy.image_files.image_file import Writing
 from dni_deploy.image_files.read_write import read_image
 from dni_deploy.runs import RunJob, run
 from dni_deploy.terminal import Terminal
-from dni_runtime import OutputError
+from dni_runtime import DniError, OutputError
 
 
 @pytest.fixture
@@ -119,3 +119,18 @@ def test_a_png_that_takes_the_place_of_another_result_is_refused(job: RunJob, tm
     save_image(tmp_path / "photos" / "d.png", picture(12, 16, 4)).rename(tmp_path / "photos" / "b.jpg")
     with pytest.raises(OutputError, match=r"the results of .*b\.jpg and .*b\.png would both be .*b\.png"):
         job.check()
+
+
+def test_a_format_that_pillow_was_built_without(job: RunJob, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("PIL.features.check", lambda feature: feature != "avif")
+    as_format(job, "webp").check()
+    with pytest.raises(OutputError, match=r"c\.webp\.avif cannot be written: Pillow is without AVIF here"):
+        as_format(job, "avif").check()
+
+
+def test_a_library_that_is_missing_is_left_to_its_turn(job: RunJob, monkeypatch: pytest.MonkeyPatch):
+    def missing(file: Path) -> None:
+        raise DniError("reading HEIC needs pillow-heif, which is not installed")
+
+    monkeypatch.setattr("dni_deploy.runs.headers.read_header", missing)
+    assert as_format(job, "jpg").check().remarks == ()
