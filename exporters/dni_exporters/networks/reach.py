@@ -46,23 +46,25 @@ class Reach:
 def find_reach(forward: Forward, channels: int, multiple: int, minimum: int) -> Reach:
     """Find it out by running the network; `forward` gives its output, None where it fails."""
 
-    def follow() -> tuple[float | None, float | None]:
-        near = _follow(forward, channels, multiple, max(minimum, 8), LONGEST_REACH)
-        if near is None or near <= LONGEST_REACH:
-            return near, near
-        # As low as it can be, since it is long.
-        return near, _follow(forward, channels, multiple, minimum, _FAR_PIXELS)
+    def near() -> float | None:
+        return _follow(forward, channels, multiple, max(minimum, 8), LONGEST_REACH)
 
-    near, far = follow()
-    if far is None:
-        return Reach(None, None)
-    if far <= _FAR_PIXELS:
-        return Reach(_overlap(near, multiple), NEAR)
+    def is_far() -> bool | None:
+        # As low as it can be, since it is long.
+        reach = _follow(forward, channels, multiple, minimum, _FAR_PIXELS)
+        return None if reach is None else reach > _FAR_PIXELS
+
+    reach = near()
+    if reach is None or reach <= LONGEST_REACH:
+        return Reach(_overlap(reach, multiple), None if reach is None else NEAR)
     with _AveragesHeld():  # type: ignore[no-untyped-call]
-        near, far = follow()
-    if far is None or far > _FAR_PIXELS:
-        return Reach(None, WHOLE)
-    return Reach(_overlap(near, multiple), AVERAGES)
+        reach = near()
+    if reach is not None and reach <= LONGEST_REACH:
+        return Reach(_overlap(reach, multiple), AVERAGES)
+    if not (far := is_far()):
+        return Reach(None, None if far is None else NEAR)
+    with _AveragesHeld():  # type: ignore[no-untyped-call]
+        return Reach(None, AVERAGES if is_far() is False else WHOLE)
 
 
 def _follow(forward: Forward, channels: int, multiple: int, height: int, radius: int) -> float | None:

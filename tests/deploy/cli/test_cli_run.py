@@ -1,6 +1,8 @@
 """`dni run` on the bundled pair and photograph."""
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from commands import command, dni, results_in
 from exporting import blended
 from numpy.typing import NDArray
-from onnx_models import baked, conv_stack, save
+from onnx_models import METADATA, baked, conv_stack, save
 from photographs import noisy_crop, save_image
 from safetensors.torch import load_file
 
@@ -45,6 +47,15 @@ def test_the_second_command_writes_what_pytorch_computes(denoiser: Path, photo: 
 def test_alpha_is_the_share_of_the_first_network(denoiser: Path, photo: Path, tmp_path: Path, alpha: float):
     dni("run", denoiser, photo, "--alpha", alpha, "-o", tmp_path / "out.png").assert_ok()
     assert_equals_pytorch(tmp_path / "out.png", noisy_crop(), alpha)
+
+
+def test_a_result_in_tiles_says_that_its_network_looks_at_the_whole_image(photo: Path, tmp_path: Path):
+    model = save(conv_stack(metadata=replace(METADATA, view="whole")), tmp_path / "model.onnx")
+    note = "the network looks at the whole image, so untiled (tile 0) is another picture, and takes more memory"
+    asked = ("run", model, photo, "--alpha", "0.7", "--force", "-o", tmp_path / "out.png")
+    assert note in dni(*asked, "--tile", "24").assert_ok().out
+    assert json.loads(dni(*asked, "--tile", "24", "--json").assert_ok().out)["notes"] == [note]
+    assert note not in dni(*asked, "--tile", "0").assert_ok().out
 
 
 def test_a_sweep_names_its_results_and_makes_a_sheet(denoiser: Path, photo: Path, tmp_path: Path):
