@@ -39,7 +39,8 @@ def read_pictures(
     """
     check_size(path, image.width * image.height, limit)
     key = image.info.get("transparency")
-    found = Pictures([read_samples(path, file, image)])
+    drawn = [_extents(image)]
+    found = Pictures([_shown(read_samples(path, file, image), drawn)])
     if key is not None:  # which was taken off a PNG, and the frames of an animation need it
         image.info["transparency"] = key
     is_animation = image.format != "TIFF"
@@ -60,7 +61,8 @@ def read_pictures(
         pixels += image.width * image.height
         check_size(path, pixels, limit, f" in {len(found.pixels) + 1} pictures or more")
         if is_animation:
-            found.pixels.append(copy_pixels(path, image))
+            drawn.append(_extents(image))
+            found.pixels.append(_shown(copy_pixels(path, image), drawn))
             found.durations_ms.append(_duration(image))
         else:
             found.pixels.append(read_samples(path, file, image))
@@ -95,6 +97,27 @@ def _further(image: ImageFile.ImageFile) -> Iterator[None]:
             return
         yield
     raise ValueError(f"it has {_MOST_PICTURES} pictures or more")
+
+
+def _extents(image: ImageFile.ImageFile) -> tuple[int, int, int, int]:
+    """What of a frame the file has pixels for, left, top, right and bottom; before it is read."""
+    if image.format == "GIF" and image.tile and (extents := image.tile[0].extents):
+        return extents
+    return (0, 0, image.width, image.height)
+
+
+def _shown(pixels: npt.NDArray[Any], drawn: list[tuple[int, int, int, int]]) -> npt.NDArray[Any]:
+    """A frame of which that is hidden where neither it nor one before has pixels, as browsers show it."""
+    height, width = pixels.shape[:2]
+    if any(left <= 0 and top <= 0 and right >= width and bottom >= height for left, top, right, bottom in drawn):
+        return pixels
+    result = _with_channels(pixels, height, width, 4)
+    result = result.copy() if result is pixels else result
+    hidden = np.ones((height, width), bool)
+    for left, top, right, bottom in drawn:
+        hidden[top:bottom, left:right] = False
+    result[hidden] = 0
+    return result
 
 
 def _duration(image: ImageFile.ImageFile) -> float:

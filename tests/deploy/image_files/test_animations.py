@@ -171,3 +171,16 @@ def test_a_transparent_colour_of_an_animation(tmp_path: Path):
     file = read_file(tmp_path / "a.png")
     for frame, expected in zip(file.pictures, pixels, strict=True):
         assert_seen_alike(frame, expected)
+
+
+def test_what_no_frame_of_a_gif_covers_is_hidden(tmp_path: Path):
+    small = picture(4, 5)
+    Image.fromarray(small).save(tmp_path / "a.gif")
+    content = bytearray((tmp_path / "a.gif").read_bytes())
+    content[6:10] = struct.pack("<HH", 9, 7)
+    (tmp_path / "a.gif").write_bytes(content)
+    (result,) = read_file(tmp_path / "a.gif").pictures
+    assert result.shape == (7, 9, 4)
+    np.testing.assert_array_equal(result[:4, :5], np.dstack([small, small, small, np.full((4, 5), 255)]))
+    assert not result[4:].any()
+    assert not result[:, 5:].any()
