@@ -72,6 +72,8 @@ def _parts(file: Path, count: int, scale: Fraction) -> list[Part]:
 
 
 def _of_8_bits(image: npt.NDArray[Any]) -> Pixels:
+    if image.dtype == np.float32:
+        image = np.rint(np.nan_to_num(image).clip(0, 1) * 255).astype(np.uint8)
     return image if image.dtype == np.uint8 else (image // 257).astype(np.uint8)
 
 

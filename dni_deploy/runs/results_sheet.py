@@ -37,10 +37,10 @@ def write_sheet(sheet: Path, results: Sequence[EnhancedFile]) -> None:
     images, labels = [], []
     try:
         for file, row in rows:
-            images.append(for_sheet(read_image(file), columns))
+            images.append(for_sheet(read_image(file, max_megapixels=None), columns))
             labels.append(f"{file.name} (input)")
             for result in row:
-                images.append(for_sheet(read_image(result.output), columns))
+                images.append(for_sheet(read_image(result.output, max_megapixels=None), columns))
                 labels.append(result.strength or result.output.name)
         make_folder(sheet.parent)
         write_image(sheet, contact_sheet(images, labels, columns=columns))

@@ -247,3 +247,11 @@ def test_a_calibration_is_replaced_by_force(tmp_path: Path, clean: Path):
     model = saved(tmp_path / "model.onnx", JPEG)
     dni("calibrate", model, "--clean", clean, "--noise", "5,40", "--force").assert_ok()
     assert stored(model).kind == "noise"
+
+
+def test_photographs_of_other_depths_are_the_same_photographs(tmp_path: Path):
+    image = read_image(PHOTOGRAPH)[100:300, 100:320]
+    kinds = {"a.png": image, "b.png": image.astype(np.uint16) * 257, "c.tif": (image / 255).astype(np.float32)}
+    first, *others = [read_parts([save_image(tmp_path / name, kind)], Fraction(1))[0] for name, kind in kinds.items()]
+    for other in others:
+        np.testing.assert_array_equal(other.wanted, first.wanted)
