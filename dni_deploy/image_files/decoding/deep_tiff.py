@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,17 +41,21 @@ def read_directories(stream: Any) -> Directories:
     start = stream.read(16)
     if start[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return []
+    header = start if start[2:4] in (b"+\0", b"\0+") else start[:8]
     found: Directories = []
-    directory = ImageFileDirectory_v2(start if start[2:4] in (b"+\0", b"\0+") else start[:8])
+    left_bytes = stream.seek(0, os.SEEK_END)  # of all values: a byte that many directories point to counts for each
+    place = ImageFileDirectory_v2(header).next
     places: set[int] = set()
-    while (place := directory.next) and place not in places and len(found) < _MOST_PAGES:
+    while place and place not in places and len(found) < _MOST_PAGES:
         places.add(place)
-        directory = ImageFileDirectory_v2(start if start[2:4] in (b"+\0", b"\0+") else start[:8])
+        directory = ImageFileDirectory_v2(header)
+        directory.next, directory._tag_data_limit = 0, left_bytes
         stream.seek(place)
-        directory.next = 0
         directory.load(stream)
         if _WIDTH not in directory or _HEIGHT not in directory:
             break
+        left_bytes -= directory._tag_data_size
+        place = directory.next
         found.append(directory)
     return found
 

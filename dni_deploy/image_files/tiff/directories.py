@@ -14,7 +14,7 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 _POINTERS = (EXIF, GPS, INTEROPERABILITY)
 _MOST_ENTRIES = 5000
-# Of one value: the largest maker's notes have a few MB.
+# Of all values: the largest maker's notes have a few MB.
 _MOST_BYTES = 32 * 2**20
 
 
@@ -44,12 +44,25 @@ def read_directory(
     wanted: Collection[int] | None = None,
     *,
     big: bool = False,
-    depth: int = 0,
 ) -> Directory:
     """The directory at a place, without what is not `wanted` (all is, of None) or lies beyond the end.
 
     read: gives so many bytes from a place on, fewer at the end. `big`: of a BigTIFF.
     """
+    left_bytes = _MOST_BYTES
+
+    def read_bounded(place: int, size: int) -> bytes:
+        nonlocal left_bytes
+        size = size if size <= left_bytes else 0
+        left_bytes -= size
+        return read(place, size)
+
+    return _read_directory(read_bounded, order, at, wanted, big, 0)
+
+
+def _read_directory(
+    read: Callable[[int, int], bytes], order: str, at: int, wanted: Collection[int] | None, big: bool, depth: int
+) -> Directory:
     result: Directory = {}
     count_bytes, number, within = (8, "Q", 8) if big else (2, "I", 4)
     count = int.from_bytes(read(at, count_bytes), "little" if order == "<" else "big")
@@ -59,9 +72,9 @@ def read_directory(
         tag, kind, count, target = struct.unpack(f"{order}HH{number}{number}", entries[place : place + size])
         length = SIZES.get(kind, 0) * count
         if tag in _POINTERS and count == 1 and depth < 2 and (wanted is None or tag in wanted):
-            result[tag] = Value(LONG, 1, read_directory(read, order, target, big=big, depth=depth + 1))
+            result[tag] = Value(LONG, 1, _read_directory(read, order, target, None, big, depth + 1))
             continue
-        if not 0 < length <= _MOST_BYTES or (wanted is not None and tag not in wanted) or tag in result:
+        if length < 1 or (wanted is not None and tag not in wanted) or tag in result:
             continue
         inside = entries[place + size - within : place + size - within + length]
         content = inside if length <= within else read(target, length)
@@ -72,22 +85,14 @@ def read_directory(
 
 def pack_directory(directory: Directory, order: str, at: int) -> bytes:
     """A directory at a place, followed by its values; the four bytes after its entries, for the next one, are 0."""
-    entries, beyond = b"", b""
+    entries, beyond = b"", bytearray()
     start = at + 2 + 12 * len(directory) + 4
     for tag, value in sorted(directory.items()):
-        content = value.content
+        place, content = start + len(beyond), value.content
         if isinstance(content, dict):
-            place = start + len(beyond)
-            beyond += _even(pack_directory(content, order, place))
-            content = struct.pack(f"{order}I", place)
-        elif len(content) > 4:
-            place = start + len(beyond)
-            beyond += _even(content)
+            content = pack_directory(content, order, place)
+        if len(content) > 4 or isinstance(value.content, dict):
+            beyond += content + bytes(len(content) % 2)  # values begin at even places
             content = struct.pack(f"{order}I", place)
         entries += struct.pack(f"{order}HHI", tag, value.kind, value.count) + content.ljust(4, b"\0")
-    return struct.pack(f"{order}H", len(directory)) + entries + bytes(4) + beyond
-
-
-def _even(content: bytes) -> bytes:
-    """Padded, for values begin at even places."""
-    return content + bytes(len(content) % 2)
+    return struct.pack(f"{order}H", len(directory)) + entries + bytes(4) + bytes(beyond)

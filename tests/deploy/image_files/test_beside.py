@@ -1,5 +1,6 @@
 """What a photograph says beside its pixels is in its result, byte for byte where nothing about it has changed."""
 
+import resource
 import struct
 import zlib
 from dataclasses import replace
@@ -259,3 +260,22 @@ def test_a_gain_map_and_further_pictures_are_told(tmp_path: Path):
     file = read_file(tmp_path / "b.jpg")
     assert file.notes[0] == "its HDR gain map left out: the result is the picture without it"
     assert file.tags.xmp is None  # else programs look for what is not there
+
+
+def test_many_values_that_are_the_same_bytes_take_no_memory(tmp_path: Path):
+    """5,000 entries of 20 MB each, all at one place, in EXIF of a TIFF."""
+    count, value = 5000, 20 * 2**20
+    sub = 8 + 2 + 12 * 10 + 4
+    entries = [(256, 4, 1, 1), (257, 4, 1, 1), (258, 4, 1, 8), (259, 4, 1, 1), (262, 4, 1, 1), (273, 4, 1, sub)]
+    entries += [(277, 4, 1, 1), (278, 4, 1, 1), (279, 4, 1, 1), (0x8769, 4, 1, sub)]
+    content = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    content += b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    content += struct.pack("<H", count)
+    content += b"".join(struct.pack("<HHII", tag, 7, value, 1000) for tag in range(count)) + bytes(4) + bytes(value)
+    (tmp_path / "a.tif").write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    file = read_file(tmp_path / "a.tif")
+    write_file(tmp_path / "b.tif", fit_to(file, tmp_path / "b.tif"))
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_maxrss - before.ru_maxrss < 300_000  # kilobytes
+    assert after.ru_utime - before.ru_utime < 2
