@@ -23,6 +23,7 @@ from dni_runtime import DniError, Metadata, OutputError
 # Whether an opacity is full everywhere only its pixels tell: as many as two seconds read.
 _LOOKED_AT_PIXELS = 100_000_000
 _WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
+_NAMED = 3
 _OPTIONAL = ("WEBP", "AVIF")
 _TIFF = (".tif", ".tiff")
 
@@ -79,8 +80,10 @@ def find_problems(planned: Sequence[Planned], making: Making, stated: Metadata |
 def refuse(problems: Mapping[Planned, str], count: int) -> None:
     """Raise OutputError where there are `problems`, with `count` results in all."""
     if problems:
-        more = f"; it is so with {len(problems) - 1} more of {count} results" if len(problems) > 1 else ""
-        raise OutputError(next(iter(problems.values())) + more)
+        first, *others = problems
+        some = ", ".join(str(plan.output) for plan in others[:_NAMED]) + ", ..." * (len(others) > _NAMED)
+        more = f"; it is so with {len(others)} more of {count} results ({some})" if others else ""
+        raise OutputError(problems[first] + more)
 
 
 def check_writing(planned: Sequence[Planned], writing: Writing) -> list[str]:
