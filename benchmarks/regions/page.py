@@ -36,7 +36,7 @@ The network runs at a few alphas, and each pixel is mixed of the two around its 
 255, beside an alpha for each pixel ({data["many"]} alphas, of which the nearest two are taken), of the middle of four
 photographs that the pair never saw ({", ".join(data["photographs"])}; {side}x{side} pixels) with noise of sigma
 {data["sigma"]}. Cost as a multiple of one alpha for all of it, in tiles of {tile} pixels: tiles that the network ran,
-and time on {data["threads"]} thread(s).
+and the processor's time, on {data["threads"]} thread.
 
 {table}
 
