@@ -40,7 +40,7 @@ and the processor's time, on {data["threads"]} thread.
 
 {table}
 
-A network that is not linear in alpha bends between two levels: half the distance is a quarter of the error. Tiles
+A network that is not linear in alpha bends between two levels: half the distance is a third of the error here. Tiles
 whose pixels are all at one level run once. A level more is taken only as long as the map gains by it, so a hard border
 costs two levels, whatever `--levels` allows. All parts of a map of one value, if that is a level, are the result of
 that alpha for the whole image to the last bit; that is checked before anything is measured.

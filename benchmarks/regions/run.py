@@ -13,13 +13,13 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -179,7 +179,7 @@ def main(threads: int, output: Path) -> None:
         "tile": TILE,
         "many": MANY,
         "processor": platform.processor() or platform.machine(),
-        "versions": {name: version(name) for name in ("numpy", "onnxruntime")},
+        "versions": {"NumPy": np.__version__, "ONNX Runtime": onnxruntime.__version__},
         "rows": rows,
     }
     rounded = json.loads(json.dumps(data), parse_float=lambda text: round(float(text), 3))
