@@ -19,6 +19,7 @@ class Average:
     first, stop: inputs, int64 (2): the part of the feature map to measure, rows and columns.
     part:        output, the average over that part, float32, of the average's own shape.
     size:        output, int64 (4): the size of the feature map.
+    rank:        how many axes the average has.
     depth:       1 where it depends on no other average, else one more than the deepest that it depends on.
     """
 
@@ -27,12 +28,13 @@ class Average:
     stop: str
     part: str
     size: str
+    rank: int
     depth: int
 
     @classmethod
-    def numbered(cls, number: int, depth: int) -> "Average":
+    def numbered(cls, number: int, rank: int, depth: int) -> "Average":
         value, first, stop, part, size = (f"dni_{n}_{number}" for n in ("value", "first", "stop", "part", "size"))
-        return cls(value, first, stop, part, size, depth)
+        return cls(value, first, stop, part, size, rank, depth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,12 @@ def open_averages(slim: onnx.ModelProto) -> Opened | None:
     for node in nodes:
         graph.node.append(node)
         if node.output[0] in found:
-            averages.append(Average.numbered(len(averages), depths[node.output[0]]))
+            averages.append(Average.numbered(len(averages), _rank(node, slim.graph), depths[node.output[0]]))
             graph.node.extend(_opened(graph.node[-1], averages[-1]))
     graph.input.append(helper.make_tensor_value_info(GIVEN, TensorProto.BOOL, [1]))
     graph.initializer.append(helper.make_tensor(AXES, TensorProto.INT64, [2], [2, 3]))
     for average in averages:
-        graph.input.append(helper.make_tensor_value_info(average.value, TensorProto.FLOAT, None))
+        graph.input.append(helper.make_tensor_value_info(average.value, TensorProto.FLOAT, [None] * average.rank))
         for corner in (average.first, average.stop):
             graph.input.append(helper.make_tensor_value_info(corner, TensorProto.INT64, [2]))
         graph.output.append(helper.make_tensor_value_info(average.part, TensorProto.FLOAT, None))
@@ -107,6 +109,11 @@ def _axes(node: onnx.NodeProto, graph: onnx.GraphProto) -> Sequence[int]:
         if len(node.input) > 1 and tensor.name == node.input[1] and not tensor.external_data:
             return [int(axis) for axis in numpy_helper.to_array(tensor).flat]
     return ()
+
+
+def _rank(node: onnx.NodeProto, graph: onnx.GraphProto) -> int:
+    kept = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
+    return 4 if kept else 4 - len(_axes(node, graph))
 
 
 def _depths(nodes: Sequence[onnx.NodeProto], averages: set[str]) -> dict[str, int]:

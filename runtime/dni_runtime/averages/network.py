@@ -23,7 +23,6 @@ Span = tuple[int, int]
 """Of rows or columns of a feature map: the first, and the one after the last."""
 
 _SMALL_PIXELS = 64
-_NOTHING = np.zeros((), np.float32)
 
 
 class CannotOpenError(Exception):
@@ -96,7 +95,7 @@ class AveragesNetwork:
 
     def _find_axes(self, metadata: Metadata) -> list[tuple[Axis, Axis]]:
         n, channels, *sides = self._signature.shape
-        if n or any(sides):
+        if n not in (None, 1) or any(sides):
             raise CannotOpenError
         pixels = round_up(max(metadata.size_minimum, _SMALL_PIXELS), metadata.size_multiple)
         step = math.lcm(metadata.size_multiple, _SMALL_PIXELS)
@@ -122,13 +121,21 @@ class AveragesNetwork:
         averages: Sequence[FloatArray | None] = (),
         parts: Sequence[tuple[Span, Span]] = (),
     ) -> list[Any]:
+        if self._signature.shape[0] == 1 and len(x) > 1:
+            each = [
+                self._run(outputs, x[i : i + 1], alpha, [a if a is None else a[i : i + 1] for a in averages], parts)
+                for i in range(len(x))
+            ]
+            return [np.concatenate(values) for values in zip(*each, strict=True)]
         feed = self._signature.feed(x.astype(self._signature.dtype, copy=False), alpha)
         session = self._open(outputs)
         feed[GIVEN] = np.array([bool(averages)])
         for index, names in enumerate(self._names):
             (top, bottom), (left, right) = parts[index] if parts else ((0, 1), (0, 1))
             value = averages[index] if averages else None
-            feed[names.value] = _NOTHING if value is None else value
+            feed[names.value] = np.zeros((1,) * names.rank, np.float32) if value is None else value
             feed[names.first], feed[names.stop] = np.array([top, left]), np.array([bottom, right])
+        taken = [*session.get_inputs(), *session.get_overridable_initializers()]
+        feed = {value.name: feed[value.name] for value in taken if value.name in feed}
         values: list[Any] = self._place.in_turn(lambda: session.run(outputs, feed))
         return values

@@ -6,7 +6,6 @@ from typing import Any
 
 import onnxruntime
 
-from dni_runtime.errors import DniError
 from dni_runtime.metadata import Metadata
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import read_tensor
@@ -38,7 +37,9 @@ def open_network(file: AlphaFile, place: Place) -> AveragesNetwork | None:
     def open_session(outputs: Sequence[str]) -> Any:
         graph = opened.model.graph
         wanted = [value for value in graph.output if value.name in outputs]
-        part = subgraph(opened.model, graph.node, graph.input, wanted)
+        part = subgraph(opened.model, graph.node, (), wanted)
+        read = {name for node in part.graph.node for name in node.input}
+        part.graph.input.extend(value for value in graph.input if value.name in read)
         used = {tensor.name for tensor in part.graph.initializer}
         values = {name: value for name, value in weights.items() if name in used}
         return file.open_part(part.SerializeToString(), place, values)
@@ -46,7 +47,6 @@ def open_network(file: AlphaFile, place: Place) -> AveragesNetwork | None:
     try:
         signature = read_signature(Declared(file.slim), metadata)
         return AveragesNetwork(open_session, opened.averages, place, signature, metadata)
-    except DniError:
-        raise
     except Exception:  # of ONNX Runtime, a graph nobody thought of, CannotOpenError: then tiles have their own averages
+        file.check_unchanged()
         return None

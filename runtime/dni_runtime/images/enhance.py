@@ -102,7 +102,7 @@ def enhance_images(
             picture.write(part, top, left)
 
     tile_pixels = sum(samples) * rows.tile * columns.tile
-    one_by_one = _one_by_one if shape[0] == 1 else _as_it_is
+    one_by_one = _one_by_one if shape[0] == 1 and held is None else _as_it_is  # what is held does so itself
     try:
         if held is not None:
             run, progress = hold(held, run, read, rows, columns, progress)

@@ -85,6 +85,33 @@ def test_tiles_make_what_the_whole_makes(tmp_path, kinds, size):
     assert difference(apart, whole) > 5
 
 
+def test_on_openvino(tmp_path):
+    pytest.importorskip("openvino")
+    image = slope(70, 130, 3)
+    with load(save(gated(STAGED), tmp_path / "gated.onnx"), "openvino") as model:
+        assert difference(model.enhance(image, ALPHA, tile=48), model.enhance(image, ALPHA, tile=0)) <= 0.05
+
+
+def test_a_default_of_alpha_is_no_constant(tmp_path):
+    model = gated(STAGED, metadata=replace(SEEING, alpha_default=(0.3,)))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.full(1, 0.3, np.float32), "alpha"))
+    image = slope(70, 130, 3)
+    with load(save(model, tmp_path / "default.onnx"), "cpu") as loaded:
+        for alpha in (None, 0.9):
+            tiled, whole = (loaded.enhance(image, alpha, tile=tile) for tile in (48, 0))
+            assert difference(tiled, whole) <= 0.05
+
+
+def test_a_network_that_takes_one_image_at_a_time(tmp_path):
+    model = gated(STAGED, scale=2)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    images = [slope(64, 120, 4), slope(64, 120, 3)[:, ::-1] // 3]
+    with load(save(model, tmp_path / "single.onnx"), "cpu") as loaded:
+        tiled, whole = (loaded.enhance_batch(images, ALPHA, tile=tile) for tile in (48, 0))
+    for a, b in zip(tiled, whole, strict=True):
+        assert difference(a, b) <= 0.05
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
 def test_every_alpha_has_its_own_averages(tmp_path, alpha):
     image = slope(64, 120, 3)
