@@ -67,7 +67,7 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
             _make(job, model, planned, terminal, told)
     except KeyboardInterrupt as interrupt:
         if planned:
-            interrupt.add_note(_so_far(results, planned, job.goes_on(planned)))
+            interrupt.add_note(_so_far(job, results, planned))
         raise
     if compared is not None:
         compared.finish()
@@ -141,11 +141,14 @@ def _existing(planned: Sequence[Planned]) -> dict[Planned, EnhancedFile]:
     return {plan: plan.result(kept=True, notes=(THERE,)) for plan in planned if os.path.lexists(plan.output)}
 
 
-def _so_far(results: Sequence[EnhancedFile], planned: Sequence[Planned], goes_on: bool) -> str:
+def _so_far(job: RunJob, results: Sequence[EnhancedFile], planned: Sequence[Planned]) -> str:
     """What to say of a run that was interrupted."""
+    there = {result.output for result in results if result.error is None}
+    if not job.force:  # then it is ours, told of or not: a cluster's workers are ahead of what is told
+        there |= {plan.output for plan in planned if os.path.lexists(plan.output)}
     failed = sum(result.error is not None for result in results)
-    done = f"{len(results) - failed} of {len(planned)} results are there{f', {failed} failed' if failed else ''}"
-    return f"interrupted: {done}{'; the same command goes on from here' if goes_on else ''}"
+    done = f"{len(there)} of {len(planned)} results are there{f', {failed} failed' if failed else ''}"
+    return f"interrupted: {done}{'; the same command goes on from here' if job.goes_on(planned) else ''}"
 
 
 def _where(job: RunJob, model: Model) -> str:
