@@ -279,3 +279,11 @@ def test_many_values_that_are_the_same_bytes_take_no_memory(tmp_path: Path):
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_maxrss - before.ru_maxrss < 300_000  # kilobytes
     assert after.ru_utime - before.ru_utime < 2
+
+
+def test_a_profile_for_cmyk_is_not_for_the_rgb_that_it_becomes(tmp_path: Path):
+    cmyk = ICC[:16] + b"CMYK" + ICC[20:]
+    Image.fromarray(PIXELS).convert("CMYK").save(tmp_path / "a.jpg", icc_profile=cmyk)
+    file = fit_to(read_file(tmp_path / "a.jpg"), tmp_path / "b.png")
+    assert (file.pictures[0].shape, file.tags.icc) == (PIXELS.shape, None)
+    assert file.notes == ("colour profile left out, which is one for CMYK",)

@@ -10,6 +10,7 @@ from onnx_models import picture
 from PIL import Image
 from tiff_files import EXTRA, RGB, tiff
 
+from dni_deploy.image_files.decoding import deep_tiff
 from dni_deploy.image_files.image_file import ImageFile, Tags
 from dni_deploy.image_files.reading import read_file, read_header
 from dni_deploy.image_files.writing import fit_to, write_file
@@ -208,3 +209,13 @@ def test_the_tags_are_those_of_the_first_page(tmp_path: Path):
         for name in ("one", "two"):
             writer.write(samples("uint8", 3), photometric="rgb", description=name, metadata=None)
     assert b"one\0" in (read_file(tmp_path / "a.tif").tags.exif or b"")
+
+
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
+def test_more_pixels_than_pillow_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: tuple[int, ...]):
+    """As a photograph of 45 million pixels has, enlarged twice: 180 million."""
+    image = samples("uint8", *channels)
+    write_file(tmp_path / "a.tif", ImageFile((image,)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    monkeypatch.setattr(deep_tiff, "_MOST_PIXELS_OF_PILLOW", 1000)
+    np.testing.assert_array_equal(read_file(tmp_path / "a.tif", max_megapixels=None).pictures[0], image)
