@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from built_wheel import CONSTRAINTS, INSTALLED
-from commands import Result, process
+from commands import Result, process, results_in
 from onnx_models import conv_stack, picture, save
 from photographs import save_image
 
@@ -103,7 +103,7 @@ def test_run(base: Environment, model: Path, photo: Path, tmp_path: Path):
     sheet, folder = tmp_path / "sheet.png", tmp_path / "out"
     result = base.dni("run", model, photo, "--alpha", "0:1:0.5", "--tile", "32", "-o", folder, "--sheet", sheet)
     assert len(result.assert_ok().out.splitlines()) == 3
-    assert len(list(folder.iterdir())) == 3 and sheet.is_file()
+    assert len(results_in(folder)) == 3 and sheet.is_file()
 
 
 def test_run_of_an_ort_file(base: Environment, model: Path, photo: Path, tmp_path: Path):
