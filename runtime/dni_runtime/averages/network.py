@@ -23,6 +23,8 @@ Span = tuple[int, int]
 """Of rows or columns of a feature map: the first, and the one after the last."""
 
 _SMALL_PIXELS = 64
+# Of networks that we know it is 64 at most.
+_LARGEST_UNIT = 256
 
 
 class CannotOpenError(Exception):
@@ -67,6 +69,8 @@ class AveragesNetwork:
         self.depths = [names.depth for names in self._names]
         self.axes = self._find_axes(metadata)
         self.unit = math.lcm(metadata.size_multiple, *(axis.stride.numerator for pair in self.axes for axis in pair))
+        if self.unit > _LARGEST_UNIT:
+            raise CannotOpenError
 
     def run(self, x: FloatArray, alpha: Key | None, averages: Sequence[FloatArray]) -> FloatArray:
         """The output for `x`, (N, C, H, W), with the averages (N, ...) over the whole of what each is a part of."""

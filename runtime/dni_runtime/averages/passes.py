@@ -61,7 +61,7 @@ class Averages:
         self, alpha: Key | None, read: Read, rows: Cut, columns: Cut, step: Callable[[], None]
     ) -> list[FloatArray]:
         """The averages over the image, those of each sample."""
-        shares = [(_spans(rows, axes[0]), _spans(columns, axes[1])) for axes in self.network.axes]
+        shares = [(spans(rows, axes[0]), spans(columns, axes[1])) for axes in self.network.axes]
         tiles = [
             _Tile(top, left, [(down[i], across[j]) for down, across in shares])
             for (i, top), (j, left) in product(enumerate(rows.starts), enumerate(columns.starts))
@@ -110,12 +110,18 @@ def _is_settled(before: FloatArray | None, now: FloatArray | None) -> bool:
     return bool(np.abs(now - before).max() <= _SETTLED * np.abs(now).max())
 
 
-def _spans(cut: Cut, axis: Axis) -> list[Span]:
-    """What of an axis of its feature map each tile measures: all of them together measure each step once."""
+def spans(cut: Cut, axis: Axis) -> list[Span]:
+    """What of an axis of its feature map each tile measures: all of them together measure each step once.
+
+    Neighbours share what both have, half and half; what neither has, where maps are smaller than tiles, is left out.
+    """
     length = axis.length(cut.tile)
     firsts = [int(start / axis.stride) for start in cut.starts]
     borders = [0, *((a + length + b) // 2 for a, b in pairwise(firsts)), firsts[-1] + length]
-    return [(a - first, b - first) for first, (a, b) in zip(firsts, pairwise(borders), strict=True)]
+    return [
+        (max(0, begin - first), min(length, end - first))
+        for first, (begin, end) in zip(firsts, pairwise(borders), strict=True)
+    ]
 
 
 def _count(part: tuple[Span, Span]) -> int:

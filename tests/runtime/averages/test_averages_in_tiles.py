@@ -1,15 +1,21 @@
 """Networks that look at averages over the whole image: in tiles they make of it what they make of the whole."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
 from enhanced import ALPHA
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx_models import FEATURES, METADATA, GraphBuilder, conv_stack, finish, save
 
 from dni_runtime import InputError, Metadata, Model, ModelError, load, pin
+from dni_runtime.averages.network import Axis
+from dni_runtime.averages.passes import spans
+from dni_runtime.images.tiling import cut_axis
 
 SEEING = replace(METADATA, overlap=12, view="averages")
 
@@ -83,6 +89,25 @@ def test_tiles_make_what_the_whole_makes(tmp_path, kinds, size):
     # Rounding in float32, and for many averages what the last pass would still have changed.
     assert difference(tiled, whole) <= 0.05
     assert difference(apart, whole) > 5
+
+
+@given(
+    tile=st.integers(8, 40),
+    overlap=st.integers(0, 3),
+    more=st.integers(0, 60),
+    stride=st.sampled_from([Fraction(1, 2), Fraction(1), Fraction(2)]),
+    base=st.integers(-2, 12),
+)
+def test_the_parts_of_all_tiles_cover_a_feature_map_once(tile, overlap, more, stride, base):
+    cut = cut_axis(2 * (tile + more), 2 * tile, 2 * overlap, 2)
+    axis = Axis(0, base, stride)
+    length, covered = axis.length(2 * tile), np.zeros(axis.length(2 * (tile + more)), int)
+    for start, (first, stop) in zip(cut.starts, spans(cut, axis), strict=True):
+        assert 0 <= first < stop <= length
+        covered[int(start / stride) + first : int(start / stride) + stop] += 1
+    # A map that is smaller than its tile leaves a gap where tiles hardly overlap.
+    assert covered.max() == 1
+    assert base < 0 or covered.min() == 1
 
 
 def test_on_openvino(tmp_path):
