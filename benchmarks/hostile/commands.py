@@ -14,7 +14,7 @@ _OUR_STYLES = re.compile(r"\x1b\[(0|1|2|31|33)m")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # What a command says on stderr beside an error.
 _CONTINUES = ("  ", "Expected: ")
-_REMARKS = ("note: ", "warning: ", "running on ", "checked; ", "try it: ", "now ")
+_REMARKS = ("note: ", "warning: ", "running on ", "checked; ", "try it: ", "now ", "1 result becomes ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from typing import Any
 import click
 import corpus  # before what it brings from the benchmark of hostile files
 import costs
+from attempt import Limits
 from outcome import Outcome
-from page import page
+from page import LIMIT_S, page
 from returning import returning
 from sources import SOURCES, fetch
 from worker import try_all
@@ -84,7 +85,8 @@ def _try_corpus(pillow: Path, scratch: Path, cache: Path, name: str, jobs: int, 
     ways = {corpus.KIND: corpus.Kit(model).ways()}
     outcomes: list[Outcome] = []
     shown = time.perf_counter()
-    for some in try_all(cases, ways, scratch, [scratch, cache, Path(__file__).resolve().parents[2]], jobs):
+    readable = [scratch, cache, Path(__file__).resolve().parents[2]]
+    for some in try_all(cases, ways, scratch, readable, jobs, Limits(LIMIT_S, costs.LIMIT_MB)):
         outcomes += some
         for each in some if details else ():
             click.echo(f"{each.result:12} {each.way:9} {each.name!a}: {each.detail}")

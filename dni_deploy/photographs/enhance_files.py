@@ -49,7 +49,7 @@ def enhance_files(
     progress:  called with (results done, in fractions while tiles are run; results in all; the input in work).
 
     An image that fails, in whatever way, does not stop the others: its EnhancedFile carries the error. Files are read
-    and written while the network runs, with about half a GiB of images more in memory than one by one.
+    and written while the network runs, with about a quarter of a GiB of images more in memory than one by one.
 
     Raises, before anything runs, AlphaError for an alpha that the model does not take, InputError for an
     input that is not there, OutputError for results that exist already (unless `overwrite`), share a name or can have

@@ -23,7 +23,7 @@ Done = Callable[[int, EnhancedFile], None]
 
 # Of images beside the input and the result that the network is at: results that wait to be written, and one input that
 # has been read already. An image alone may have more; decoders and encoders have copies beside it.
-LIMIT_BYTES = 2**29
+LIMIT_BYTES = 2**28
 _WRITERS = 4
 
 
