@@ -76,6 +76,9 @@ def _look(file: Path) -> Picture:
             image.seek(first + number)
             if ImageOps.exif_transpose(image).size != size:
                 frames = None  # pages of several sizes are each looked at elsewhere
+                if image.format == "GIF":  # a frame beyond the edge enlarges all of it
+                    image.seek(count - 1)
+                    size = image.size
                 break
             frames.append(_visible(ImageOps.exif_transpose(image)))
         return Picture(str(image.format), size, bits, has_opacity, count - extras, extras, beside, frames)

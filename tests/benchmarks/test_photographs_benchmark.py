@@ -107,4 +107,4 @@ def test_a_refusal_is_counted_by_its_sentence(benchmark: Any, tmp_path: Path):
 def test_small_files_are_timed_after_their_results_agree(benchmark: Any, tmp_path: Path):
     found = benchmark.costs.small_files(tmp_path, 3)
     assert (found["files"], found["peak_mb"] > 10) == (3, True)
-    assert "| files | `dni run`, ms a file |" in benchmark.page.page({"small": found})
+    assert "| files | `dni run`: of processors |" in benchmark.page.page({"small": found})
