@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from fit_cases import CASES, Case
+from fit_cases import Case
 from measure import rounded
 from numpy.typing import NDArray
 from safetensors.torch import load_file
@@ -37,8 +37,6 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
     middles = [learnt] if case.curve == "quadratic" else [learnt.with_stem(f"{learnt.stem}-{n}") for n in (1, 2)]
     resumed = learnt.with_suffix(".state.safetensors").exists()
     settings: Record = {"arch": arch, "steps": case.steps, "threads": 1, "anyway": True, "force": True}
-    if case.start is not None:
-        settings["start"] = next(folder / f"{each.stem}.safetensors" for each in CASES if each.name == case.start)
     settings |= {"teach": case.taught, "curve": case.curve, "resume": resumed}
     started, worked = time.perf_counter(), time.process_time()
     report = dni_deploy.fit(files, learnt, photos=photographs, progress=tell, **settings)
@@ -58,12 +56,12 @@ def fitted(case: Case, folder: Path, photographs: Path, tell: Callable[[str], No
         "pair": case.name,
         "kind": case.kind,
         "taught": case.taught,
-        "start": case.start,
         "curve": None if case.taught else case.curve,
         "steps": report.steps,
         "stopped": report.stopped,
         "resumed": resumed,
         "parameters": report.parameters,
+        "photographs": len([*photographs.iterdir()]),
         **taken,
         "ends_exact": all(_is_end(ends, number, curve) for number in (0, 1)),
         "last_to_b_db": last_to_b if case.taught else None,

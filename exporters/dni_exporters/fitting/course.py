@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-# Of the schedule: the end, in which the rate falls to nothing, is never left out.
-_ANNEALING_FROM = 0.7
+# Of the schedule: the end, in which the rate falls to nothing, is never left out, and takes as long as all before.
+_ANNEALING_FROM = 0.5
 _LEAST_GAIN_DB = 0.1
 # Looks, the first of which a fit may need to get out of where it began.
 _PATIENCE = 6

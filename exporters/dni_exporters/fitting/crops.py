@@ -17,8 +17,8 @@ _ENOUGH = 4
 _BLOCK_PX = 8
 _MOST_SHRUNK = 4
 _MIXED = 0.5
-_LIT = 0.3
-_GAMMAS = (0.6, 1.6)
+_LIT = 0.5
+_GAMMAS = (0.5, 2.5)
 
 
 def check_sizes(photographs: Sequence[Photograph]) -> None:
@@ -122,7 +122,7 @@ def _shrunk(pixels: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 
 def _recoloured(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Half of the crops mixed with themselves in other channels, a third lighter or darker."""
+    """Half of the crops mixed with themselves in other channels, half of them lighter or darker."""
     mixed, share, gamma = rng.random() < _MIXED, rng.random(), rng.uniform(*_GAMMAS) if rng.random() < _LIT else 1.0
     channels = rng.permutation(3)
     colours = pixels.astype(np.float32) / np.float32(255)

@@ -24,8 +24,7 @@ class Recipe:
     """How is learnt, found in a race on published pairs (benchmarks/real_pairs).
 
     rate:        of Adam, at the beginning; it falls with a cosine.
-    crops, side_px: a step's images, and how large they are: several small ones beat a large one by far, also in
-                 networks that look at all of an image.
+    crops, side_px: a step's images, and how large they are: several small ones beat a large one by far.
     pool, reuse: so many batches are used so many times before there are new ones: their ends' pictures need computing
                  once.
     judge_every: steps from one look at the held-out crops to the next.
@@ -42,6 +41,10 @@ class Recipe:
     def rate_at(self, done: float) -> float:
         """Of Adam, when the share `done` of all is done."""
         return self.rate * min(1.0, (done + 0.002) / self.warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+LOOKS_AT_ALL = Recipe(rate=5e-4, crops=2, side_px=80)
+"""For networks that look at all of an image, which a small crop misjudges: fewer of larger ones, and smaller steps."""
 
 
 class Learner:

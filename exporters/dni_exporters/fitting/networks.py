@@ -14,14 +14,16 @@ from dni_exporters.networks.probe import ImageContract, forward, probe
 from dni_exporters.networks.unfuse import unfuse
 from dni_exporters.sources import StateDict
 from dni_runtime import ArchitectureError, EndpointError
+from dni_runtime.metadata import AVERAGES, WHOLE
 
 from .job import FitJob
+from .learner import LOOKS_AT_ALL, Recipe
 from .points import Task, VectorNetwork
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """step_px, least_px: of image sides, which both networks take."""
+    """step_px, least_px: of image sides, which both networks take. recipe: what suits them."""
 
     task: Task
     name: str
@@ -29,6 +31,7 @@ class Opened:
     step_px: int
     least_px: int
     notes: list[str]
+    recipe: Recipe
 
     def side(self, wanted_px: int) -> int:
         """The smallest side of an image of so many pixels or more."""
@@ -97,6 +100,7 @@ def _opened(task: Task, architecture: Architecture, contracts: Sequence[ImageCon
         math.lcm(*(contract.size_multiple for contract in contracts)),
         max(contract.size_minimum for contract in contracts),
         notes,
+        LOOKS_AT_ALL if any(contract.view in (AVERAGES, WHOLE) for contract in contracts) else Recipe(),
     )
 
 

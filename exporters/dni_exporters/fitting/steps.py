@@ -39,7 +39,7 @@ def fit_points(
     job: FitJob, photographs: Sequence[Photograph], degradations: Sequence[Degradation], recipe: Recipe | None = None
 ) -> FitReport:
     """Learn what `job` asks for and write it. Raises a DniError; nothing is written then."""
-    clock, recipe = Clock(job.progress), recipe or Recipe()
+    clock = Clock(job.progress)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with _threads(job.threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a network's own code
@@ -48,6 +48,7 @@ def fit_points(
             starts, _ = read_endpoints([] if job.start is None else [job.start], first_number=3)
         with clock("build networks"):
             opened = open_networks(job, checkpoints, device)
+            recipe = recipe or opened.recipe
             start = opened.point(job, checkpoints[0], starts[0]) if starts else None
         with clock("look at what is there"):
             fit, judge = _prepare(job, opened, recipe, photographs, degradations)

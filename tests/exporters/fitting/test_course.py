@@ -23,10 +23,10 @@ def test_steps_count_where_they_are_bounded_and_minutes_end_it_all_the_same():
 def test_where_looks_gain_nothing_the_rest_of_the_schedule_becomes_shorter():
     course = at(210, 20, 30, 35, *[34.0] * 6)
     course.hurry(BOUNDS)
-    assert course.done(BOUNDS) == pytest.approx(0.7)
-    assert replace(course, step=300).done(BOUNDS) == pytest.approx(1)
+    assert course.done(BOUNDS) == pytest.approx(0.5)
+    assert replace(course, step=420).done(BOUNDS) == pytest.approx(1)
     course.hurry(BOUNDS)  # once
-    assert course.done(BOUNDS) == pytest.approx(0.7)
+    assert course.done(BOUNDS) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
