@@ -23,6 +23,7 @@ from outcome import REFUSED, RIGHT, SENTENCE, WRONG, Outcome, count
 
 KIND = "image"
 UNSURE = "without a reference"
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])[0-9][0-9.]*(e\+[0-9]+)?(?![0-9])")
 # What a run says on stderr: of its failures, what it leaves out, where it runs, how far it is, what becomes PNG.
 _EXPECTED = re.compile(r"failed: |left out: |running on |\d+ of \d+ \(\d+%\)|\d+ results? becomes? \.png")
 
@@ -93,7 +94,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     for outcome in outcomes:
         if outcome.result == REFUSED:
             text = outcome.detail.replace(outcome.name.rpartition("/")[2], "FILE").removeprefix("failed: FILE: ")
-            said[outcome.way, re.sub("[0-9]+", "N", text)] += 1
+            said[outcome.way, _NUMBER.sub("N", text)] += 1
     return {
         "files": len({outcome.name for outcome in outcomes}),
         "counts": count(outcomes),

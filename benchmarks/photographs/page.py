@@ -72,9 +72,9 @@ def _corpus(found: Mapping[str, Any]) -> list[str]:
         "",
         "## What refuses",
         "",
-        "| files | way | what is said (N: a number) |",
-        "|---:|---|---|",
-        *(f"| {row['files']} | {row['way']} | {_cell(row['said'])} |" for row in found["refused"]),
+        "| its own kind | to PNG | what is said (N: a number) |",
+        "|---:|---:|---|",
+        *_refused(found["refused"]),
     ]
 
 
@@ -83,6 +83,13 @@ def _counts(family: str, way: str, rows: Sequence[Mapping[str, Any]]) -> str:
     right, refused = (sum(row["outcomes"].get(key, 0) for row in rows) for key in ("right", "refused"))
     bad = inputs - right - refused
     return f"| {family} | {inputs:,} | {way} | {right:,} | {refused:,} | {f'**{bad}**' if bad else 0} |"
+
+
+def _refused(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    said: dict[str, dict[str, int]] = {}
+    for row in rows:
+        said.setdefault(row["said"], {})[row["way"]] = row["files"]
+    return [f"| {of.get('its own kind', 0)} | {of.get('to PNG', 0)} | {_cell(text)} |" for text, of in said.items()]
 
 
 def _faults(faults: Sequence[Mapping[str, Any]]) -> list[str]:
