@@ -30,7 +30,7 @@ def page(records: list[Record], raced: list[Record]) -> str:
 Does a curve around a middle that `dni fit` learnt make pairs blend whose straight line does not? Real-CUGAN (bilibili)
 and waifu2x (nagadomi), the pairs of [real_pairs.md](real_pairs.md); `benchmarks/real_pairs/fit.py` fetches and fits
 them. They learn from ten photographs that they are not judged by. What is marked * is of an earlier state of the
-code: from seven photographs, that of networks with averages over the image in smaller crops and at twice the rate.
+code: from seven photographs, none as dark, and of networks with averages over the image at twice the rate.
 
 {_verdict([each for each in records if each["kind"] == FAILS])}
 

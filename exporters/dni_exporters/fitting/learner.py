@@ -24,7 +24,8 @@ class Recipe:
     """How is learnt, found in a race on published pairs (benchmarks/real_pairs).
 
     rate:        of Adam, at the beginning; it falls with a cosine.
-    crops, side_px: a step's images, and how large they are: several small ones beat a large one by far.
+    crops, side_px: a step's images, and how large they are: several small ones beat a large one by far, also in
+                 networks that look at all of an image.
     pool, reuse: so many batches are used so many times before there are new ones: their ends' pictures need computing
                  once.
     judge_every: steps from one look at the held-out crops to the next.
@@ -43,8 +44,9 @@ class Recipe:
         return self.rate * min(1.0, (done + 0.002) / self.warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-LOOKS_AT_ALL = Recipe(rate=5e-4, crops=2, side_px=80)
-"""For networks that look at all of an image, which a small crop misjudges: fewer of larger ones, and smaller steps."""
+LOOKS_AT_ALL = Recipe(rate=5e-4)
+"""For networks that look at all of an image, each of whose steps changes all of it. Larger crops, fewer of them, come to
+the same for the same time."""
 
 
 class Learner:
