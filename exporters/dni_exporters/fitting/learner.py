@@ -45,8 +45,7 @@ class Recipe:
 
 
 LOOKS_AT_ALL = Recipe(rate=5e-4)
-"""For networks that look at all of an image, each of whose steps changes all of it. Larger crops, fewer of them, come to
-the same for the same time."""
+"""For networks that look at all of an image. Larger crops, fewer of them, come to the same in the same time."""
 
 
 class Learner:
