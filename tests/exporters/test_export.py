@@ -72,6 +72,7 @@ def test_the_metadata_says_all_that_the_runtime_needs(exported: Exported):
         "scale": 1.0,
         "size": {"multiple": 1, "minimum": 1},
         "overlap": 2,
+        "view": "near",
         "color": "RGB",
         "range": [0.0, 1.0],
         "dtype": "float32",
