@@ -12,7 +12,7 @@ PRO = "Real-CUGAN pro 2x"
 _FAMILIES = {family.name: family for family in FAMILIES}
 # How many steps each family learns, on one thread; and the pair that is furthest from what it should be.
 _STEPS = {"waifu2x photo": 200, "waifu2x cunet": 160, "Real-CUGAN 2x": 600}
-_FURTHEST = {"Real-CUGAN 2x denoise1x, denoise3x": 1700}
+_FURTHEST = {"Real-CUGAN 2x denoise1x, denoise3x": 1500}
 _OPEN_STEPS = {APART: 2000, PRO: 1000}
 
 

@@ -6,8 +6,9 @@ from typing import Any
 # Of the schedule: the end, in which the rate falls to nothing, is never left out, and takes as long as all before.
 _ANNEALING_FROM = 0.5
 _LEAST_GAIN_DB = 0.1
-# Looks, the first of which a fit may need to get out of where it began.
+# Looks, the first of which a fit may need to get out of where it began, and the share of a long fit's looks.
 _PATIENCE = 6
+_PATIENT_SHARE = 1 / 6
 _LOST = 4
 
 
@@ -67,10 +68,12 @@ class Course:
 
     def hurry(self, bounds: Bounds) -> None:
         """Go to the end of the schedule where the last looks saw no gain: a lower rate is what may still help."""
-        if len(self.looks) - self.began > _PATIENCE and (done := self.done(bounds)) < _ANNEALING_FROM:
-            seen = [look.to_mix_db for look in self.looks[self.began :]]
-            if max(seen[-_PATIENCE:]) < max(seen[:-_PATIENCE]) + _LEAST_GAIN_DB:
-                self.ends_at *= done / _ANNEALING_FROM
+        seen, done = [look.to_mix_db for look in self.looks[self.began :]], self.done(bounds)
+        patience = max(_PATIENCE, round(len(seen) / done * _PATIENT_SHARE)) if done else len(seen)
+        if len(seen) <= patience or done >= _ANNEALING_FROM:
+            return
+        if max(seen[-patience:]) < max(seen[:-patience]) + _LEAST_GAIN_DB:
+            self.ends_at *= done / _ANNEALING_FROM
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -21,12 +21,21 @@ def test_steps_count_where_they_are_bounded_and_minutes_end_it_all_the_same():
 
 
 def test_where_looks_gain_nothing_the_rest_of_the_schedule_becomes_shorter():
-    course = at(210, 20, 30, 35, *[34.0] * 6)
+    course = at(225, 20, 30, 35, *[34.0] * 7)
     course.hurry(BOUNDS)
     assert course.done(BOUNDS) == pytest.approx(0.5)
-    assert replace(course, step=420).done(BOUNDS) == pytest.approx(1)
+    assert replace(course, step=450).done(BOUNDS) == pytest.approx(1)
     course.hurry(BOUNDS)  # once
     assert course.done(BOUNDS) == pytest.approx(0.5)
+
+
+def test_a_long_fit_may_stand_still_for_a_sixth_of_its_time():
+    patient = at(210, 20, 30, 35, *[34.0] * 6)
+    patient.hurry(Bounds(2000, None))  # whose sixth are 13 looks
+    assert patient.ends_at == 1
+    late = at(375, 20, 30, *[29.0] * 14)
+    late.hurry(Bounds(2000, None))
+    assert late.ends_at == pytest.approx(2 * 375 / 2000)
 
 
 @pytest.mark.parametrize(
