@@ -72,7 +72,7 @@ def _row(record: Record) -> str:
         f"{was:.{digits}f} -> **{now:.{digits}f}**"
         for was, now, digits in zip(before, after, (1, 1, 2, 2), strict=True)
     ]
-    said = "yes" if record["holds"] else "no"
+    said = "yes" if record["holds"] else f"no: contrast {after[2]:.3f}, detail {after[3]:.3f}"
     how = ", cubic" * (record.get("curve") == "cubic")
     how += "" if "photographs" in record else " *"
     return (
