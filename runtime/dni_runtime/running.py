@@ -75,9 +75,13 @@ class Running:
 
     def averages(self, alphas: Sequence[Key | None]) -> Averages | None:
         """The network at each alpha, with the averages over the image that it looks at; None where it cannot be."""
-        self.require_open()
-        network = self.guarded(self._open_averages)
-        return None if network is None else Averages(network, alphas, self.guarded)
+
+        def guarded(run: Callable[[], T]) -> T:
+            self.require_open()  # as for a tile of any other network: a model that is closed opens nothing again
+            return self.guarded(run)
+
+        network = guarded(self._open_averages)
+        return None if network is None else Averages(network, alphas, guarded)
 
     def close(self) -> None:
         """Free it. Calls that are running finish."""
@@ -86,3 +90,4 @@ class Running:
             runner.close()
         if self._open_averages.cache_info().currsize and (network := self._open_averages()) is not None:
             network.close()
+        self._open_averages.cache_clear()  # it holds weights

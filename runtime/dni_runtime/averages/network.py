@@ -23,6 +23,8 @@ Span = tuple[int, int]
 """Of rows or columns of a feature map: the first, and the one after the last."""
 
 _SMALL_PIXELS = 64
+# A multiple of the strides that there are, so that each is met exactly.
+_MORE_PIXELS = 192
 # Of networks that we know it is 64 at most.
 _LARGEST_UNIT = 256
 
@@ -67,10 +69,7 @@ class AveragesNetwork:
         self._open, self._place, self._signature = functools.cache(open_session), place, signature
         self._names = averages
         self.depths = [names.depth for names in self._names]
-        self.axes = self._find_axes(metadata)
-        self.unit = math.lcm(metadata.size_multiple, *(axis.stride.numerator for pair in self.axes for axis in pair))
-        if self.unit > _LARGEST_UNIT:
-            raise CannotOpenError
+        self.unit, self.axes = self._find_axes(metadata)
 
     def run(self, x: FloatArray, alpha: Key | None, averages: Sequence[FloatArray]) -> FloatArray:
         """The output for `x`, (N, C, H, W), with the averages (N, ...) over the whole of what each is a part of."""
@@ -97,25 +96,33 @@ class AveragesNetwork:
         """Free the sessions; calls that are running finish."""
         self._place.in_turn(self._open.cache_clear)
 
-    def _find_axes(self, metadata: Metadata) -> list[tuple[Axis, Axis]]:
+    def _find_axes(self, metadata: Metadata) -> tuple[int, list[tuple[Axis, Axis]]]:
+        """The unit of tiles, and of each average the axes."""
         n, channels, *sides = self._signature.shape
         if n not in (None, 1) or any(sides):
             raise CannotOpenError
         pixels = round_up(max(metadata.size_minimum, _SMALL_PIXELS), metadata.size_multiple)
-        step = math.lcm(metadata.size_multiple, _SMALL_PIXELS)
+        more = math.lcm(metadata.size_multiple, _MORE_PIXELS)
         alpha = (metadata.alpha_range[0],) * metadata.alpha_count
         names = tuple(names.size for names in self._names)
-        small, large = (
-            self._run(names, np.zeros((1, channels or 3, side, side), np.float32), alpha)
-            for side in (pixels, pixels + step)
-        )
-        axes = []
-        for a, b in zip(small, large, strict=True):
-            if len(a) != 4 or any(b[2:] <= a[2:]):
-                raise CannotOpenError
-            height, width = (Axis(pixels, int(a[k]), Fraction(step, int(b[k] - a[k]))) for k in (2, 3))
-            axes.append((height, width))
-        return axes
+
+        def sizes_of(samples: int, height: int, width: int) -> list[Any]:
+            return self._run(names, np.zeros((samples, channels or 3, height, width), np.float32), alpha)
+
+        small = sizes_of(1, pixels, pixels)
+        others = sizes_of(1, pixels + more, pixels), sizes_of(1, pixels, pixels + more)
+        strides = [_strides(sizes, more) for sizes in zip(small, *others, strict=True)]
+        unit = math.lcm(metadata.size_multiple, *(stride.numerator for pair in strides for stride in pair))
+        if unit > _LARGEST_UNIT:
+            raise CannotOpenError
+        pixels, samples = round_up(pixels, unit), n or 2  # not each sample of every network has averages of its own
+        whole = [size.tolist() for size in sizes_of(samples, pixels, pixels)]
+        if any(size[0] != samples for size in whole):
+            raise CannotOpenError
+        return unit, [
+            (Axis(pixels, size[2], down), Axis(pixels, size[3], across))
+            for size, (down, across) in zip(whole, strides, strict=True)
+        ]
 
     def _run(
         self,
@@ -143,3 +150,23 @@ class AveragesNetwork:
         feed = {value.name: feed[value.name] for value in taken if value.name in feed}
         values: list[Any] = self._place.in_turn(lambda: session.run(outputs, feed))
         return values
+
+
+def _strides(sizes: Sequence[Any], more: int) -> tuple[Fraction, Fraction]:
+    """How far from each other in the image steps of a feature map lie, down and across.
+
+    `sizes`: of the feature map, for a small image, one that is `more` pixels taller and one that is `more` wider.
+    Raises CannotOpenError unless each makes one axis longer, by whole steps, and no other: else a part of the image
+    has no part of the feature map that is its own.
+    """
+    small, taller, wider = (np.array(size) for size in sizes)
+    if len(small) != 4:
+        raise CannotOpenError
+    longer, broader = (taller - small).tolist(), (wider - small).tolist()
+    steps = longer[2], broader[3]
+    if min(steps) <= 0 or longer != [0, 0, steps[0], 0] or broader != [0, 0, 0, steps[1]]:
+        raise CannotOpenError
+    down, across = (Fraction(more, step) for step in steps)
+    if any(1 not in stride.as_integer_ratio() for stride in (down, across)):
+        raise CannotOpenError
+    return down, across
