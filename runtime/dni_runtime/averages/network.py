@@ -138,7 +138,9 @@ class AveragesNetwork:
                 for i in range(len(x))
             ]
             return [np.concatenate(values) for values in zip(*each, strict=True)]
-        feed = self._signature.feed(x.astype(self._signature.dtype, copy=False), alpha)
+        with np.errstate(over="ignore"):  # float16 ends at 65504
+            x = x.astype(self._signature.dtype, copy=False)
+        feed = self._signature.feed(x, alpha)
         session = self._open(outputs)
         feed[GIVEN] = np.array([bool(averages)])
         for index, names in enumerate(self._names):

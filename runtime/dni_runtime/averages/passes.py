@@ -81,11 +81,13 @@ class Averages:
                 x = np.ascontiguousarray(read(tile.top, tile.left)[:, :, : size[0] - tile.top, : size[1] - tile.left])
                 found = self.guarded(functools.partial(self.network.measure, wanted, x, alpha, averages, tile.parts))
                 for place, index in enumerate(wanted):
-                    sums[place] = sums[place] + found[place].astype(np.float64) * _count(tile.parts[index])
+                    with np.errstate(invalid="ignore"):  # of infinite ones, which what is written tells of
+                        sums[place] = sums[place] + found[place].astype(np.float64) * _count(tile.parts[index])
                 step()
             before, averages = averages, [*averages] or [None] * len(shares)
             for value, index in zip(sums, wanted, strict=True):
-                averages[index] = (value / sum(_count(tile.parts[index]) for tile in tiles)).astype(np.float32)
+                average = value / sum(_count(tile.parts[index]) for tile in tiles)
+                averages[index] = average.astype(np.float32)
             if before and all(map(_is_settled, before, averages)):
                 break
         return [average for average in averages if average is not None]
@@ -115,7 +117,8 @@ def _stages(depths: Sequence[int]) -> Iterator[list[int]]:
 def _is_settled(before: FloatArray | None, now: FloatArray | None) -> bool:
     if before is None or now is None:
         return False
-    return bool(np.abs(now - before).max() <= _SETTLED * np.abs(now).max())
+    with np.errstate(invalid="ignore"):  # infinite ones never settle
+        return bool(np.abs(now - before).max() <= _SETTLED * np.abs(now).max())
 
 
 def spans(cut: Cut, axis: Axis, size: int) -> list[Span]:
