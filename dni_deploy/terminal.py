@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from dni_runtime import OutputError
 from dni_runtime.files.printable import printable
 
 Step = Callable[[str], None]
@@ -33,7 +34,7 @@ _ALIGNED = 100
 def say(*lines: object, err: bool = False, color: str | None = None) -> None:
     """Print each of `lines` as one line, however long it is."""
     for line in lines:
-        click.secho(printable(line), file=_stream(err), fg=color)
+        _print(printable(line), _stream(err), color)
 
 
 def say_json(data: Any) -> None:
@@ -41,12 +42,24 @@ def say_json(data: Any) -> None:
 
     Numbers that are none (NaN, infinity) are null: JSON has no word for them.
     """
-    click.echo(as_json(data), file=_stream())
+    _print(as_json(data), _stream())
 
 
 def as_json(data: Any) -> str:
     """What `say_json` prints."""
     return json.dumps(_finite(data), allow_nan=False)
+
+
+def _print(line: str, stream: TextIO, color: str | None = None) -> None:
+    """Raises OutputError where `stream` takes no more; that nobody reads it any longer is left to click."""
+    try:
+        click.secho(line, file=stream, fg=color)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if stream is sys.stderr:  # nothing is left to tell it by
+            return
+        raise OutputError(f"standard output takes no more ({error.strerror or error})") from None
 
 
 def _finite(data: Any) -> Any:

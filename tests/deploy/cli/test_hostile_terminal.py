@@ -240,6 +240,19 @@ def test_nothing_prints_past_the_terminal():
     ]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is full")
+def test_a_full_disk_for_what_is_printed_is_told_in_a_line(model: Path, tmp_path: Path):
+    save_image(tmp_path / "a.png", noisy_crop())
+    program = [sys.executable, "-m", "dni_deploy.cli"]
+    for words in (["inspect", model, "--json"], ["run", model, tmp_path, "--alpha", "0.3", "-o", tmp_path / "out"]):
+        with open("/dev/full", "w") as full:
+            command = [*program, *map(str, words)]
+            told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=100)
+        assert told.returncode == 1
+        assert told.stderr.splitlines()[-1] == "Error: standard output takes no more (No space left on device)"
+        assert "Traceback" not in told.stderr
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-"])
 def test_without_a_stream_the_work_is_done_all_the_same(model: Path, tmp_path: Path, closed: str):
     save_image(tmp_path / "a.png", noisy_crop())
