@@ -27,6 +27,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dni_deploy.photographs.inputs import located
 from dni_deploy.photographs.made_with import MadeWith
 from dni_deploy.photographs.planned import Planned
 from dni_runtime import InputError, ModelError
@@ -36,6 +37,7 @@ from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model
 
 FOLDER = ".dni-run"
+_PARTS = ("output", "input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,8 @@ class Noted:
             raise InputError(f"{file} {error.strerror or error}; expected an image file") from None
 
     def write(self, planned: Planned, input_sha256: str, whole: Path) -> None:
-        inside = os.path.relpath(planned.output, self._job.folder)
-        found = {"key": self._job.key(planned, input_sha256), "sha256": digest(whole), "output": inside}
+        names = _names(self._job.folder, planned.output, planned.input)
+        found = {"key": self._job.key(planned, input_sha256), "sha256": digest(whole), **names}
         # Closed every time: only then other machines see it, and a crash of this one does not lose it.
         with self._lock, (self._job.folder / FOLDER / self._name).open("a", encoding="utf-8") as opened:
             opened.write(f"{json.dumps(found)}\n")
@@ -127,22 +129,45 @@ class Noted:
             return bool(self._finished.held([planned], self._job))
 
 
-def note_beside(folder: Path, file: Path) -> None:
-    """Note that `file` was made by a run into `folder`, which goes on without it. What cannot be noted is not."""
-    line = json.dumps({"output": os.path.relpath(file, folder)})
+def note_beside(folder: Path, file: Path, source: Path) -> None:
+    """Note that a run into `folder`, which goes on without it, made `file` of `source`. What cannot be noted is not."""
+    line = json.dumps(_names(folder, file, source))
     with contextlib.suppress(OSError), (folder / FOLDER / "beside.jsonl").open("a", encoding="utf-8") as opened:
         opened.write(f"{line}\n")
 
 
-def noted_results(folder: Path) -> set[Path]:
-    """All that runs have ever written into `folder`, as seen from there: no photographs of the next run."""
-    found: set[Path] = set()
+def noted_results(folder: Path) -> dict[str, str | None]:
+    """All that runs have ever written into `folder`, as `located`, and what of: None where that was not noted."""
+    found: dict[str, str | None] = {}
+    top = os.path.realpath(folder)
     for file in (folder / FOLDER).glob("*.jsonl") if os.path.isdir(folder / FOLDER) else ():
         with contextlib.suppress(OSError), open_file(file) as opened:
             for text in opened:
                 with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # no line of ours
-                    found.add(Path(json.loads(text)["output"]))
+                    line = json.loads(text)
+                    result, source = (
+                        None if (name := line.get(part)) is None else _joined(top, name) for part in _PARTS
+                    )
+                    if result is not None:
+                        found[result] = source
     return found
+
+
+def _names(folder: Path, output: Path, source: Path) -> dict[str, str]:
+    """Both files as seen from `folder`, so that they may be moved together."""
+    top = os.path.realpath(folder)
+    return {part: _seen_from(top, located(file)) for part, file in zip(_PARTS, (output, source), strict=True)}
+
+
+def _seen_from(folder: str, file: str) -> str:
+    try:
+        return os.path.relpath(file, folder)
+    except ValueError:  # on another drive
+        return file
+
+
+def _joined(folder: str, name: str) -> str:
+    return os.path.normpath(os.path.join(folder, name))
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def find_images(
     *,
     recursive: bool = False,
     output: Path | None = None,
-    results: Container[Path] = (),
+    noted: Callable[[Path], Mapping[str, str | None]] = lambda folder: {},
 ) -> Found:
     """The files of `inputs`, folders replaced by their images, in order and without repetition.
 
@@ -49,7 +49,8 @@ def find_images(
 
     recursive: take the images of folders inside as well; not of those that are hidden or links.
     output:    the folder of the results, which is not looked into where it is inside.
-    results:   of earlier runs, as seen from `output`: no inputs, where that is one of the folders itself.
+    noted:     what earlier runs have written into a folder, and what of, as `located`. It is no input where that is
+               the output, or where what it was made of is one, too.
 
     Raises InputError.
     """
@@ -60,10 +61,9 @@ def find_images(
         if os.path.isdir(path):
             other: Counter[str] = Counter()
             found = dict(_images_in(path, recursive, target, other))
-            if Path(os.path.realpath(path)) == target:
-                for file in [file for file, folder in found.items() if folder / file.name in results]:
-                    del found[file]
-                    other["of earlier runs"] += 1
+            if earlier := _earlier(path, found, target, noted):
+                other["of earlier runs"] += len(earlier)
+                found = {file: folder for file, folder in found.items() if file not in earlier}
             if not found:
                 beside = f"; there are {_told(other)}" if other else ""
                 raise InputError(f"{path} holds no image ({', '.join(sorted(READ_SUFFIXES))}){beside}")
@@ -76,6 +76,28 @@ def find_images(
     if not files:
         raise InputError("no image was given; expected at least one file or folder")
     return Found(files, len(inputs) == 1 and inputs[0] in files, left_out)
+
+
+def located(file: Path) -> str:
+    """Where `file` is, whatever links lead to its folder."""
+    return os.path.join(os.path.realpath(file.parent), file.name)
+
+
+def _earlier(
+    top: Path, found: Mapping[Path, Path], output: Path | None, noted: Callable[[Path], Mapping[str, str | None]]
+) -> set[Path]:
+    """Those of the images in `top` that are results of others of them, or of any file in the `output`."""
+    folders = dict.fromkeys(place for folder in found.values() for place in (folder, *folder.parents))
+    made = [(top / folder, lines) for folder in folders if (lines := noted(top / folder))]
+    if not made:
+        return set()
+    files = {os.path.join(os.path.realpath(top / folder), file.name): file for file, folder in found.items()}
+    return {
+        files[result]
+        for folder, lines in made
+        for result, source in lines.items()
+        if result in files and (source in files or Path(os.path.realpath(folder)) == output)
+    }
 
 
 def _images_in(top: Path, recursive: bool, output: Path | None, left_out: Counter[str]) -> Iterator[tuple[Path, Path]]:

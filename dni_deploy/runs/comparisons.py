@@ -11,12 +11,13 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from dni_deploy.frames.finished import note_beside
+from dni_deploy.frames.finished import note_beside, noted_results
 from dni_deploy.image_files.image_file import Tags
 from dni_deploy.image_files.read_write import read_image, why, write_image
 from dni_deploy.image_files.reading import read_file
 from dni_deploy.photographs.comparison import comparison
 from dni_deploy.photographs.contact_sheet import cell_width
+from dni_deploy.photographs.inputs import located
 from dni_deploy.photographs.names import folded
 from dni_deploy.photographs.places import check_free, check_name
 from dni_deploy.photographs.planned import EnhancedFile, Planned
@@ -27,16 +28,18 @@ class Comparisons:
     """The comparisons of a run: where they go, and the results that wait for others of their input.
 
     Raises OutputError where one could not be written, or would destroy something: a file of that name is kept only
-    where all results that it compares are there as well. `folder`: that of the results, see `RunJob.folder`.
+    where all results that it compares are there as well. `folder`: that of the results, see `RunJob.folder`. `dry`: as
+    `RunJob`.
     """
 
-    def __init__(self, planned: Sequence[Planned], folder: Path, *, force: bool) -> None:
+    def __init__(self, planned: Sequence[Planned], folder: Path, *, force: bool, dry: bool = False) -> None:
         rows = {file: list(row) for file, row in groupby(planned, attrgetter("input"))}
         self._places = _places(rows)
         self._count = {file: len(row) for file, row in rows.items()}
         self._waiting: dict[Path, list[EnhancedFile]] = {}
         self._problems: list[str] = []
-        self._folder = folder
+        self._folder, self._force, self._dry = folder, force, dry
+        self._noted = noted_results(folder)
         cell_width(1 + max(self._count.values()))
         taken = {folded(path) for plan in planned for path in (plan.input, plan.output)}
         for file, place in self._places.items():
@@ -51,21 +54,30 @@ class Comparisons:
 
     def add(self, result: EnhancedFile) -> EnhancedFile:
         """Take a result, in the order of the plan; the last one of its input comes back with a note."""
+        if self._dry:
+            return result
         row = self._waiting.setdefault(result.input, [])
         row.append(result)
         if len(row) < self._count[result.input]:
             return result
         del self._waiting[result.input]
         place = self._places[result.input]
-        if any(each.error for each in row) or (os.path.lexists(place) and all(each.kept for each in row)):
+        if any(each.error for each in row) or self._stays(place, row):
             return result
         try:
             write_comparison(place, row)
         except OutputError as error:
             self._problems.append(str(error))
             return result
-        note_beside(self._folder, place)
+        note_beside(self._folder, place, result.input)
         return replace(result, notes=(*result.notes, f"compared in {place}"))
+
+    def _stays(self, place: Path, row: Sequence[EnhancedFile]) -> bool:
+        """Whether what is there is of these results, and not of earlier ones; or whether it is nothing of ours."""
+        if not (os.path.lexists(place) and all(each.kept for each in row)):
+            return False
+        is_ours = self._force or located(place) in self._noted
+        return not is_ours or _written_ns(place) >= max(_written_ns(each.output) for each in row)
 
     def finish(self) -> None:
         """Raise OutputError where one could not be made: all results are there then."""
@@ -84,6 +96,13 @@ def write_comparison(place: Path, results: Sequence[EnhancedFile]) -> None:
     except Exception as error:  # of a library, too: the results are there all the same
         text = str(error) if isinstance(error, DniError) else f"{type(error).__name__}: {why(error)}"
         raise OutputError(f"the comparison {place} cannot be made ({text})") from None
+
+
+def _written_ns(file: Path) -> int:
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:  # a link to nothing
+        return 0
 
 
 def _colours(tags: Tags) -> Tags:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,6 +82,10 @@ class RunJob(MadeWith):
             raise InputError("--compare writes a picture beside the result; give -o a name")
         if self.is_comparison and self.sheet is not None:
             raise InputError("with --compare one image of several strengths is a sheet itself; leave --sheet out")
+        if self.output_scale is not None and not math.isfinite(self.output_scale):
+            raise InputError(
+                f"--output-scale is {self.output_scale}; expected a finite number above 0, such as 2 or 0.5"
+            )
         self._naming()
 
     @property
@@ -115,7 +120,8 @@ class RunJob(MadeWith):
         planned = self._place(checked, stated)
         # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.
         goes_on = self.goes_on(planned)
-        if not (self.force or self.skip_existing) and (stated is not None or len(self.alphas) < 2):
+        names_known = stated is not None or len(self.alphas) < 2
+        if not (self.force or self.skip_existing) and names_known:
             if not goes_on:
                 check_free(frame.output for frame in planned)
             elif not (self.folder(planned) / FOLDER).is_dir():  # else some may be finished
@@ -124,7 +130,7 @@ class RunJob(MadeWith):
             for folder in dict.fromkeys(frame.output.parent for frame in planned):
                 check_folder(folder)  # where all is finished nothing has to be written any more
         self._check_sheet(planned)
-        if self.compare:
+        if self.compare and names_known:
             Comparisons(planned, self.folder(planned), force=self.force)
         return replace(checked, remarks=(*checked.remarks, *check_writing(planned, self.writing)))
 
@@ -151,8 +157,7 @@ class RunJob(MadeWith):
         return None if self.model.suffix == ORT_SUFFIX else read_metadata(read_model(self.model))
 
     def _find(self) -> Found:
-        results = noted_results(self.output)
-        return find_images(self.inputs, recursive=self.recursive, output=self.output, results=results)
+        return find_images(self.inputs, recursive=self.recursive, output=self.output, noted=noted_results)
 
     def _naming(self, checked: Checked | None = None) -> Naming:
         suffix = None if self.writing.format is None else SUFFIXES[self.writing.format]

@@ -61,9 +61,8 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
         with contextlib.ExitStack() as stack:
             model = stack.enter_context(_open(job, terminal))
             planned = job.plan(model, checked)
-            compared = (
-                Comparisons(planned, job.folder(planned), force=job.force) if job.compare and not job.dry else None
-            )
+            if job.compare:
+                compared = Comparisons(planned, job.folder(planned), force=job.force, dry=job.dry)
             _make(job, model, planned, terminal, told)
     except KeyboardInterrupt as interrupt:
         if planned:

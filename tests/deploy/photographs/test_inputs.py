@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dni_deploy.photographs.inputs import find_images, natural_order
+from dni_deploy.photographs.inputs import find_images, located, natural_order
 from dni_runtime import InputError
 
 
@@ -86,8 +86,10 @@ def test_names_of_all_kinds_are_found(tmp_path: Path):
 
 
 def test_results_of_earlier_runs_beside_the_photographs_are_no_inputs(tree: Path):
-    noted = {Path("a2.png"), Path("day 2/b.jpg"), Path("a.png")}
-    found = find_images([tree], recursive=True, output=tree, results=noted)
+    def noted(folder: Path) -> dict[str, str | None]:
+        return {located(tree / name): None for name in ("a2.png", "day 2/b.jpg", "a.png")} if folder == tree else {}
+
+    found = find_images([tree], recursive=True, output=tree, noted=noted)
     assert [str(file.relative_to(tree)) for file in found.files] == [
         "A1.png",
         "a10.png",
@@ -95,4 +97,18 @@ def test_results_of_earlier_runs_beside_the_photographs_are_no_inputs(tree: Path
         "day 10/b.jpg",
     ]
     assert found.left_out["of earlier runs"] == 2
-    assert tree / "a2.png" in find_images([tree], output=tree / "elsewhere", results=noted).files
+    assert tree / "a2.png" in find_images([tree], output=tree / "elsewhere", noted=noted).files
+
+
+def test_results_of_photographs_that_are_taken_are_no_inputs_wherever_they_lie(tree: Path):
+    """A second run into another folder of the tree; a second network on results alone takes all of them."""
+    of_day, of_lost = tree / "day 2" / "b.jpg", tree / "elsewhere" / "b.jpg"
+
+    def noted(folder: Path) -> dict[str, str | None]:
+        made = {tree / "day 10" / "b.jpg": of_day, tree / "day 2" / "deep" / "c.webp": of_lost}
+        return {located(file): located(source) for file, source in made.items() if folder in file.parents}
+
+    found = find_images([tree], recursive=True, output=tree / "out", noted=noted)
+    assert [file.name for file in found.files] == ["A1.png", "a2.png", "a10.png", "b.jpg", "c.webp"]
+    assert found.left_out["of earlier runs"] == 1
+    assert list(find_images([tree / "day 10"], output=tree / "out", noted=noted).files) == [tree / "day 10" / "b.jpg"]

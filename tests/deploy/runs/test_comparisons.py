@@ -1,5 +1,6 @@
 """`--compare`: before and after beside each result, or several strengths in one picture."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import dni, names
-from onnx_models import conv_stack, save
+from onnx_models import conv_stack, save, save_ort
 from photographs import noisy_crop, save_image
 from PIL import Image, ImageCms
 
@@ -55,6 +56,31 @@ def test_a_run_that_goes_on_makes_the_comparisons_that_are_missing(job: RunJob):
     assert (job.output / "a_compare.png").stat().st_mtime_ns == kept
     save_image(job.inputs[0] / "c.png", noisy_crop(20, 30))
     assert start(job) == [f"compared in {job.output / 'c_compare.png'}"]
+
+
+def test_a_comparison_of_earlier_results_is_made_again(job: RunJob):
+    """It stayed, and showed another strength than what lies beside it."""
+    start(job)
+    before = (job.output / "a_compare.png").read_bytes()
+    start(replace(job, alphas=[0.9], force=True, compare=False))
+    again = start(replace(job, alphas=[0.9]))
+    assert again == [f"compared in {job.output / name}" for name in ("a_compare.png", "b_compare.png")]
+    assert (job.output / "a_compare.png").read_bytes() != before
+
+
+def test_an_older_picture_of_that_name_that_no_run_has_made_stays(job: RunJob):
+    start(replace(job, compare=False))
+    (job.output / "a_compare.png").write_text("precious")
+    os.utime(job.output / "a_compare.png", (0, 0))
+    assert start(job) == [f"compared in {job.output / 'b_compare.png'}"]
+    assert (job.output / "a_compare.png").read_text() == "precious"
+
+
+def test_a_run_of_an_ort_file_goes_on_beside_its_comparisons(job: RunJob, tmp_path: Path):
+    """What such a file's results are called is known once it is loaded only."""
+    job = replace(job, model=save_ort(conv_stack(), tmp_path / "model.ort"), alphas=[0.3, 0.5])
+    assert len(start(job)) == 2
+    assert start(job) == []
 
 
 def test_a_file_that_is_no_comparison_of_what_is_there_is_kept(job: RunJob):

@@ -136,6 +136,24 @@ def test_a_finished_run_is_told_of_where_nothing_can_be_written_any_more(
         table.check()
 
 
+@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
+def test_a_scale_is_a_number(job: RunJob, scale: float):
+    with pytest.raises(InputError, match=f"--output-scale is {scale}; expected a finite number above 0"):
+        replace(job, output_scale=scale)
+
+
+def test_results_of_an_earlier_run_inside_the_tree_are_no_photographs(job: RunJob, tmp_path: Path):
+    """They were run again, into out2/out1."""
+    job = replace(job, inputs=[tmp_path / "photos"], recursive=True, alphas=[0.5])
+    first, second = (replace(job, output=tmp_path / "photos" / name) for name in ("out1", "out2"))
+    made = [result.output for result in run(first, Terminal(sys.stderr))]
+    assert [file.relative_to(first.output) for file in made] == [
+        result.output.relative_to(second.output) for result in run(second, Terminal(sys.stderr))
+    ]
+    of_results = replace(job, inputs=[first.output], output=tmp_path / "twice")
+    assert [result.input for result in run(of_results, Terminal(sys.stderr))] == made
+
+
 def test_it_stays_as_it_was_checked(job: RunJob):
     with pytest.raises(FrozenInstanceError):
         job.force = True  # type: ignore[misc]
