@@ -56,7 +56,7 @@ class Making:
     def notes(self, model: Model, image: npt.NDArray[Any]) -> tuple[str, ...]:
         """What is worth knowing of the result for that picture, in words."""
         height, width = image.shape[:2]
-        note = model.tiling_note(height, width, tile=self.tile, overlap=self.overlap)
+        note = model.tiling_note(height, width, tile=self.tile, overlap=self.overlap, wrap=self.wrap)
         return () if note is None else (note,)
 
     def size(self, stated: Metadata | None, height: int, width: int) -> tuple[int, int] | None:

@@ -221,7 +221,7 @@ class Model:
         )
 
     def tiling_note(
-        self, height: int, width: int, *, tile: int | None = None, overlap: int | None = None
+        self, height: int, width: int, *, tile: int | None = None, overlap: int | None = None, wrap: bool = False
     ) -> str | None:
         """What to know of the result of `enhance` for an image of that size, in words; None where nothing is.
 
@@ -230,7 +230,7 @@ class Model:
         """
         metadata, limit = self.metadata, self._untiled_limit_pixels
         if metadata.view not in (AVERAGES, WHOLE) or not is_tiled(
-            height, width, metadata, self._signature.shape, tile, overlap, limit
+            height, width, metadata, self._signature.shape, tile, overlap, limit, wrap=wrap
         ):
             return None
         return APART_NOTE if self._running.averages([]) is None else HELD_NOTE

@@ -1,6 +1,5 @@
 """Images through a network: padded to a size that it takes, tiled, cropped."""
 
-import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -12,10 +11,9 @@ from dni_runtime.metadata import Metadata
 from .averages import Averages, Progress, hold
 from .conversion import Image, IntegerImage, check_image
 from .picture import Picture
-from .plan_tiles import Shape, plan_tiles, reach_of
+from .plan_tiles import Shape, margin_of, plan_tiles
 from .run_tiled import Pixels, Place, run_tiled
 from .strengths.regions import Regions, Run
-from .tiling import round_up
 
 RunIntegers = Callable[[IntegerImage], IntegerImage]
 
@@ -73,7 +71,7 @@ def enhance_images(
     """
     scale = _ratio(metadata)
     height, width = check_common_size(images)
-    margin = _margin(height, width, metadata, scale, overlap) if wrap else 0
+    margin = margin_of(height, width, metadata, scale, overlap) if wrap else 0
     pictures = [Picture(image, shape[1], scale, metadata.value_range, margin) for image in images]
     padded = (height + 2 * margin, width + 2 * margin)
     rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
@@ -135,16 +133,6 @@ def _ratio(metadata: Metadata) -> Fraction:
             "image cannot be tiled and cropped; use model(x)"
         )
     return metadata.ratio
-
-
-def _margin(height: int, width: int, metadata: Metadata, scale: Fraction, overlap: int | None) -> int:
-    """How many of its own pixels the network sees beyond each end of a seamless tile: what it looks at, as tiles do."""
-    if height % scale.denominator or width % scale.denominator:
-        raise InputError(
-            f"an image of {height}x{width} pixels has no whole number of them at scale {scale}, so its ends cannot "
-            f"meet; expected multiples of {scale.denominator}, or no wrap"
-        )
-    return round_up(reach_of(metadata, overlap), math.lcm(metadata.size_multiple, scale.denominator))
 
 
 def _anywhere(run: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Sequence[Place]], Pixels]:

@@ -77,12 +77,16 @@ def is_tiled(
     tile: int | None,
     overlap: int | None,
     untiled_limit_pixels: int,
+    *,
+    wrap: bool = False,
 ) -> bool:
     """Whether an image is cut into more tiles than one. Raises InputError as `plan_tiles` does."""
     scale = metadata.ratio
     if scale is None:
         return False  # it does not run at all
-    rows, columns = plan_tiles(height, width, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
+    margin = margin_of(height, width, metadata, scale, overlap) if wrap else 0
+    padded = (height + 2 * margin, width + 2 * margin)
+    rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
     return len(rows.starts) * len(columns.starts) > 1
 
 
@@ -91,6 +95,16 @@ def reach_of(metadata: Metadata, overlap: int | None) -> int:
     if overlap is not None:
         return overlap
     return _OVERLAP if metadata.overlap is None else min(metadata.overlap, _OVERLAP_LIMIT)
+
+
+def margin_of(height: int, width: int, metadata: Metadata, scale: Fraction, overlap: int | None) -> int:
+    """How many of its own pixels the network sees beyond each end of a seamless tile: what it looks at, as tiles do."""
+    if height % scale.denominator or width % scale.denominator:
+        raise InputError(
+            f"an image of {height}x{width} pixels has no whole number of them at scale {scale}, so its ends cannot "
+            f"meet; expected multiples of {scale.denominator}, or no wrap"
+        )
+    return round_up(reach_of(metadata, overlap), math.lcm(metadata.size_multiple, scale.denominator))
 
 
 def _check_padding(height: int, width: int, lengths: list[int]) -> None:

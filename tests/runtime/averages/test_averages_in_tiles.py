@@ -142,6 +142,9 @@ def test_a_note_says_what_tiles_do(tmp_path):
         assert model.tiling_note(1000, 1000) is None
         assert model.tiling_note(2000, 1000) == model.tiling_note(64, 120, tile=48)
         assert "share the averages over the whole image" in model.tiling_note(64, 120, tile=48)
+        # What an image sees of itself beyond its ends counts.
+        assert model.tiling_note(1024, 1024) is None
+        assert model.tiling_note(1024, 1024, wrap=True) is not None
         with pytest.raises(InputError, match="tile is -1"):
             model.tiling_note(64, 120, tile=-1)
     for view, expected in (("near", None), (None, None), ("whole", "looks at the whole image")):

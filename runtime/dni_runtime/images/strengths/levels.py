@@ -24,8 +24,8 @@ def choose_levels(strengths: npt.NDArray[np.floating[Any]], most: int) -> tuple[
     the map that is constant becomes a level of its own where it is large enough to count.
     """
     values, counts = _values(strengths)
-    if len(values) <= most:
-        return tuple(values.tolist())
+    if len(values) <= most and len(every := _with_missing(values, strengths)) <= most:
+        return tuple(every.tolist())
     harm = _harm(values, counts)
     sums, paths = harm[0], list[npt.NDArray[np.intp]]()
     while sums[-1] > _HARMLESS * counts.sum() and len(paths) < most - 2:
@@ -51,6 +51,11 @@ def _values(strengths: npt.NDArray[np.floating[Any]]) -> tuple[npt.NDArray[np.fl
     common = values[by_count][last]
     common[0], common[-1] = values[0], values[-1]
     return common, np.bincount(bins, counts)[bins[by_count][last]]
+
+
+def _with_missing(values: npt.NDArray[np.float64], strengths: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """`values`, and those that the map has beside them, of thin lines."""
+    return np.unique(np.append(values, strengths[~np.isin(strengths, values)].astype(np.float64)))
 
 
 def _harm(values: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

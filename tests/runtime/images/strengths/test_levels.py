@@ -64,3 +64,12 @@ def test_ends_that_few_pixels_have_are_levels():
     strengths[1001, 777], strengths[2001, 1999] = 0, 1
     levels = choose_levels(strengths, 5)
     assert (levels[0], levels[-1]) == (0, 1)
+
+
+def test_a_line_of_one_pixel_is_a_level_of_its_own_in_the_largest_map():
+    strengths = np.zeros((2048, 2048), np.float32)
+    strengths[:, 1000:] = 1
+    strengths[1001], strengths[:, 1501] = 0.5, 0.25
+    assert choose_levels(strengths, 5) == (0, 0.25, 0.5, 1)
+    strengths[2001], strengths[:, 11] = 0.75, 0.125
+    assert choose_levels(strengths, 5) == (0, 1)
