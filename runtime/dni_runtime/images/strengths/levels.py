@@ -55,7 +55,9 @@ def _values(strengths: npt.NDArray[np.floating[Any]]) -> tuple[npt.NDArray[np.fl
 
 def _with_missing(values: npt.NDArray[np.float64], strengths: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """`values`, and those that the map has beside them, of thin lines."""
-    return np.unique(np.append(values, strengths[~np.isin(strengths, values)].astype(np.float64)))
+    rows = max(1, _ENOUGH_PIXELS // strengths.shape[1])
+    strips = (strengths[top : top + rows] for top in range(0, len(strengths), rows))
+    return np.unique(np.concatenate([values, *(strip[~np.isin(strip, values)] for strip in strips)]))
 
 
 def _harm(values: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
