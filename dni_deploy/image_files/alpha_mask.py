@@ -66,13 +66,19 @@ def _read(path: Path) -> npt.NDArray[np.uint16]:
     return grey if grey.dtype == np.uint16 else _rounded(grey * np.float32(_WHITE))
 
 
-def _resize(path: Path, mask: npt.NDArray[np.uint16], size: tuple[int, int]) -> npt.NDArray[np.uint16]:
-    """Linear in between; where the mask is larger the mean of the pixels that become one."""
-    (height, width), (rows, columns) = size, mask.shape
+def check_proportions(path: Path, shape: tuple[int, int], size: tuple[int, int]) -> None:
+    """Raise InputError where a mask of `shape` does not fit an image of `size`, both height and width."""
+    (height, width), (rows, columns) = size, shape
     if abs(rows * width - columns * height) > max(height, width, rows, columns):  # a pixel, by which previews round
         raise InputError(
             f"{path} has {rows}x{columns} pixels, the image {height}x{width}; expected the same proportions"
         )
+
+
+def _resize(path: Path, mask: npt.NDArray[np.uint16], size: tuple[int, int]) -> npt.NDArray[np.uint16]:
+    """Linear in between; where the mask is larger the mean of the pixels that become one."""
+    height, width = size
+    check_proportions(path, mask.shape, size)
     resized = Image.fromarray(mask.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     return _rounded(np.asarray(resized))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dni_deploy.frames.finished import note_beside, noted_results
 from dni_deploy.image_files.image_file import Tags
+from dni_deploy.image_files.png.chunks import COLORS
 from dni_deploy.image_files.read_write import read_image, why, write_image
 from dni_deploy.image_files.reading import read_file
 from dni_deploy.photographs.comparison import comparison
@@ -106,8 +107,9 @@ def _written_ns(file: Path) -> int:
 
 
 def _colours(tags: Tags) -> Tags:
-    """What says which colours RGB has; a profile of grey fits no picture in colour."""
-    return Tags(icc=tags.icc if tags.icc is not None and tags.icc[16:20] == b"RGB " else None, chunks=tags.chunks)
+    """What says which colours RGB has, and nothing else; a profile of grey fits no picture in colour."""
+    chunks = tuple((kind, content) for kind, content in tags.chunks if kind in COLORS)
+    return Tags(icc=tags.icc if tags.icc is not None and tags.icc[16:20] == b"RGB " else None, chunks=chunks)
 
 
 def _places(rows: dict[Path, list[Planned]]) -> dict[Path, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import features
 
+from dni_deploy.image_files.alpha_mask import check_proportions
 from dni_deploy.image_files.formats import check_holds, is_opaque
 from dni_deploy.image_files.image_file import Writing
 from dni_deploy.image_files.read_write import read_image
@@ -18,7 +19,7 @@ from dni_deploy.image_files.reading import read_header
 from dni_deploy.photographs.inputs import Found
 from dni_deploy.photographs.made_with import Making
 from dni_deploy.photographs.planned import Planned
-from dni_runtime import DniError, Metadata, OutputError
+from dni_runtime import DniError, InputError, Metadata, OutputError
 
 # Whether an opacity is full everywhere only its pixels tell: as many as two seconds read.
 _LOOKED_AT_PIXELS = 100_000_000
@@ -75,6 +76,25 @@ def find_problems(planned: Sequence[Planned], making: Making, stated: Metadata |
             except OutputError as error:
                 problems[plan] = str(error)
     return problems
+
+
+def check_fits_mask(mask: Path, files: Iterable[Path]) -> None:
+    """Raise InputError where a mask of strengths is of other proportions than one of `files`.
+
+    What cannot be read fails by itself, when its turn comes.
+    """
+    shape, unfit = read_header(mask).size, []
+    for file in files:
+        try:
+            size = read_header(file).size
+        except DniError:
+            continue
+        try:
+            check_proportions(mask, shape, size)
+        except InputError as error:
+            unfit.append(f"{file}: {error}")
+    if unfit:
+        raise InputError(unfit[0] + (f"; it is so with {len(unfit) - 1} more images" if len(unfit) > 1 else ""))
 
 
 def refuse(problems: Mapping[Planned, str], count: int) -> None:

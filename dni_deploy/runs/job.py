@@ -26,7 +26,7 @@ from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model, require_file
 
 from .comparisons import Comparisons
-from .headers import Checked, check_writing, find_problems, refuse
+from .headers import Checked, check_fits_mask, check_writing, find_problems, refuse
 from .results_sheet import check_sheet
 
 
@@ -116,6 +116,8 @@ class RunJob(MadeWith):
         if self.alpha_mask is not None:
             check_mask(self.alpha_mask, stated)
         found = self._find()
+        if self.alpha_mask is not None:
+            check_fits_mask(self.alpha_mask, found.files)
         checked = self._fit(Checked(found), stated)
         planned = self._place(checked, stated)
         # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.

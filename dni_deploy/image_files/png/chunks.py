@@ -17,8 +17,9 @@ from typing import IO, Protocol
 # All that one file may say, once it is inflated.
 _MOST_BYTES = 64 * 2**20
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
-_COLORS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
-_READ = (*_TEXT, *_COLORS, b"iCCP", b"eXIf", b"pHYs")
+COLORS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
+"""Chunks that say what the numbers of pixels are as colours."""
+_READ = (*_TEXT, *COLORS, b"iCCP", b"eXIf", b"pHYs")
 # Ancillary, but of pixels: opacity and animations.
 _OF_PIXELS = (b"tRNS", b"acTL", b"fcTL", b"fdAT")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -10,7 +10,7 @@ import pytest
 from commands import dni, names
 from onnx_models import conv_stack, save, save_ort
 from photographs import noisy_crop, save_image
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from dni_deploy.image_files.read_write import read_image
 from dni_deploy.runs import RunJob, run
@@ -135,6 +135,18 @@ def test_colours_are_those_of_the_photograph(job: RunJob):
         assert image.info["icc_profile"] == of_rgb
     with Image.open(job.output / "b_compare.png") as image:
         assert "icc_profile" not in image.info
+
+
+def test_what_is_written_into_a_photograph_is_not_in_its_comparison(job: RunJob):
+    """It was, with --strip as well: a picture to show to others with all that had been typed to make it."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("parameters", "a cat")
+    text.add(b"gAMA", (50000).to_bytes(4, "big"))
+    Image.open(job.inputs[0] / "a.png").save(job.inputs[0] / "a.png", pnginfo=text)
+    start(job)
+    with Image.open(job.output / "a_compare.png") as sheet:
+        assert "parameters" not in sheet.info
+        assert sheet.info["gamma"] == 0.5
 
 
 def test_what_fails_has_no_comparison(job: RunJob):

@@ -71,8 +71,12 @@ def test_what_cannot_be_is_refused_before_the_work(photo: Path, mask: Path, tmp_
     assert not out.exists()
 
 
-def test_a_mask_of_other_proportions_is_told_with_its_image(model: Path, mask: Path, tmp_path: Path):
+def test_a_mask_of_other_proportions_is_refused_before_the_work(model: Path, photo: Path, mask: Path, tmp_path: Path):
+    """Each image of a night failed for itself."""
+    (tmp_path / "damaged.png").write_bytes(b"that fails by itself")
     tall = save_image(tmp_path / "tall.png", picture(60, 40, 3))
-    result = dni("run", model, tall, "--alpha-mask", mask, "-o", tmp_path / "out.png")
-    assert result.code == 1
-    assert "mask.png has 40x60 pixels, the image 60x40; expected the same proportions" in result.err
+    photos = (photo, tmp_path / "damaged.png", tall, save_image(tmp_path / "taller.png", picture(80, 40, 3)))
+    expected = "mask.png has 40x60 pixels, the image 60x40; expected the same proportions; it is so with 1 more images"
+    refused = dni("run", model, *photos, "--alpha-mask", mask, "-o", tmp_path / "out").assert_error(expected)
+    assert str(tall) in refused.err
+    assert not (tmp_path / "out").exists()
