@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from dni_runtime.alpha import ALPHA
+from dni_runtime.weights.split import dependents
+
 # Since then there is CastLike.
 _LEAST_OPSET = 15
 GIVEN, AXES = "dni_given", "dni_axes"
@@ -46,10 +49,18 @@ class Opened:
 
 
 def open_averages(slim: onnx.ModelProto) -> Opened | None:
-    """A copy of `slim` that also takes GIVEN, bool (1), and what each Average names; None where there is none."""
+    """A copy of `slim` that also takes GIVEN, bool (1), and what each Average names.
+
+    None where there is no average, or one over the batch as well: that is no sample's own.
+    """
     opset = next((entry.version for entry in slim.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    found = [node.output[0] for node in slim.graph.node if _is_average(node, slim.graph)]
-    if not found or opset < _LEAST_OPSET:
+    images = [value.name for value in slim.graph.input if not value.name.startswith(ALPHA)]
+    of_image = dependents(slim.graph, images)
+    found, over_batch = (
+        [node.output[0] for node in slim.graph.node if node.output[0] in of_image and kind(node, slim.graph)]
+        for kind in (_is_average, _is_over_batch)
+    )
+    if not found or over_batch or opset < _LEAST_OPSET:
         return None
     model = onnx.ModelProto()
     model.CopyFrom(slim)
@@ -99,6 +110,12 @@ def _is_average(node: onnx.NodeProto, graph: onnx.GraphProto) -> bool:
     if node.op_type == "GlobalAveragePool":
         return True
     return node.op_type == "ReduceMean" and {axis % 4 for axis in _axes(node, graph)} in ({2, 3}, {1, 2, 3})
+
+
+def _is_over_batch(node: onnx.NodeProto, graph: onnx.GraphProto) -> bool:
+    if node.op_type != "ReduceMean" or node.domain not in ("", "ai.onnx"):
+        return False
+    return {axis % 4 for axis in _axes(node, graph) or range(4)} >= {0, 2, 3}
 
 
 def _axes(node: onnx.NodeProto, graph: onnx.GraphProto) -> Sequence[int]:

@@ -53,7 +53,16 @@ def normalized(graph: GraphBuilder, x: str) -> str:
     return x
 
 
-@pytest.mark.parametrize("body", [of_every_second, of_every_third, normalized])
+def of_weights(graph: GraphBuilder, x: str) -> str:
+    """Weights without their mean, over all that an output channel sees."""
+    weight = graph.weight("raw", (FEATURES, FEATURES, 3, 3))
+    graph.constant("but_first", np.array([1, 2, 3]))
+    graph.node("ReduceMean", [weight, "but_first"], "of_weights")
+    graph.node("Sub", [weight, "of_weights"], "standard")
+    return times_average(graph, x, graph.node("Conv", [x, "standard"], "second", pads=[1, 1, 1, 1]))
+
+
+@pytest.mark.parametrize("body", [of_every_second, of_every_third, normalized, of_weights])
 @pytest.mark.parametrize("size", [(96, 160), (71, 131)])
 def test_sizes_that_are_no_multiple_of_a_feature_map(tmp_path, body, size):
     image = slope(*size, 3)
@@ -89,7 +98,12 @@ def of_every_fifth(graph: GraphBuilder, x: str) -> str:
     return times_average(graph, x, graph.conv(x, "coarse", FEATURES, FEATURES, stride=5))
 
 
-@pytest.mark.parametrize("body", [turned, folded, of_no_sample, of_every_fifth])
+def over_the_batch(graph: GraphBuilder, x: str) -> str:
+    graph.node("ReduceMean", [x], "of_all")
+    return graph.node("Mul", [times_average(graph, x, x), "of_all"], "by_all")
+
+
+@pytest.mark.parametrize("body", [turned, folded, of_no_sample, of_every_fifth, over_the_batch])
 def test_maps_that_tiles_have_no_part_of_leave_tiles_as_they_are(tmp_path, body):
     images = [slope(71, 131, 3), slope(71, 131, 3, seed=1) // 2]
     model = network(body)
