@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from dni_deploy.frames.finished import note_beside
 from dni_deploy.image_files.read_write import read_image, why, write_image
 from dni_deploy.photographs.contact_sheet import balanced_columns, cell_width, contact_sheet, for_sheet
 from dni_deploy.photographs.places import check_sheet_place, make_folder
@@ -44,6 +45,7 @@ def write_sheet(sheet: Path, results: Sequence[EnhancedFile]) -> None:
                 labels.append(result.strength or result.output.name)
         make_folder(sheet.parent)
         write_image(sheet, contact_sheet(images, labels, columns=columns))
+        note_beside(sheet.parent, sheet, results[0].input)  # beside the photographs it is none of the next run
     except DniError:
         raise
     except Exception as error:  # of a library: the results are there all the same

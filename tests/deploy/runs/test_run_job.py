@@ -154,6 +154,14 @@ def test_results_of_an_earlier_run_inside_the_tree_are_no_photographs(job: RunJo
     assert [result.input for result in run(of_results, Terminal(sys.stderr))] == made
 
 
+def test_a_sheet_beside_the_photographs_is_none_of_the_next_run(job: RunJob, tmp_path: Path):
+    photos = tmp_path / "photos"
+    job = replace(job, inputs=[photos], output=photos, alphas=[0.5], name="{stem}_x{suffix}")
+    write_sheet(photos / "sheet.png", run(job, Terminal(sys.stderr)))
+    for again in (job, replace(job, output=tmp_path / "out")):
+        assert [result.input.name for result in run(again, Terminal(sys.stderr))] == ["a.png"]
+
+
 def test_it_stays_as_it_was_checked(job: RunJob):
     with pytest.raises(FrozenInstanceError):
         job.force = True  # type: ignore[misc]
