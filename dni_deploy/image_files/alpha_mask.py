@@ -55,6 +55,8 @@ def _read(path: Path) -> npt.NDArray[np.uint16]:
     """(H, W), whatever the depth."""
     image = read_image(path)
     white = 1.0 if image.dtype == np.float32 else float(np.iinfo(image.dtype).max)
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise InputError(f"{path} holds NaN or infinite values; expected finite numbers, 0 black and 1 white")
     planes: npt.NDArray[Any] = image if image.ndim == 3 else image[:, :, None]
     grey, colors, opacity = planes[:, :, 0], planes[:, :, 1:3], planes[:, :, 3:]
     if opacity.size and opacity.min() < white:

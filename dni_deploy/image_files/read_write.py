@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
+from dni_runtime.images.conversion import check_image
+
 from .decoding.opening import IMAGE_FORMATS
 from .errors import why
 from .formats import IMAGE_SUFFIXES
@@ -52,9 +54,10 @@ def write_image(
     error. `quality`: of JPEG, WebP and AVIF, 1 to 100; None for 95. `lossless`: WebP loses nothing.
     `before_naming`: called with the whole file, which still has a temporary name in the same folder.
 
-    Raises OutputError for an unknown suffix, for opacity, 16 bits, floats or a size in a format that does not have it,
+    Raises InputError for what is no image, OutputError for an unknown suffix, for opacity, 16 bits, floats or a size in a format that does not have it,
     and if the file cannot be written.
     """
+    check_image(image)
     file = ImageFile((image,), tags=tags or Tags())
     writing = Writing(quality=quality, lossless=lossless)
     write_file(Path(path), file, writing, replace=replace, before_naming=before_naming)

@@ -88,3 +88,12 @@ def test_a_palette_of_greys_is_grey(tmp_path):
     grey = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20)
     grey.convert("P").save(tmp_path / "mask.png")
     np.testing.assert_array_equal(alpha_map(tmp_path / "mask.png", (3, 4), (0, 1)), np.asarray(grey) / np.float32(255))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_mask_of_no_numbers_is_refused(tmp_path, value):
+    mask = np.full((8, 9), 0.5, np.float32)
+    mask[3, 4] = value
+    write_image(tmp_path / "mask.tif", mask)
+    with pytest.raises(InputError, match=r"mask\.tif holds NaN or infinite values"):
+        check_mask(tmp_path / "mask.tif", None)

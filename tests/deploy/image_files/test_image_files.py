@@ -266,3 +266,20 @@ def test_the_header_of_others(tmp_path, suffix, shape):
     header, result = read_header(tmp_path / f"image{suffix}"), read_image(tmp_path / f"image{suffix}")
     assert (header.size, header.dtype) == ((11, 7), np.uint8)
     assert header.channels == (1 if result.ndim == 2 else result.shape[2])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 5, 2), np.uint8), r"the image has shape \(4, 5, 2\); expected \(H, W\)"),
+        (np.zeros((4, 5, 5), np.uint8), r"the image has shape \(4, 5, 5\); expected \(H, W\)"),
+        (np.zeros((0, 5, 3), np.uint8), "expected at least one pixel"),
+        (np.zeros((4, 5, 3)), "the image has dtype float64; expected uint8 or uint16"),
+        ([[0]], "the image is of type list; expected a NumPy array"),
+    ],
+)
+def test_what_is_no_image_is_not_written(tmp_path, suffix, image, message):
+    with pytest.raises(InputError, match=message):
+        write_image(tmp_path / f"image{suffix}", image)
+    assert list(tmp_path.iterdir()) == []
