@@ -54,8 +54,8 @@ def write_image(
     error. `quality`: of JPEG, WebP and AVIF, 1 to 100; None for 95. `lossless`: WebP loses nothing.
     `before_naming`: called with the whole file, which still has a temporary name in the same folder.
 
-    Raises InputError for what is no image, OutputError for an unknown suffix, for opacity, 16 bits, floats or a size in a format that does not have it,
-    and if the file cannot be written.
+    Raises InputError for what is no image; OutputError for an unknown suffix, for opacity, 16 bits, floats or a size in
+    a format that does not have it, and if the file cannot be written.
     """
     check_image(image)
     file = ImageFile((image,), tags=tags or Tags())
