@@ -120,15 +120,17 @@ class RunJob(MadeWith):
             check_fits_mask(self.alpha_mask, found.files)
         checked = self._fit(Checked(found), stated)
         planned = self._place(checked, stated)
+        # Before it is looked for notes, which another process writes before its results.
+        taken = [frame for frame in planned if os.path.lexists(frame.output)]
         # Of a file that states nothing only the loaded model knows how many numbers alpha has, which are in names.
         goes_on = self.goes_on(planned)
         names_known = stated is not None or len(self.alphas) < 2
         if not (self.force or self.skip_existing) and names_known:
             if not goes_on:
-                check_free(frame.output for frame in planned)
+                check_free(frame.output for frame in taken)
             elif not (self.folder(planned) / FOLDER).is_dir():  # else some may be finished
-                check_not_in_the_way(planned)
-        if not (goes_on and all(os.path.lexists(frame.output) for frame in planned)):
+                check_not_in_the_way(taken)
+        if not (goes_on and len(taken) == len(planned)):
             for folder in dict.fromkeys(frame.output.parent for frame in planned):
                 check_folder(folder)  # where all is finished nothing has to be written any more
         self._check_sheet(planned)

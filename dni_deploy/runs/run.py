@@ -107,16 +107,18 @@ def _open(job: RunJob, terminal: Terminal) -> Model:
 def _make(job: RunJob, model: Model, planned: Sequence[Planned], terminal: Terminal, tell: Tell) -> list[EnhancedFile]:
     goes_on = job.goes_on(planned)
     notes = Job(job, model_digest(job.model), job.folder(planned), job.force, job.skip_existing) if goes_on else None
-    there = _existing(planned) if job.skip_existing else {}
+    # Before the notes are read: another process notes a result before that gets its name.
+    taken = [plan for plan in planned if os.path.lexists(plan.output)]
+    there = {plan: plan.result(kept=True, notes=(THERE,)) for plan in taken} if job.skip_existing else {}
     if notes is not None and not job.skip_existing:
         with terminal.progress("comparing ") as report:
             there = find_finished(planned, notes, report)
     if not job.force:
-        missing = [plan for plan in planned if plan not in there]
+        in_the_way = [plan for plan in taken if plan not in there]
         if notes is None:
-            check_free(plan.output for plan in missing)
+            check_free(plan.output for plan in in_the_way)
         else:
-            check_not_in_the_way(missing, len(there))
+            check_not_in_the_way(in_the_way, len(there))
     if job.dry:
         return _listed(planned, there, tell)
     make: Make
@@ -134,10 +136,6 @@ def _listed(planned: Sequence[Planned], there: Mapping[Planned, EnhancedFile], t
     for result in results:
         tell(result)
     return results
-
-
-def _existing(planned: Sequence[Planned]) -> dict[Planned, EnhancedFile]:
-    return {plan: plan.result(kept=True, notes=(THERE,)) for plan in planned if os.path.lexists(plan.output)}
 
 
 def _so_far(job: RunJob, results: Sequence[EnhancedFile], planned: Sequence[Planned]) -> str:
