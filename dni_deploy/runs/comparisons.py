@@ -28,8 +28,8 @@ from dni_runtime import DniError, OutputError
 class Comparisons:
     """The comparisons of a run: where they go, and the results that wait for others of their input.
 
-    Raises OutputError where one could not be written, or would destroy something: a file of that name is kept only
-    where all results that it compares are there as well. `folder`: that of the results, see `RunJob.folder`. `dry`: as
+    Raises OutputError where one could not be written, or would destroy something: a file of that name, unless a
+    run has made it, is kept only where all results that it compares are there as well. `folder`: that of the results, see `RunJob.folder`. `dry`: as
     `RunJob`.
     """
 
@@ -50,7 +50,7 @@ class Comparisons:
                     f"the comparison {place} would be an input or a result, too; choose another --name, or leave "
                     "--compare out"
                 )
-            if not force and not all(os.path.lexists(plan.output) for plan in rows[file]):
+            if not (force or self._is_ours(place) or all(os.path.lexists(plan.output) for plan in rows[file])):
                 check_free([place])
 
     def add(self, result: EnhancedFile) -> EnhancedFile:
@@ -77,8 +77,11 @@ class Comparisons:
         """Whether what is there is of these results, and not of earlier ones; or whether it is nothing of ours."""
         if not (os.path.lexists(place) and all(each.kept for each in row)):
             return False
-        is_ours = self._force or located(place) in self._noted
-        return not is_ours or _written_ns(place) >= max(_written_ns(each.output) for each in row)
+        may_go = self._force or self._is_ours(place)
+        return not may_go or _written_ns(place) >= max(_written_ns(each.output) for each in row)
+
+    def _is_ours(self, place: Path) -> bool:
+        return located(place) in self._noted
 
     def finish(self) -> None:
         """Raise OutputError where one could not be made: all results are there then."""

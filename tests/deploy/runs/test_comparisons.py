@@ -68,6 +68,13 @@ def test_a_comparison_of_earlier_results_is_made_again(job: RunJob):
     assert (job.output / "a_compare.png").read_bytes() != before
 
 
+def test_what_is_made_again_is_compared_again(job: RunJob):
+    """A comparison of ours was in the way of a result that somebody had deleted to have it made again."""
+    start(job)
+    (job.output / "b.png").unlink()
+    assert start(job) == [f"compared in {job.output / 'b_compare.png'}"]
+
+
 def test_an_older_picture_of_that_name_that_no_run_has_made_stays(job: RunJob):
     start(replace(job, compare=False))
     (job.output / "a_compare.png").write_text("precious")
