@@ -28,9 +28,10 @@ from dni_runtime import DniError, OutputError
 class Comparisons:
     """The comparisons of a run: where they go, and the results that wait for others of their input.
 
-    Raises OutputError where one could not be written, or would destroy something: a file of that name, unless a
-    run has made it, is kept only where all results that it compares are there as well. `folder`: that of the results, see `RunJob.folder`. `dry`: as
-    `RunJob`.
+    Raises OutputError where one could not be written, or would destroy something: a file of that name, unless a run
+    has made it, is kept only where all results that it compares are there as well.
+
+    folder: that of the results, see `RunJob.folder`. dry: as `RunJob`.
     """
 
     def __init__(self, planned: Sequence[Planned], folder: Path, *, force: bool, dry: bool = False) -> None:
