@@ -35,14 +35,16 @@ class CannotOpenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The height or width of an average's feature map: `base` for an image of `pixels`, and 1 for `stride` more."""
+    """The height or width of an average's feature map: `base` for an image of `pixels`, and 1 for `stride` more, or a
+    part of it.
+    """
 
     pixels: int
     base: int
     stride: Fraction
 
     def length(self, pixels: int) -> int:
-        return self.base + int((pixels - self.pixels) / self.stride)
+        return self.base + math.ceil((pixels - self.pixels) / self.stride)
 
 
 class AveragesNetwork:

@@ -41,14 +41,13 @@ class Averages:
         """Over all tiles, at most."""
         return len(self.alphas) * max(self.network.depths)
 
-    def hold(self, read: Read, rows: Cut, columns: Cut, size: tuple[int, int], step: Callable[[], None]) -> list[Run]:
+    def hold(self, read: Read, rows: Cut, columns: Cut, step: Callable[[], None]) -> list[Run]:
         """The network at each alpha, for the tiles of the image that `read` gives.
 
-        `read(top, left)`: (N, C, h, w), the tile of each of N samples. `size`: what of height and width counts; tiles
-        may go on beyond it. `step` is called after each tile of each pass.
+        `read(top, left)`: (N, C, h, w), the tile of each of N samples. `step` is called after each tile of each pass.
         """
         return [
-            functools.partial(self._run, alpha, self._measure(alpha, read, rows, columns, size, step))
+            functools.partial(self._run, alpha, self._measure(alpha, read, rows, columns, step))
             for alpha in self.alphas
         ]
 
@@ -59,16 +58,10 @@ class Averages:
         return y
 
     def _measure(
-        self,
-        alpha: Key | None,
-        read: Read,
-        rows: Cut,
-        columns: Cut,
-        size: tuple[int, int],
-        step: Callable[[], None],
+        self, alpha: Key | None, read: Read, rows: Cut, columns: Cut, step: Callable[[], None]
     ) -> list[FloatArray]:
         """The averages over the image, those of each sample."""
-        shares = [(spans(rows, axes[0], size[0]), spans(columns, axes[1], size[1])) for axes in self.network.axes]
+        shares = [(spans(rows, axes[0]), spans(columns, axes[1])) for axes in self.network.axes]
         tiles = [
             _Tile(top, left, [(down[i], across[j]) for down, across in shares])
             for (i, top), (j, left) in product(enumerate(rows.starts), enumerate(columns.starts))
@@ -77,8 +70,7 @@ class Averages:
         for wanted in _stages(self.network.depths):
             sums = [np.zeros(()) for _ in wanted]
             for tile in tiles:
-                # Not a pixel more than the whole has, whose ends are other ones then. (Contiguous, for OpenVINO.)
-                x = np.ascontiguousarray(read(tile.top, tile.left)[:, :, : size[0] - tile.top, : size[1] - tile.left])
+                x = read(tile.top, tile.left)
                 found = self.guarded(functools.partial(self.network.measure, wanted, x, alpha, averages, tile.parts))
                 for place, index in enumerate(wanted):
                     with np.errstate(invalid="ignore"):  # of infinite ones, which what is written tells of
@@ -86,8 +78,7 @@ class Averages:
                 step()
             before, averages = averages, [*averages] or [None] * len(shares)
             for value, index in zip(sums, wanted, strict=True):
-                average = value / sum(_count(tile.parts[index]) for tile in tiles)
-                averages[index] = average.astype(np.float32)
+                averages[index] = (value / sum(_count(tile.parts[index]) for tile in tiles)).astype(np.float32)
             if before and all(map(_is_settled, before, averages)):
                 break
         return [average for average in averages if average is not None]
@@ -121,17 +112,14 @@ def _is_settled(before: FloatArray | None, now: FloatArray | None) -> bool:
         return bool(np.abs(now - before).max() <= _SETTLED * np.abs(now).max())
 
 
-def spans(cut: Cut, axis: Axis, size: int) -> list[Span]:
-    """What of an axis of its feature map each tile measures: all of them together measure each step once, but for
-    those that lie beyond `size` pixels as a whole.
+def spans(cut: Cut, axis: Axis) -> list[Span]:
+    """What of an axis of its feature map each tile measures: all of them together measure each step once.
 
     Neighbours share what both have, half and half; what neither has, where maps are smaller than tiles, is left out.
     """
     length = axis.length(cut.tile)
     firsts = [int(start / axis.stride) for start in cut.starts]
-    borders = [0, *((a + length + b) // 2 for a, b in pairwise(firsts))]
-    beyond = int((cut.starts[-1] + cut.tile - size) / axis.stride)
-    borders.append(max(borders[-1] + 1, firsts[-1] + length - beyond))
+    borders = [0, *((a + length + b) // 2 for a, b in pairwise(firsts)), firsts[-1] + length]
     return [
         (max(0, begin - first), min(length, end - first))
         for first, (begin, end) in zip(firsts, pairwise(borders), strict=True)

@@ -80,14 +80,18 @@ def enhance_images(
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
 
     held = averages() if averages is not None and len(rows.starts) * len(columns.starts) > 1 else None
+    if held is not None:
+        limit, grid = untiled_limit_pixels, held.unit
+        rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, limit, grid=grid)
+
     integers: Callable[[Pixels], Pixels] | None = None
     if run_integers is not None and held is None and not isinstance(run, Regions):
         one_dtype = len({image.dtype for image in images}) == 1
         integers = _of_planes(run_integers) if one_dtype and all(picture.as_it_is for picture in pictures) else None
     reads = [picture.read if integers is None else picture.read_integers for picture in pictures]
 
-    def read(top: int, left: int, height: int = rows.tile, width: int = columns.tile) -> Pixels:
-        tiles = [read_tile(top, left, height, width) for read_tile in reads]
+    def read(top: int, left: int) -> Pixels:
+        tiles = [read_tile(top, left, rows.tile, columns.tile) for read_tile in reads]
         return tiles[0] if len(tiles) == 1 else np.concatenate(tiles)
 
     def write(y: Pixels, top: int, left: int) -> None:
@@ -98,7 +102,7 @@ def enhance_images(
     one_by_one = _one_by_one if shape[0] == 1 and held is None else _as_it_is  # what is held does so itself
     try:
         if held is not None:
-            run, progress = hold(held, run, read, rows, columns, metadata, overlap, progress)
+            run, progress = hold(held, run, read, rows, columns, progress)
         if isinstance(run, Regions):
             run_tiles = run.by_place(one_by_one, rows.tile, columns.tile, margin, scale)
         else:

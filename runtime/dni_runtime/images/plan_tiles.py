@@ -28,29 +28,35 @@ def plan_tiles(
     tile: int | None,
     overlap: int | None,
     untiled_limit_pixels: int,
+    *,
+    grid: int = 1,
 ) -> tuple[Cut, Cut]:
     """How to cut an image of `height` x `width`, padding at its bottom and right end included.
 
-    All tiles together cover the image, and each makes a whole number of the result's pixels. Raises InputError for
-    arguments that make no sense, and where the padding or the number of tiles is beyond all measure.
+    All tiles together cover the image, and each makes a whole number of the result's pixels. They begin at multiples of
+    `grid`, and are longer by what makes the last one end where the image does. Raises InputError for arguments that
+    make no sense, and where the padding or the number of tiles is beyond all measure.
     """
     for name, value in (("tile", tile), ("overlap", overlap)):
         if value is not None and value < 0:
             raise InputError(f"{name} is {value}; expected 0 or more pixels, or None for the automatic choice")
     unit = math.lcm(metadata.size_multiple, scale.denominator)
+    grid = math.lcm(unit, grid)
     needed = [round_up(max(size, metadata.size_minimum), unit) for size in (height, width)]
     if tile is None:
         tile = max(_TILE, 4 * unit, 4 * (overlap or 0)) if math.prod(needed) > untiled_limit_pixels else 0
     reach = reach_of(metadata, overlap)
+    least = 2 * round_up(reach, grid) + grid if grid > unit else 0  # the network's own multiple its user knows
+    length = round_up(max(tile, metadata.size_minimum, least), grid)
     lengths = [
-        fixed or (min(size, round_up(max(tile, metadata.size_minimum), unit)) if tile else size)
+        fixed or (min(size, length + (size - length) % grid) if tile else size)
         for size, fixed in zip(needed, shape[2:], strict=True)
     ]
     _check_padding(height, width, lengths)
     cuts = []
     for size, padded, length, fixed in zip((height, width), needed, lengths, shape[2:], strict=True):
         if fixed is None:
-            cuts.append(cut_axis(padded_size(padded, length, unit), length, reach, unit))
+            cuts.append(cut_axis(padded_size(padded, length, unit), length, reach, grid))
             continue
         if fixed % scale.denominator:
             raise InputError(

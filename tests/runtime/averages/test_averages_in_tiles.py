@@ -44,7 +44,7 @@ def test_the_parts_of_all_tiles_cover_a_feature_map_once(tile, overlap, more, st
     cut = cut_axis(2 * (tile + more), 2 * tile, 2 * overlap, 2)
     axis = Axis(0, base, stride)
     length, covered = axis.length(2 * tile), np.zeros(axis.length(2 * (tile + more)), int)
-    for start, (first, stop) in zip(cut.starts, spans(cut, axis, cut.starts[-1] + cut.tile), strict=True):
+    for start, (first, stop) in zip(cut.starts, spans(cut, axis), strict=True):
         assert 0 <= first < stop <= length
         covered[int(start / stride) + first : int(start / stride) + stop] += 1
     # A map that is smaller than its tile leaves a gap where tiles hardly overlap.

@@ -38,6 +38,16 @@ def of_every_third(graph: GraphBuilder, x: str) -> str:
     return times_average(graph, x, graph.conv(x, "coarse", FEATURES, FEATURES, stride=3))
 
 
+def by_half(graph: GraphBuilder, x: str) -> str:
+    """Half the size and back, so that a tile's pixels depend on whether it begins at an even one."""
+    half = graph.conv(x, "half", FEATURES, FEATURES, stride=2)
+    graph.node("ConvTranspose", [half, graph.weight("up", (FEATURES, FEATURES, 2, 2))], "doubled", strides=[2, 2])
+    graph.node("Shape", [x], "end", start=2)
+    graph.constant("begin", np.array([0, 0]))
+    graph.constant("sides", np.array([2, 3]))
+    return times_average(graph, graph.node("Slice", ["doubled", "begin", "end", "sides"], "cropped"), half)
+
+
 def normalized(graph: GraphBuilder, x: str) -> str:
     """By mean and variance, an average of squares of what an average was taken from; twice."""
     graph.constant("axes", np.array([2, 3]))
@@ -62,7 +72,7 @@ def of_weights(graph: GraphBuilder, x: str) -> str:
     return times_average(graph, x, graph.node("Conv", [x, "standard"], "second", pads=[1, 1, 1, 1]))
 
 
-@pytest.mark.parametrize("body", [of_every_second, of_every_third, normalized, of_weights])
+@pytest.mark.parametrize("body", [of_every_second, of_every_third, by_half, normalized, of_weights])
 @pytest.mark.parametrize("size", [(96, 160), (71, 131)])
 def test_sizes_that_are_no_multiple_of_a_feature_map(tmp_path, body, size):
     image = slope(*size, 3)
