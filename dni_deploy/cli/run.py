@@ -170,7 +170,8 @@ def run(as_json: bool, format: str | None, quality: int | None, lossless: bool, 
 def _tell(screen: terminal.Terminal, result: EnhancedFile, as_json: bool, *, err: bool) -> None:
     """A line for a result, as soon as it is there."""
     if result.error is not None:
-        named = "" if result.error.startswith(str(result.input)) else f"{result.input}: "
+        source = "standard input" if str(result.input) == "-" else str(result.input)
+        named = "" if result.error.startswith(source) else f"{source}: "
         screen.say(f"failed: {named}{result.error}", err=True, color="red")
     if as_json:
         screen.say(terminal.as_json(result.to_dict()))

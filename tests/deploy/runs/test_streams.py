@@ -95,6 +95,7 @@ def test_what_is_refused_names_the_streams(
     assert made.stdout == b""
     assert message in made.stderr.decode()
     assert "dni-run-" not in made.stderr.decode()
+    assert "failed: -" not in made.stderr.decode()
     assert [name for name in names(tmp_path) if name != ".dni-run"] == before
 
 
