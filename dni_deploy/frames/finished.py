@@ -145,11 +145,8 @@ def noted_results(folder: Path) -> dict[str, str | None]:
             for text in opened:
                 with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # no line of ours
                     line = json.loads(text)
-                    result, source = (
-                        None if (name := line.get(part)) is None else _joined(top, name) for part in _PARTS
-                    )
-                    if result is not None:
-                        found[result] = source
+                    result, source = _joined(top, line["output"]), line.get("input")
+                    found[result] = None if source is None else _joined(top, source)
     return found
 
 

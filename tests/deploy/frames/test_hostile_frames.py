@@ -8,6 +8,8 @@ import pytest
 from commands import names, process
 from frames_with_alphas import Frames
 
+from dni_deploy.frames.finished import FOLDER, noted_results
+
 
 def test_frames_go_on_past_what_is_no_file(tmp_path: Path):
     frames = Frames.make(tmp_path, 3)
@@ -49,3 +51,13 @@ def test_a_table_that_is_no_file(tmp_path: Path, kind: str):
     assert (result.code, result.out) == (1, "")
     assert f"alphas.csv {kind}; expected a CSV file" in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_lines_that_are_not_ours_are_no_results(tmp_path: Path):
+    """A run that looks into a stranger's folder goes on whatever its notes say."""
+    (tmp_path / FOLDER).mkdir()
+    lines = ["[1, 2]", '"x"', "null", "5", "{", '{"output": 3}', '{"output": null}', '{"output": "a", "input": [1]}']
+    ours = ['{"output": "b.png"}', '{"output": "c.png", "input": "../c.png"}']
+    (tmp_path / FOLDER / "0.jsonl").write_text("\n".join([*lines, *ours, "[" * 100_000]))
+    found = {Path(result).name: source for result, source in noted_results(tmp_path).items()}
+    assert found == {"b.png": None, "c.png": str(tmp_path.parent.resolve() / "c.png")}
