@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from fit_cases import APART, CASES, PRO
-from fit_measure import STRIP, limits
+from fit_measure import STRIP, limits, missed
 from fit_race_page import race
 from seen import FAILS, TINT
 
@@ -72,7 +72,7 @@ def _row(record: Record) -> str:
         f"{was:.{digits}f} -> **{now:.{digits}f}**"
         for was, now, digits in zip(before, after, (1, 1, 2, 2), strict=True)
     ]
-    said = "yes" if record["holds"] else f"no: contrast {after[2]:.3f}, detail {after[3]:.3f}"
+    said = "yes" if record["holds"] else f"no: {', '.join(missed(record))}"
     how = ", cubic" * (record.get("curve") == "cubic")
     how += "" if "photographs" in record else " *"
     return (
