@@ -1,6 +1,6 @@
 """What a curve, a path and a knob cost beside two endpoints on a straight line and one alpha, held and moving.
 
-    python benchmarks/alpha_is_free/curves.py      twenty minutes on two cores, nothing else running
+    python benchmarks/alpha_is_free/curves.py      a quarter of an hour on two cores, nothing else running
 
 writes benchmarks/results/curves.json and .md.
 """
@@ -31,7 +31,7 @@ from dni_deploy.bench.table import machine
 from dni_runtime.prepared.laid_out import LaidOut
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-ROUNDS = 150
+ROUNDS = 90
 THREADS = 2
 HELD, NEW = "held", "new"
 TWO, CONTROL, QUADRATIC, CUBIC, PATH, KNOB = (
