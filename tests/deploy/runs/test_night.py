@@ -27,7 +27,7 @@ PATIENCE_S = 60
 
 @dataclass(frozen=True)
 class Folder:
-    """`COUNT` photographs, and commands that run them into `output`."""
+    """`COUNT` photographs, each a while's work, and commands that run them into `output`."""
 
     place: Path
 
@@ -76,7 +76,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 def folder(tmp_path: Path) -> Folder:
     save(conv_stack(), tmp_path / "model.onnx")
     for index in range(COUNT):
-        save_image(tmp_path / "in" / f"{index:02d}.png", picture(300, 400, 3, seed=index))
+        save_image(tmp_path / "in" / f"{index:02d}.png", picture(600, 800, 3, seed=index))
     return Folder(tmp_path)
 
 
