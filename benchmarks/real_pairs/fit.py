@@ -5,7 +5,7 @@
   python benchmarks/real_pairs/fit.py FOLDER NAME ...    only pairs in whose names one of these occurs
   python benchmarks/real_pairs/fit.py FOLDER --page      fits nothing: the results of what FOLDER holds
 
-Fetches three packages by name (90 MB). Each pair learns from photographs that are neither judged by nor shown
+Fetches five packages by name (95 MB). Each pair learns from photographs that are neither judged by nor shown
 (fit_photographs.py), is exported as a curve, and run. Writes benchmarks/results/real_pairs_fit.json, .md and
 _sheet.jpg.
 """

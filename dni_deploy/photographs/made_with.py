@@ -12,6 +12,7 @@ from dni_deploy.image_files.alpha_mask import alpha_map
 from dni_deploy.image_files.image_file import Writing
 from dni_deploy.image_files.reading import MAX_MEGAPIXELS
 from dni_runtime import Metadata, Model, load
+from dni_runtime.images.strengths.levels import MOST_LEVELS
 
 
 def sized(scale: float, height: int, width: int) -> tuple[int, int]:
@@ -35,7 +36,7 @@ class Making:
     overlap: int | None = None
     wrap: bool = False
     alpha_mask: Path | None = None
-    levels: int = 5
+    levels: int = MOST_LEVELS
     output_scale: float | None = None
     writing: Writing = field(default_factory=Writing)
     max_megapixels: float | None = MAX_MEGAPIXELS
