@@ -31,6 +31,15 @@ def import_ray() -> ModuleType:
     return module
 
 
+def import_av() -> ModuleType:
+    """FFmpeg's libraries. Raises DniError without the extra."""
+    with _named("video", "reading and writing films", ("av",)):
+        import av
+
+        module: ModuleType = av
+    return module
+
+
 def import_tifffile() -> ModuleType:
     """What reads TIFF files that Pillow does not. Raises DniError without the extra."""
     with _named("photographs", "reading TIFF files of 16 bits in colours, or of floating-point values,", ("tifffile",)):

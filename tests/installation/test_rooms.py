@@ -30,7 +30,7 @@ LAYERS = {
         {"image_files"},
         {"photographs", "ship", "bench"},
         {"frames", "demo", "calibrating"},
-        {"runs"},
+        {"runs", "films"},
         {"cli"},
     ],
 }
