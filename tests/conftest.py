@@ -70,6 +70,7 @@ def everybodys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def _known_networks(everybodys: Path) -> None:
     """Hundreds of exports of small networks: share what does not depend on the test."""
     os.environ["DNI_TESTS_TRACES"] = str(everybodys / "traces")
+    os.environ["DNI_TESTS_FILMS"] = str(everybodys / "films")
     if "exporting" in sys.modules:
         importlib.import_module("shared_traces").share()  # no import, or every test would seem to need PyTorch
         _leave_out_of_searches()
