@@ -1,20 +1,21 @@
 """The nodes of a Ray cluster: how many workers they have room for, and what they lack, before work begins."""
 
+import contextlib
 import os
 import pickle
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dni_deploy.photographs.planned import Planned
-from dni_runtime import DniError
+from dni_deploy.photographs.made_with import MadeWith
+from dni_runtime import DniError, ModelError
 
-from .cluster import first_line
-from .finished import FOLDER, Job, model_digest
+from .cluster import LOCAL, connected, first_line
+from .finished import model_digest
 
 # CPUs of one worker where nobody says how many. Workers side by side use a node better than threads of one worker,
 # but each holds the model and an image of its own.
@@ -31,10 +32,44 @@ class Workers:
     gpus: int
 
 
-def plan_workers(ray: ModuleType, job: Job) -> Workers:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What every node has to see: the model, some of the inputs, and the folder, inside that of the results, for notes.
+
+    model_sha256: of the content of the model, see `model_digest`.
+    """
+
+    made_with: MadeWith
+    model_sha256: str
+    inputs: tuple[Path, ...]
+    notes: Path
+
+
+@contextlib.contextmanager
+def with_workers(
+    ray: ModuleType, address: str, shared: Shared, pieces: int, tell: Callable[[str], None]
+) -> Iterator[tuple[Workers, MadeWith]]:
+    """Be connected to the cluster at `address`, see `connected`, once every node of it was found to be ready.
+
+    Gives the workers, and what results are made with on each of them. pieces: of work, no more workers are used.
+
+    Raises DniError where the cluster cannot be used.
+    """
+    tell("starting Ray" if address == LOCAL else f"connecting to Ray at {address}")
+    with connected(ray, address):
+        workers = plan_workers(ray, shared.made_with)
+        made_with = everywhere(shared.made_with, workers)
+        tell(f"checking {len(workers.nodes)} Ray node(s)")
+        check_nodes(ray, workers, replace(shared, made_with=made_with))
+        count = min(workers.count, pieces)
+        tell(f"running on {count} Ray worker(s) of {workers.threads} thread(s), {len(workers.nodes)} node(s)")
+        yield workers, made_with
+
+
+def plan_workers(ray: ModuleType, made_with: MadeWith) -> Workers:
     """How many workers fit. Raises DniError where not one does."""
     nodes = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
-    provider, wanted = job.made_with.provider, job.made_with.threads
+    provider, wanted = made_with.provider, made_with.threads
     wants_gpu = provider in ("cuda", "tensorrt")
     if wants_gpu or (provider == "auto" and any(resources.get("GPU") for _, resources in nodes)):
         gpus, threads = 1, wanted or 1
@@ -54,17 +89,17 @@ def plan_workers(ray: ModuleType, job: Job) -> Workers:
     return Workers(fitting, sum(room.values()), threads, gpus)
 
 
-def check_nodes(ray: ModuleType, workers: Workers, job: Job, frames: Sequence[Planned]) -> None:
-    """Let every node load the model, and see the frames and the folder of the results.
+def check_nodes(ray: ModuleType, workers: Workers, shared: Shared) -> None:
+    """Let every node load the model, and see the inputs and the folder of the results.
 
     Raises DniError, which names the node, for the first that cannot.
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
-    token = job.folder / FOLDER / f"{secrets.token_hex(8)}.token"
+    token = shared.notes / f"{secrets.token_hex(8)}.token"
     try:
         token.touch()
-        arguments = pickle.dumps((job, [frames[0].input, frames[-1].input], token))
+        arguments = pickle.dumps((shared, token))
         check = ray.remote(max_retries=0, num_cpus=0, num_gpus=0.01 * workers.gpus)(_by_value())
         found = {
             node: check.options(scheduling_strategy=On(node, soft=False)).remote(version("dni-deploy"), arguments)
@@ -81,16 +116,16 @@ def check_nodes(ray: ModuleType, workers: Workers, job: Job, frames: Sequence[Pl
         token.unlink(missing_ok=True)
 
 
-def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
-    """What keeps this machine from working on `job`, as the end of a sentence; None where nothing does."""
-    shared = "MODEL, the inputs and OUT have to lie at the same paths on all nodes, on a shared file system"
-    model = job.made_with.model
-    for path in (model, *inputs, token):
+def check_here(shared: Shared, token: Path) -> str | None:
+    """What keeps this machine from working, as the end of a sentence; None where nothing does."""
+    same = "MODEL, the inputs and OUT have to lie at the same paths on all nodes, on a shared file system"
+    model = shared.made_with.model
+    for path in (model, *shared.inputs, token):
         if not os.path.lexists(path):  # what is no file there fails by itself, as here
             missing = path.parent.parent if path == token else path
-            return f"does not see {missing}; {shared}"
-    if model_digest(model) != job.model_sha256:
-        return f"has another file at {model}; {shared}"
+            return f"does not see {missing}; {same}"
+    if model_digest(model) != shared.model_sha256:
+        return f"has another file at {model}; {same}"
     try:
         probe = token.with_suffix(f".{secrets.token_hex(4)}")
         probe.touch()
@@ -98,22 +133,27 @@ def check_here(job: Job, inputs: Sequence[Path], token: Path) -> str | None:
     except OSError as error:
         return f"cannot write to {token.parent.parent} ({error.strerror or error})"
     try:
-        job.made_with.load().close()
+        shared.made_with.load().close()
     except DniError as error:
         return f"cannot run the model: {error}"
     return None
 
 
-def with_threads(job: Job, workers: Workers) -> Job:
-    """The job as a worker runs it: everywhere alike, with as many threads as CPUs were reserved."""
-    made_with, mask = job.made_with, job.made_with.alpha_mask
-    there = replace(
+def check_model(model: Path, sha256: str) -> None:
+    """Raise ModelError where a worker that begins later than the others finds another model."""
+    if model_digest(model) != sha256:
+        raise ModelError(f"{model} was changed while it was in use")
+
+
+def everywhere(made_with: MadeWith, workers: Workers) -> MadeWith:
+    """What results are made with on a worker: on all nodes alike, with as many threads as CPUs were reserved."""
+    mask = made_with.alpha_mask
+    return replace(
         made_with,
         model=made_with.model.absolute(),
         alpha_mask=None if mask is None else mask.absolute(),
         threads=workers.threads,
     )
-    return replace(job, made_with=there, folder=job.folder.absolute())
 
 
 def _by_value() -> Any:

@@ -18,7 +18,7 @@ from waiting import wait_until
 
 from dni_deploy.frames.cluster import import_ray_for
 from dni_deploy.frames.finished import FOLDER
-from dni_deploy.frames.on_ray import _counter
+from dni_deploy.frames.workers import _counter
 
 COUNT = 8
 LARGE = (300, 400)
