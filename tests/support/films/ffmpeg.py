@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
 
 
-def ffmpeg(*arguments: str | Path, folder: Path | None = None) -> bytes:
+@dataclass(frozen=True)
+class Shown:
+    """A frame or a packet: when it is shown, for how long (seconds), and a hash of its bytes."""
+
+    second: Fraction
+    duration: Fraction
+    content: str
+
+
+def ffmpeg(*arguments: object, folder: Path | None = None) -> bytes:
     """Run ffmpeg in `folder`; what it writes to standard output. An error of ffmpeg's is an AssertionError."""
     done = subprocess.run(
         [_program(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *map(str, arguments)],
@@ -21,10 +36,55 @@ def ffmpeg(*arguments: str | Path, folder: Path | None = None) -> bytes:
     return done.stdout
 
 
+def frames(film: Path, *filters: str) -> list[Shown]:
+    """The frames of the first stream of pictures, as they are coded: not turned. `filters` come before the hash."""
+    chosen = ["-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "demux"]
+    return _hashed("-copyts", "-noautorotate", "-i", film, *chosen, *(["-vf", ",".join(filters)] if filters else []))
+
+
+def packets(film: Path, stream: str) -> list[Shown]:
+    """The packets of a stream, such as "a:0", as they lie in the file."""
+    return _hashed("-copyts", "-i", film, "-map", f"0:{stream}", "-c", "copy")
+
+
+def pictures(film: Path, pixels: str = "rgb24") -> npt.NDArray[Any]:
+    """All frames as FFmpeg itself converts them, uint8 or (of a format that ends in "le") uint16, (N, H, W, C)."""
+    width, height = size(film)
+    numbers = "accurate_rnd+full_chroma_int+full_chroma_inp"
+    chosen = ["-map", "0:v:0", "-fps_mode", "passthrough", "-sws_flags", numbers, "-pix_fmt", pixels]
+    content = ffmpeg("-noautorotate", "-i", film, *chosen, "-f", "rawvideo", "-")
+    dtype = "<u2" if pixels.endswith("le") else np.uint8
+    channels = 1 if pixels.startswith("gray") else 4 if "a" in pixels else 3
+    return np.frombuffer(content, dtype).reshape(-1, height, width, channels)
+
+
+def size(film: Path) -> tuple[int, int]:
+    """Width and height of the pictures as they are coded."""
+    width, height = re.findall(r"Video: .*?, (\d+)x(\d+)", described(film))[0]
+    return int(width), int(height)
+
+
 def described(film: Path) -> str:
     """What `ffmpeg -i` says of a film: its container, metadata, chapters and streams."""
     told = subprocess.run([_program(), "-hide_banner", "-i", str(film)], capture_output=True, check=False).stderr
     return told.decode(errors="replace")
+
+
+def streams(film: Path) -> list[str]:
+    """Of `described`, what stands behind the number of each stream: its language, kind, codec, and what that says."""
+    return re.findall(r"Stream #\d+:\d+(?:\[\w+\])?(.*)", described(film))
+
+
+def metadata(film: Path) -> str:
+    """Tags of the film, its streams and chapters, in FFmpeg's own format."""
+    return ffmpeg("-i", film, "-map", "0", "-c", "copy", "-f", "ffmetadata", "-").decode()
+
+
+def _hashed(*arguments: object) -> list[Shown]:
+    lines = ffmpeg(*arguments, "-f", "framemd5", "-").decode().splitlines()
+    (base,) = [Fraction(line.split()[-1]) for line in lines if line.startswith("#tb ")]
+    rows = [[word.strip() for word in line.split(",")] for line in lines if not line.startswith("#")]
+    return [Shown(int(row[2]) * base, int(row[3]) * base, row[5]) for row in rows]
 
 
 def _program() -> str:
