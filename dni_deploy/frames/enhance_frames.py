@@ -21,8 +21,9 @@ from dni_deploy.photographs.places import AS_INPUTS, check_free, make_folder
 from dni_deploy.photographs.planned import EnhancedFile, Planned, plan_results
 from dni_runtime import InputError, Model
 
+from .alpha_table import alpha_columns
 from .finished import FOLDER, Finished, Job, Noted
-from .sidecar import alpha_columns, read_sidecar
+from .sidecar import read_sidecar
 
 
 def plan_frames(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from onnx_models import METADATA, picture
 
-from dni_deploy.frames.sidecar import alpha_columns, read_sidecar
+from dni_deploy.frames.alpha_table import alpha_columns
+from dni_deploy.frames.sidecar import read_sidecar
 from dni_deploy.image_files.read_write import write_image
 from dni_runtime import AlphaError, Endpoint, InputError, Metadata, check_alpha
 from dni_runtime.alpha import Knob
