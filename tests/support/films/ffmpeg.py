@@ -47,21 +47,25 @@ def packets(film: Path, stream: str) -> list[Shown]:
     return _hashed("-copyts", "-i", film, "-map", f"0:{stream}", "-c", "copy")
 
 
-def pictures(film: Path, pixels: str = "rgb24") -> npt.NDArray[Any]:
-    """All frames as FFmpeg itself converts them, uint8 or (of a format that ends in "le") uint16, (N, H, W, C)."""
-    width, height = size(film)
-    numbers = "accurate_rnd+full_chroma_int+full_chroma_inp"
-    chosen = ["-map", "0:v:0", "-fps_mode", "passthrough", "-sws_flags", numbers, "-pix_fmt", pixels]
-    content = ffmpeg("-noautorotate", "-i", film, *chosen, "-f", "rawvideo", "-")
+def pictures(film: Path, pixels: str = "rgb24", *, turned: bool = False) -> npt.NDArray[Any]:
+    """All frames as FFmpeg itself converts them, uint8 or (of a format that ends in "le") uint16, (N, H, W, C).
+
+    `turned`: as players show them; otherwise as they are coded.
+    """
+    exactly = "accurate_rnd+full_chroma_int+full_chroma_inp"
+    chosen = ["-map", "0:v:0", "-fps_mode", "passthrough", "-sws_flags", exactly, "-pix_fmt", pixels]
+    content = ffmpeg(*([] if turned else ["-noautorotate"]), "-i", film, *chosen, "-f", "rawvideo", "-")
     dtype = "<u2" if pixels.endswith("le") else np.uint8
     channels = 1 if pixels.startswith("gray") else 4 if "a" in pixels else 3
-    return np.frombuffer(content, dtype).reshape(-1, height, width, channels)
+    return np.frombuffer(content, dtype).reshape(-1, *size(film, turned=turned), channels)
 
 
-def size(film: Path) -> tuple[int, int]:
-    """Width and height of the pictures as they are coded."""
-    width, height = re.findall(r"Video: .*?, (\d+)x(\d+)", described(film))[0]
-    return int(width), int(height)
+def size(film: Path, *, turned: bool = False) -> tuple[int, int]:
+    """Height and width of the pictures as they are coded, or `turned` as players show them."""
+    told = described(film)
+    width, height = map(int, re.findall(r"Video: .*?, (\d+)x(\d+)", told)[0])
+    aside = turned and re.search(r"rotation of -?(90|270)", told)
+    return (width, height) if aside else (height, width)
 
 
 def described(film: Path) -> str:
@@ -73,6 +77,17 @@ def described(film: Path) -> str:
 def streams(film: Path) -> list[str]:
     """Of `described`, what stands behind the number of each stream: its language, kind, codec, and what that says."""
     return re.findall(r"Stream #\d+:\d+(?:\[\w+\])?(.*)", described(film))
+
+
+def marks(film: Path) -> dict[str, str]:
+    """What the first picture says of itself: shape of its pixels, colours, how to turn it, what HDR is mastered for."""
+    arguments = ["-hide_banner", "-noautorotate", "-i", str(film), "-map", "0:v:0", "-frames:v", "1", "-vf", "showinfo"]
+    done = subprocess.run([_program(), *arguments, "-f", "null", "-"], capture_output=True, check=True)
+    told = done.stderr.decode(errors="replace").split("Parsed_showinfo_0", 1)[1]
+    found = dict(re.findall(r"\b(sar|color_\w+):(\S+)", told.split(" n:   1 ")[0]))
+    for name in ("Mastering display metadata", "Content light level metadata"):
+        found |= dict(re.findall(rf"side data - ({name}): (.*)", told))
+    return found | dict(re.findall(r"(Display Matrix): (.*)", described(film)))
 
 
 def metadata(film: Path) -> str:

@@ -43,7 +43,7 @@ def _pictures(encoder: str, filters: str = "null") -> str:
     return f"{_PICTURES} -vf {filters} {encoder}"
 
 
-_CODECS: dict[str, tuple[str, Recipe]] = {
+CODECS: dict[str, tuple[str, Recipe]] = {
     "h264": (".mp4", _pictures(_X264)),
     "h265": (".mp4", _pictures(_X265)),
     "vp9": (".webm", _pictures(_VP9)),
@@ -57,7 +57,7 @@ _CODECS: dict[str, tuple[str, Recipe]] = {
     "gif": (".gif", _pictures("-c:v gif -r 25")),
 }
 
-_PIXELS: dict[str, tuple[str, Recipe]] = {
+PIXELS: dict[str, tuple[str, Recipe]] = {
     "h264_10bit": (".mp4", _pictures(f"{_X264} -pix_fmt yuv420p10le")),
     "h264_422": (".mp4", _pictures(f"{_X264} -pix_fmt yuv422p")),
     "h264_444": (".mp4", _pictures(f"{_X264} -pix_fmt yuv444p")),
@@ -102,7 +102,7 @@ def _chart(matrix: str, limits: str, bits: int) -> tuple[str, Recipe]:
     return ".mkv", f"{charts} -filter_complex {filters} -frames:v 2 {_FFV1}"
 
 
-_COLOURS: dict[str, tuple[str, Recipe]] = {
+COLOURS: dict[str, tuple[str, Recipe]] = {
     **{
         f"chart_{matrix}_{limits}_{bits}": _chart(matrix, limits, bits)
         for matrix in _MATRICES
@@ -115,11 +115,12 @@ _COLOURS: dict[str, tuple[str, Recipe]] = {
         ".mp4",
         _pictures(f"{_X265}:{_MASTERING} -pix_fmt yuv420p10le", _marked("bt2020nc", "bt2020", "smpte2084")),
     ),
-    "hdr10_mkv": (".mkv", "-i {hdr10} -c copy"),
+    "hdr10_mkv": (".mkv", f"-i {{hdr10}} {_X265} -pix_fmt yuv420p10le"),
+    "hdr10_webm": (".webm", f"-i {{hdr10}} {_VP9} -profile:v 2 -pix_fmt yuv420p10le"),
     "hlg": (".mp4", _pictures(f"{_X265} -pix_fmt yuv420p10le", _marked("bt2020nc", "bt2020", "arib-std-b67"))),
 }
 
-_TIMES: dict[str, tuple[str, Recipe]] = {
+TIMES: dict[str, tuple[str, Recipe]] = {
     "vfr": (".mp4", _pictures(f"{_X264} {_AS_IT_COMES}", "settb=1/12800,setpts=(N*N+7*N)/600/TB")),
     "vfr_mkv": (".mkv", _pictures(f"{_X264} {_AS_IT_COMES}", "settb=1/1000,setpts=(N*N+7*N)/600/TB")),
     "ntsc": (".mp4", _pictures(_X264, "setpts=N/(24000/1001)/TB,fps=24000/1001")),
@@ -138,13 +139,16 @@ _TIMES: dict[str, tuple[str, Recipe]] = {
     "raw_h265": (".h265", _pictures(_X265)),
 }
 
-_SHAPES: dict[str, tuple[str, Recipe]] = {
+SHAPES: dict[str, tuple[str, Recipe]] = {
     **{f"rotated_{turn}": (".mp4", f"-display_rotation {turn} -i {{aac}} -c copy") for turn in (90, 180, 270)},
     "flipped": (".mp4", "-display_hflip -i {aac} -c copy"),
     "wide_pixels": (".mp4", _pictures(_X264, "setsar=16/11")),
     "wide_pixels_mkv": (".mkv", _pictures(_VP9, "setsar=16/11")),
     "odd": (".webm", _pictures(_VP9, "scale=95:63")),
     "odd_444": (".mp4", _pictures(f"{_X264} -pix_fmt yuv444p", "scale=95:63,setsar=1")),
+}
+
+INTERLACED: dict[str, tuple[str, Recipe]] = {
     "interlaced": (".mp4", _pictures(f"{_X264} -flags +ilme+ildct", "interlace")),
     "interlaced_mpeg2": (".mpg", _pictures("-c:v mpeg2video -q:v 4 -g 8 -flags +ilme+ildct", "tinterlace=5")),
     "interlaced_prores": (".mov", _pictures("-c:v prores_ks -profile:v 2 -flags +ildct", "tinterlace=4,setfield=tff")),
@@ -154,7 +158,7 @@ _TITLES = "-map_metadata 2 -map_chapters 2"
 _FONT = "-attach own.ttf -metadata:s:t mimetype=application/x-truetype-font"
 _SPOKEN = "-metadata:s:a:0 language=eng -metadata:s:a:0 title=English -metadata:s:a:1 language=deu"
 
-_STREAMS: dict[str, tuple[str, Recipe]] = {
+STREAMS: dict[str, tuple[str, Recipe]] = {
     "aac": (".mp4", f"{_PICTURES} {_SOUND} {_X264} -c:a aac -b:a 32k"),
     "opus": (".webm", f"{_PICTURES} {_SOUND} {_VP9} -c:a libopus -b:a 32k"),
     "pcm": (".mov", f"{_PICTURES} {_SOUND} {_X264} -c:a pcm_s16le -ar 8000"),
@@ -213,7 +217,7 @@ def _cut_off(kind: str) -> Recipe:
     return make
 
 
-_BAD: dict[str, tuple[str, Recipe]] = {
+BAD: dict[str, tuple[str, Recipe]] = {
     "damaged": (".mp4", _damaged),
     "cut_off": (".mkv", _cut_off("chapters")),
     "begun_late": (".ts", _begun_late),
@@ -224,12 +228,13 @@ _BAD: dict[str, tuple[str, Recipe]] = {
 }
 
 RECIPES: dict[str, tuple[str, Recipe]] = {
-    **_CODECS,
-    **_PIXELS,
-    **_COLOURS,
-    **_TIMES,
-    **_SHAPES,
-    **_STREAMS,
-    **_BAD,
+    **CODECS,
+    **PIXELS,
+    **COLOURS,
+    **TIMES,
+    **SHAPES,
+    **INTERLACED,
+    **STREAMS,
+    **BAD,
 }
 """By kind, with the suffix of its file."""

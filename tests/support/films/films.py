@@ -41,10 +41,15 @@ def _make(recipe: film_kinds.Recipe, place: Path) -> None:
     ffmpeg(*arguments, place, folder=_beside())
 
 
+def session_folder(name: str) -> Path:
+    """An empty folder of this process, beside the films."""
+    return Path(tempfile.mkdtemp(dir=_folder(), prefix=f"{name}-"))
+
+
 @cache
 def _beside() -> Path:
     """What films are made of apart from moving pictures: subtitles, chapters, a font, a cover."""
-    folder = Path(tempfile.mkdtemp(dir=_folder(), prefix="beside-"))
+    folder = session_folder("beside")
     for name, text in film_kinds.BESIDE.items():
         (folder / name).write_text(text, encoding="utf-8")
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=32x32", "-frames:v", "1", folder / "cover.png")
