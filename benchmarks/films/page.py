@@ -1,0 +1,136 @@
+"""The page of results: bounds first, then every table."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from names import BAKED, FFMPEG, HELD, MOVING, NETWORK, RETURNED
+
+from dni_deploy.bench.measuring.race import Round
+from dni_deploy.bench.measuring.spread import paired_ratios
+
+SPEED_LEAST, COLOUR_MOST, MEMORY_MOST = 0.9, 1.0, 1.1
+
+
+def bounds(data: Mapping[str, Any]) -> list[tuple[str, float, float, bool]]:
+    """What is promised, the value, its bound, and whether it holds."""
+    rounds: Sequence[Round] = data["rounds"]
+    alone = [max(taken[NETWORK], taken[FFMPEG]) / taken[HELD] for taken in rounds]
+    colour = max(chart["largest"] for chart in data["charts"])
+    short, long = (data["peaks_mb"][frames] for frames in sorted(data["peaks_mb"], key=int))
+    speed = median(alone)
+    return [
+        ("a film's speed / that of its slower half alone, at least", speed, SPEED_LEAST, speed >= SPEED_LEAST),
+        ("largest error of colours, of 255, at most", colour, COLOUR_MOST, colour <= COLOUR_MOST),
+        ("memory of a film ten times as long, at most", long / short, MEMORY_MOST, long <= MEMORY_MOST * short),
+    ]
+
+
+def markdown(data: Mapping[str, Any]) -> str:
+    short, long = sorted(data["peaks_mb"], key=int)
+    peaks = {frames: data["peaks_mb"][frames] for frames in (short, long)}
+    height, width = data["size"]
+    return f"""# Films
+
+A film through a network, by `dni film`: how fast, at an alpha that moves, in how much memory, and what is lost.
+
+{data["machine"]}; FFmpeg {data["ffmpeg"]}, PyAV {data["pyav"]}
+
+## What is promised
+
+{_bounds(bounds(data))}
+
+## Speed
+
+Photographs that the bundled pair never saw are moved about, with grain of sigma {data["grain"]}: {data["frames"]}
+frames of {width} x {height} pixels, H.264. The bundled pair's DnCNN cleans them. Frames a second of the whole call,
+from opening the files to the film under its name (Python's start left out); medians of {len(data["rounds"])} rounds in
+an order drawn anew each time, once all three ways gave the same pictures.
+
+{_speeds(data)}
+
+"{NETWORK}": the network on frames that lie ready in memory; "{FFMPEG}": the `ffmpeg` program decodes, converts to RGB
+and back, and encodes with the same settings. "{RETURNED}": a film through a network that returns its input, which
+shows what all the rest takes. Nothing of a film is kept from one alpha to the next: a new one costs what it costs
+[anywhere](alpha_is_free.md).
+
+## Memory
+
+The peak of the process at {short} frames of 64 x 48 pixels is {peaks[short]:.0f} MB, at {long} frames
+{peaks[long]:.0f} MB.
+
+## Colours
+
+A chart of bars and ramps, lossless, through a network that returns its input: the largest difference from the source,
+in steps of 255, both as FFmpeg converts them to RGB of 16 bits.
+
+{_charts(data["charts"])}
+
+## What is not lost with `--lossless`
+
+The first {data["sampled_frames"]} frames, losslessly stored in each format, through a network that returns its input:
+samples that are not those of the source, and by how many of their own steps. Networks take RGB, so the way leads there
+and back, in 16 bits; where colour has fewer samples than brightness it is enlarged and reduced on that way, which gives
+other values. Beside it what FFmpeg's own way to RGB of 16 bits and back loses.
+
+{_samplings(data["samplings"])}
+
+## What each `--codec` costs
+
+The film with grain through a network that returns its input, each codec as it is by default.
+
+{_codecs(data["codecs"])}
+
+Measured by `benchmarks/films/run.py`; all values are in `films.json`.
+"""
+
+
+def _bounds(found: Sequence[tuple[str, float, float, bool]]) -> str:
+    """Failures first: they are what a reader has to know."""
+    rows = [
+        (what, f"{value:.3f}", f"{bound:.2f}", "holds" if holds else "**does not hold**")
+        for what, value, bound, holds in sorted(found, key=lambda each: each[3])
+    ]
+    return _table(("", "measured", "bound", ""), rows)
+
+
+def _speeds(data: Mapping[str, Any]) -> str:
+    rounds = data["rounds"]
+    rows = [
+        (
+            name,
+            f"{data['frames'] / median(taken[name] for taken in rounds):.2f}",
+            f"{1 / median(paired_ratios(rounds, name, BAKED)):.3f}",
+        )
+        for name in (NETWORK, FFMPEG, HELD, MOVING, BAKED, RETURNED)
+    ]
+    return _table(("", "frames a second", f"of {BAKED}"), rows)
+
+
+def _charts(charts: Sequence[Mapping[str, Any]]) -> str:
+    rows = [(c["matrix"], c["range"], str(c["bits"]), f"{c['largest']:.3f}") for c in charts]
+    return _table(("matrix", "range", "bits", "largest"), rows)
+
+
+def _samplings(samplings: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            f"`{s['pixels']}`",
+            f"{s['share']:.4%}",
+            str(s["largest"]),
+            f"{s['ffmpeg_share']:.4%}",
+            str(s["ffmpeg_largest"]),
+        )
+        for s in samplings
+    ]
+    return _table(("format", "differ", "largest", "FFmpeg: differ", "largest"), rows)
+
+
+def _codecs(codecs: Sequence[Mapping[str, Any]]) -> str:
+    rows = [(c["codec"], f"{c['fps']:.1f}", f"{c['megabytes']:.1f}", f"{c['psnr_db']:.1f}") for c in codecs]
+    return _table(("codec", "frames a second", "MB", "dB beside the source"), rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
