@@ -64,13 +64,15 @@ class Index:
     """When which frame of a film is shown, from its packets, without decoding one.
 
     pts:       int64, in the order in which they are shown.
-    durations: int64, of each; what a packet does not say is the way to the next.
-    keys:      int64, the `pts` of frames at which decoding can begin.
+    durations: int64, the way from each to the next; of the last one what its packet says.
+    keys:      int64, the `pts` of frames at which decoding can begin; perhaps none.
+    counted:   the packets do not say when frames are shown: the first decoded is the first here, and so on.
     """
 
     pts: npt.NDArray[np.int64]
     durations: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,60 @@
+"""The frames of a film as they are decoded, part by part: the same ones whatever the parts are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dni_deploy.films.film import Film, Part
+
+from .decoding import Decoding
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from av import VideoFrame
+
+
+class Frames:
+    """Reads the frames of a film, in a context; not to be shared by threads.
+
+    notes: what was odd about the frames that were read, each a few words that follow the film's name.
+    """
+
+    def __init__(self, film: Film) -> None:
+        self.film = film
+        self.notes: list[str] = []
+        self._decoding: Decoding | None = None
+        self._read_to: int | None = None
+
+    def __enter__(self) -> Frames:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def read(self, part: Part) -> Iterator[VideoFrame]:
+        """The frames of `part` in the order in which they are shown, each once; pts in ticks of the film's time base.
+
+        A frame that cannot be decoded is left out, so that there may be none at all, and `notes` tells of it.
+        """
+        keys = self.film.index.keys
+        before = keys[keys <= part.begin]
+        key = int(before[-1]) if len(before) else None
+        # What comes of a part is a matter of its key alone: also where the film is damaged, and frames are decoded
+        # with the help of whatever came before. So a part that begins with a key does not go on with that.
+        decoding = self._decoding
+        if decoding is None or key == part.begin or (decoding.key, self._read_to) != (key, part.begin):
+            self._close()
+            decoding = self._decoding = Decoding(self.film, key)
+        self._read_to = None
+        yield from decoding.until(part.begin, part.end)
+        self._read_to = part.end
+        self.notes += decoding.take_notes()
+
+    def _close(self) -> None:
+        if self._decoding is not None:
+            self._decoding.close()
+        self._decoding = None

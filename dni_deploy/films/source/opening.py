@@ -1,0 +1,69 @@
+"""Files of films are opened here, and which of their streams is the film is decided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dni_deploy.extras import import_av
+from dni_runtime import InputError
+from dni_runtime.files.regular_file import why_no_file
+
+if TYPE_CHECKING:
+    from av import VideoStream
+    from av.container import InputContainer
+    from av.stream import Stream
+
+# It takes text files for films of coloured letters.
+_NO_FILMS = frozenset({"tty"})
+
+
+def open_film(path: Path) -> InputContainer:
+    """The file at `path`, opened for its packets; to be closed by whoever asked.
+
+    Texts in it that are not UTF-8 keep their bytes, as "surrogateescape" does. Nothing that it names is opened beside
+    it, on a network least of all. Raises InputError for what is no film, and DniError without the extra.
+    """
+    av = import_av()
+    if why := why_no_file(path):
+        raise InputError(f"{path} {why}; expected a film")
+    try:
+        container: InputContainer = av.open(
+            f"file:{path}", metadata_errors="surrogateescape", options={"protocol_whitelist": "file"}
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a film: {reason(error)}") from None
+    if container.format.name in _NO_FILMS:
+        container.close()
+        raise InputError(f"{path} holds text; expected a film")
+    return container
+
+
+def pictures_of(container: InputContainer, path: Path) -> VideoStream:
+    """The first stream of pictures that is no cover; the others' packets are left out from now on.
+
+    Raises InputError where there is none, or nothing here decodes it.
+    """
+    from av.stream import Discard
+
+    streams = [stream for stream in container.streams.video if not is_cover(stream)]
+    if not streams:
+        raise InputError(f"{path} has no moving pictures; expected a film")
+    if streams[0].codec_context is None:
+        raise InputError(f"{path} has pictures in a form that FFmpeg's libraries do not decode here")
+    for stream in container.streams:
+        if stream.index != streams[0].index:
+            stream.discard = Discard.all
+    return streams[0]
+
+
+def is_cover(stream: Stream) -> bool:
+    """Whether a stream of pictures is one that stands for the film, or several: attached, not shown over time."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def reason(error: Exception) -> str:
+    """What an error of FFmpeg says, without its number and the file's name."""
+    return (getattr(error, "strerror", None) or str(error)).strip() or type(error).__name__

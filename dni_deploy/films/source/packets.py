@@ -1,0 +1,94 @@
+"""When which frame is shown, from the packets of a film; nothing is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dni_deploy.films.film import Index
+from dni_runtime import InputError
+
+if TYPE_CHECKING:
+    from av import VideoStream
+    from av.container import InputContainer
+    from av.packet import Packet
+
+# What these say of the moments is what their authors wrote. Others have none where frames are coded in another order
+# than they are shown in, and FFmpeg puts the order of decoding there.
+_FORMATS_WITH_MOMENTS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "mpegts", "flv"})
+_USUAL_RATE = Fraction(25)
+
+
+class _Said(NamedTuple):
+    """What a packet says of its frame; in FFmpeg's ticks, None where it says nothing."""
+
+    pts: int | None
+    dts: int | None
+    duration: int
+    is_key: bool
+
+
+def index_of(container: InputContainer, stream: VideoStream, path: Path) -> Index:
+    """The moments of all frames of `stream` in a container that has just been opened; its packets are read to the end.
+
+    Raises InputError for a film whose time jumps back.
+    """
+    said = [
+        _Said(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
+        for packet in container.demux(stream)
+        if _is_shown(packet, stream)
+    ]
+    if not said:
+        raise InputError(f"{path} holds no frame; expected a film")
+    moments = np.array([packet.pts for packet in said if packet.pts is not None], np.int64)
+    if len(moments) < len(said) or _in_order_of_decoding(moments, stream):
+        return _counted(said, stream)
+    keys = moments[[packet.is_key for packet in said]]
+    if np.any(np.diff(keys) < 0):
+        raise InputError(
+            f"{path} goes back in time, as recordings do that were put one behind the other; expected moments that "
+            f"go on: ffmpeg -i {path} -c copy whole.mkv"
+        )
+    pts, first = np.unique(moments, return_index=True)
+    return Index(pts, _until_next(pts, said[first[-1]].duration), np.unique(keys))
+
+
+def begin_at(index: Index, pts: int) -> Index:
+    """`index` without what is shown before `pts`."""
+    later = index.pts >= pts
+    return replace(index, pts=index.pts[later], durations=index.durations[later], keys=index.keys[index.keys >= pts])
+
+
+def _is_shown(packet: Packet[VideoStream], stream: VideoStream) -> bool:
+    """Whether a frame comes of it: none does of what an edit list leaves out, or of pictures that others refer to."""
+    if not packet.size or packet.is_discard:
+        return False
+    return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
+
+
+def _in_order_of_decoding(moments: npt.NDArray[np.int64], stream: VideoStream) -> bool:
+    """Whether these are no moments, though frames may change places."""
+    stated = stream.container.format.name in _FORMATS_WITH_MOMENTS
+    return not stated and stream.codec_context.has_b_frames and bool(np.all(np.diff(moments) > 0))
+
+
+def _counted(said: list[_Said], stream: VideoStream) -> Index:
+    """Each frame one step after the other: by when they are decoded, where that is known, else by the rate."""
+    assert stream.time_base is not None
+    rate = stream.average_rate or stream.guessed_rate or _USUAL_RATE
+    step = max(1, round(1 / (rate * stream.time_base)))
+    pts = np.unique(np.array([packet.dts for packet in said if packet.dts is not None], np.int64))
+    if len(pts) < len(said):
+        pts = np.arange(len(said), dtype=np.int64) * step
+    return Index(pts, _until_next(pts, step), pts[:1], counted=True)
+
+
+def _until_next(pts: npt.NDArray[np.int64], last: int) -> npt.NDArray[np.int64]:
+    """From each to the next; `last`: of the last one, 0 where that is not known, so that the one before has to do."""
+    steps = np.diff(pts)
+    return np.append(steps, last or (steps[-1] if len(steps) else 1))

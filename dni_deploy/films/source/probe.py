@@ -1,0 +1,133 @@
+"""What a film is, from its file: its stream of pictures, when they are shown, and what is odd about it."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dni_deploy.extras import import_av
+from dni_deploy.films.film import Colours, Film, Video
+from dni_runtime import InputError
+
+from .opening import is_cover, open_film, pictures_of
+from .packets import begin_at, index_of
+
+if TYPE_CHECKING:
+    from av import VideoFrame, VideoStream
+    from av.container import InputContainer
+
+# Of these first frames is told how all are: whether they are interlaced, and which data go with them.
+_LOOKED_AT = 8
+# A film of which so much is not decoded is none.
+_MOST_PACKETS = 1000
+_MATRIX = struct.Struct("9i")
+_INTERLACED_ORDERS = range(2, 6)  # AVFieldOrder: 0 is not said, 1 progressive
+_LEFT_OUT = {
+    "DOVI_RPU_BUFFER": "Dolby Vision",
+    "DOVI_METADATA": "Dolby Vision",
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid",
+    "A53_CC": "closed captions in its pictures",
+}
+
+
+def look_at(path: Path) -> Film:
+    """Look at the film in the file `path`: all of its packets, and its first frames.
+
+    Raises InputError for what is no film, is damaged from the first frame to the last, is interlaced, or goes back in
+    time, and DniError without the extra.
+    """
+    path = Path(path)
+    with closing(open_film(path)) as container:
+        stream = pictures_of(container, path)
+        index = index_of(container, stream, path)
+    with closing(open_film(path)) as container:
+        stream = pictures_of(container, path)
+        frames = _first_frames(container, stream)
+        if not frames:
+            raise InputError(f"{path}: none of its first frames can be decoded; expected a film that can be played")
+        _refuse_interlaced(path, stream, frames)
+        notes = [*_others(container, stream), *_left_out(frames)]
+        video = _video(stream, frames[0])
+    shown = index
+    if not index.counted and frames[0].pts is not None:
+        shown = begin_at(index, frames[0].pts)
+    if lost := len(index.pts) - len(shown.pts):
+        notes.append(f"its first {lost} frames cannot be decoded; it begins with the one after them")
+    return Film(path, video, shown, tuple(notes))
+
+
+def _first_frames(container: InputContainer, stream: VideoStream) -> list[VideoFrame]:
+    av = import_av()
+    stream.codec_context.thread_count = 1  # so that nothing more is read than is needed
+    frames: list[VideoFrame] = []
+    for number, packet in enumerate(container.demux(stream)):
+        try:
+            frames += stream.codec_context.decode(packet if packet.size else None)
+        except (av.FFmpegError, ValueError):
+            continue
+        if len(frames) >= _LOOKED_AT or number >= _MOST_PACKETS:
+            break
+    return frames
+
+
+def _video(stream: VideoStream, frame: VideoFrame) -> Video:
+    assert stream.time_base is not None
+    context = stream.codec_context
+    data = _side_data(frame)
+    matrix = data.get("DISPLAYMATRIX")
+    aspect = stream.sample_aspect_ratio
+    return Video(
+        stream=stream.index,
+        codec=context.codec.canonical_name,
+        width=frame.width,
+        height=frame.height,
+        pixels=frame.format.name,
+        time_base=Fraction(stream.time_base),
+        rate=stream.average_rate or stream.guessed_rate or None,
+        aspect=Fraction(aspect) if aspect else None,
+        display_matrix=_MATRIX.unpack(matrix) if matrix else None,
+        colours=Colours(
+            range=frame.color_range or context.color_range,
+            matrix=_said(frame.colorspace, context.colorspace),
+            primaries=_said(frame.color_primaries, context.color_primaries),
+            transfer=_said(frame.color_trc, context.color_trc),
+        ),
+        mastering=data.get("MASTERING_DISPLAY_METADATA"),
+        light=data.get("CONTENT_LIGHT_LEVEL"),
+    )
+
+
+def _said(of_frame: int, of_stream: int) -> int:
+    """What the frame says of a colour, else the stream: 2 is "not said"."""
+    return int(of_stream) if of_frame == 2 else int(of_frame)
+
+
+def _refuse_interlaced(path: Path, stream: VideoStream, frames: list[VideoFrame]) -> None:
+    if stream.codec_context.field_order in _INTERLACED_ORDERS or any(frame.interlaced_frame for frame in frames):
+        raise InputError(
+            f"{path} is interlaced: each frame is two pictures, line by line; expected whole pictures: "
+            f"ffmpeg -i {path} -map 0 -c copy -c:v libx264 -crf 10 -vf bwdif whole.mkv"
+        )
+
+
+def _others(container: InputContainer, stream: VideoStream) -> list[str]:
+    """What is said of further streams of moving pictures."""
+    others = [str(other.index) for other in container.streams.video if other is not stream and not is_cover(other)]
+    if not others:
+        return []
+    return [f"of its streams of pictures number {stream.index} is enhanced, not {', '.join(others)}"]
+
+
+def _side_data(frame: VideoFrame) -> dict[str, bytes]:
+    items: Any = frame.side_data  # which FFmpeg also takes from the container, for every frame
+    return {item.type.name: bytes(item) for item in items}
+
+
+def _left_out(frames: list[VideoFrame]) -> list[str]:
+    kinds = {kind for frame in frames for kind in _side_data(frame)}
+    names = dict.fromkeys(name for kind, name in _LEFT_OUT.items() if kind in kinds)
+    return [f"{name} cannot be carried over and is left out" for name in names]
