@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from dni_deploy.image_files.jpeg_quality import jpeg_quality
-from dni_runtime import Alpha, AlphaError, Model
+from dni_runtime import Alpha, AlphaError, Model, format_alpha
 from dni_runtime.calibration import AUTO, JPEG, Auto
 
 Wanted: TypeAlias = tuple[float, ...] | Auto | None
@@ -22,6 +22,12 @@ class Chosen:
 
     alpha: tuple[float, ...] | None
     level: tuple[str, float] | None = None
+
+    @property
+    def strength(self) -> str:
+        """In words; "" where there is no alpha."""
+        found = "" if self.level is None else f" ({self.level[0]} {self.level[1]:.3g})"
+        return "" if self.alpha is None else f"alpha {format_alpha(self.alpha)}{found}"
 
 
 def check_wanted(model: Model, alpha: Alpha | Auto | None) -> Wanted:

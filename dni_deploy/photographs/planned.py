@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dni_runtime import format_alpha
-
 from .choose import Chosen, Wanted
 from .inputs import Found
 from .names import Naming, label_alphas
@@ -63,8 +61,7 @@ class EnhancedFile:
     @property
     def strength(self) -> str:
         """What it was made with, in words; "" where there is nothing to say."""
-        found = "" if self.level is None else f" ({self.level[0]} {self.level[1]:.3g})"
-        return "" if self.alpha is None else f"alpha {format_alpha(self.alpha)}{found}"
+        return Chosen(self.alpha, self.level).strength
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
