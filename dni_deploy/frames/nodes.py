@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from dni_deploy.photographs.made_with import MadeWith
 from dni_runtime import DniError, ModelError
 
 from .cluster import LOCAL, connected, first_line
 from .finished import model_digest
+
+M = TypeVar("M", bound=MadeWith)
 
 # CPUs of one worker where nobody says how many. Workers side by side use a node better than threads of one worker,
 # but each holds the model and an image of its own.
@@ -48,22 +50,21 @@ class Shared:
 @contextlib.contextmanager
 def with_workers(
     ray: ModuleType, address: str, shared: Shared, pieces: int, tell: Callable[[str], None]
-) -> Iterator[tuple[Workers, MadeWith]]:
+) -> Iterator[Workers]:
     """Be connected to the cluster at `address`, see `connected`, once every node of it was found to be ready.
 
-    Gives the workers, and what results are made with on each of them. pieces: of work, no more workers are used.
+    pieces: of work; no more workers are used.
 
     Raises DniError where the cluster cannot be used.
     """
     tell("starting Ray" if address == LOCAL else f"connecting to Ray at {address}")
     with connected(ray, address):
         workers = plan_workers(ray, shared.made_with)
-        made_with = everywhere(shared.made_with, workers)
         tell(f"checking {len(workers.nodes)} Ray node(s)")
-        check_nodes(ray, workers, replace(shared, made_with=made_with))
+        check_nodes(ray, workers, replace(shared, made_with=everywhere(shared.made_with, workers)))
         count = min(workers.count, pieces)
         tell(f"running on {count} Ray worker(s) of {workers.threads} thread(s), {len(workers.nodes)} node(s)")
-        yield workers, made_with
+        yield workers
 
 
 def plan_workers(ray: ModuleType, made_with: MadeWith) -> Workers:
@@ -145,7 +146,7 @@ def check_model(model: Path, sha256: str) -> None:
         raise ModelError(f"{model} was changed while it was in use")
 
 
-def everywhere(made_with: MadeWith, workers: Workers) -> MadeWith:
+def everywhere(made_with: M, workers: Workers) -> M:
     """What results are made with on a worker: on all nodes alike, with as many threads as CPUs were reserved."""
     mask = made_with.alpha_mask
     return replace(

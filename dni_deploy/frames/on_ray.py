@@ -15,7 +15,7 @@ from dni_deploy.photographs.planned import EnhancedFile, Planned
 
 from .cluster import import_ray_for
 from .finished import FOLDER, Job, Noted
-from .nodes import Shared, check_model, with_workers
+from .nodes import Shared, check_model, everywhere, with_workers
 from .workers import ATTEMPTS, MakePiece, make_on_workers
 
 _REMEDY = "What was finished is kept: start again to go on"
@@ -33,15 +33,15 @@ def make_on_ray(address: str, job: Job, tell: Callable[[str], None]) -> Make:
     ray = import_ray_for(address)
 
     def make(frames: Sequence[Planned], report: Report, done: Done) -> None:
-        everywhere = [Planned(f.input.absolute(), f.output.absolute(), f.alpha) for f in frames]
+        absolute = [Planned(f.input.absolute(), f.output.absolute(), f.alpha) for f in frames]
         folder = job.folder.absolute()
         make_folder(folder / FOLDER)
-        shared = Shared(job.made_with, job.model_sha256, (everywhere[0].input, everywhere[-1].input), folder / FOLDER)
-        with with_workers(ray, address, shared, len(frames), tell) as (workers, made_with):
-            arguments = (replace(job, made_with=made_with, folder=folder), everywhere)
+        shared = Shared(job.made_with, job.model_sha256, (absolute[0].input, absolute[-1].input), folder / FOLDER)
+        with with_workers(ray, address, shared, len(frames), tell) as workers:
+            arguments = (replace(job, made_with=everywhere(job.made_with, workers), folder=folder), absolute)
             results = make_on_workers(ray, workers, _begin, arguments, [frame.input for frame in frames], _REMEDY)
             for number, (index, found) in enumerate(results, 1):
-                done(index, _result(frames[index], everywhere[index], found))
+                done(index, _result(frames[index], absolute[index], found))
                 report(number, frames[index].input)
 
     return make
