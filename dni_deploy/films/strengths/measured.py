@@ -1,0 +1,94 @@
+"""The strength that fits the noise of a film: measured twice a second, and smoothed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dni_deploy.films.film import Film
+from dni_deploy.films.glances import pictures_at, seconds_of_frames
+from dni_runtime import AlphaError, InputError, Model
+from dni_runtime.calibration import JPEG
+
+from .strength import Curve
+
+_RATE = 2  # frames a second that are looked at
+# A sample depends on so many before and behind it, and a frame on two samples.
+_MEDIAN, _MEAN = 2, 1
+_CONTEXT_S = (_MEDIAN + _MEAN + 1) / _RATE
+_WEIGHTS = np.array([0.25, 0.5, 0.25])
+
+
+def check_measurable(model: Model) -> None:
+    """Raise AlphaError where no film tells which alpha of `model` fits it."""
+    if model.require_calibration().kind == JPEG:
+        raise AlphaError(
+            "the model is calibrated for the quality of JPEGs, which frames of a film do not have; expected one for "
+            "noise (dni calibrate). Give alpha as a number, or by --alpha-from"
+        )
+
+
+def measured(
+    film: Film,
+    model: Model,
+    begin_s: float = 0.0,
+    end_s: float = math.inf,
+    *,
+    tell: Callable[[str], None] | None = None,
+    progress: Callable[[float, int, Path], None] | None = None,
+) -> Curve:
+    """What fits the noise of `film` from one second to another: there just as if all of it were measured.
+
+    A frame that is not like its neighbours counts for nothing; a cut takes about a second. tell: is given a remark on
+    what was found.
+
+    Raises AlphaError where the model is not calibrated for noise, or frames are too small to tell, InputError where
+    none can be decoded.
+    """
+    check_measurable(model)
+    of_frames = seconds_of_frames(film)
+    firsts = np.unique(np.floor(of_frames * _RATE), return_index=True)[1]
+    near = (of_frames[firsts] >= begin_s - _CONTEXT_S) & (of_frames[firsts] < end_s + _CONTEXT_S)
+    moments = film.index.pts[firsts[near]].tolist()
+    seconds, alphas, sigmas = [], [], []
+    for number, (moment, picture) in enumerate(pictures_at(film, moments)):
+        alpha, sigma = model.choose_alpha(picture)
+        seconds.append(film.seconds(moment))
+        alphas.append(alpha)
+        sigmas.append(sigma)
+        if progress is not None:
+            progress(number + 1, len(moments), film.path)
+    if not alphas:
+        raise InputError(f"no frame of {film.path} can be decoded to look at its noise; give alpha as a number")
+    curve = _without_idle_keys(seconds, smoothed(np.array(alphas)))
+    if tell is not None:
+        low, high = min(curve.alphas)[0], max(curve.alphas)[0]
+        found = f"alpha {low:g}" if low == high else f"alpha from {low:g} to {high:g}"
+        noise = f"sigma {min(sigmas):.3g} to {max(sigmas):.3g} of 255"
+        tell(f"{found}, for the noise of {len(alphas)} frames ({noise})")
+    return curve
+
+
+def smoothed(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The median of five that lie together, then a mean of three; both ends are mirrored. Of three decimals."""
+    medians = np.median(_windows(samples, _MEDIAN), axis=1)
+    means: npt.NDArray[np.float64] = _windows(medians, _MEAN) @ _WEIGHTS
+    return means.round(3)
+
+
+def _windows(samples: npt.NDArray[np.float64], reach: int) -> npt.NDArray[np.float64]:
+    """Each sample with those so far before and behind it."""
+    mirrored = np.pad(samples, reach, mode="reflect")
+    return np.lib.stride_tricks.sliding_window_view(mirrored, 2 * reach + 1)
+
+
+def _without_idle_keys(seconds: list[float], alphas: npt.NDArray[np.float64]) -> Curve:
+    """A curve without keys between others of the same alpha, so that whoever edits it finds what moves."""
+    moves = np.diff(alphas) != 0
+    kept = np.concatenate(([True], moves)) | np.concatenate((moves, [True]))
+    chosen = np.flatnonzero(kept)
+    return Curve(tuple(seconds[each] for each in chosen), tuple((float(alphas[each]),) for each in chosen))
