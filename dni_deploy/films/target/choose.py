@@ -1,0 +1,193 @@
+"""How a film is to be encoded: what is asked for, or what plays everywhere, and refusals of what cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dni_deploy.extras import import_av
+from dni_deploy.films.colours.conversion import Wanted
+from dni_deploy.films.colours.meaning import to_write
+from dni_deploy.films.colours.pixel_format import PixelFormat, pixel_format
+from dni_deploy.films.colours.turning import is_turn, swaps_sides
+from dni_deploy.films.film import Film
+from dni_deploy.films.target.codecs import CODECS, CONTAINERS, Codec
+from dni_deploy.films.target.encoding import Encoding
+from dni_deploy.films.target.pixels import as_stored, pixels_of, widely_played
+from dni_runtime import InputError, OutputError
+
+_DEEP = 8  # bits, from where on a film is one of more
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for of a new film's pictures, by the names of options; None for what suits film and container.
+
+    codec:        one of `CODECS`.
+    crf:          constant quality, 0 for the best.
+    preset:       how much time the encoder takes, in its own words.
+    lossless:     pictures are stored exactly.
+    pixel_format: FFmpeg's name.
+    """
+
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    lossless: bool = False
+    pixel_format: str | None = None
+
+
+def container_of(output: Path) -> str:
+    """FFmpeg's name of the format that `output` is written in. Raises OutputError."""
+    if (container := CONTAINERS.get(output.suffix.lower())) is None:
+        raise OutputError(f"{output} has none of the suffixes of films that are written: {', '.join(CONTAINERS)}")
+    return container
+
+
+def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int]) -> Encoding:
+    """How pictures of `size` (width, height; before they are turned) are encoded into `output`.
+
+    Raises OutputError where the container does not hold what is asked for, InputError where the encoder has no such
+    option or value.
+    """
+    container, source = container_of(output), pixel_format(film.video.pixels)
+    name = asked.codec or _default(container, source, asked)
+    if (codec := CODECS.get(name)) is None:
+        raise InputError(f"the codec {name!r} is not known; expected one of {', '.join(CODECS)}")
+    if container not in codec.containers:
+        suffixes = [suffix for suffix, each in CONTAINERS.items() if each in codec.containers]
+        fit = [each for each, other in CODECS.items() if container in other.containers]
+        raise OutputError(
+            f"{output} cannot hold {name}: choose a name that ends in {' or '.join(suffixes)}, or a codec of "
+            f"{', '.join(fit)}"
+        )
+    frames, matrix, notes = _frames(film, container, size)
+    pixels, more = _pixels(film, name, codec, asked, (frames.width, frames.height))
+    encoding = Encoding(
+        container=container,
+        encoder=_encoder(codec, pixels),
+        options=tuple(sorted(_options(name, codec, asked, pixels).items())),
+        frames=dataclasses.replace(
+            frames, pixels=pixels.name, colours=to_write(film.video, pixels.name, frames.height)
+        ),
+        time_base=film.video.time_base,
+        rate=film.video.rate,
+        aspect=_aspect(film, frames),
+        display_matrix=matrix,
+        mastering=film.video.mastering,
+        light=film.video.light,
+        tag="hvc1" if name == "h265" and container != "matroska" else None,
+        notes=(*notes, *more),
+    )
+    _try(encoding, output)
+    return encoding
+
+
+def _default(container: str, source: PixelFormat, asked: Asked) -> str:
+    """The codec that most players of the container know, or the one that loses nothing."""
+    if source.opacity and asked.pixel_format is None:
+        if container != "webm" and asked.lossless:
+            return "ffv1"
+        return {"webm": "vp9", "mov": "prores", "matroska": "ffv1"}.get(container, "h264")
+    if container == "webm":
+        return "av1" if source.depth > _DEEP else "vp9"
+    if container == "matroska" and asked.lossless:
+        return "ffv1"
+    return "h265" if source.depth > _DEEP else "h264"
+
+
+def _frames(film: Film, container: str, size: tuple[int, int]) -> tuple[Wanted, tuple[int, ...] | None, list[str]]:
+    """Size and turn of the frames, and the display matrix that is written."""
+    matrix = film.video.display_matrix
+    if matrix is None or container != "webm":
+        return Wanted("", *size), matrix, []
+    if not is_turn(matrix):
+        return Wanted("", *size), None, ["shows its pictures as they lie: .webm cannot say by which angle to turn them"]
+    turned = size[::-1] if swaps_sides(matrix) else size
+    return Wanted("", *turned, turn=matrix), None, ["has its pictures turned, since .webm cannot tell players to do it"]
+
+
+def _pixels(film: Film, name: str, codec: Codec, asked: Asked, size: tuple[int, int]) -> tuple[PixelFormat, list[str]]:
+    source, notes = pixel_format(film.video.pixels), []
+    odd = codec.even and any(side % 2 for side in size)
+    if asked.pixel_format is not None:
+        return _asked_pixels(source, name, codec, asked.pixel_format, odd, size)
+    encoder = codec.rgb_encoder if source.kind == "rgb" and asked.lossless and codec.rgb_encoder else codec.encoder
+    if asked.lossless or codec.keeps:
+        pixels = as_stored(source, encoder, whole=asked.lossless)
+    else:
+        pixels = widely_played(source, encoder, whole_colours=odd)
+        if odd:
+            notes = [f"is in 4:4:4, which not all players show: {name} has no 4:2:0 of {size[0]} x {size[1]} pixels"]
+    if pixels is None:
+        lack = "opacity" if source.opacity else f"{source.name} without loss"
+        raise OutputError(
+            f"{film.path} cannot be encoded in {name}: it has no {lack}; choose --codec ffv1 and a name that ends in "
+            ".mkv" + (", or leave opacity out by --pixel-format yuv420p" if source.opacity else "")
+        )
+    return pixels, notes
+
+
+def _asked_pixels(
+    source: PixelFormat, name: str, codec: Codec, wanted: str, odd: bool, size: tuple[int, int]
+) -> tuple[PixelFormat, list[str]]:
+    known = {each.name: each for each in (*pixels_of(codec.encoder), *pixels_of(codec.rgb_encoder or codec.encoder))}
+    if (pixels := known.get(wanted)) is None:
+        raise InputError(f"{name} has no pixel format {wanted!r}; expected one of {', '.join(known)}")
+    if odd and (pixels.across, pixels.down) != (1, 1):
+        raise InputError(
+            f"{name} has no {pixels.chroma} of {size[0]} x {size[1]} pixels, which are odd: "
+            "choose --pixel-format yuv444p"
+        )
+    return pixels, ["has no opacity any more"] if source.opacity and not pixels.opacity else []
+
+
+def _encoder(codec: Codec, pixels: PixelFormat) -> str:
+    return codec.rgb_encoder if codec.rgb_encoder and pixels.kind == "rgb" else codec.encoder
+
+
+def _options(name: str, codec: Codec, asked: Asked, pixels: PixelFormat) -> dict[str, str]:
+    options = codec.options(pixels)
+    if asked.preset is not None and asked.preset not in codec.presets:
+        expected = f"expected one of {', '.join(codec.presets)}" if codec.presets else "it has none: leave it out"
+        raise InputError(f"{name} has no preset {asked.preset!r}; {expected}")
+    if codec.presets:
+        options[codec.preset_option] = asked.preset or codec.preset
+    if asked.lossless:
+        if codec.lossless is None:
+            exact = [each for each, other in CODECS.items() if other.lossless is not None]
+            raise InputError(f"{name} is never lossless; choose one of {', '.join(exact)}")
+        if asked.crf is not None:
+            raise InputError("--crf and --lossless cannot be used together: lossless has one quality")
+        for option, value in codec.lossless.items():
+            options[option] = f"{options[option]}:{value}" if option in options else value
+        return options
+    if asked.crf is not None and codec.crf is None:
+        raise InputError(f"{name} has no constant quality to choose: leave --crf out")
+    if codec.crf is not None:
+        best, worst = codec.crf
+        crf = best if asked.crf is None else asked.crf
+        if not 0 <= crf <= worst:
+            raise InputError(f"--crf has to be from 0 to {worst:g} for {name}, got {crf:g}")
+        options["crf"] = f"{crf:g}"
+    return options
+
+
+def _aspect(film: Film, frames: Wanted) -> Fraction | None:
+    aspect = film.video.aspect
+    turned = aspect is not None and frames.turn is not None and swaps_sides(frames.turn)
+    return 1 / aspect if aspect is not None and turned else aspect
+
+
+def _try(encoding: Encoding, output: Path) -> None:
+    """Open the encoder: it knows best what it can do."""
+    av, frames = import_av(), encoding.frames
+    try:
+        encoding.context()
+    except (av.FFmpegError, ValueError) as error:
+        raise OutputError(
+            f"{output} cannot be encoded by {encoding.encoder} as {frames.width} x {frames.height} pixels of "
+            f"{frames.pixels}: {error}; choose another codec (--codec) or size (--output-scale)"
+        ) from error

@@ -1,0 +1,80 @@
+"""How the pictures of the new film are encoded: plain data, so that every machine encodes them alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
+
+from dni_deploy.extras import import_av
+from dni_deploy.films.colours.conversion import Wanted
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What an encoder and a container are told.
+
+    container:   FFmpeg's name of the format: "mp4", "mov", "matroska" or "webm".
+    encoder:     FFmpeg's name of the encoder, such as "libx264".
+    options:     its options, by FFmpeg's names.
+    frames:      what `Conversion` makes for it: pixel format, size, colours, and whether pictures are turned.
+    time_base:   the film's; frames keep their ticks.
+    rate:        frames a second on average; None where the film does not say.
+    aspect:      width over height of a pixel; None where the film does not say.
+    display_matrix: by which players turn the picture; None where it is turned already, or need not be.
+    mastering, light: of an HDR film, see `Video`.
+    tag:         the four letters by which players know the codec; None for FFmpeg's choice.
+    notes:       what is not as one might expect, each a sentence.
+    """
+
+    container: str
+    encoder: str
+    options: tuple[tuple[str, str], ...]
+    frames: Wanted
+    time_base: Fraction
+    rate: Fraction | None = None
+    aspect: Fraction | None = None
+    display_matrix: tuple[int, ...] | None = None
+    mastering: bytes | None = None
+    light: bytes | None = None
+    tag: str | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def context(self) -> VideoCodecContext:
+        """A new encoder that was told all of it, opened."""
+        context: VideoCodecContext = import_av().CodecContext.create(self.encoder, "w")
+        context.flags |= _GLOBAL_HEADER
+        self._tell(context)
+        context.open()
+        return context
+
+    def add_to(self, container: OutputContainer) -> VideoStream:
+        """A new stream for packets that `context` has made. It is opened as well: so it knows what they need."""
+        stream: Any = container.add_stream(self.encoder, rate=self.rate)
+        self._tell(stream.codec_context)
+        stream.time_base = self.time_base
+        stream.set_display_matrix(self.display_matrix)
+        return cast("VideoStream", stream)
+
+    def _tell(self, context: VideoCodecContext) -> None:
+        frames, colours = self.frames, self.frames.colours
+        context.width, context.height, context.pix_fmt = frames.width, frames.height, frames.pixels
+        context.time_base = self.time_base
+        context.framerate = self.rate or Fraction(0)
+        context.sample_aspect_ratio = self.aspect or Fraction(0)
+        context.color_range, context.colorspace = colours.range, colours.matrix
+        context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+        context.thread_count = THREADS
+        context.options = dict(self.options)
+        if self.tag:
+            context.codec_tag = self.tag
+
+
+THREADS = 6
+"""Of an encoder on any machine: their number changes what x264 makes."""
+_GLOBAL_HEADER = 1 << 22  # FFmpeg's AV_CODEC_FLAG_GLOBAL_HEADER: what decoders need is told once, apart from packets

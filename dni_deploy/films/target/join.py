@@ -1,0 +1,124 @@
+"""Encoded parts and all else that the film holds become one file, without encoding anything again."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dni_deploy.extras import import_av
+from dni_deploy.films.film import Film
+from dni_deploy.films.target.copies import add_copies, copied_packets, copy_tags
+from dni_deploy.films.target.encoding import Encoding
+from dni_deploy.films.target.part_file import EncodedPart, read_part
+from dni_deploy.films.target.span import Span, span_of
+from dni_runtime import OutputError
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
+
+_BITEXACT = 0x400  # FFmpeg's AVFMT_FLAG_BITEXACT: nothing random and no clock, so that equal films are equal bytes
+_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+
+
+def join(
+    parts: Sequence[Path],
+    film: Film,
+    encoding: Encoding,
+    output: Path,
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    drop: Collection[str] = (),
+) -> None:
+    """Write `output`, whatever its name ends in, of `parts` in their order and of what else `film` holds.
+
+    start, end: what is kept of the film (all), in its ticks: `start` becomes the moment 0 of the new one.
+    drop:       which of `DROPPABLE` to leave out.
+
+    Raises OutputError where a part is not whole, or was encoded otherwise, and OSError.
+    """
+    encoded = [read_part(path) for path in parts]
+    with open_source(film) as source, open_target(str(output), encoding.container) as target:
+        span = span_of(source, film, start, end)
+        video = encoding.add_to(target)
+        copies = add_copies(source, film, target, drop)
+        copy_tags(source, film, target, video, span)
+        target.start_encoding()
+        _check(encoded, video)
+        pictures = _pictures(encoded, film, span, video)
+        others = copied_packets(source, copies, span)
+        for _, packet in heapq.merge(pictures, others, key=lambda each: each[0]):
+            target.mux_one(packet)
+
+
+def open_source(film: Film) -> InputContainer:
+    """The film, to be copied from; what is said in it need not be text."""
+    source: InputContainer = import_av().open(str(film.path), metadata_errors="surrogateescape")
+    return source
+
+
+def open_target(output: str, container: str) -> OutputContainer:
+    target: OutputContainer = import_av().open(
+        output,
+        "w",
+        format=container,
+        metadata_errors="surrogateescape",
+        container_options=_OPTIONS.get(container),
+    )
+    target.flags |= _BITEXACT
+    return target
+
+
+def _check(parts: Sequence[EncodedPart], video: VideoStream) -> None:
+    expected = video.codec_context.extradata or b""
+    for part in parts:
+        if part.extradata != expected:
+            raise OutputError(
+                f"{part.path} was encoded by another version of FFmpeg's libraries than this one's; "
+                "encode all parts of a film by one: begin anew, without --resume"
+            )
+
+
+def _pictures(
+    parts: Sequence[EncodedPart], film: Film, span: Span, video: VideoStream
+) -> Iterator[tuple[float, Packet[Any]]]:
+    """The packets of all parts with all their times, moved to the new clock, and when they are decoded."""
+    base = film.video.time_base
+    pts = np.concatenate([part.pts for part in parts]) - round(span.zero / base)
+    shown = np.sort(pts)
+    durations = np.diff(shown, append=_end(film, span) - round(span.zero / base))
+    dts = _decoding_times(pts)
+    number = 0
+    for part in parts:
+        for packet in part.packets():
+            packet.pts, packet.dts = int(pts[number]), int(dts[number])
+            packet.duration = int(durations[np.searchsorted(shown, pts[number])])
+            packet.time_base, packet.stream = base, video
+            yield packet.dts * float(base), packet
+            number += 1
+
+
+def _end(film: Film, span: Span) -> int:
+    """The tick until which the last picture is shown."""
+    index = film.index
+    last = int(index.pts[-1] + index.durations[-1])
+    return last if span.end is None else min(last, round(span.end / film.video.time_base))
+
+
+def _decoding_times(pts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """When each packet is decoded, in order and not after it is shown: as many frames before as they change places.
+
+    Encoders tell these times as well, but those of two parts overlap where the frame rate varies.
+    """
+    shown = np.sort(pts)
+    late = int(np.max(np.arange(len(pts)) - np.searchsorted(shown, pts)))
+    if late == 0:
+        return shown
+    return np.concatenate([shown[:late] + shown[0] - shown[late], shown[:-late]])
