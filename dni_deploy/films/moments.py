@@ -40,11 +40,8 @@ def show_moment(seconds: float) -> str:
 def _timecode(text: str, minutes: int, seconds: int, frames: int, rate: Fraction | None, *, drops: bool) -> float:
     nominal = 0 if rate is None else round(rate)
     if rate is None or not any(abs(rate / exact - 1) < Fraction(1, 5000) for exact in (nominal, nominal * _NTSC)):
-        known = "does not say how many" if rate is None else f"has {float(rate):g}"
-        raise InputError(
-            f"{text!r} is a timecode, but the film {known} frames a second; expected seconds (62.5) or h:m:s "
-            "(0:01:02.5)"
-        )
+        known = "how many frames a second there are is not known here" if rate is None else f"there are {float(rate):g}"
+        raise InputError(f"{text!r} counts frames, but {known}; expected seconds (62.5) or h:m:s (0:01:02.5)")
     if frames >= nominal:
         raise InputError(f"{text!r} has the frame {frames} of {nominal} in a second; expected at most {nominal - 1}")
     number = (60 * minutes + seconds) * nominal + frames

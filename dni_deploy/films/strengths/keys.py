@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dni_deploy.films.film import Film, Key
 from dni_deploy.films.moments import read_moment, show_moment
 from dni_deploy.frames.alpha_table import Row, alpha_columns, read_rows
+from dni_deploy.photographs.places import check_folder, check_free, check_name, make_folder
 from dni_runtime import Alpha, AlphaError, InputError, Metadata, Model, OutputError
 from dni_runtime.files.unfinished import unfinished_file
 
@@ -55,11 +57,22 @@ def read_keys(path: Path, model: Model | Metadata, film: Film, *, held: bool = F
     return Curve(tuple(seconds), tuple(alphas), held)
 
 
+def check_keys_place(path: Path, taken: Iterable[Path] = (), *, force: bool = False) -> None:
+    """Raise OutputError, before anything runs, where `save_keys` could not write, or would destroy one of `taken`."""
+    if os.path.realpath(path) in {os.path.realpath(other) for other in taken}:
+        raise OutputError(f"{path} is the film, its result or the model; choose another --save-keys")
+    check_name(path)
+    if not force:
+        check_free([path])
+    check_folder(path.absolute().parent)
+
+
 def save_keys(path: Path, curve: Curve, metadata: Metadata, *, force: bool = False) -> None:
     """Write the table that `read_keys` reads `curve` from; `force`: replace a file that is there.
 
     Raises OutputError.
     """
+    make_folder(path.absolute().parent)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_TIME, *alpha_columns(metadata)])
@@ -68,7 +81,7 @@ def save_keys(path: Path, curve: Curve, metadata: Metadata, *, force: bool = Fal
         with unfinished_file(path, replace=force) as file:
             file.write(text.getvalue().encode())
     except FileExistsError:
-        raise OutputError(f"{path} exists already and is kept; replace it with --force") from None
+        check_free([path])
     except OSError as error:
         raise OutputError(
             f"the keys {path} cannot be written ({error.strerror or error}); choose another place"

@@ -11,7 +11,7 @@ from onnx_models import METADATA, save
 from sharp_or_blurred import saved, sharp_or_blurred
 
 from dni_deploy.films.film import Film, Index, Video
-from dni_deploy.films.strengths import Curve, Held, read_keys, save_keys
+from dni_deploy.films.strengths import Curve, Held, check_keys_place, read_keys, save_keys
 from dni_runtime import AlphaError, Endpoint, InputError, Metadata, OutputError, load, pin
 from dni_runtime.alpha import Knob
 
@@ -134,12 +134,29 @@ def test_keys_are_saved_as_they_are_read(tmp_path: Path):
     save_keys(path, curve, knobs)
     assert path.read_text().startswith("time,alpha,alpha_late\n0.0,0.2,1.0\n")
     assert read_keys(path, knobs, film()) == curve
-    with pytest.raises(OutputError, match=r"saved\.csv exists already and is kept; replace it with --force"):
+    with pytest.raises(OutputError, match=r"saved\.csv exists already; choose another output, or replace with --force"):
         save_keys(path, curve, knobs)
     save_keys(path, replace(curve, seconds=(0.0, 0.5, 1.0)), knobs, force=True)
     assert read_keys(path, knobs, film()).seconds == (0, 0.5, 1)
-    with pytest.raises(OutputError, match=r"the keys .* cannot be written"):
-        save_keys(tmp_path / "none" / "keys.csv", curve, knobs)
+    save_keys(tmp_path / "new" / "keys.csv", curve, knobs)
+    with pytest.raises(OutputError, match=r"saved\.csv is no folder"):
+        save_keys(path / "keys.csv", curve, knobs)
+
+
+def test_where_keys_cannot_be_saved(tmp_path: Path):
+    of, path = tmp_path / "film.mkv", tmp_path / "keys.csv"
+    of.touch()
+    check_keys_place(path, [of])
+    with pytest.raises(OutputError, match=r"film\.mkv is the film, its result or the model; choose"):
+        check_keys_place(tmp_path / "." / "film.mkv", [of], force=True)
+    path.touch()
+    check_keys_place(path, [of], force=True)
+    with pytest.raises(OutputError, match=r"keys\.csv exists already; choose another output, or replace with --force"):
+        check_keys_place(path, [of])
+    with pytest.raises(OutputError, match=r"is a folder"):
+        check_keys_place(tmp_path, force=True)
+    with pytest.raises(OutputError, match=r"keys\.csv is no folder"):
+        check_keys_place(path / "more.csv")
 
 
 def test_one_that_stays():
