@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dni_deploy.films.film import Film, Part
 
 from .decoding import Decoding
+from .oddities import Oddities
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Frames:
     """Reads the frames of a film, in a context; not to be shared by threads.
 
-    notes: what was odd about the frames that were read, each a few words that follow the film's name.
+    notes: what is odd about the parts that were read, each a few words that follow the film's name.
     """
 
     def __init__(self, film: Film) -> None:
@@ -38,21 +39,32 @@ class Frames:
     def read(self, part: Part) -> Iterator[VideoFrame]:
         """The frames of `part` in the order in which they are shown, each once; pts in ticks of the film's time base.
 
-        A frame that cannot be decoded is left out, so that there may be none at all, and `notes` tells of it.
+        A frame that cannot be decoded is left out, so that there may be none at all; `notes` tells of it. Raises
+        InputError where the file cannot be read any more.
+        """
+        decoding, oddities = self._at(part), Oddities(self.film, part)
+        self._read_to = None
+        for frame in decoding.until(part.begin, part.end):
+            oddities.see(frame)
+            yield frame
+        self._read_to = part.end
+        self.notes += oddities.told()
+
+    def _at(self, part: Part) -> Decoding:
+        """Where `part` begins, going on where the one before it ended if that makes no difference.
+
+        What comes of a part is a matter of its own key alone, also where the film is damaged and frames are made up of
+        whatever came before: one that begins with a key begins anew.
         """
         keys = self.film.index.keys
         before = keys[keys <= part.begin]
         key = int(before[-1]) if len(before) else None
-        # What comes of a part is a matter of its key alone: also where the film is damaged, and frames are decoded
-        # with the help of whatever came before. So a part that begins with a key does not go on with that.
         decoding = self._decoding
-        if decoding is None or key == part.begin or (decoding.key, self._read_to) != (key, part.begin):
-            self._close()
-            decoding = self._decoding = Decoding(self.film, key)
-        self._read_to = None
-        yield from decoding.until(part.begin, part.end)
-        self._read_to = part.end
-        self.notes += decoding.take_notes()
+        if decoding is not None and key != part.begin and (decoding.key, self._read_to) == (key, part.begin):
+            return decoding
+        self._close()
+        self._decoding = Decoding(self.film, key)
+        return self._decoding
 
     def _close(self) -> None:
         if self._decoding is not None:

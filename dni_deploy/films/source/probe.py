@@ -52,11 +52,11 @@ def look_at(path: Path) -> Film:
         _refuse_interlaced(path, stream, frames)
         notes = [*_others(container, stream), *_left_out(frames)]
         video = _video(stream, frames[0])
-    shown = index
-    if not index.counted and frames[0].pts is not None:
-        shown = begin_at(index, frames[0].pts)
+    first = frames[0].pts
+    shown = index if index.counted or first is None else begin_at(index, first)
     if lost := len(index.pts) - len(shown.pts):
-        notes.append(f"its first {lost} frames cannot be decoded; it begins with the one after them")
+        what = "a frame that cannot be decoded" if lost == 1 else f"{lost} frames that cannot be decoded"
+        notes.append(f"begins with {what}, left out")
     return Film(path, video, shown, tuple(notes))
 
 

@@ -1,0 +1,71 @@
+"""The packets of a film's pictures, from its begin or from a key on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from dni_deploy.extras import import_av
+from dni_deploy.films.film import Film
+from dni_runtime import InputError
+
+from .opening import open_film, pictures_of, reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from av import VideoStream
+    from av.container import InputContainer
+    from av.packet import Packet
+
+# Where a file has no list of its keys FFmpeg only comes near, and where frames change places it may find the next key.
+_BACK_S = 10
+
+
+def packets_of(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Packet[VideoStream]]:
+    """The packets of `stream` from here on, and an empty one at the end. A file that is no film any more ends there.
+
+    Raises InputError where the file cannot be read.
+    """
+    av = import_av()
+    try:
+        yield from container.demux(stream)
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise InputError(f"{path} cannot be read on: {reason(error)}") from None
+
+
+def packets_from(film: Film, key: int | None) -> Generator[Packet[VideoStream], None, None]:
+    """The packets from that of the frame at `key` on, see `packets_of`; from the film's begin where it is None.
+
+    Their stream has a decoder that is not open yet, and is closed with the iterator.
+    """
+    back = round(_BACK_S / film.video.time_base)
+    for target in [None] if key is None else [key, key - back, None]:
+        with closing(open_film(film.path)) as container:
+            stream = pictures_of(container, film.path)
+            if target is not None and not _seeks(container, stream, target):
+                continue
+            packets = packets_of(container, stream, film.path)
+            first = next(packets, None) if key is None else _next_at(packets, key)
+            if first is not None:
+                yield first
+                yield from packets
+                return
+
+
+def _seeks(container: InputContainer, stream: VideoStream, target: int) -> bool:
+    try:
+        container.seek(target, stream=stream)
+    except import_av().FFmpegError:
+        return False
+    return True
+
+
+def _next_at(packets: Iterator[Packet[VideoStream]], key: int) -> Packet[VideoStream] | None:
+    """That of the key, which comes before all that is shown after it; None where it was before or is not to come."""
+    for packet in packets:
+        if packet.pts is not None and packet.pts >= key:
+            return packet if packet.pts == key and packet.is_keyframe else None
+    return None
