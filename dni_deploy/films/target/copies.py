@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from dni_deploy.films.film import Film
+from dni_deploy.films.source.opening import is_cover
 from dni_deploy.films.target.span import Span
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 DROPPABLE = ("attachments", "audio", "data", "subtitles", "videos")
 """What can be left out, by the names of `--drop`; "videos" are those beside the one that is enhanced."""
 
-_ATTACHED_PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 # What FFmpeg writes of its own, and what would no longer be true.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
 _PICTURE_TAGS = ("encoder", "duration", "bps", "number_of_", "_statistics", "source_id")
@@ -40,10 +40,6 @@ def kind_of(stream: Stream) -> str:
         return "attachments"
     kinds = {"audio": "audio", "subtitle": "subtitles", "video": "videos", "attachment": "attachments"}
     return kinds.get(stream.type, "data")
-
-
-def is_cover(stream: Stream) -> bool:
-    return stream.type == "video" and bool(stream.disposition.value & _ATTACHED_PICTURE)
 
 
 def copy_tags(source: InputContainer, film: Film, target: OutputContainer, video: Stream, span: Span) -> None:
@@ -115,7 +111,10 @@ def copied_packets(
         return
     if span.start is not None:
         source.seek(int((span.start - _MARGIN_S) * 1_000_000))
+    last: dict[int, int] = {}
     for packet in source.demux(streams):
+        if is_cover(packet.stream) and packet.size:
+            packet.pts = packet.dts = 0
         ticks = packet.dts if packet.pts is None else packet.pts
         if ticks is None:
             continue  # the last of each stream, which tells decoders that it has ended
@@ -123,14 +122,23 @@ def copied_packets(
         if span.end is not None and moment > span.end + _MARGIN_S:
             return
         copy = copies[packet.stream_index]
-        if is_cover(packet.stream):
-            packet.pts = packet.dts = 0
-        elif not span.holds(moment) and not (packet.stream.type == "subtitle" and _cut(packet, moment, span)):
-            continue
-        else:
+        if not is_cover(packet.stream):
+            if not span.holds(moment) and not (packet.stream.type == "subtitle" and _cut(packet, moment, span)):
+                continue
             _move(packet, span)
+        packet.dts = last[copy.index] = _decoding_time(packet, last.get(copy.index))
         packet.stream = copy
-        yield float((packet.dts or 0) * packet.time_base), packet
+        yield float(packet.dts * packet.time_base), packet
+
+
+def _decoding_time(packet: Packet[Any], last: int | None) -> int:
+    """Its dts; Matroska does not say it of the first pictures of further videos, decoded ahead of their time."""
+    if packet.dts is not None:
+        return packet.dts
+    if last is not None:
+        return last + 1
+    places = packet.stream.codec_context.reorder_depth if packet.stream.type == "video" else 0
+    return (packet.pts or 0) - places * (packet.duration or 1)
 
 
 def _cut(packet: Packet[Any], moment: Fraction, span: Span) -> bool:
@@ -147,7 +155,8 @@ def _move(packet: Packet[Any], span: Span) -> None:
     ticks = round(span.zero / packet.time_base)
     if packet.pts is not None:
         packet.pts -= ticks
-    packet.dts = packet.pts if packet.dts is None else packet.dts - ticks
+    if packet.dts is not None:
+        packet.dts -= ticks
 
 
 def _is_made_again(source: InputContainer, stream: Stream) -> bool:

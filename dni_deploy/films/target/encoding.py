@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
@@ -47,6 +48,7 @@ class Encoding:
 
     def context(self) -> VideoCodecContext:
         """A new encoder that was told all of it, opened."""
+        os.environ.setdefault("SVT_LOG", "1")  # else it writes a page about itself, past all of FFmpeg's settings
         context: VideoCodecContext = import_av().CodecContext.create(self.encoder, "w")
         context.flags |= _GLOBAL_HEADER
         self._tell(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
+from dni_deploy.films.source.opening import open_film
 from dni_deploy.films.target.copies import add_copies, copied_packets, copy_tags
 from dni_deploy.films.target.encoding import Encoding
 from dni_deploy.films.target.part_file import EncodedPart, read_part
@@ -20,11 +22,16 @@ from dni_runtime import OutputError
 
 if TYPE_CHECKING:
     from av import Packet
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
     from av.video.stream import VideoStream
 
 _BITEXACT = 0x400  # FFmpeg's AVFMT_FLAG_BITEXACT: nothing random and no clock, so that equal films are equal bytes
-_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+_OPTIONS = {
+    "mp4": {"movflags": "+faststart"},
+    "mov": {"movflags": "+faststart"},
+    "matroska": {"avoid_negative_ts": "disabled"},
+    "webm": {"avoid_negative_ts": "disabled"},
+}
 
 
 def join(
@@ -45,7 +52,7 @@ def join(
     Raises OutputError where a part is not whole, or was encoded otherwise, and OSError.
     """
     encoded = [read_part(path) for path in parts]
-    with open_source(film) as source, open_target(str(output), encoding.container) as target:
+    with closing(open_film(film.path)) as source, open_target(str(output), encoding.container) as target:
         span = span_of(source, film, start, end)
         video = encoding.add_to(target)
         copies = add_copies(source, film, target, drop)
@@ -56,12 +63,6 @@ def join(
         others = copied_packets(source, copies, span)
         for _, packet in heapq.merge(pictures, others, key=lambda each: each[0]):
             target.mux_one(packet)
-
-
-def open_source(film: Film) -> InputContainer:
-    """The film, to be copied from; what is said in it need not be text."""
-    source: InputContainer = import_av().open(str(film.path), metadata_errors="surrogateescape")
-    return source
 
 
 def open_target(output: str, container: str) -> OutputContainer:
