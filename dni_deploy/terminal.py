@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -154,16 +154,20 @@ class Terminal:
             yield lambda step: status.update(Text(printable(step)))
 
     @contextlib.contextmanager
-    def progress(self, verb: str = "") -> Iterator[Callable[[float, int, Path], None]]:
-        """A bar, for `report(done, total, file)`; where stderr is no terminal a line now and then."""
+    def progress(self, verb: str = "", unit: str = "") -> Iterator[Callable[[float, int, Path], None]]:
+        """A bar, for `report(done, total, file)`; where stderr is no terminal a line now and then.
+
+        unit: what is counted, such as "frames", if how many a second there are is worth telling.
+        """
         console = self._console
         if not console.is_terminal:
-            yield _Lines(verb, self.tell).report
+            yield _Lines(verb, self.tell, unit).report
             return
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
+            *[_RateColumn(unit)] * bool(unit),
             TimeRemainingColumn(),
         )
         # Stdout stays what it is: Rich would write to stderr what goes there.
@@ -180,13 +184,24 @@ class Terminal:
                 self._has_bar = False
 
 
+class _RateColumn(ProgressColumn):
+    """How many a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        return Text(_rate(task.speed, self._unit) if task.speed else "")
+
+
 class _Lines:
     """Progress for a log: nothing of what is over soon, else a line for each tenth, and one a minute."""
 
     SOONEST_S, LATEST_S = 10.0, 60.0
 
-    def __init__(self, verb: str, tell: Callable[[str], None]) -> None:
-        self._verb, self._tell = verb, tell
+    def __init__(self, verb: str, tell: Callable[[str], None], unit: str = "") -> None:
+        self._verb, self._tell, self._unit = verb, tell, unit
         self._begin: tuple[float, float] | None = None
         self._last: tuple[float, float] = 0.0, 0.0
 
@@ -199,9 +214,14 @@ class _Lines:
         if waited < self.SOONEST_S or (waited < self.LATEST_S and is_soon) or done >= total:
             return
         self._last = now, share
-        left = (now - begin_s) / (done - begin) * (total - done) if done > begin else None
-        about = "" if left is None else f", about {_duration(left)} left"
+        rate = (done - begin) / (now - begin_s) if done > begin else None
+        each = f", {_rate(rate, self._unit)}" if rate and self._unit else ""
+        about = "" if rate is None else f"{each}, about {_duration((total - done) / rate)} left"
         self._tell(f"{self._verb}{int(done)} of {total} ({share:.0%}){about}: {file.name}")
+
+
+def _rate(rate: float, unit: str) -> str:
+    return f"{rate:.{0 if rate >= 100 else 1}f} {unit} a second"
 
 
 def _duration(seconds: float) -> str:

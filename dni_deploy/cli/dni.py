@@ -7,6 +7,7 @@ from .calibrate import calibrate
 from .demo import demo
 from .errors import Group
 from .export import blend, export
+from .film import film
 from .fit import fit
 from .inspecting import inspect
 from .options import HELP
@@ -24,10 +25,11 @@ def main() -> None:
       dni demo                                                  everything below, on a bundled pair
       dni-export A.pth B.pth --alpha-input -o model.onnx        one file, alpha at run time
       dni run model.onnx photo.png --alpha 0.7 -o out.png       alpha is the share of A
+      dni film model.onnx in.mp4 --alpha 0.7 -o out.mp4         films, too
     """
 
 
-for command in (bench, blend, calibrate, demo, export, fit, inspect, run, serve, ship):
+for command in (bench, blend, calibrate, demo, export, film, fit, inspect, run, serve, ship):
     main.add_command(command)
 
 

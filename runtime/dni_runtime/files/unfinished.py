@@ -74,7 +74,7 @@ def unfinished_folder(parent: Path | None = None) -> Iterator[Path]:
         if fcntl is not None:
             descriptor = os.open(path, os.O_RDONLY)
             stack.callback(os.close, descriptor)
-            _lock(descriptor)
+            lock(descriptor)
         yield path
 
 
@@ -139,7 +139,7 @@ def _create(target: Path) -> BinaryIO:
         # Not by tempfile, whose files nobody else may read.
         file = open(target.parent / f".dni-{_tag(target)}{secrets.token_hex(4)}.tmp", "xb")  # noqa: SIM115
         try:
-            _lock(file.fileno())
+            lock(file.fileno())
             if os.path.samestat(os.fstat(file.fileno()), os.stat(file.name)):
                 return file
         except (BlockingIOError, FileNotFoundError):
@@ -165,7 +165,7 @@ def _remove(path: Path, *, young: bool = False) -> None:
             access = os.O_RDONLY if stat.S_ISDIR(found.st_mode) else os.O_RDWR
             descriptor = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK)
             stack.callback(os.close, descriptor)
-            locked = _lock(descriptor)
+            locked = lock(descriptor)
         if not ((young and locked) or _is_old(path)):
             return
         if stat.S_ISDIR(found.st_mode):
@@ -180,7 +180,7 @@ def _is_old(path: Path) -> bool:
     return all(abs(now - entry.lstat().st_mtime) > _OLD_S for entry in (path, *path.rglob("*")))
 
 
-def _lock(descriptor: int) -> bool:
+def lock(descriptor: int) -> bool:
     """Lock it until it is closed; False where locks are not known. Raises BlockingIOError where another has it."""
     if fcntl is None:
         return False

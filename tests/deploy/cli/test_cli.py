@@ -12,7 +12,7 @@ from forked import forked
 from dni_deploy.cli import main
 from dni_deploy.demo import EXPORTED, PHOTOGRAPH, STRONG, WEAK
 
-COMMANDS = ["bench", "blend", "calibrate", "demo", "export", "fit", "inspect", "run", "serve", "ship"]
+COMMANDS = ["bench", "blend", "calibrate", "demo", "export", "film", "fit", "inspect", "run", "serve", "ship"]
 HEAVY = ("torch", "spandrel", "onnxscript", "onnx_ir", "safetensors")
 
 HELP_PROGRAM = f"""
@@ -47,7 +47,7 @@ def test_summaries_are_whole_in_a_terminal_of_80_columns(group: tuple[str, ...])
     assert all(line.endswith(".") and not line.endswith("...") for line in listed if line)
 
 
-@pytest.mark.parametrize("name", ["blend", "calibrate", "export", "fit", "inspect", "run", "serve"])
+@pytest.mark.parametrize("name", ["blend", "calibrate", "export", "film", "fit", "inspect", "run", "serve"])
 def test_help_teaches_by_examples(name: str):
     text = dni(name, "--help").assert_ok().out
     examples = text.partition("Example")[2].partition("Options:")[0]

@@ -1,0 +1,130 @@
+"""What can be refused before the work, and the decisions that are left once the model is open."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from dni_deploy.films.colours.conversion import is_deep
+from dni_deploy.films.colours.meaning import notes as colour_notes
+from dni_deploy.films.film import Film, Part, Strength
+from dni_deploy.films.preview import SideBySide, preview_span
+from dni_deploy.films.source.probe import look_at
+from dni_deploy.films.strengths import Held, measured, read_keys, save_keys
+from dni_deploy.films.target.choose import Asked, choose_encoding
+from dni_deploy.frames.finished import model_digest
+from dni_deploy.photographs.places import check_folder, check_free, check_name
+from dni_runtime import InputError, Metadata, Model, OutputError, read_metadata
+from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
+from dni_runtime.onnx_files.reading import read_model, require_file
+
+from .cut import cut
+from .job import HOLD, FilmJob, Progress, Tell
+from .parts_folder import film_digest, folder_of, is_ours
+from .work import Work
+
+_SMALL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known before the model is open. `stated`: what its file says, None where it is silent."""
+
+    film: Film
+    parts: tuple[Part, ...]
+    stated: Metadata | None
+    notes: tuple[str, ...]
+
+
+def check(job: FilmJob) -> Checked:
+    """Refuse what can be refused before the model is loaded.
+
+    Raises ModelError, AlphaError, InputError or OutputError.
+    """
+    require_file(job.model)
+    stated = None if job.model.suffix == ORT_SUFFIX else read_metadata(read_model(job.model))
+    if stated is not None and job.alpha is not None and not isinstance(job.alpha, str):
+        stated.check_alpha(job.alpha)
+    _check_place(job)
+    film = look_at(job.film)
+    section = (job.start, job.end) if job.preview is None else preview_span(film, job.preview, job.start)
+    parts = cut(film, *section)
+    return Checked(film, parts, stated, film.notes)
+
+
+def decide(
+    job: FilmJob, checked: Checked, model: Model, tell: Tell, progress: Progress
+) -> tuple[Work, tuple[str, ...]]:
+    """The work, and what is to be known of it. Refuses all that is left to be refused.
+
+    Raises AlphaError, InputError or OutputError.
+    """
+    film = checked.film
+    size = _size(job, checked, model)
+    if job.preview is not None:
+        size = SideBySide(film.video.display_matrix).size(*size)
+    asked = Asked(job.codec, job.crf, job.preset, job.lossless, job.pixel_format)
+    encoding = choose_encoding(film, job.output, asked, size[::-1])
+    strength = _strength(job, checked, model, tell, progress)  # which may have to be measured: last
+    deep = is_deep(film.video, lossless=job.lossless)
+    work = Work(job, film, checked.parts, deep, encoding, strength, folder_of(job.output))
+    note = model.tiling_note(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap)
+    return work, (*checked.notes, *colour_notes(film.video), *encoding.notes, *(() if note is None else (note,)))
+
+
+def facts_of(work: Work) -> dict[str, Any]:
+    """What the frames of the result depend on, by the words for it in messages."""
+    job = work.job
+    given = {**job.given(), **job.provider_options}
+    return {
+        "film": film_digest(job.film),
+        "model": model_digest(job.model),
+        "alpha": repr(work.strength),
+        "--start, --end or --preview": [work.parts[0].begin, work.parts[-1].end, job.preview],
+        "kind of file or way of encoding": repr(work.encoding),
+        "way through the network (--tile, --overlap, --output-scale, --provider-option)": repr(sorted(given.items())),
+        "version of dni-deploy or PyAV": [version("dni-deploy"), version("av")],
+    }
+
+
+def _strength(job: FilmJob, checked: Checked, model: Model, tell: Tell, progress: Progress) -> Strength:
+    """How strong the effect is when. Raises InputError or AlphaError."""
+    film, parts = checked.film, checked.parts
+    if job.alpha_from is not None:
+        return read_keys(job.alpha_from, model, film, held=job.between == HOLD)
+    if not isinstance(job.alpha, str):
+        return Held(model.check_alpha(job.alpha))
+    begin_s, end_s = film.seconds(parts[0].begin), film.seconds(parts[-1].end)
+    curve = measured(film, model, begin_s, end_s, tell=tell, progress=progress)
+    if job.save_keys is not None:
+        save_keys(job.save_keys, curve, model.metadata, force=job.force)
+    return curve
+
+
+def _size(job: FilmJob, checked: Checked, model: Model) -> tuple[int, int]:
+    """Height and width of what the network makes of a frame, or of what `output_scale` makes of that.
+
+    A model of another tool does not say its factor: a small picture tells.
+    """
+    video = checked.film.video
+    if job.output_scale is None and checked.stated is None:
+        alpha = None if isinstance(job.alpha, str) else job.alpha
+        model.enhance(np.zeros((_SMALL, _SMALL, 3), np.uint8), alpha)
+    size = job.size(model.metadata, video.height, video.width)
+    if size is None:
+        raise InputError(f"{job.model} does not say how large its results are; give --output-scale")
+    return size
+
+
+def _check_place(job: FilmJob) -> None:
+    """Raise OutputError where the result could not get its name."""
+    check_name(job.output)
+    if os.path.exists(job.output) and os.path.exists(job.film) and os.path.samefile(job.output, job.film):
+        raise OutputError(f"{job.output} is the film itself and would be overwritten; choose another output")
+    if not (job.force or (job.resume and is_ours(folder_of(job.output), job.output))):
+        check_free([job.output])
+    check_folder(job.output.absolute().parent)

@@ -1,0 +1,98 @@
+"""A film from what it is asked to be to the file with its name."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dni_deploy.films.target.join import join
+from dni_deploy.photographs.places import check_free, make_folder
+from dni_runtime import InputError, Model, load
+from dni_runtime.files.unfinished import remove_unfinished, unfinished_file
+
+from .checks import check, decide, facts_of
+from .job import FilmJob, Progress, Tell
+from .make_parts import MakeParts, make_parts
+from .parts_folder import is_ours, note_result, parts_folder, remove
+from .report import FilmReport
+from .work import Made, Work, finished
+
+
+def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = make_parts) -> FilmReport:
+    """Make the film; `make`: the way in which its parts are made.
+
+    Raises a DniError where it cannot be made; parts that are finished stay, and `resume` goes on. So it is with Ctrl-C,
+    a KeyboardInterrupt whose note says it.
+    """
+    begun = time.monotonic()
+    checked = check(job)
+    with _open(job) as model:
+        work, notes = decide(job, checked, model, tell, progress)
+        for note in notes:
+            tell(f"note: {job.film.name}: {note}")
+        make_folder(job.output.absolute().parent)
+        with parts_folder(job.output, facts_of(work), resume=job.resume):
+            there = finished(work)
+            made = _make(work, model, there, progress, make)
+            if not is_ours(work.folder, job.output):
+                _join(work, made)
+            remove(work.folder)
+    damage = [note for part in made for note in part.notes]
+    for note in damage:
+        tell(f"note: {job.film.name}: {note}")
+    return FilmReport(
+        job.output,
+        frames=sum(part.frames for part in made),
+        equal=sum(part.equal for part in made),
+        kept=sum(part.frames for part in there),
+        seconds=time.monotonic() - begun,
+        notes=(*notes, *damage),
+    )
+
+
+def _open(job: FilmJob) -> Model:
+    """On a cluster the nodes have their own: here it is opened only to check alphas and to measure sizes."""
+    return job.load() if job.ray is None else load(job.model, "cpu", alpha_policy="pinned")
+
+
+def _make(work: Work, model: Model, there: list[Made], progress: Progress, make: MakeParts) -> list[Made]:
+    """All parts, in their order: those that are there, and those that are made now."""
+    made = {part.number: part for part in there}
+    missing = [part for part in work.parts if part.number not in made]
+    pts = work.film.index.pts
+    total = int(np.count_nonzero((pts >= work.parts[0].begin) & (pts < work.parts[-1].end)))
+    kept = sum(part.frames for part in there)
+
+    def done(part: Made) -> None:
+        made[part.number] = part
+
+    def report(frames: int) -> None:
+        progress(min(kept + frames, total), total, work.film.path)
+
+    try:
+        if missing:
+            make(work, model, missing, done, report)
+    except KeyboardInterrupt as interrupt:
+        goes_on = "; the same command with --resume goes on from here" if made else ""
+        interrupt.add_note(f"interrupted: {len(made)} of {len(work.parts)} parts are finished{goes_on}")
+        raise
+    if not any(part.frames for part in made.values()):
+        raise InputError(f"{work.film.path} has no frame that can be decoded; expected a film")
+    return [made[part.number] for part in work.parts]
+
+
+def _join(work: Work, made: list[Made]) -> None:
+    job, output = work.job, work.job.output
+    paths = [work.path(part) for part, each in zip(work.parts, made, strict=True) if each.frames]
+    first, last = work.film.index.pts[[0, -1]]
+    start = work.parts[0].begin if work.parts[0].begin > first else None
+    end = work.parts[-1].end if work.parts[-1].end <= last else None
+    remove_unfinished([output])
+    try:
+        with unfinished_file(output, replace=job.force) as file:
+            join(paths, work.film, work.encoding, Path(file.name), start=start, end=end, drop=job.drop)
+            note_result(work.folder, Path(file.name))
+    except FileExistsError:
+        check_free([output])

@@ -1,0 +1,151 @@
+"""The hidden folder beside the result in which its parts wait to be joined, and by which a run goes on.
+
+`job.json` tells what the parts are made of: model, film, alpha, options. A part counts as finished once its note is
+there (`Made.save`), which is written after its file. The folder is locked as long as a run uses it, and goes when the
+film has got its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dni_runtime import OutputError
+from dni_runtime.files.unfinished import lock
+
+_FACTS, _RESULT = "job.json", "result.json"
+_PIECE_BYTES, _PIECES = 2**20, 64
+
+
+def folder_of(output: Path) -> Path:
+    """Where the parts of `output` are. Names of 255 bytes have no room for more, so it is short."""
+    tag = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:12]
+    return output.absolute().parent / f".dni-film-{tag}"
+
+
+@contextlib.contextmanager
+def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Iterator[Path]:
+    """The folder for a run that makes `output` of `facts`: with the parts of the run before, or empty.
+
+    It stays where the block fails and a part is finished.
+
+    facts: what the parts depend on, by the names by which a user knows it.
+
+    Raises OutputError where another run has the folder, where it holds parts of something else and the run is to go on,
+    or where it cannot be written.
+    """
+    folder = folder_of(output)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with _locked(folder, output):
+            noted = _noted(folder)
+            wanted = json.loads(json.dumps(facts, sort_keys=True))
+            if resume and noted is not None:
+                _check_same(noted, wanted, output)
+                _empty(folder, keep=re.compile(r"(job|result|\d{6})\.json|\d{6}\.part"))
+            else:
+                _empty(folder)
+                _write(folder / _FACTS, wanted)
+            try:
+                yield folder
+            except BaseException:
+                if not any(folder.glob("[0-9]*.json")):
+                    remove(folder)
+                raise
+    except OSError as error:
+        raise OutputError(
+            f"{output} cannot be written: {error.strerror or error}; make room, or choose another output"
+        ) from error
+
+
+def note_result(folder: Path, whole: Path) -> None:
+    """Note what the result is, before it gets its name: killed between the two, a run has it all the same.
+
+    Raises OSError.
+    """
+    _write(folder / _RESULT, film_digest(whole))
+
+
+def is_ours(folder: Path, output: Path) -> bool:
+    """Whether `output` is there, just as the run that is to go on has made it."""
+    try:
+        return bool(json.loads((folder / _RESULT).read_text(encoding="utf-8")) == film_digest(output))
+    except (OSError, ValueError):
+        return False
+
+
+def remove(folder: Path) -> None:
+    """The facts last: killed meanwhile, the next run knows what is left."""
+    _empty(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def film_digest(path: Path) -> str:
+    """What tells a film from others: its size, and a sample of 64 MiB all over it, as films are large.
+
+    Raises OSError.
+    """
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        found.update(size.to_bytes(8, "big"))
+        step = max(_PIECE_BYTES, size // _PIECES)
+        for place in range(0, size, step):
+            file.seek(place)
+            found.update(file.read(_PIECE_BYTES))
+    return found.hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, output: Path) -> Iterator[None]:
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            lock(descriptor)
+            if not os.path.samestat(os.fstat(descriptor), os.stat(folder / "lock")):
+                raise BlockingIOError
+        except (BlockingIOError, FileNotFoundError):  # the latter: one that has just ended
+            raise OutputError(
+                f"another run is making {output}; wait for it, stop it, or choose another output"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _check_same(noted: Mapping[str, Any], wanted: Mapping[str, Any], output: Path) -> None:
+    """Raise OutputError where parts of another run cannot be used."""
+    differing = [name for name in {**noted, **wanted} if noted.get(name) != wanted.get(name)]
+    if differing:
+        raise OutputError(
+            f"the parts of {output} that are there were made with another {', another '.join(differing)}; "
+            "expected the same as then: give what was given then, or leave --resume out to begin anew"
+        )
+
+
+def _noted(folder: Path) -> Any:
+    try:
+        noted = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return noted if isinstance(noted, dict) else None
+
+
+def _empty(folder: Path, keep: re.Pattern[str] | None = None) -> None:
+    """Remove all but the lock and what is to be kept; notes of parts before their files, and the facts last."""
+    for path in sorted(folder.iterdir(), key=lambda path: (path.name == _FACTS, path.suffix != ".json")):
+        if path.name != "lock" and not (keep and keep.fullmatch(path.name)):
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, facts: Any) -> None:
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(facts, sort_keys=True), encoding="utf-8")
+    os.replace(draft, path)
