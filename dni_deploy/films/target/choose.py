@@ -13,7 +13,8 @@ from dni_deploy.films.colours.meaning import to_write
 from dni_deploy.films.colours.pixel_format import PixelFormat, pixel_format
 from dni_deploy.films.colours.turning import is_turn, swaps_sides
 from dni_deploy.films.film import Film
-from dni_deploy.films.target.codecs import CODECS, CONTAINERS, Codec
+from dni_deploy.films.target.codecs import CODECS, Codec
+from dni_deploy.films.target.container import CONTAINERS, container_of
 from dni_deploy.films.target.encoding import Encoding
 from dni_deploy.films.target.pixels import as_stored, pixels_of, widely_played
 from dni_runtime import InputError, OutputError
@@ -37,13 +38,6 @@ class Asked:
     preset: str | None = None
     lossless: bool = False
     pixel_format: str | None = None
-
-
-def container_of(output: Path) -> str:
-    """FFmpeg's name of the format that `output` is written in. Raises OutputError."""
-    if (container := CONTAINERS.get(output.suffix.lower())) is None:
-        raise OutputError(f"{output} has none of the suffixes of films that are written: {', '.join(CONTAINERS)}")
-    return container
 
 
 def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int]) -> Encoding:

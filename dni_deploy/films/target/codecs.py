@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from dni_deploy.films.colours.pixel_format import PixelFormat
 
-CONTAINERS = {".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
-"""FFmpeg's name of a format, by the suffix of a film."""
-
 _SPEEDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
 

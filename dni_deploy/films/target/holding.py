@@ -5,30 +5,35 @@ from __future__ import annotations
 import io
 from collections.abc import Collection
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import is_cover, open_film
-from dni_deploy.films.target.choose import container_of
-from dni_deploy.films.target.codecs import CONTAINERS
-from dni_deploy.films.target.copies import DROPPABLE, add_copy, copied_streams, kind_of
+from dni_deploy.films.target.container import CONTAINERS, container_of, open_target
+from dni_deploy.films.target.copies import DROPPABLE, add_copy, copied_streams, copy_tags, kind_of
+from dni_deploy.films.target.span import Span
 from dni_runtime import InputError, OutputError
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.stream import Stream
 
 
-def check_streams(film: Film, output: Path, drop: Collection[str] = ()) -> None:
-    """Raises OutputError that lists what `output` cannot hold of all but the pictures; InputError for a `drop`."""
+def check_streams(film: Film, output: Path, drop: Collection[str] = ()) -> tuple[str, ...]:
+    """What `output` cannot hold of what is said about the film, as notes: a few words that follow its name.
+
+    Raises OutputError that lists what it cannot hold beside the pictures; InputError for a `drop` that is none.
+    """
     if unknown := sorted({*drop} - {*DROPPABLE}):
         raise InputError(f"{unknown[0]!r} cannot be dropped; expected one of {', '.join(DROPPABLE)}")
     with closing(open_film(film.path)) as source:
         streams = copied_streams(source, film, drop)
         refused = [stream for stream in streams if not _holds(container_of(output), stream)]
         if not refused:
-            return
+            return _lost_tags(source, film, container_of(output))
         fit = [suffix for suffix, each in CONTAINERS.items() if all(_holds(each, stream) for stream in streams)]
         kinds = ",".join(sorted({kind_of(stream) for stream in refused}))
         remedy = f"choose a name that ends in {' or '.join(fit)}, or leave" if fit else "leave"
@@ -40,16 +45,30 @@ def check_streams(film: Film, output: Path, drop: Collection[str] = ()) -> None:
 
 def _holds(container: str, stream: Stream) -> bool:
     """Whether FFmpeg begins a file of that format with a copy of that stream in it."""
-    if container == "matroska" and is_cover(stream):
-        return True
+    if is_cover(stream) and container != "mp4":
+        return container == "matroska"  # as an attachment; QuickTime's files are begun, but left without it
     av = import_av()
     try:
-        with av.open(io.BytesIO(), "w", format=container, metadata_errors="surrogateescape") as target:
+        with open_target(io.BytesIO(), container, {}) as target:
             add_copy(target, stream)
             target.start_encoding()
     except (av.FFmpegError, ValueError):
         return False
     return True
+
+
+def _lost_tags(source: InputContainer, film: Film, container: str) -> tuple[str, ...]:
+    if container in ("matroska", "webm"):  # which hold any
+        return ()
+    with io.BytesIO() as trial:
+        with open_target(trial, container, source.metadata) as target:
+            copy_tags(source, film, target, target.add_stream("mpeg4", rate=25, width=16, height=16), Span(Fraction(0)))
+            target.start_encoding()
+            expected = {name.lower() for name in target.metadata}
+        trial.seek(0)
+        with import_av().open(trial, metadata_errors="surrogateescape") as written:
+            lost = sorted(expected - {name.lower() for name in written.metadata})
+    return (f"has no place for what the film says as {', '.join(lost)}: .mkv has",) if lost else ()
 
 
 def _described(stream: Stream) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import open_film
+from dni_deploy.films.target.container import open_target
 from dni_deploy.films.target.copies import add_copies, copied_packets, copy_tags
 from dni_deploy.films.target.encoding import Encoding
 from dni_deploy.films.target.part_file import EncodedPart, read_part
@@ -22,16 +22,7 @@ from dni_runtime import OutputError
 
 if TYPE_CHECKING:
     from av import Packet
-    from av.container import OutputContainer
     from av.video.stream import VideoStream
-
-_BITEXACT = 0x400  # FFmpeg's AVFMT_FLAG_BITEXACT: nothing random and no clock, so that equal films are equal bytes
-_OPTIONS = {
-    "mp4": {"movflags": "+faststart"},
-    "mov": {"movflags": "+faststart"},
-    "matroska": {"avoid_negative_ts": "disabled"},
-    "webm": {"avoid_negative_ts": "disabled"},
-}
 
 
 def join(
@@ -52,7 +43,10 @@ def join(
     Raises OutputError where a part is not whole, or was encoded otherwise, and OSError.
     """
     encoded = [read_part(path) for path in parts]
-    with closing(open_film(film.path)) as source, open_target(str(output), encoding.container) as target:
+    with (
+        closing(open_film(film.path)) as source,
+        open_target(str(output), encoding.container, source.metadata) as target,
+    ):
         span = span_of(source, film, start, end)
         video = encoding.add_to(target)
         copies = add_copies(source, film, target, drop)
@@ -63,18 +57,6 @@ def join(
         others = copied_packets(source, copies, span)
         for _, packet in heapq.merge(pictures, others, key=lambda each: each[0]):
             target.mux_one(packet)
-
-
-def open_target(output: str, container: str) -> OutputContainer:
-    target: OutputContainer = import_av().open(
-        output,
-        "w",
-        format=container,
-        metadata_errors="surrogateescape",
-        container_options=_OPTIONS.get(container),
-    )
-    target.flags |= _BITEXACT
-    return target
 
 
 def _check(parts: Sequence[EncodedPart], video: VideoStream) -> None:
