@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .colours.conversion import Conversion, is_deep
+from .colours.conversion import Conversion, values_of
 from .film import Film, Part
 from .source.frames import Frames
 
@@ -18,7 +18,7 @@ def pictures_at(film: Film, moments: Sequence[int]) -> Iterator[tuple[int, npt.N
 
     moments: of frames in the film's index, rising. Frames that cannot be decoded are left out.
     """
-    conversion = Conversion(film.video, is_deep(film.video))
+    conversion = Conversion(film.video, values_of(film.video))
     keys = film.index.keys
     with Frames(film) as frames:
         done = moments[0]

@@ -9,13 +9,11 @@ import numpy.typing as npt
 
 from dni_deploy.extras import import_av
 
-from .colours.meaning import FULL, RGB
 from .colours.planes import plane
-from .colours.scaler import Kind, Scaler
+from .colours.scaler import Kind, Scaler, resampled
 from .colours.turning import is_turn, swaps_sides
-from .film import Colours, Film
+from .film import Film
 
-_IN_MEMORY = Colours(range=FULL, matrix=RGB)
 _PACKED = {1: ("gray", "gray16le"), 3: ("rgb24", "rgb48le"), 4: ("rgba", "rgba64le")}
 
 
@@ -55,7 +53,7 @@ class SideBySide:
         name = _PACKED[1 if picture.ndim == 2 else picture.shape[2]][picture.dtype != np.uint8]
         kinds = Kind(name, picture.shape[1], picture.shape[0]), Kind(name, size[1], size[0])
         if self._scaler is None or self._scaler[0] != kinds:
-            self._scaler = kinds, Scaler(kinds[0], _IN_MEMORY, kinds[1], _IN_MEMORY, "bicubic")
+            self._scaler = kinds, Scaler(kinds[0], resampled(name, "bicubic", size=kinds[1][1:]))
         frame = import_av().VideoFrame(kinds[0].width, kinds[0].height, name)
         plane(frame, 0)[...] = picture.reshape(plane(frame, 0).shape)
         return np.array(plane(self._scaler[1](frame), 0)).reshape(*size, *picture.shape[2:])

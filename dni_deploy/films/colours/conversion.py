@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Colours, Video
+from dni_runtime import ModelError
 
-from .meaning import FULL, RGB, assumed
-from .pixel_format import pixel_format
-from .planes import plane
-from .scaler import Kind, Scaler
+from . import coarse
+from .meaning import FULL, LIMITED, RGB, assumed
+from .pixel_format import PixelFormat, pixel_format
+from .planes import plane, relabelled
+from .scaler import Kind, Scaler, Step, converted, resampled
 from .turning import turn
 
-_IN_MEMORY = Colours(range=FULL, matrix=RGB)
+Values: TypeAlias = Literal["uint8", "uint16", "float32"]
+"""Of a film's pictures: the dtype."""
+
+IN_MEMORY = Colours(range=FULL, matrix=RGB)
+"""What the numbers of a picture mean: RGB or grey over the whole range of the dtype."""
+_PACKED = {
+    ("uint8", 1): "gray",
+    ("uint8", 3): "rgb24",
+    ("uint8", 4): "rgba",
+    ("uint16", 1): "gray16le",
+    ("uint16", 3): "rgb48le",
+    ("uint16", 4): "rgba64le",
+    ("float32", 3): "gbrpf32le",
+    ("float32", 4): "gbrapf32le",
+}
+_RGB_PLANES = (2, 0, 1, 3)
+"""Which planes FFmpeg's GBR has red, green, blue and opacity in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,72 +55,107 @@ class Wanted:
     turn: tuple[int, ...] | None = None
 
 
-def is_deep(video: Video, *, lossless: bool = False) -> bool:
-    """Whether pictures are uint16: of films of more than 8 bits, and where nothing may be lost."""
-    return lossless or pixel_format(video.pixels).depth > 8
+def values_of(video: Video, *, lossless: bool = False) -> Values:
+    """Which values the pictures of a film have: its own 8 bits, or 16 where it has more or nothing may be lost.
+
+    Not every brightness has all colours: what is none, as at the edges of coarse colours, integers cut off. So where
+    nothing may be lost and the film is not RGB or grey, pictures are floating-point and go beyond 0 and 1 there.
+    """
+    pixels = pixel_format(video.pixels)
+    if lossless and pixels.kind == "yuv":
+        return "float32"
+    return "uint16" if lossless or pixels.depth > 8 else "uint8"
 
 
 @dataclass(slots=True)
 class Conversion:
     """Both ways between the frames of a film and pictures, each way for one thread.
 
-    deep:   pictures are uint16, else uint8 (`is_deep`).
+    values: of the pictures (`values_of`).
     wanted: what `to_frame` makes; None where nothing is encoded.
     """
 
     video: Video
-    deep: bool
+    values: Values
     wanted: Wanted | None = None
-    _scalers: dict[tuple[Any, ...], Scaler] = field(default_factory=dict)
+    _scalers: dict[tuple[Kind, Kind], Scaler] = field(default_factory=dict)
 
     def to_picture(self, frame: Any) -> npt.NDArray[Any]:
-        """A decoded `av.VideoFrame` as uint8 or uint16, values over the whole range of the dtype.
+        """A decoded `av.VideoFrame` as an array of `values`, over the whole range of the dtype, or from 0 to 1.
 
-        Returns (H, W) of a grey film, (H, W, 4) with opacity of one that has it, else (H, W, 3) RGB. A frame that is
-        of another size than the film, or of other pixels, becomes like the others.
+        Returns (H, W) of a grey film, (H, W, 4) with opacity of one that has it, else (H, W, 3) RGB. A frame of
+        another size or pixel format than the film's becomes like the others.
         """
-        video, kind = self.video, pixel_format(self.video.pixels)
-        source = Kind(frame.format.name, frame.width, frame.height)
-        meant = assumed(source.pixels, video.height, video.colours)
-        size = (video.width, video.height)
-        name = "gray" if kind.kind == "grey" and not kind.opacity else "gbrap" if kind.opacity else "gbrp"
-        planar = self._scaled(frame, source, meant, Kind(name + "16le" * self.deep, *size), _IN_MEMORY)
-        if name == "gray":
-            return np.array(plane(planar, 0))
-        # By way of planes, which is seven times as fast as at once.
-        packed = Kind(("rgba" if kind.opacity else "rgb") + self._packed_suffix(kind.opacity), *size)
-        whole = self._scaled(planar, Kind(planar.format.name, *size), _IN_MEMORY, packed, _IN_MEMORY)
-        return np.array(plane(whole, 0))
+        film, pixels = pixel_format(self.video.pixels), pixel_format(frame.format.name)
+        channels = 4 if film.opacity else 1 if film.kind == "grey" else 3
+        source = Kind(pixels.plain, frame.width, frame.height)
+        result = Kind(_PACKED[self.values, channels], self.video.width, self.video.height)
+        if (scaler := self._scalers.get((source, result))) is None:
+            scaler = self._scalers[source, result] = Scaler(source, self._to_memory(pixels, source, result))
+        made = scaler(relabelled(frame, pixels.plain))
+        if self.values == "float32":
+            return np.stack([plane(made, number) for number in _RGB_PLANES[:channels]], axis=-1)
+        return np.array(plane(made, 0))
 
     def to_frame(self, picture: npt.NDArray[Any], pts: int) -> Any:
-        """An `av.VideoFrame` for the encoder, shown at `pts`, of a picture of any size, uint8 or uint16.
+        """An `av.VideoFrame` for the encoder, shown at `pts`, of a picture of any size; its values as in `to_picture`.
 
         picture: (H, W) or (H, W, 1) grey, (H, W, 3) RGB, or (H, W, 4) RGB and opacity.
+
+        Raises ModelError if it holds NaN.
         """
         wanted = self.wanted
         assert wanted is not None
-        if wanted.turn is not None:
-            picture = turn(picture, wanted.turn)
-        if picture.ndim == 3 and picture.shape[2] == 1:
-            picture = picture[..., 0]
-        deep, channels = picture.dtype != np.uint8, 1 if picture.ndim == 2 else picture.shape[2]
-        name = {1: "gray16le" if deep else "gray", 3: "rgb48le" if deep else "rgb24", 4: "rgba64le" if deep else "rgba"}
-        source = Kind(name[channels], picture.shape[1], picture.shape[0])
-        frame = import_av().VideoFrame(source.width, source.height, source.pixels)
-        plane(frame, 0)[...] = picture
+        frame = _in_memory(picture if wanted.turn is None else turn(picture, wanted.turn))
+        source = Kind(frame.format.name, frame.width, frame.height)
+        result = Kind(wanted.pixels, wanted.width, wanted.height)
+        if (scaler := self._scalers.get((source, result))) is None:
+            scaler = self._scalers[source, result] = Scaler(source, self._to_encoder(source, wanted))
+        made, said = relabelled(scaler(frame), wanted.pixels), wanted.colours
+        made.pts, made.time_base = pts, self.video.time_base
+        made.color_range, made.colorspace = said.range, said.matrix
+        made.color_primaries, made.color_trc = said.primaries, said.transfer
+        return made
+
+    def _to_memory(self, pixels: PixelFormat, source: Kind, result: Kind) -> list[Step]:
+        meant = assumed(pixels.name, self.video.height, self.video.colours)
+        now, steps = meant, list[Step]()
+        if coarse.is_coarse(pixels):
+            steps += coarse.to_whole(pixels, meant.range, coarse.location(self.video))
+            now = replace(meant, range=LIMITED)
+        if source[1:] != result[1:]:
+            steps = steps or converted(coarse.whole(pixels), meant, meant)
+            steps += resampled(coarse.whole(pixels), "lanczos", size=result[1:])
+        return steps + converted(result.pixels, now, IN_MEMORY)
+
+    def _to_encoder(self, source: Kind, wanted: Wanted) -> list[Step]:
+        film, pixels = pixel_format(self.video.pixels), pixel_format(wanted.pixels)
         meant = assumed(wanted.pixels, wanted.height, wanted.colours)
-        result = self._scaled(frame, source, _IN_MEMORY, Kind(wanted.pixels, wanted.width, wanted.height), meant)
-        result.pts, result.time_base = pts, self.video.time_base
-        said = wanted.colours
-        result.color_range, result.colorspace = said.range, said.matrix
-        result.color_primaries, result.color_trc = said.primaries, said.transfer
-        return result
+        size, steps, now = (wanted.width, wanted.height), list[Step](), IN_MEMORY
+        if source[1:] != size or coarse.is_coarse(pixels):
+            now = meant if pixels.kind != "yuv" else replace(meant, range=LIMITED)
+            steps += converted(coarse.whole(pixels), IN_MEMORY, now)
+        if source[1:] != size:
+            steps += resampled(coarse.whole(pixels), "lanczos", size=size)
+        if not coarse.is_coarse(pixels):
+            return steps + converted(pixels.plain, now, meant)
+        # What comes back as it was is what has not been made larger.
+        undo = size == (self.video.width, self.video.height) and pixels.chroma == film.chroma
+        return steps + coarse.from_whole(pixels, meant.range, coarse.location(self.video), undo=undo)
 
-    def _packed_suffix(self, opacity: bool) -> str:
-        return (("64le" if opacity else "48le") if self.deep else "") if opacity or self.deep else "24"
 
-    def _scaled(self, frame: Any, source: Kind, of: Colours, result: Kind, to: Colours) -> Any:
-        if (key := (source, of, result, to)) not in self._scalers:
-            kernel = "bicubic" if source[1:] == result[1:] else "lanczos"
-            self._scalers[key] = Scaler(source, of, result, to, kernel)
-        return self._scalers[key](frame)
+def _in_memory(picture: npt.NDArray[Any]) -> Any:
+    """An `av.VideoFrame` of the picture's own values."""
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[..., 0]
+    height, width, *rest = picture.shape
+    channels, values = rest[0] if rest else 1, picture.dtype.name
+    frame = import_av().VideoFrame(width, height, _PACKED[values, channels])
+    if values != "float32":
+        plane(frame, 0)[...] = picture
+        return frame
+    if np.isnan(picture.min()):
+        raise ModelError("the network's output holds NaN; check the model's weights and the range of its input")
+    for channel, number in enumerate(_RGB_PLANES[:channels]):
+        plane(frame, number)[...] = picture[..., channel]
+    return frame

@@ -28,6 +28,11 @@ class PixelFormat:
     full: bool = False
 
     @property
+    def plain(self) -> str:
+        """The name of the same format that leaves it to the stream to say that its range is full."""
+        return self.name.replace("yuvj", "yuv")
+
+    @property
     def chroma(self) -> str:
         """As films call it: "4:2:0", "4:2:2", "4:4:4", ...; "" for grey and RGB."""
         known = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0", (1, 2): "4:4:0", (4, 1): "4:1:1", (4, 4): "4:1:0"}

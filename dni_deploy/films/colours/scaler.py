@@ -1,7 +1,8 @@
-"""FFmpeg's own conversion (swscale) between pixel formats and sizes, asked for accuracy."""
+"""FFmpeg's own conversions between pixel formats and sizes, asked for accuracy: the steps, and frames through them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dni_deploy.extras import import_av
@@ -9,9 +10,11 @@ from dni_deploy.films.film import Colours
 
 from .meaning import BT470BG, BT709, BT2020, BT2020_CONSTANT, FCC, FULL, SMPTE170M, SMPTE240M
 
-# Without the first three, values are off by 2 and the colours of a 4:2:0 film belong to pairs of pixels;
-# with the fourth all processors give the same.
-_FLAGS = "accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+# All processors give the same by the last of them. Without the others, colours of 4:2:0 belong to pairs of pixels.
+_ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+# FFmpeg's old code takes white for 255 of 256 parts, and shifts the colours of a full range by half a value; its new
+# one, which it calls unstable, is exact, and does all that is no change of size.
+_EXACT = "unstable+accurate_rnd"
 _MATRICES = {
     BT709: "bt709",
     FCC: "fcc",
@@ -31,29 +34,50 @@ class Kind(NamedTuple):
     height: int
 
 
-class Scaler:
-    """Frames of one kind to frames of another. For one thread.
+class Step(NamedTuple):
+    """One filter of FFmpeg, and its options."""
 
-    of, to: what the numbers of either mean, all of it said (`meaning.assumed`).
-    kernel: FFmpeg's name of how sizes are changed, those of the colours of 4:2:0 too.
+    filter: str
+    options: str
+
+
+def converted(pixels: str, of: Colours, to: Colours) -> list[Step]:
+    """To other numbers for the same colours, of the same size. of, to: what they mean (`meaning.assumed`)."""
+    matrix = _MATRICES.get(of.matrix or to.matrix, "bt709")
+    ranges = f"in_range={_range(of)}:out_range={_range(to)}"
+    options = f"flags={_EXACT}:sws_dither=none:in_color_matrix={matrix}:out_color_matrix={matrix}:{ranges}"
+    return [Step("scale", options), Step("format", pixels)]
+
+
+def resampled(
+    pixels: str, kernel: str, *, size: tuple[int, int] | None = None, location: str | None = None
+) -> list[Step]:
+    """To another size, (width, height), of everything or of the colours alone; the numbers mean what they did.
+
+    kernel:   FFmpeg's name of how, with its parameters.
+    location: where the colours of several pixels lie, by FFmpeg's name, "left" or "center".
     """
+    options = f"flags={_ACCURATE}+{kernel}:sws_dither=none:in_range=limited:out_range=limited"
+    if size is not None:
+        options += f":w={size[0]}:h={size[1]}"
+    if location is not None:
+        options += f":in_chroma_loc={location}:out_chroma_loc={location}"
+    return [Step("scale", options), Step("format", pixels)]
 
-    def __init__(self, source: Kind, of: Colours, result: Kind, to: Colours, kernel: str) -> None:
+
+def _range(colours: Colours) -> str:
+    return "full" if colours.range == FULL else "limited"
+
+
+class Scaler:
+    """Frames of one kind through some steps. For one thread."""
+
+    def __init__(self, source: Kind, steps: Sequence[Step]) -> None:
         graph = import_av().filter.Graph()
-        matrix, space = _MATRICES.get(of.matrix or to.matrix, "bt709"), ("limited", "full")
-        options = (
-            f"w={result.width}:h={result.height}:flags={kernel}+{_FLAGS}:sws_dither=none"
-            f":in_color_matrix={matrix}:out_color_matrix={matrix}"
-            f":in_range={space[of.range == FULL]}:out_range={space[to.range == FULL]}"
-        )
         size = f"{source.width}x{source.height}"
-        nodes = (
-            graph.add("buffer", f"video_size={size}:pix_fmt={source.pixels}:time_base=1/1:pixel_aspect=1/1"),
-            graph.add("scale", options),
-            graph.add("format", result.pixels),
-            graph.add("buffersink"),
-        )
-        graph.link_nodes(*nodes).configure()
+        nodes = [graph.add("buffer", f"video_size={size}:pix_fmt={source.pixels}:time_base=1/1:pixel_aspect=1/1")]
+        nodes += [graph.add(step.filter, step.options) for step in steps]
+        graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         self._graph = graph
 
     def __call__(self, frame: Any) -> Any:

@@ -12,7 +12,7 @@ from sharp_or_blurred import NOISE, saved
 
 from dni_deploy.films import alpha_sheet
 from dni_deploy.films.alpha_sheet import as_shown, check_alpha_sheet, usual_alphas, write_alpha_sheet
-from dni_deploy.films.colours.conversion import Conversion, is_deep
+from dni_deploy.films.colours.conversion import Conversion, values_of
 from dni_deploy.films.film import Part
 from dni_deploy.films.source.frames import Frames
 from dni_deploy.films.source.probe import look_at
@@ -83,7 +83,7 @@ def test_of_a_part_and_of_what_fits(tmp_path: Path, model: Model, monkeypatch: p
 @pytest.mark.parametrize("kind", ["rotated_90", "rotated_180", "rotated_270", "flipped"])
 def test_frames_are_turned_as_players_do(kind: str):
     film = look_at(example(kind))
-    conversion = Conversion(film.video, is_deep(film.video))
+    conversion = Conversion(film.video, values_of(film.video))
     begin = int(film.index.pts[0])
     with Frames(film) as reading:
         (frame,) = reading.read(Part(0, begin, begin + 1))

@@ -1,0 +1,109 @@
+"""Colours that are stored for several pixels at once, such as 4:2:0: their way to every pixel and back.
+
+The way to every pixel is linear interpolation, as players do. Of the ways back, one undoes it exactly: shorter filters
+blur, so that a film would lose colour with every pass even if its network changed nothing. FFmpeg's bicubic kernel
+becomes that way back with the right two parameters, which follow from where the coarse values lie. In the middle of
+two, weights at distances of 1/4, 3/4, 5/4 and 7/4 have to undo 3/4 and 1/4; on the first of two, those at 0, 1/2, 1 and
+3/2 have to undo 1 and 1/2, as -1 2 6 2 -1 does, the low pass of lossless JPEG 2000.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dni_deploy.films.film import Video
+
+from .meaning import FULL
+from .pixel_format import PixelFormat
+from .scaler import Step, resampled
+
+_UNDO_BETWEEN = f"bicubic:param0={-63 / 22}:param1={-35 / 44}"
+_UNDO_ON = "bicubic:param0=-1.5:param1=-0.25"
+_LIKE_JPEG = {"mjpeg", "mjpegb", "mpeg1video"}
+
+
+def is_coarse(pixels: PixelFormat) -> bool:
+    """Whether there are fewer colours than pixels."""
+    return (pixels.across, pixels.down) != (1, 1)
+
+
+def location(video: Video) -> str:
+    """Where coarse colours lie across: JPEG's in the middle of their pixels, those of films on the first.
+
+    By FFmpeg's name. Of UHD films some have them on the first line, too, which FFmpeg's interface to Python does not
+    tell. Since the way there and back is the same, they stay where they are.
+    """
+    return "center" if video.codec in _LIKE_JPEG else "left"
+
+
+def whole(pixels: PixelFormat) -> str:
+    """The format of 16 bits with everything for each pixel, in which sizes change.
+
+    Coarse colours are on their way in it both times; its range is then limited.
+    """
+    if pixels.kind == "yuv":
+        return _planar(pixels, "4:4:4")
+    if pixels.kind == "grey" and not pixels.opacity:
+        return "gray16le"
+    return f"gbr{'a' * pixels.opacity}p16le"
+
+
+def to_whole(pixels: PixelFormat, range_: int, lies: str) -> list[Step]:
+    """From the format to `whole`. range_: of the values, see `Colours`. lies: `location`."""
+    fit = ":".join(
+        f"{each.plane}=(val-{each.zero})*{each.whole_unit / each.unit}+{each.whole_zero + 0.5}"
+        for each in _places(pixels, range_)
+        if each.unit != each.whole_unit
+    )
+    steps = resampled(whole(pixels), "bilinear", location=lies)
+    return [*steps, Step("lutyuv", fit)] if fit else steps
+
+
+def from_whole(pixels: PixelFormat, range_: int, lies: str, *, undo: bool) -> list[Step]:
+    """From `whole` to the format. undo: exactly the way back of `to_whole`; else as FFmpeg makes colours coarse."""
+    # FFmpeg dithers where it cuts bits off, whatever it is told: so nothing is left there to cut.
+    part, most = 1 << (16 - pixels.depth), _most(pixels)
+    fit = ":".join(
+        f"{each.plane}=min({most},{part}*floor("
+        f"((val-{each.whole_zero})*{each.unit / each.whole_unit}+{each.zero})/{part}+0.5))"
+        for each in _places(pixels, range_)
+    )
+    cut = [Step("lutyuv", fit), *resampled(pixels.plain, "bicubic", location=lies)]
+    if pixels.chroma not in ("4:2:0", "4:2:2"):
+        return cut  # FFmpeg has no 16 bits of others
+    made = _planar(pixels, pixels.chroma)
+    if not undo:
+        return resampled(made, "bicubic", location=lies) + cut
+    steps = resampled(_planar(pixels, "4:2:2"), _UNDO_ON if lies == "left" else _UNDO_BETWEEN, location=lies)
+    if pixels.down == 2:
+        steps += resampled(made, _UNDO_BETWEEN, location=lies)
+    return steps + cut
+
+
+class _Place(NamedTuple):
+    """Where the values of a plane begin and how far they go: as they are stored, zeros at their end, and in `whole`."""
+
+    plane: str
+    zero: int
+    unit: int
+    whole_zero: int
+    whole_unit: int
+
+
+def _places(pixels: PixelFormat, range_: int) -> list[_Place]:
+    most = _most(pixels)
+    if range_ == FULL:
+        # Not stretched to all of 16 bits, where its greatest colours would not fit by half a value.
+        colours = [_Place("y", 0, most, 16 << 8, 219 << 8)]
+        colours += [_Place(plane, 128 << 8, most, 128 << 8, 224 << 8) for plane in "uv"]
+    else:
+        colours = [_Place(plane, 0, 1, 0, 1) for plane in "yuv"]
+    return colours + [_Place("a", 0, most, 0, 2**16 - 1)] * pixels.opacity
+
+
+def _most(pixels: PixelFormat) -> int:
+    return ((1 << pixels.depth) - 1) << (16 - pixels.depth)
+
+
+def _planar(pixels: PixelFormat, chroma: str) -> str:
+    return f"yuv{'a' * pixels.opacity}{chroma.replace(':', '')}p16le"
