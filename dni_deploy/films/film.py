@@ -102,7 +102,7 @@ class Part:
 class Frame:
     """A frame on its way, with its moment and for how long it is shown, in ticks of the film's time base.
 
-    picture: uint8 or uint16 (H, W) or (H, W, C), as `Model.enhance` takes and gives it.
+    picture: uint8, uint16 or float32 (H, W) or (H, W, C), as `Model.enhance` takes and gives it.
     """
 
     pts: int

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dni_deploy.films.colours.conversion import is_deep
+from dni_deploy.films.colours.conversion import values_of
 from dni_deploy.films.colours.meaning import notes as colour_notes
 from dni_deploy.films.film import Film, Part, Strength
 from dni_deploy.films.preview import SideBySide, preview_span
@@ -70,8 +70,8 @@ def decide(
     asked = Asked(job.codec, job.crf, job.preset, job.lossless, job.pixel_format)
     encoding = choose_encoding(film, job.output, asked, size[::-1])
     strength = _strength(job, checked, model, tell, progress)  # which may have to be measured: last
-    deep = is_deep(film.video, lossless=job.lossless)
-    work = Work(job, film, checked.parts, deep, encoding, strength, folder_of(job.output))
+    values = values_of(film.video, lossless=job.lossless and job.preview is None)
+    work = Work(job, film, checked.parts, values, encoding, strength, folder_of(job.output))
     note = model.tiling_note(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap)
     return work, (*checked.notes, *colour_notes(film.video), *encoding.notes, *(() if note is None else (note,)))
 

@@ -88,7 +88,7 @@ def make_parts(work: Work, model: Model, parts: Sequence[Part], done: Done, repo
 
 def _decode(work: Work, parts: Sequence[Part], decoded: Belt[_OnBelt]) -> None:
     """A thread: the frames of `parts`, as pictures."""
-    conversion = Conversion(work.film.video, work.deep)
+    conversion = Conversion(work.film.video, work.values)
     with Frames(work.film) as frames:
         for part in parts:
             told = len(frames.notes)
@@ -130,7 +130,7 @@ def _are_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
 
 def _encode(work: Work, computed: Belt[_OnBelt], done: Callable[[Made], None]) -> None:
     """A thread: the files of the parts."""
-    conversion = Conversion(work.film.video, work.deep, work.encoding.frames)
+    conversion = Conversion(work.film.video, work.values, work.encoding.frames)
     for part, items in groupby(computed, attrgetter("part")):
         made = _encode_part(work, part, items, conversion)
         made.save(work.folder)
@@ -161,5 +161,5 @@ def _encode_part(work: Work, part: Part, items: Iterator[_OnBelt], conversion: C
 def _room(work: Work) -> int:
     """How many frames may wait on each belt."""
     video, wanted = work.film.video, work.encoding.frames
-    each_bytes = 8 * (video.width * video.height + wanted.width * wanted.height)  # four channels of 16 bits at most
+    each_bytes = 16 * (video.width * video.height + wanted.width * wanted.height)  # four channels of 32 bits at most
     return max(1, min(_MOST_FRAMES, LIMIT_BYTES // each_bytes))

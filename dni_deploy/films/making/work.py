@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dni_deploy.films.colours.conversion import Values
 from dni_deploy.films.film import Film, Part, Strength
 from dni_deploy.films.target.encoding import Encoding
 from dni_deploy.films.target.part_file import read_part
@@ -20,14 +21,14 @@ class Work:
     """A film on its way.
 
     parts:    all of it, finished or not.
-    deep:     whether the network gets 16 bits, else 8.
+    values:   of the pictures that the network gets.
     folder:   where the parts are written, see `PartsFolder`.
     """
 
     job: FilmJob
     film: Film
     parts: tuple[Part, ...]
-    deep: bool
+    values: Values
     encoding: Encoding
     strength: Strength
     folder: Path

@@ -17,7 +17,7 @@ def test_a_grey_frame_comes_back_as_it_was(pixels: str) -> None:
     frame = av.VideoFrame(48, 32, pixels)
     for number in range(len(frame.planes)):
         plane(frame, number)[...] = 128
-    conversion = Conversion(Video(0, "", 48, 32, pixels, Fraction(1, 25)), False, Wanted(pixels, 48, 32))
+    conversion = Conversion(Video(0, "", 48, 32, pixels, Fraction(1, 25)), "uint8", Wanted(pixels, 48, 32))
 
     back = conversion.to_frame(conversion.to_picture(frame), 7)
 
