@@ -13,6 +13,7 @@ from dni_deploy.films.colours.meaning import to_write
 from dni_deploy.films.colours.pixel_format import PixelFormat, pixel_format
 from dni_deploy.films.colours.turning import is_turn, swaps_sides
 from dni_deploy.films.film import Film
+from dni_deploy.films.source.opening import reason
 from dni_deploy.films.target.codecs import CODECS, Codec
 from dni_deploy.films.target.container import CONTAINERS, container_of
 from dni_deploy.films.target.encoding import Encoding
@@ -81,15 +82,14 @@ def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int
 
 def _default(container: str, source: PixelFormat, asked: Asked) -> str:
     """The codec that most players of the container know, or the one that loses nothing."""
-    if source.opacity and asked.pixel_format is None:
-        if container != "webm" and asked.lossless:
-            return "ffv1"
-        return {"webm": "vp9", "mov": "prores", "matroska": "ffv1"}.get(container, "h264")
-    if container == "webm":
-        return "av1" if source.depth > _DEEP else "vp9"
-    if container == "matroska" and asked.lossless:
+    opacity, deep = source.opacity and asked.pixel_format is None, source.depth > _DEEP
+    if container == "matroska" and (asked.lossless or opacity):
         return "ffv1"
-    return "h265" if source.depth > _DEEP else "h264"
+    if container == "webm":
+        return "av1" if deep and not asked.lossless and not opacity else "vp9"
+    if container == "mov" and opacity and not asked.lossless:
+        return "prores"
+    return "h265" if deep and not opacity else "h264"
 
 
 def _frames(film: Film, container: str, size: tuple[int, int]) -> tuple[Wanted, tuple[int, ...] | None, list[str]]:
@@ -104,23 +104,29 @@ def _frames(film: Film, container: str, size: tuple[int, int]) -> tuple[Wanted, 
 
 
 def _pixels(film: Film, name: str, codec: Codec, asked: Asked, size: tuple[int, int]) -> tuple[PixelFormat, list[str]]:
-    source, notes = pixel_format(film.video.pixels), []
+    source = pixel_format(film.video.pixels)
     odd = codec.even and any(side % 2 for side in size)
     if asked.pixel_format is not None:
         return _asked_pixels(source, name, codec, asked.pixel_format, odd, size)
     encoder = codec.rgb_encoder if source.kind == "rgb" and asked.lossless and codec.rgb_encoder else codec.encoder
     if asked.lossless or codec.keeps:
-        pixels = as_stored(source, encoder, whole=asked.lossless)
+        pixels = as_stored(source, encoder, whole=asked.lossless, whole_colours=odd)
     else:
         pixels = widely_played(source, encoder, whole_colours=odd)
-        if odd:
-            notes = [f"is in 4:4:4, which not all players show: {name} has no 4:2:0 of {size[0]} x {size[1]} pixels"]
     if pixels is None:
-        lack = "opacity" if source.opacity else f"{source.name} without loss"
+        hides = source.opacity and not any(each.opacity for each in pixels_of(encoder))
+        lack = "opacity" if hides else f"{source.name} without loss" if asked.lossless else source.name
         raise OutputError(
-            f"{film.path} cannot be encoded in {name}: it has no {lack}; choose --codec ffv1 and a name that ends in "
-            ".mkv" + (", or leave opacity out by --pixel-format yuv420p" if source.opacity else "")
+            f"{film.path} cannot be encoded in {name}, which has no {lack}: choose a name that ends in .mkv and "
+            f"--codec ffv1{', or leave opacity out by --pixel-format yuv420p' if hides else ''}"
         )
+    notes = []
+    if odd and pixels.across < source.across:
+        notes.append(f"is in 4:4:4, which not all players show: {name} has no 4:2:0 of {size[0]} x {size[1]} pixels")
+    if pixels.kind == "yuv" and source.kind == "yuv" and (pixels.across, pixels.down) > (source.across, source.down):
+        notes.append(f"is in {pixels.chroma} of {source.chroma}, as players expect it; --pixel-format chooses another")
+    if pixels.depth < source.depth:
+        notes.append(f"has {pixels.depth} bits of {source.depth}; --lossless keeps all in .mkv")
     return pixels, notes
 
 
@@ -177,11 +183,11 @@ def _aspect(film: Film, frames: Wanted) -> Fraction | None:
 
 def _try(encoding: Encoding, output: Path) -> None:
     """Open the encoder: it knows best what it can do."""
-    av, frames = import_av(), encoding.frames
+    frames = encoding.frames
     try:
         encoding.context()
-    except (av.FFmpegError, ValueError) as error:
+    except (import_av().FFmpegError, ValueError) as error:
         raise OutputError(
             f"{output} cannot be encoded by {encoding.encoder} as {frames.width} x {frames.height} pixels of "
-            f"{frames.pixels}: {error}; choose another codec (--codec) or size (--output-scale)"
+            f"{frames.pixels} ({reason(error)}): choose another codec (--codec) or size (--output-scale)"
         ) from error

@@ -56,8 +56,8 @@ def _vp9(pixels: PixelFormat) -> dict[str, str]:
 
 
 def _ffv1(pixels: PixelFormat) -> dict[str, str]:
-    # As archives want it: every frame for itself, in slices that say whether they are whole.
-    return {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"}
+    # As archives want it: every frame for itself, and its pieces say whether they are whole.
+    return {"level": "3", "g": "1", "slicecrc": "1"}
 
 
 def _prores(pixels: PixelFormat) -> dict[str, str]:

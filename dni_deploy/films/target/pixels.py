@@ -7,15 +7,20 @@ import functools
 from dni_deploy.extras import import_av
 from dni_deploy.films.colours.pixel_format import PixelFormat, pixel_format
 
-_PLANAR = ("yuv", "gray", "ya", "gbr", "bgr0", "bgra", "rgb24", "rgb48", "rgba64")
+_PLAIN = ("yuv", "gray", "ya", "gbr", "bgr0", "bgra", "rgb24", "rgb48", "rgba64")
 
 
 @functools.cache
 def pixels_of(encoder: str) -> tuple[PixelFormat, ...]:
     """What an encoder takes and `Conversion` makes, the plain ones: none of full range by name, none of halves."""
     formats = import_av().Codec(encoder, "w").video_formats or ()
-    names = [each.name for each in formats if each.name.startswith(_PLANAR) and not each.name.startswith("yuvj")]
-    return tuple(pixel_format(name) for name in names if "f16" not in name and "f32" not in name)
+    names = [each.name for each in formats if each.name.startswith(_PLAIN) and not each.name.startswith("yuvj")]
+    return tuple(pixel_format(name) for name in names if not _is_odd(encoder, name))
+
+
+def _is_odd(encoder: str, name: str) -> bool:
+    """Halves are no pixels of films; and libvpx lists RGB with opacity, but does not encode it."""
+    return "f16" in name or "f32" in name or (encoder == "libvpx-vp9" and name == "gbrap")
 
 
 def widely_played(source: PixelFormat, encoder: str, *, whole_colours: bool) -> PixelFormat | None:
@@ -32,12 +37,14 @@ def widely_played(source: PixelFormat, encoder: str, *, whole_colours: bool) -> 
     return min(fit, key=lambda each: (abs(each.depth - min(source.depth, 10)), each.depth), default=None)
 
 
-def as_stored(source: PixelFormat, encoder: str, *, whole: bool) -> PixelFormat | None:
+def as_stored(source: PixelFormat, encoder: str, *, whole: bool, whole_colours: bool) -> PixelFormat | None:
     """The smallest format that holds all that the film's does; without `whole`, else the one that holds most of it.
 
-    None where there is none.
+    whole_colours: only such as have colours for every pixel. None where there is none.
     """
     formats = [each for each in pixels_of(encoder) if each.opacity or not source.opacity]
+    if whole_colours:
+        formats = [each for each in formats if each.across == each.down == 1]
     if whole:
         formats = [each for each in formats if not any(_lacking(source, each))]
     return min(formats, key=lambda each: (_lacking(source, each), _more(source, each)), default=None)
@@ -46,7 +53,7 @@ def as_stored(source: PixelFormat, encoder: str, *, whole: bool) -> PixelFormat 
 def _lacking(source: PixelFormat, each: PixelFormat) -> tuple[int, ...]:
     """What `each` does not hold of `source`: other colours first, then coarser ones, then bits."""
     other = each.kind != source.kind and not (source.kind == "grey" and each.kind == "yuv")
-    coarser = 0 if source.kind == "grey" else max(0, each.across * each.down - source.across * source.down)
+    coarser = 0 if source.kind == "grey" else max(0, each.across - source.across) + max(0, each.down - source.down)
     return int(other), coarser, max(0, source.depth - each.depth)
 
 
