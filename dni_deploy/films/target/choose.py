@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.colours.conversion import Wanted
@@ -17,6 +20,7 @@ from dni_deploy.films.source.opening import reason
 from dni_deploy.films.target.codecs import CODECS, Codec
 from dni_deploy.films.target.container import CONTAINERS, container_of
 from dni_deploy.films.target.encoding import Encoding
+from dni_deploy.films.target.hdr import encoder_options
 from dni_deploy.films.target.pixels import as_stored, pixels_of, widely_played
 from dni_runtime import InputError, OutputError
 
@@ -63,7 +67,7 @@ def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int
     encoding = Encoding(
         container=container,
         encoder=_encoder(codec, pixels),
-        options=tuple(sorted(_options(name, codec, asked, pixels).items())),
+        options=tuple(sorted(_options(film, name, codec, asked, pixels).items())),
         frames=dataclasses.replace(
             frames, pixels=pixels.name, colours=to_write(film.video, pixels.name, frames.height)
         ),
@@ -74,7 +78,7 @@ def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int
         mastering=film.video.mastering,
         light=film.video.light,
         tag="hvc1" if name == "h265" and container != "matroska" else None,
-        notes=(*notes, *more),
+        notes=(*notes, *more, *_moved(film, container)),
     )
     _try(encoding, output)
     return encoding
@@ -148,21 +152,21 @@ def _encoder(codec: Codec, pixels: PixelFormat) -> str:
     return codec.rgb_encoder if codec.rgb_encoder and pixels.kind == "rgb" else codec.encoder
 
 
-def _options(name: str, codec: Codec, asked: Asked, pixels: PixelFormat) -> dict[str, str]:
+def _options(film: Film, name: str, codec: Codec, asked: Asked, pixels: PixelFormat) -> dict[str, str]:
     options = codec.options(pixels)
     if asked.preset is not None and asked.preset not in codec.presets:
         expected = f"expected one of {', '.join(codec.presets)}" if codec.presets else "it has none: leave it out"
         raise InputError(f"{name} has no preset {asked.preset!r}; {expected}")
     if codec.presets:
         options[codec.preset_option] = asked.preset or codec.preset
+    _add(options, encoder_options(codec.encoder, film.video.mastering, film.video.light))
     if asked.lossless:
         if codec.lossless is None:
             exact = [each for each, other in CODECS.items() if other.lossless is not None]
             raise InputError(f"{name} is never lossless; choose one of {', '.join(exact)}")
         if asked.crf is not None:
             raise InputError("--crf and --lossless cannot be used together: lossless has one quality")
-        for option, value in codec.lossless.items():
-            options[option] = f"{options[option]}:{value}" if option in options else value
+        _add(options, codec.lossless)
         return options
     if asked.crf is not None and codec.crf is None:
         raise InputError(f"{name} has no constant quality to choose: leave --crf out")
@@ -173,6 +177,20 @@ def _options(name: str, codec: Codec, asked: Asked, pixels: PixelFormat) -> dict
             raise InputError(f"--crf has to be from 0 to {worst:g} for {name}, got {crf:g}")
         options["crf"] = f"{crf:g}"
     return options
+
+
+def _add(options: dict[str, str], more: Mapping[str, str]) -> None:
+    """What libraries are told in words of their own stands in one option, in a row."""
+    for option, value in more.items():
+        options[option] = f"{options[option]}:{value}" if option in options else value
+
+
+def _moved(film: Film, container: str) -> list[str]:
+    """Matroska counts in milliseconds."""
+    ticks_s = film.video.time_base * 1000
+    if container not in ("matroska", "webm") or not np.any(film.index.pts * ticks_s.numerator % ticks_s.denominator):
+        return []
+    return ["shows frames up to half a millisecond earlier or later, as its kind of file has no finer moments"]
 
 
 def _aspect(film: Film, frames: Wanted) -> Fraction | None:

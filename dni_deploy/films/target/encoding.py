@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.colours.conversion import Wanted
+from dni_deploy.films.target.hdr import tell_container
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -58,6 +59,7 @@ class Encoding:
     def add_to(self, container: OutputContainer) -> VideoStream:
         """A new stream for packets that `context` has made. It is opened as well: so it knows what they need."""
         stream: Any = container.add_stream(self.encoder, rate=self.rate)
+        tell_container(stream, self.encoder, self.mastering, self.light)
         self._tell(stream.codec_context)
         stream.time_base = self.time_base
         stream.set_display_matrix(self.display_matrix)
@@ -71,6 +73,7 @@ class Encoding:
         context.sample_aspect_ratio = self.aspect or Fraction(0)
         context.color_range, context.colorspace = colours.range, colours.matrix
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+        context.field_order = _PROGRESSIVE
         context.thread_count = THREADS
         context.options = dict(self.options)
         if self.tag:
@@ -79,4 +82,5 @@ class Encoding:
 
 THREADS = 6
 """Of an encoder on any machine: their number changes what x264 makes."""
+_PROGRESSIVE = 1  # FFmpeg's AV_FIELD_PROGRESSIVE
 _GLOBAL_HEADER = 1 << 22  # FFmpeg's AV_CODEC_FLAG_GLOBAL_HEADER: what decoders need is told once, apart from packets
