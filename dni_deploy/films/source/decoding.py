@@ -1,12 +1,11 @@
 """Frames from one key on, in the order in which they are shown: the same ones wherever and however often.
 
-Several threads decode at once, which makes no difference as long as nothing is damaged. What FFmpeg makes up for
-damaged pictures is a matter of how far the other threads are, so there one thread begins anew.
+Of a damaged film they are that too: what FFmpeg makes up for what is missing is, with threads for several frames, a
+matter of how far the other threads are.
 """
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -22,15 +21,12 @@ from .demuxing import packets_from
 if TYPE_CHECKING:
     from av import VideoFrame
 
-# More are no faster than a network, and each holds frames.
+# Codecs of which several threads decode pieces of one frame, which gives the same frames, damaged or not.
+_IN_PIECES = frozenset({"ffv1", "hevc", "prores", "vp9"})
 _THREADS = min(4, os.cpu_count() or 1)
-# Where nothing can be decoded at a key it is tried that many keys before it: some say "key" where pictures only begin
-# to be renewed, stripe by stripe.
+# Where nothing whole comes of a key it is tried that many keys before it: some say "key" where pictures only begin to
+# be renewed, stripe by stripe.
 _KEYS_BACK = (0, 1, 4)
-
-
-class _DamageError(Exception):
-    """Something is not as it was encoded."""
 
 
 class Decoding:
@@ -59,20 +55,14 @@ class Decoding:
                 yield frame
 
     def _decode(self) -> Generator[VideoFrame, None, None]:
-        last = self._begin - 1
-        start = None
         for start in self._starts():
-            try:
-                with closing(self._in_order(start, strict=True)) as frames:
-                    for frame in frames:
-                        yield frame
-                        last = _pts(frame)
-                return
-            except _DamageError:
-                if last >= self._begin:
-                    break
-        with closing(self._in_order(start, strict=False)) as frames:
-            yield from (frame for frame in frames if _pts(frame) > last)
+            frames = self._in_order(start)
+            first = next(frames, None)
+            if first is not None and _pts(first) == self._begin and not first.is_corrupt:
+                break
+        if first is not None:
+            yield first
+        yield from frames
 
     def _starts(self) -> list[int | None]:
         """Where to begin, the best first: the key itself, then those before it, the film's begin for the first."""
@@ -82,57 +72,44 @@ class Decoding:
             return [None]
         return [int(keys[at - back]) if back < at else None for back in _KEYS_BACK if back <= at]
 
-    def _in_order(self, start: int | None, *, strict: bool) -> Generator[VideoFrame, None, None]:
-        """From `self._begin` on, decoded from `start` on. `strict`: several threads; raises _DamageError for damage.
+    def _in_order(self, start: int | None) -> Iterator[VideoFrame]:
+        """Those of the index from `self._begin` on, each once, decoded from `start` on.
 
-        As many frames wait as may change places, so that one is given away after all that it may be made of, some of
-        which are shown later.
+        A few wait, since some films say too late that frames change places.
         """
-        moments = self._film.index.pts
-        given = int(np.searchsorted(moments, self._begin))
-        waiting: list[tuple[int, VideoFrame]] = []
-        for frame, depth in self._decoded(start, _THREADS if strict else 1):
-            if strict and (frame is None or frame.is_corrupt):
-                raise _DamageError
-            if frame is None or not self._is_awaited(frame, given, waiting):
-                continue
-            heapq.heappush(waiting, (_pts(frame), frame))
-            if strict and max(waiting)[0] != moments[given + len(waiting) - 1]:
-                raise _DamageError
+        last = self._begin - 1
+        waiting: dict[int, VideoFrame] = {}
+        for frame, depth in self._decoded(start):
+            if frame.pts is not None and frame.pts > last and self._is_known(frame.pts):
+                waiting.setdefault(frame.pts, frame)
             while len(waiting) > depth:
-                given = int(np.searchsorted(moments, waiting[0][0])) + 1
-                yield heapq.heappop(waiting)[1]
-        if strict and given + len(waiting) < len(moments):
-            raise _DamageError
-        yield from (frame for _, frame in sorted(waiting))
+                last = min(waiting)
+                yield waiting.pop(last)
+        yield from (waiting[pts] for pts in sorted(waiting))
 
-    def _is_awaited(self, frame: VideoFrame, given: int, waiting: list[tuple[int, VideoFrame]]) -> bool:
-        """Whether its moment is one of those to come, and no other frame's."""
-        moments, pts = self._film.index.pts, frame.pts
-        if pts is None or given == len(moments) or pts < moments[given] or any(pts == other for other, _ in waiting):
-            return False
+    def _is_known(self, pts: int) -> bool:
+        moments = self._film.index.pts
         at = int(np.searchsorted(moments, pts))
-        return at < len(moments) and moments[at] == pts
+        return at < len(moments) and int(moments[at]) == pts
 
-    def _decoded(self, start: int | None, threads: int) -> Iterator[tuple[VideoFrame | None, int]]:
-        """Frames as they are decoded, None for what cannot be, each with how many may change places."""
-        av, index = import_av(), self._film.index
-        count = 0
-        with closing(packets_from(self._film, start)) as packets:
+    def _decoded(self, start: int | None) -> Iterator[tuple[VideoFrame, int]]:
+        """Frames as they are decoded, without those that cannot be, each with how many may change places."""
+        av, film = import_av(), self._film
+        counted = iter(film.index.pts.tolist())
+        with closing(packets_from(film, start)) as packets:
             for packet in packets:
                 decoder = packet.stream.codec_context
                 if not decoder.is_open:
-                    decoder.thread_count, decoder.thread_type = threads, "AUTO"
+                    decoder.thread_count = _THREADS if film.video.codec in _IN_PIECES else 1
+                    decoder.thread_type = "SLICE"
                 try:
                     frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:
-                    yield None, decoder.reorder_depth
                     continue
                 for frame in frames:
-                    frame.time_base = self._film.video.time_base
-                    if index.counted:
-                        frame.pts = int(index.pts[count]) if count < len(index.pts) else None
-                        count += 1
+                    frame.time_base = film.video.time_base
+                    if film.index.counted:
+                        frame.pts = next(counted, None)
                     yield frame, decoder.reorder_depth
 
 

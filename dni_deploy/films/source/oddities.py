@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dni_deploy.films.film import Film, Part
 from dni_deploy.films.moments import show_moment
 
@@ -16,8 +18,8 @@ class Oddities:
 
     def __init__(self, film: Film, part: Part) -> None:
         self._film = film
-        moments = film.index.pts
-        self._lost = set(moments[(moments >= part.begin) & (moments < part.end)].tolist())
+        first, end = np.searchsorted(film.index.pts, (part.begin, part.end))
+        self._lost = set(film.index.pts[first:end].tolist())
         self._seen: dict[str, list[int]] = {}
 
     def see(self, frame: VideoFrame) -> None:
@@ -26,16 +28,16 @@ class Oddities:
         assert pts is not None
         self._lost.discard(pts)
         if frame.is_corrupt:
-            self._note(pts, "damaged, and shown as well as they can be decoded")
+            self._note(pts, "damaged; FFmpeg made up for what is missing")
         if frame.interlaced_frame:
-            self._note(pts, "interlaced, and enhanced as if they were not")
+            self._note(pts, "interlaced; enhanced like the others")
         if (frame.width, frame.height) != (video.width, video.height):
-            self._note(pts, f"of {frame.width}x{frame.height} pixels, and made {video.width}x{video.height}")
+            self._note(pts, f"of {frame.width}x{frame.height} pixels; made {video.width}x{video.height}")
 
     def told(self) -> list[str]:
         """A few words that follow the film's name for each kind of oddity."""
         for pts in sorted(self._lost):
-            self._note(pts, "lost, and those before them shown longer")
+            self._note(pts, "lost; the picture before stays")
         return [f"{self._when(moments)} {what}" for what, moments in self._seen.items()]
 
     def _note(self, pts: int, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-# It takes text files for films of coloured letters.
-_NO_FILMS = frozenset({"tty"})
+# What FFmpeg also opens: pictures, lists of files that are elsewhere, and texts, as films of coloured letters.
+_PICTURES = re.compile(r"image2|.*_pipe")
+_LISTS = frozenset({"concat", "dash", "hls", "imf"})
+_TEXTS = frozenset({"tty"})
 
 
 def open_film(path: Path) -> InputContainer:
     """The file at `path`, opened for its packets; to be closed by whoever asked.
 
-    Texts in it that are not UTF-8 keep their bytes, as "surrogateescape" does. Nothing that it names is opened beside
-    it, on a network least of all. Raises InputError for what is no film, and DniError without the extra.
+    Texts in it that are not UTF-8 keep their bytes, as "surrogateescape" does. Nothing is fetched from a network.
+    Raises InputError for what is no film, and DniError without the extra.
     """
     av = import_av()
     if why := why_no_file(path):
@@ -33,10 +36,17 @@ def open_film(path: Path) -> InputContainer:
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a film: {reason(error)}") from None
-    if container.format.name in _NO_FILMS:
+    if other := _what_else(container.format.name):
         container.close()
-        raise InputError(f"{path} holds text; expected a film")
+        raise InputError(f"{path} is {other}; expected a film")
     return container
+
+
+def _what_else(format_: str) -> str | None:
+    """What a file of FFmpeg's `format_` is if it is no film."""
+    if _PICTURES.fullmatch(format_):
+        return "a picture, which is for dni run"
+    return "a list of films" if format_ in _LISTS else "a text" if format_ in _TEXTS else None
 
 
 def pictures_of(container: InputContainer, path: Path) -> VideoStream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy.typing as npt
 
 from dni_deploy.films.film import Index
 from dni_runtime import InputError
+
+from .demuxing import packets_of
 
 if TYPE_CHECKING:
     from av import VideoStream
@@ -40,7 +43,7 @@ def index_of(container: InputContainer, stream: VideoStream, path: Path) -> Inde
     """
     said = [
         _Said(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
-        for packet in container.demux(stream)
+        for packet in packets_of(container, stream, path)
         if _is_shown(packet, stream)
     ]
     if not said:
@@ -52,7 +55,7 @@ def index_of(container: InputContainer, stream: VideoStream, path: Path) -> Inde
     if np.any(np.diff(keys) < 0):
         raise InputError(
             f"{path} goes back in time, as recordings do that were put one behind the other; expected moments that "
-            f"go on: ffmpeg -i {path} -c copy whole.mkv"
+            f"go on: ffmpeg -i {shlex.quote(str(path))} -c copy whole.mkv"
         )
     pts, first = np.unique(moments, return_index=True)
     return Index(pts, _until_next(pts, said[first[-1]].duration), np.unique(keys))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import struct
 from contextlib import closing
 from fractions import Fraction
@@ -12,6 +13,7 @@ from dni_deploy.extras import import_av
 from dni_deploy.films.film import Colours, Film, Video
 from dni_runtime import InputError
 
+from .demuxing import packets_of
 from .opening import is_cover, open_film, pictures_of
 from .packets import begin_at, index_of
 
@@ -43,15 +45,12 @@ def look_at(path: Path) -> Film:
     path = Path(path)
     with closing(open_film(path)) as container:
         stream = pictures_of(container, path)
-        index = index_of(container, stream, path)
-    with closing(open_film(path)) as container:
-        stream = pictures_of(container, path)
-        frames = _first_frames(container, stream)
-        if not frames:
-            raise InputError(f"{path}: none of its first frames can be decoded; expected a film that can be played")
+        frames = _first_frames(container, stream, path)
         _refuse_interlaced(path, stream, frames)
         notes = [*_others(container, stream), *_left_out(frames)]
         video = _video(stream, frames[0])
+    with closing(open_film(path)) as container:
+        index = index_of(container, pictures_of(container, path), path)
     first = frames[0].pts
     shown = index if index.counted or first is None else begin_at(index, first)
     if lost := len(index.pts) - len(shown.pts):
@@ -60,17 +59,19 @@ def look_at(path: Path) -> Film:
     return Film(path, video, shown, tuple(notes))
 
 
-def _first_frames(container: InputContainer, stream: VideoStream) -> list[VideoFrame]:
+def _first_frames(container: InputContainer, stream: VideoStream, path: Path) -> list[VideoFrame]:
     av = import_av()
     stream.codec_context.thread_count = 1  # so that nothing more is read than is needed
     frames: list[VideoFrame] = []
-    for number, packet in enumerate(container.demux(stream)):
+    for number, packet in enumerate(packets_of(container, stream, path)):
         try:
             frames += stream.codec_context.decode(packet if packet.size else None)
-        except (av.FFmpegError, ValueError):
+        except av.FFmpegError:
             continue
         if len(frames) >= _LOOKED_AT or number >= _MOST_PACKETS:
             break
+    if not frames:
+        raise InputError(f"{path}: none of its first frames can be decoded; expected a film that can be played")
     return frames
 
 
@@ -110,7 +111,7 @@ def _refuse_interlaced(path: Path, stream: VideoStream, frames: list[VideoFrame]
     if stream.codec_context.field_order in _INTERLACED_ORDERS or any(frame.interlaced_frame for frame in frames):
         raise InputError(
             f"{path} is interlaced: each frame is two pictures, line by line; expected whole pictures: "
-            f"ffmpeg -i {path} -map 0 -c copy -c:v libx264 -crf 10 -vf bwdif whole.mkv"
+            f"ffmpeg -i {shlex.quote(str(path))} -vf bwdif=send_frame -crf 10 -c:a copy whole.mkv"
         )
 
 
