@@ -64,6 +64,11 @@ def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int
         )
     frames, matrix, notes = _frames(film, container, size)
     pixels, more = _pixels(film, name, codec, asked, (frames.width, frames.height))
+    if pixels.opacity and container == "mp4":
+        raise OutputError(
+            f"{output} has no place for opacity, which {film.path} has: choose a name that ends in .mkv, .mov or "
+            ".webm, or leave opacity out by --pixel-format yuv420p"
+        )
     encoding = Encoding(
         container=container,
         encoder=_encoder(codec, pixels),

@@ -21,7 +21,7 @@ DROPPABLE = ("attachments", "audio", "data", "subtitles", "videos")
 
 # What FFmpeg writes of its own, and what would no longer be true.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
-_PICTURE_TAGS = ("encoder", "duration", "bps", "number_of_", "_statistics", "source_id")
+_PICTURE_TAGS = ("alpha_mode", "encoder", "duration", "bps", "number_of_", "_statistics", "source_id")
 _MARGIN_S = 10  # how far apart packets of one moment may lie in a file, and how long a subtitle may last
 
 

@@ -1,4 +1,4 @@
-"""What an HDR film says of the display that it was made on and of its brightest pictures: so that the new one says it."""
+"""What an HDR film says of the display that it was made on and of its brightest pictures: for the new one to say."""
 
 from __future__ import annotations
 

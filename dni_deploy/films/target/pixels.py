@@ -9,18 +9,23 @@ from dni_deploy.films.colours.pixel_format import PixelFormat, pixel_format
 
 _PLAIN = ("yuv", "gray", "ya", "gbr", "bgr0", "bgra", "rgb24", "rgb48", "rgba64")
 
+_LISTED_ONLY = {
+    "libx265": ("yuva420p", "yuva420p10le"),
+    "libvpx-vp9": ("gbrap", "yuva422p", "yuva444p", "yuv440p"),
+}
+
 
 @functools.cache
 def pixels_of(encoder: str) -> tuple[PixelFormat, ...]:
     """What an encoder takes and `Conversion` makes, the plain ones: none of full range by name, none of halves."""
     formats = import_av().Codec(encoder, "w").video_formats or ()
     names = [each.name for each in formats if each.name.startswith(_PLAIN) and not each.name.startswith("yuvj")]
-    return tuple(pixel_format(name) for name in names if not _is_odd(encoder, name))
+    return tuple(pixel_format(name) for name in names if _works(encoder, name))
 
 
-def _is_odd(encoder: str, name: str) -> bool:
-    """Halves are no pixels of films; and libvpx lists RGB with opacity, but does not encode it."""
-    return "f16" in name or "f32" in name or (encoder == "libvpx-vp9" and name == "gbrap")
+def _works(encoder: str, name: str) -> bool:
+    """Halves are no pixels of films; and not all that is listed is encoded, and read again, by FFmpeg's libraries."""
+    return "f16" not in name and "f32" not in name and name not in _LISTED_ONLY.get(encoder, ())
 
 
 def widely_played(source: PixelFormat, encoder: str, *, whole_colours: bool) -> PixelFormat | None:
