@@ -1,10 +1,13 @@
 """`dni film`: a model on a film."""
 
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dni_deploy import FilmReport, terminal
+from dni_deploy.films.alpha_sheet import make_alpha_sheet
 from dni_deploy.films.enhance_film import run
 from dni_deploy.films.making.job import BETWEEN, CODECS, DROPPABLE, LINEAR, FilmJob
 from dni_deploy.films.moments import read_moment
@@ -12,6 +15,11 @@ from dni_runtime import InputError
 
 from . import options
 from .errors import Command, parsed, under
+
+_OF_SHEETS = {
+    *("model", "film", "alphas", "alpha_sheet", "force", "start", "end", "tile", "overlap"),
+    *("provider", "provider_options", "threads"),
+}
 
 
 def _as_tuple(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -24,7 +32,7 @@ def _as_tuple(context: click.Context, option: click.Parameter, text: str | None)
 @click.command(cls=Command)
 @options.model_file
 @click.argument("film", type=options.PATH)
-@options.output("The film to write: .mp4, .mov, .mkv or .webm.")
+@options.output("The film to write: .mp4, .mov, .mkv or .webm.", required=False)
 @options.alphas("The strength; auto follows the film's noise, of a model that is calibrated.", auto=True)
 @click.option(
     "--alpha-from",
@@ -44,6 +52,12 @@ def _as_tuple(context: click.Context, option: click.Parameter, text: str | None)
     type=options.PATH,
     metavar="KEYS.csv",
     help="Write down what --alpha auto has found, for --alpha-from.",
+)
+@click.option(
+    "--alpha-sheet",
+    type=options.PATH,
+    metavar="SHEET.png",
+    help="In place of a film: some of its frames at each --alpha, 0:1:0.25 for example, as one picture.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same command was stopped.")
 @options.force
@@ -109,7 +123,7 @@ def _as_tuple(context: click.Context, option: click.Parameter, text: str | None)
         help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here.",
     ),
 )
-def film(as_json: bool, alphas: list[Any], **settings: Any) -> None:
+def film(as_json: bool, alphas: list[Any], alpha_sheet: Path | None, **settings: Any) -> None:
     """Run MODEL, an .onnx or .ort file, on every frame of FILM. Timing, sound, subtitles, chapters and all else in the
     file stay as they are.
 
@@ -118,22 +132,47 @@ def film(as_json: bool, alphas: list[Any], **settings: Any) -> None:
       one strength         dni film model.onnx in.mp4 --alpha 0.4 -o out.mp4
       one that moves       dni film model.onnx in.mkv --alpha-from keys.csv -o out.mkv
       a section            dni film model.onnx in.mp4 --alpha 0.4 --start 0:01:10 --end 0:01:20 -o out.mp4
-      which strength?      dni film model.onnx in.mp4 --alpha 0.4 --preview 3 -o look.mp4
+      which strength?      dni film model.onnx in.mp4 --alpha 0:1:0.25 --alpha-sheet strengths.png
+      before and after     dni film model.onnx in.mp4 --alpha 0.4 --preview 3 -o look.mp4
       go on                dni film model.onnx in.mp4 --alpha 0.4 -o out.mp4 --resume
     """
-    if len(alphas) > 1:
-        raise click.UsageError(f"a film has one --alpha, {len(alphas)} were given; --alpha-from lets it move")
-    try:
-        job = FilmJob(**settings, alpha=alphas[0] if alphas else None)
-    except InputError as error:
-        raise click.UsageError(str(error)) from None
     screen = terminal.Terminal()
+    if alpha_sheet is not None:
+        _check_sheet_alone()
+        job = _job({**settings, "output": alpha_sheet})
+        with screen.progress("", "pictures") as report:
+            make_alpha_sheet(job, alphas, report)
+        terminal.say(alpha_sheet)
+        return
+    if settings["output"] is None:
+        raise click.UsageError("-o is missing: a film needs a name (or give --alpha-sheet, for a picture of strengths)")
+    if len(alphas) > 1:
+        raise click.UsageError(
+            f"a film has one --alpha, {len(alphas)} were given; --alpha-from lets it move, --alpha-sheet shows several"
+        )
+    job = _job({**settings, "alpha": alphas[0] if alphas else None})
     with screen.progress("", "frames") as report:
         made = run(job, screen.tell, report)
     if as_json:
         terminal.say_json(made.to_dict())
     else:
         terminal.say(_told(made))
+
+
+def _job(settings: dict[str, Any]) -> FilmJob:
+    try:
+        return FilmJob(**settings)
+    except InputError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _check_sheet_alone() -> None:
+    """Refuse options that say something of a film which is not made."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+        if given and option.name not in _OF_SHEETS:
+            raise click.UsageError(f"--alpha-sheet makes a picture and no film; leave {option.opts[0]} out")
 
 
 def _told(made: FilmReport) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dni_deploy.extras import import_av
 from dni_deploy.image_files.read_write import why, write_image
-from dni_deploy.photographs.choose import Wanted, choose_alpha
+from dni_deploy.photographs.choose import Wanted, check_wanted, choose_alpha
 from dni_deploy.photographs.contact_sheet import cell_width, contact_sheet, for_sheet, to_picture
 from dni_deploy.photographs.made_with import Making
 from dni_deploy.photographs.places import check_sheet_place, make_folder
-from dni_runtime import AlphaError, DniError, InputError, Metadata, Model, OutputError
+from dni_runtime import Alpha, AlphaError, DniError, InputError, Metadata, Model, OutputError
+from dni_runtime.calibration import Auto
+from dni_runtime.onnx_files.reading import require_file
 
 from .colours.turning import is_turn, swaps_sides, turn
 from .film import Film, Video
 from .glances import frames_between, pictures_at
+from .making.job import FilmJob, Progress
 from .moments import show_moment
+from .source.probe import look_at
 
 _ROWS = 4
 _MOST_IMAGES = 200
@@ -34,6 +39,21 @@ def usual_alphas(metadata: Metadata) -> list[float]:
     if metadata.alpha_count > 1 and not metadata.alpha_knobs:
         raise AlphaError(f"alpha has {metadata.alpha_count} numbers; give --alpha for each column of the sheet")
     return [float(alpha) for alpha in np.linspace(*metadata.alpha_range, _USUAL).round(6)]
+
+
+def make_alpha_sheet(job: FilmJob, alphas: Sequence[Alpha | Auto], progress: Progress) -> None:
+    """The sheet `job.output` of `job.film`, or of a section of it, at `alphas`; of none at strengths of all kinds.
+
+    Raises a DniError.
+    """
+    import_av()
+    require_file(job.model)
+    check_alpha_sheet(job.output, job.film, len(alphas) or _USUAL, force=job.force)
+    film = look_at(job.film)
+    with job.load() as model:
+        wanted = [check_wanted(model, alpha) for alpha in alphas or usual_alphas(model.metadata)]
+        span = {"begin_s": job.start or 0.0, "end_s": math.inf if job.end is None else job.end}
+        write_alpha_sheet(job.output, film, model, job, wanted, **span, progress=progress)
 
 
 def check_alpha_sheet(sheet: Path, film: Path, strengths: int, *, force: bool) -> None:
@@ -58,7 +78,7 @@ def write_alpha_sheet(
     *,
     begin_s: float = 0.0,
     end_s: float = math.inf,
-    progress: Callable[[float, int, Path], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Write a row for each of a few frames that are spread evenly: as it is, then at each of `alphas`.
 
@@ -68,7 +88,10 @@ def write_alpha_sheet(
     """
     frames = frames_between(film, begin_s, end_s)
     if not len(frames):
-        raise InputError(f"{film.path} has no frames from {begin_s:g} s to {end_s:g} s; give others")
+        until = "" if math.isinf(end_s) else f" and before {show_moment(end_s)}"
+        raise InputError(
+            f"{film.path} has no frames from {show_moment(begin_s)} on{until}; give another --start or --end"
+        )
     columns = 1 + len(alphas)
     spread = np.unique(((np.arange(_ROWS) + 0.5) / _ROWS * len(frames)).astype(int))
     images, labels = [], []

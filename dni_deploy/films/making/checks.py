@@ -14,7 +14,7 @@ from dni_deploy.films.colours.meaning import notes as colour_notes
 from dni_deploy.films.film import Film, Part, Strength
 from dni_deploy.films.preview import SideBySide, preview_span
 from dni_deploy.films.source.probe import look_at
-from dni_deploy.films.strengths import Held, measured, read_keys, save_keys
+from dni_deploy.films.strengths import Held, check_keys_place, measured, read_keys, save_keys
 from dni_deploy.films.target.choose import Asked, choose_encoding
 from dni_deploy.frames.finished import model_digest
 from dni_deploy.photographs.places import check_folder, check_free, check_name
@@ -50,6 +50,8 @@ def check(job: FilmJob) -> Checked:
     if stated is not None and job.alpha is not None and not isinstance(job.alpha, str):
         stated.check_alpha(job.alpha)
     _check_place(job)
+    if job.save_keys is not None:
+        check_keys_place(job.save_keys, (job.film, job.output, job.model), force=job.force)
     film = look_at(job.film)
     section = (job.start, job.end) if job.preview is None else preview_span(film, job.preview, job.start)
     parts = cut(film, *section)

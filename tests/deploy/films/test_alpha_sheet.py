@@ -75,7 +75,7 @@ def test_of_a_part_and_of_what_fits(tmp_path: Path, model: Model, monkeypatch: p
     assert labels[::2] == ["0:00:01", "0:00:01.1"]
     chosen, sigma = model.choose_alpha(frames()[10])
     assert labels[1] == f"alpha {chosen:g} (noise {sigma:.3g})"
-    with pytest.raises(InputError, match=r"film\.mkv has no frames from 9 s to 10 s"):
+    with pytest.raises(InputError, match=r"film\.mkv has no frames from 0:00:09 on and before 0:00:10; give"):
         write_alpha_sheet(tmp_path / "none.png", film, model, Making(), [(1.0,)], begin_s=9, end_s=10)
     assert not (tmp_path / "none.png").exists()
 
