@@ -8,8 +8,8 @@ from fractions import Fraction
 from dni_runtime import InputError
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
-_CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]{1,2}(?:\.[0-9]*)?)")
-_TIMECODE = re.compile(r"([0-9]+):([0-9]{1,2}):([0-9]{1,2})([:;])([0-9]{1,3})")
+_CLOCK = re.compile(r"(?:([0-9]{1,9}):)?([0-9]{1,9}):([0-9]{1,2}(?:\.[0-9]{0,9})?)")
+_TIMECODE = re.compile(r"([0-9]{1,9}):([0-9]{1,2}):([0-9]{1,2})([:;])([0-9]{1,3})")
 _EXPECTED = "seconds (62.5), h:m:s (0:01:02.5) or h:m:s:frames (0:01:02:12)"
 # What 24, 30 and 60 frames a second are called where they are 23.976, 29.97 and 59.94.
 _NTSC = Fraction(1000, 1001)

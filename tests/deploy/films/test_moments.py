@@ -50,6 +50,8 @@ def test_timecodes_count_frames(text: str, rate: Fraction, frame: int):
     ("1e3", None, "no moment"),
     ("nan", None, "no moment"),
     ("0:60", None, "no moment"),
+    (f"{'9' * 5000}:00", None, "no moment"),
+    (f"0:00.{'9' * 5000}", None, "no moment"),
     ("0:60:00", None, "no moment"),
     ("0:00:60:00", Fraction(25), "no moment"),
     ("٣", None, "no moment"),
