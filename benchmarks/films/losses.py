@@ -62,7 +62,7 @@ def charts(model: Path, folder: Path) -> Iterator[Chart]:
     for matrix, limits, bits in product(_MATRICES, _RANGES, (8, 10)):
         source, result = folder / "chart.mkv", folder / "chart_returned.mkv"
         _draw(source, matrix, _RANGES[limits], bits)
-        dni_deploy.enhance_film(model, source, result, lossless=True, force=True)
+        dni_deploy.enhance_film(model, source, result, lossless=True, overwrite=True)
         exact = [planes(film, "gbrp16le", f"scale={EXACT}").astype(np.int32) for film in (source, result)]
         yield Chart(matrix, limits, bits, float(np.abs(exact[0] - exact[1]).max()) / 257)
 
@@ -84,7 +84,7 @@ def samplings(model: Path, folder: Path) -> Iterator[Sampling]:
         marks = "" if pixels.startswith("g") else ",setparams=colorspace=bt709:range=tv"
         filters = f"scale=out_color_matrix=bt709:{EXACT},format={pixels}{marks}"
         encode(shots(frames=FRAMES), SIZE, RATE, source, "-vf", filters, *_FFV1)
-        dni_deploy.enhance_film(model, source, result, lossless=True, force=True)
+        dni_deploy.enhance_film(model, source, result, lossless=True, overwrite=True)
         wanted = planes(source, pixels).astype(np.int32)
         through = f"scale={EXACT},format=gbrp16le,scale=out_color_matrix=bt709:{EXACT},format={pixels}"
         ours, theirs = planes(result, pixels), planes(source, pixels, through)
@@ -101,7 +101,7 @@ def codecs(model: Path, film: Path, folder: Path) -> Iterator[Codec]:
     for codec, suffix in CODECS.items():
         result = folder / f"by_{codec}{suffix}"
         started = time.perf_counter()
-        made = dni_deploy.enhance_film(model, film, result, codec=codec, force=True)
+        made = dni_deploy.enhance_film(model, film, result, codec=codec, overwrite=True)
         seconds = time.perf_counter() - started
         error = np.square(wanted - planes(result, "rgb24", f"scale={EXACT}")).mean()
         yield Codec(codec, made.frames / seconds, result.stat().st_size / 1e6, 10 * float(np.log10(255**2 / error)))

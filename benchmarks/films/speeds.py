@@ -62,7 +62,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 def enhanced(files: Files, model: Path, name: str, **options: Any) -> Path:
     output = files.folder / name
-    dni_deploy.enhance_film(model, files.film, output, force=True, **options)
+    dni_deploy.enhance_film(model, files.film, output, overwrite=True, **options)
     return output
 
 

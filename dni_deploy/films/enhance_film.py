@@ -99,4 +99,8 @@ def run(job: FilmJob, tell: Tell, progress: Progress) -> FilmReport:
     from .making.make_film import make_film
     from .making.make_parts import make_parts
 
-    return make_film(job, tell, progress, make_parts)
+    if job.ray is None:
+        return make_film(job, tell, progress, make_parts)
+    from .on_ray import make_parts_on_ray
+
+    return make_film(job, tell, progress, make_parts_on_ray(job.ray, tell))

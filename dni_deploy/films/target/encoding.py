@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.colours.conversion import Wanted
@@ -76,8 +80,29 @@ class Encoding:
         context.field_order = _PROGRESSIVE
         context.thread_count = THREADS
         context.options = dict(self.options)
+        if self.encoder.startswith("libx264"):
+            context.thread_type = "FRAME"  # PyAV's default, slices, takes 3 % more bytes and a third more time
+            context.options = _repeatable(context.options)
         if self.tag:
             context.codec_tag = self.tag
+
+
+def _repeatable(options: Mapping[str, str]) -> dict[str, str]:
+    """x264 without its code for AVX-512, of which `mbtree` makes other bytes in every run (seen in x264 165, with one
+    thread, too). The code for AVX2 makes what that for SSE4.2 makes, and is as fast.
+    """
+    if not _has_avx512():
+        return dict(options)
+    return {**options, "x264-params": ":".join(filter(None, (options.get("x264-params"), "asm=AVX2")))}
+
+
+@functools.cache
+def _has_avx512() -> bool:
+    """NumPy knows the processor; it names AVX-512 by one of its parts, or as a level of all processors."""
+    told: Any = np.show_config(mode="dicts")
+    levels = told.get("SIMD Extensions", {})
+    names = [*levels.get("baseline", ()), *levels.get("found", ())]
+    return any(name.startswith(("AVX512", "X86_V4")) for name in names)
 
 
 THREADS = 6
