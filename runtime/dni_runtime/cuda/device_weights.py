@@ -31,9 +31,8 @@ class DeviceWeights:
         self._base: int = self._buffer.data_ptr()
         # On a CPU the session uses this memory itself; on a GPU it has copied it.
         endpoints = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in plan.endpoints.items()}
-        self._head = file.open_part(
-            plan.head.SerializeToString(), place.with_cuda_graphs() if graphs else place, endpoints
-        )
+        there = place.with_cuda_graphs() if graphs else place
+        self._head = file.open_part(plan.head.SerializeToString(), there.exact(), endpoints)
         self._kept = endpoints if device == "cpu" else None
         self._alpha = onnxruntime.OrtValue.ortvalue_from_shape_and_type(self._shape, self._dtype, device, number)
         self._binding = self._head.io_binding()

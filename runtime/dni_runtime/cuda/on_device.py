@@ -12,7 +12,6 @@ blended at all. Two ways, each the fastest for its type on an H100:
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +23,6 @@ from dni_runtime.alpha import Key
 from dni_runtime.errors import InputError, ModelError
 from dni_runtime.images.conversion import IntegerImage
 from dni_runtime.metadata import Metadata
-from dni_runtime.providers.cuda_options import without_fused_bias
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature
 from dni_runtime.weights.alpha_file import AlphaFile
@@ -52,8 +50,6 @@ class OnDevice:
     def __init__(
         self, file: AlphaFile, signature: Signature, place: Place, *, graphs: bool, nhwc: bool = False
     ) -> None:
-        if file.takes_alpha and not nhwc:
-            place = replace(place, options=without_fused_bias(place.options))
         self._file, self._signature, self._place = file, signature, place
         self._graphs, self._nhwc = graphs, nhwc
         self._lock = threading.Lock()

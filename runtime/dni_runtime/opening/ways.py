@@ -70,13 +70,14 @@ class Ways:
     def on_cuda(self, plain: Plain) -> OnDevice | None:
         """The first way that gives the answers of `plain`, None where none does; the note of either says why."""
         reasons = [] if (no_graphs := why_no_graphs()) is None else [no_graphs]
-        for nhwc in (True, False) if self.place.half and self.file.takes_alpha else (False,):
+        for place, nhwc in self._layouts():
             for graphs in (True, False) if no_graphs is None else (False,):
                 try:
-                    runner = OnDevice(self.file, self.signature, self.place, graphs=graphs, nhwc=nhwc)
+                    runner = OnDevice(self.file, self.signature, place, graphs=graphs, nhwc=nhwc)
                     self._check(runner, plain)
                 except Exception as error:  # as above; not every graph can be captured
-                    way = ["channels-last"] * nhwc + ["with CUDA graphs" if graphs else "without CUDA graphs"]
+                    way = ["channels-last"] * nhwc + ["with fused biases"] * (place != self._plain_place)
+                    way += ["with CUDA graphs" if graphs else "without CUDA graphs"]
                     reasons.append(f"not {' '.join(way)}: {first_line(error)}")
                 else:
                     runner.forget()
@@ -84,6 +85,17 @@ class Ways:
                     return runner
         plain.note = f"{plain.note} ({'; '.join(reasons)})"
         return None
+
+    def _layouts(self) -> list[tuple[Place, bool]]:
+        """Where to run the file on CUDA, and whether channels-last, best first."""
+        if not self.file.takes_alpha:
+            return [(self.place, False)]
+        plain = self._plain_place
+        if not self.place.half:
+            return [(plain, False)]
+        # Biases are fused in channels-last convolutions, and not beside transposed ones, which cuDNN refuses then.
+        fused = [(self.place, True)] if self.place != plain else []
+        return [*fused, (plain, True), (plain, False)]
 
     def _always_pinned(self) -> Runner:
         return AlwaysPinned(self._pins(), self.signature, self.place, lambda: self._plain("alpha could not be pinned"))

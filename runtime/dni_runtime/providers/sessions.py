@@ -62,6 +62,11 @@ class Place:
         # Measured: OpenVINO keeps the constants, and has those of its kernels beside them (20 MB for 4.8, 216 for 67).
         return 3 if self.provider == OPENVINO else 1
 
+    def exact(self) -> "Place":
+        """The same for products that are not the network's: without the TF32 that some networks have."""
+        options = {name: value for name, value in self.options.items() if name != "use_tf32"}
+        return replace(self, options=options, half=False)
+
     def with_cuda_graphs(self) -> "Place":
         """The same, with CUDA graphs on; then calls that name none, or -1, run without."""
         return replace(self, options={**self.options, "enable_cuda_graph": "1"})

@@ -77,6 +77,15 @@ def test_biases_may_be_fused(tmp_path_factory: pytest.TempPathFactory):
             assert_close(model(IMAGE, alpha), run(path, IMAGE, alpha), HALF_TOLERANCE)
 
 
+def test_where_biases_cannot_be_fused_it_is_still_channels_last(tmp_path_factory: pytest.TempPathFactory):
+    path = half_model(tmp_path_factory.getbasetemp(), "unet")
+    with load(path, "cuda", provider_options={"fuse_conv_bias": "1"}) as model:
+        assert on_device(model)._nhwc, model.alpha_note
+        assert "not channels-last with fused biases" in model.alpha_note
+        for alpha in ALPHAS:
+            assert_close(model(IMAGE, alpha), run(path, IMAGE, alpha), HALF_TOLERANCE)
+
+
 def test_options_that_would_harm_are_refused(path: Path, tmp_path: Path):
     with pytest.raises(InputError, match="prefer_nhwc, which rearranges the weights of baked files alone"):
         load(path, "cuda", provider_options={"prefer_nhwc": "1"})

@@ -116,7 +116,8 @@ class Batches:
         label, shapes = f"dni@batch{len(self._made)}@{values[0]}", tuple(self._shapes[value] for value in values)
         if all_terms := [terms for value in values if (terms := self._recipes.blend(value))]:
             rows = [self._pack([terms[i][0] for terms in all_terms]) for i in range(len(all_terms[0]))]
-            return Flat(self._head.blend(label, rows, [share for _, share in all_terms[0]]), shapes)
+            blocks = self._head.blend(f"{label}@blocks", rows, [share for _, share in all_terms[0]])
+            return Flat(self._head.flat(blocks, label), shapes)
         if values[0] in self._constants:
             if max((1, *shapes[0])) == 1:
                 return Flat(self._head.small(label, self._stored[values[0]].reshape(1)), ())

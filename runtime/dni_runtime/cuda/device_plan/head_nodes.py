@@ -14,6 +14,12 @@ from dni_runtime.weights.recipe import ONE
 
 Tensor = npt.NDArray[Any]
 
+# Weights are blended in blocks of that many elements: a block of each endpoint, beside each other, times a matrix with
+# the shares along its diagonals. That is one kernel, which reads what is stored once and writes the result once. 16.7
+# million weights on an H200 take 52 us in float16 and 101 in float32 (a copy of as many bytes 39 and 63), and by Mul,
+# Mul and Add 105 and 151. With 8, 16, 64 or 128 it is slower in one of the two.
+BLOCK = 32
+
 _FLAT = "dni@flat"
 
 
@@ -24,7 +30,8 @@ class HeadNodes:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = [from_array(np.array([-1], np.int64), _FLAT)]
         self.given: dict[str, Tensor] = {}
-        self._shares: dict[str, str] = {}
+        self._diagonals: dict[tuple[np.dtype[Any], str], str] = {}
+        self._matrices: dict[tuple[np.dtype[Any], tuple[str, ...]], str] = {}
 
     def op(self, kind: str, inputs: Sequence[str], label: str, **attributes: Any) -> str:
         """The only output, called `label`, of a new node."""
@@ -44,18 +51,33 @@ class HeadNodes:
         return label
 
     def blend(self, label: str, rows: Sequence[Tensor], shares: Sequence[str]) -> str:
-        """The sum of `rows`, each a vector, times `shares`, values of one element or ONE."""
-        terms = []
-        for index, (row, share) in enumerate(zip(rows, shares, strict=True)):
-            term = self.large(f"{label}@{index}", row)
-            terms.append(term if share == ONE else self.op("Mul", [term, self._flat(share)], f"{term}*share"))
-        total = terms[0]
-        for index, term in enumerate(terms[1:], start=1):
-            total = self.op("Add", [total, term], label if index == len(terms) - 1 else f"{label}@sum{index}")
-        return total if len(terms) > 1 else self.op("Identity", [total], label)
+        """The sum of `rows`, each a vector, times `shares`, values of one element or ONE: [elements / BLOCK, BLOCK].
 
-    def _flat(self, share: str) -> str:
-        """The share as a tensor of one axis."""
-        if share not in self._shares:
-            self._shares[share] = self.op("Reshape", [share, _FLAT], f"dni@share@{share}")
-        return self._shares[share]
+        rows: of a multiple of BLOCK elements.
+        """
+        endpoints = self.large(f"{label}@endpoints", np.concatenate([row.reshape(-1, BLOCK) for row in rows], axis=1))
+        return self.op("MatMul", [endpoints, self._matrix(shares, rows[0].dtype)], label)
+
+    def flat(self, value: str, label: str) -> str:
+        """`value` as a tensor of one axis."""
+        return self.op("Reshape", [value, _FLAT], label)
+
+    def _matrix(self, shares: Sequence[str], dtype: np.dtype[Any]) -> str:
+        """For each of `shares` a square that has it along the diagonal, below each other."""
+        key = (dtype, tuple(shares))
+        if key not in self._matrices:
+            parts = [self._diagonal(share, dtype) for share in shares]
+            self._matrices[key] = self.op("Concat", parts, f"dni@matrix{len(self._matrices)}", axis=0)
+        return self._matrices[key]
+
+    def _diagonal(self, share: str, dtype: np.dtype[Any]) -> str:
+        key = (dtype, share)
+        if key not in self._diagonals:
+            label = f"dni@diagonal{len(self._diagonals)}"
+            ones = np.eye(BLOCK, dtype=dtype)
+            if share == ONE:
+                self._diagonals[key] = self.small(label, ones)
+            else:
+                factors = [self.small(f"{label}@ones", ones), self.flat(share, f"{label}@share")]
+                self._diagonals[key] = self.op("Mul", factors, label)
+        return self._diagonals[key]
