@@ -1,12 +1,7 @@
-"""Frames from one key on, in the order in which they are shown: the same ones wherever and however often.
-
-Of a damaged film they are that too: what FFmpeg makes up for what is missing is, with threads for several frames, a
-matter of how far the other threads are.
-"""
+"""Frames from one key on, in the order in which they are shown: the same ones wherever and however often."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -16,14 +11,12 @@ import numpy as np
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
 
+from .decoders import decoder_of
 from .demuxing import packets_from
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import VideoCodecContext, VideoFrame
 
-# Codecs of which several threads decode pieces of one frame, which gives the same frames, damaged or not.
-_IN_PIECES = frozenset({"ffv1", "hevc", "prores", "vp9"})
-_THREADS = min(4, os.cpu_count() or 1)
 # Where nothing whole comes of a key it is tried that many keys before it: some say "key" where pictures only begin to
 # be renewed, stripe by stripe.
 _KEYS_BACK = (0, 1, 4)
@@ -97,11 +90,9 @@ class Decoding:
         av, film = import_av(), self._film
         counted = iter(film.index.pts.tolist())
         with closing(packets_from(film, start)) as packets:
+            decoder: VideoCodecContext | None = None
             for packet in packets:
-                decoder = packet.stream.codec_context
-                if not decoder.is_open:
-                    decoder.thread_count = _THREADS if film.video.codec in _IN_PIECES else 1
-                    decoder.thread_type = "SLICE"
+                decoder = decoder or decoder_of(packet.stream)
                 try:
                     frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:

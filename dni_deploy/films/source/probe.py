@@ -13,6 +13,7 @@ from dni_deploy.extras import import_av
 from dni_deploy.films.film import Colours, Film, Video
 from dni_runtime import InputError
 
+from .decoders import decoder_of
 from .demuxing import packets_of
 from .opening import is_cover, open_film, pictures_of
 from .packets import begin_at, index_of
@@ -61,11 +62,11 @@ def look_at(path: Path) -> Film:
 
 def _first_frames(container: InputContainer, stream: VideoStream, path: Path) -> list[VideoFrame]:
     av = import_av()
-    stream.codec_context.thread_count = 1  # so that nothing more is read than is needed
     frames: list[VideoFrame] = []
+    decoder = decoder_of(stream)
     for number, packet in enumerate(packets_of(container, stream, path)):
         try:
-            frames += stream.codec_context.decode(packet if packet.size else None)
+            frames += decoder.decode(packet if packet.size else None)
         except av.FFmpegError:
             continue
         if len(frames) >= _LOOKED_AT or number >= _MOST_PACKETS:
