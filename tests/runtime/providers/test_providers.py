@@ -135,6 +135,14 @@ def test_given_options_go_before_ours(half: bool):
     assert chain_of("cuda", {}, False)[0][1]["use_tf32"] == "0"  # and do not stay
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_products_that_are_not_the_networks_have_all_of_float32(half: bool):
+    place = Place("cuda", options={"use_tf32": "1", "device_id": "1"}, half=half).exact()
+    (_, options), *_ = chain_of(place.provider, place.options, place.half)
+    assert options["use_tf32"] == "0"
+    assert options["device_id"] == "1"
+
+
 def test_tensorrt_and_what_it_leaves_to_cuda_are_on_one_gpu():
     options = dict(chain_of("tensorrt", {"device_id": "1", "trt_int8_enable": "0"}, False))
     assert options["TensorrtExecutionProvider"]["device_id"] == options["CUDAExecutionProvider"]["device_id"] == "1"
