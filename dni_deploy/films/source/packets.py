@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 # than they are shown in, and FFmpeg puts the order of decoding there.
 _FORMATS_WITH_MOMENTS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "mpegts", "flv"})
 _USUAL_RATE = Fraction(25)
+# No codec moves a frame by more places than this from where it is decoded to where it is shown. A few that are further
+# away are damaged; more are another recording.
+_FURTHEST = 16
+_FEW, _FEW_SHARE = 3, 0.01
 
 
 class _Said(NamedTuple):
@@ -36,10 +40,11 @@ class _Said(NamedTuple):
     is_key: bool
 
 
-def index_of(container: InputContainer, stream: VideoStream, path: Path) -> Index:
+def index_of(container: InputContainer, stream: VideoStream, path: Path) -> tuple[Index, int]:
     """The moments of all frames of `stream` in a container that has just been opened; its packets are read to the end.
 
-    Raises InputError for a film whose time jumps back.
+    With the number of frames that are left out, since their moment cannot be, or is another's. Raises InputError for a
+    film whose time jumps back.
     """
     said = [
         _Said(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
@@ -49,16 +54,13 @@ def index_of(container: InputContainer, stream: VideoStream, path: Path) -> Inde
     if not said:
         raise InputError(f"{path} holds no frame; expected a film")
     moments = np.array([packet.pts for packet in said if packet.pts is not None], np.int64)
-    if len(moments) < len(said) or _in_order_of_decoding(moments, stream):
-        return _counted(said, stream)
-    keys = moments[[packet.is_key for packet in said]]
-    if np.any(np.diff(keys) < 0):
-        raise InputError(
-            f"{path} goes back in time, as recordings do that were put one behind the other; expected moments that "
-            f"go on: ffmpeg -i {shlex.quote(str(path))} -c copy whole.mkv"
-        )
-    pts, first = np.unique(moments, return_index=True)
-    return Index(pts, _until_next(pts, said[first[-1]].duration), np.unique(keys))
+    if len(moments) < len(said) or _in_order_of_decoding(moments, stream, container.format.name):
+        return _counted(said, stream), 0
+    possible = _possible(moments, path)
+    pts, first = np.unique(moments[possible], return_index=True)
+    last = said[int(np.flatnonzero(possible)[first[-1]])]
+    keys = np.unique(moments[possible & np.array([packet.is_key for packet in said])])
+    return Index(pts, _until_next(pts, last.duration), keys), len(said) - len(pts)
 
 
 def begin_at(index: Index, pts: int) -> Index:
@@ -74,10 +76,24 @@ def _is_shown(packet: Packet[VideoStream], stream: VideoStream) -> bool:
     return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
 
 
-def _in_order_of_decoding(moments: npt.NDArray[np.int64], stream: VideoStream) -> bool:
+def _in_order_of_decoding(moments: npt.NDArray[np.int64], stream: VideoStream, format_: str) -> bool:
     """Whether these are no moments, though frames may change places."""
-    stated = stream.container.format.name in _FORMATS_WITH_MOMENTS
+    stated = format_ in _FORMATS_WITH_MOMENTS
     return not stated and stream.codec_context.has_b_frames and bool(np.all(np.diff(moments) > 0))
+
+
+def _possible(moments: npt.NDArray[np.int64], path: Path) -> npt.NDArray[np.bool_]:
+    """Which moments are near those of the frames that are decoded before and after. Raises InputError for too few."""
+    order = np.arange(len(moments))
+    places = np.empty_like(order)
+    places[np.argsort(moments, kind="stable")] = order
+    possible: npt.NDArray[np.bool_] = np.abs(places - order) <= _FURTHEST
+    if len(moments) - np.count_nonzero(possible) > max(_FEW, len(moments) * _FEW_SHARE):
+        raise InputError(
+            f"{path} goes back in time, as recordings do that were put one behind the other; expected moments that "
+            f"go on: ffmpeg -i {shlex.quote(str(path))} -c copy whole.mkv"
+        )
+    return possible
 
 
 def _counted(said: list[_Said], stream: VideoStream) -> Index:

@@ -51,12 +51,13 @@ def look_at(path: Path) -> Film:
         notes = [*_others(container, stream), *_left_out(frames)]
         video = _video(stream, frames[0])
     with closing(open_film(path)) as container:
-        index = index_of(container, pictures_of(container, path), path)
+        index, impossible = index_of(container, pictures_of(container, path), path)
     first = frames[0].pts
     shown = index if index.counted or first is None else begin_at(index, first)
     if lost := len(index.pts) - len(shown.pts):
-        what = "a frame that cannot be decoded" if lost == 1 else f"{lost} frames that cannot be decoded"
-        notes.append(f"begins with {what}, left out")
+        notes.append(f"begins with {_frames(lost)} that cannot be decoded, left out")
+    if impossible:
+        notes.append(f"holds {_frames(impossible)} whose moment cannot be, or is another's, left out")
     return Film(path, video, shown, tuple(notes))
 
 
@@ -133,3 +134,7 @@ def _left_out(frames: list[VideoFrame]) -> list[str]:
     kinds = {kind for frame in frames for kind in _side_data(frame)}
     names = dict.fromkeys(name for kind, name in _LEFT_OUT.items() if kind in kinds)
     return [f"{name} cannot be carried over and is left out" for name in names]
+
+
+def _frames(number: int) -> str:
+    return "a frame" if number == 1 else f"{number} frames"

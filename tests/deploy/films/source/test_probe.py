@@ -5,13 +5,15 @@ import struct
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import ffmpeg
 import numpy as np
 import pytest
 from films import film
 from hard_films import hard_film, joined
 
-from dni_deploy.films.film import Colours
+from dni_deploy.films.film import Colours, Part
+from dni_deploy.films.source.frames import Frames
 from dni_deploy.films.source.probe import look_at
 from dni_runtime import InputError
 
@@ -157,6 +159,27 @@ def test_a_film_that_goes_back_in_time_is_refused_with_a_remedy_that_works(tmp_p
         look_at(joined(tmp_path / "twice and.ts"))
 
     assert len(look_at(_remedied(refused.value, tmp_path)).index.pts) == 48
+
+
+def test_a_frame_whose_moment_is_damaged_is_left_out_and_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "far.mkv"
+    with av.open(str(film("aac"))) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            assert packet.pts is not None
+            packet.pts += 12800 * 1000 if number == 3 else 0
+            packet.stream = stream
+            target.mux(packet)
+
+    looked_at = look_at(path)
+
+    whole = [shown.second for shown in ffmpeg.frames(film("aac"))]
+    assert looked_at.notes == ("holds a frame whose moment cannot be, or is another's, left out",)
+    assert len(looked_at.index.pts) == 23
+    assert {int(pts) * looked_at.video.time_base for pts in looked_at.index.pts} < {*whole}
+    with Frames(looked_at) as frames:
+        part = Part(0, int(looked_at.index.pts[0]), int(looked_at.index.pts[-1]) + 1)
+        assert [frame.pts for frame in frames.read(part)] == looked_at.index.pts.tolist()
 
 
 @pytest.mark.parametrize(
