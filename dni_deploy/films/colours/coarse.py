@@ -9,12 +9,13 @@ two, weights at distances of 1/4, 3/4, 5/4 and 7/4 have to undo 3/4 and 1/4; on 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from dni_deploy.films.film import Video
 
 from .meaning import FULL
-from .pixel_format import PixelFormat
+from .pixel_format import PixelFormat, pixel_format
 from .scaler import Step, resampled
 
 _UNDO_BETWEEN = f"bicubic:param0={-63 / 22}:param1={-35 / 44}"
@@ -36,16 +37,12 @@ def location(video: Video) -> str:
     return "center" if video.codec in _LIKE_JPEG else "left"
 
 
-def whole(pixels: PixelFormat) -> str:
+def whole(pixels: PixelFormat) -> PixelFormat:
     """The format of 16 bits with everything for each pixel, in which sizes change.
 
     Coarse colours are on their way in it both times; its range is then limited.
     """
-    if pixels.kind == "yuv":
-        return _planar(pixels, "4:4:4")
-    if pixels.kind == "grey" and not pixels.opacity:
-        return "gray16le"
-    return f"gbr{'a' * pixels.opacity}p16le"
+    return pixel_format(replace(pixels, depth=16).planar)
 
 
 def to_whole(pixels: PixelFormat, range_: int, lies: str) -> list[Step]:
@@ -55,7 +52,7 @@ def to_whole(pixels: PixelFormat, range_: int, lies: str) -> list[Step]:
         for each in _places(pixels, range_)
         if each.unit != each.whole_unit
     )
-    steps = resampled(whole(pixels), "bilinear", location=lies)
+    steps = resampled(whole(pixels).name, "bilinear", location=lies)
     return [*steps, Step("lutyuv", fit)] if fit else steps
 
 

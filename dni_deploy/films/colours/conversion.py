@@ -119,28 +119,31 @@ class Conversion:
 
     def _to_memory(self, pixels: PixelFormat, source: Kind, result: Kind) -> list[Step]:
         meant = assumed(pixels.name, self.video.height, self.video.colours)
-        now, steps = meant, list[Step]()
+        now, steps = pixels, list[Step]()
         if coarse.is_coarse(pixels):
+            now = coarse.whole(pixels)
             steps += coarse.to_whole(pixels, meant.range, coarse.location(self.video))
-            now = replace(meant, range=LIMITED)
+            meant = replace(meant, range=LIMITED)
         if source[1:] != result[1:]:
-            steps = steps or converted(coarse.whole(pixels), meant, meant)
-            steps += resampled(coarse.whole(pixels), "lanczos", size=result[1:])
-        return steps + converted(result.pixels, now, IN_MEMORY)
+            now = coarse.whole(pixels)
+            steps = steps or converted(pixels, meant, now, meant)
+            steps += resampled(now.name, "lanczos", size=result[1:])
+        return steps + converted(now, meant, pixel_format(result.pixels), IN_MEMORY)
 
     def _to_encoder(self, source: Kind, wanted: Wanted) -> list[Step]:
-        film, pixels = pixel_format(self.video.pixels), pixel_format(wanted.pixels)
-        meant = assumed(wanted.pixels, wanted.height, wanted.colours)
-        size, steps, now = (wanted.width, wanted.height), list[Step](), IN_MEMORY
+        pixels, whole = pixel_format(wanted.pixels), coarse.whole(pixel_format(wanted.pixels))
+        meant, size = assumed(wanted.pixels, wanted.height, wanted.colours), (wanted.width, wanted.height)
+        now, steps, means = pixel_format(source.pixels), list[Step](), IN_MEMORY
         if source[1:] != size or coarse.is_coarse(pixels):
-            now = meant if pixels.kind != "yuv" else replace(meant, range=LIMITED)
-            steps += converted(coarse.whole(pixels), IN_MEMORY, now)
+            means = replace(meant, range=LIMITED) if pixels.kind == "yuv" else IN_MEMORY
+            steps += converted(now, IN_MEMORY, whole, means)
+            now = whole
         if source[1:] != size:
-            steps += resampled(coarse.whole(pixels), "lanczos", size=size)
+            steps += resampled(whole.name, "lanczos", size=size)
         if not coarse.is_coarse(pixels):
-            return steps + converted(pixels.plain, now, meant)
+            return steps + converted(now, means, pixels, meant)
         # What comes back as it was is what has not been made larger.
-        undo = size == (self.video.width, self.video.height) and pixels.chroma == film.chroma
+        undo = size == (self.video.width, self.video.height) and pixels.chroma == pixel_format(self.video.pixels).chroma
         return steps + coarse.from_whole(pixels, meant.range, coarse.location(self.video), undo=undo)
 
 

@@ -33,6 +33,23 @@ class PixelFormat:
         return self.name.replace("yuvj", "yuv")
 
     @property
+    def planar(self) -> str:
+        """The format with a plane for each value and colours for each pixel, of the same kind, depth and opacity.
+
+        Of 16 bits where FFmpeg has none of that depth; of RGB for grey with opacity.
+        """
+        opacity = "a" * self.opacity
+        if self.kind == "grey" and not opacity:
+            name = "gray"
+        else:
+            name = f"yuv{opacity}444p" if self.kind == "yuv" else f"gbr{opacity}p"
+        if self.depth <= 8:
+            return name
+        if self.depth > 16 and self.kind == "rgb":
+            return f"{name}f32le"
+        return f"{name}{self.depth}le" if _is_known(f"{name}{self.depth}le") else f"{name}16le"
+
+    @property
     def chroma(self) -> str:
         """As films call it: "4:2:0", "4:2:2", "4:4:4", ...; "" for grey and RGB."""
         known = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0", (1, 2): "4:4:0", (4, 1): "4:1:1", (4, 4): "4:1:0"}
@@ -58,3 +75,11 @@ def pixel_format(name: str) -> PixelFormat:
         down=64 // known.chroma_height() if kind == "yuv" else 1,
         full=kind != "yuv" or name.startswith("yuvj"),
     )
+
+
+def _is_known(name: str) -> bool:
+    try:
+        import_av().VideoFormat(name)
+    except ValueError:
+        return False
+    return True

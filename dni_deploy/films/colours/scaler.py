@@ -9,11 +9,13 @@ from dni_deploy.extras import import_av
 from dni_deploy.films.film import Colours
 
 from .meaning import BT470BG, BT709, BT2020, BT2020_CONSTANT, FCC, FULL, SMPTE170M, SMPTE240M
+from .pixel_format import PixelFormat
 
 # All processors give the same by the last of them. Without the others, colours of 4:2:0 belong to pairs of pixels.
 _ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
-# FFmpeg's old code takes white for 255 of 256 parts, and shifts the colours of a full range by half a value; its new
-# one, which it calls unstable, is exact, and does all that is no change of size.
+# FFmpeg's old code takes white for 255 of 256 parts, and shifts the colours of a full range by half a value. Its new
+# one, which it calls unstable, is exact. It does what is no change of size, for frames with a plane for each value that
+# FFmpeg allocated itself: others it may read and write beyond their ends.
 _EXACT = "unstable+accurate_rnd"
 _MATRICES = {
     BT709: "bt709",
@@ -41,12 +43,17 @@ class Step(NamedTuple):
     options: str
 
 
-def converted(pixels: str, of: Colours, to: Colours) -> list[Step]:
-    """To other numbers for the same colours, of the same size. of, to: what they mean (`meaning.assumed`)."""
+def converted(pixels: PixelFormat, of: Colours, result: PixelFormat, to: Colours) -> list[Step]:
+    """To other numbers for the same colours, of the same size, where there is a colour for each pixel.
+
+    of, to: what the numbers of either format mean (`meaning.assumed`).
+    """
     matrix = _MATRICES.get(of.matrix or to.matrix, "bt709")
     ranges = f"in_range={_range(of)}:out_range={_range(to)}"
     options = f"flags={_EXACT}:sws_dither=none:in_color_matrix={matrix}:out_color_matrix={matrix}:{ranges}"
-    return [Step("scale", options), Step("format", pixels)]
+    start = [Step("copy", "")] if pixels.plain == pixels.planar else resampled(pixels.planar, "bicubic")
+    end = [] if result.plain == result.planar else resampled(result.plain, "bicubic")
+    return [*start, Step("scale", options), Step("format", result.planar), *end]
 
 
 def resampled(
@@ -74,6 +81,7 @@ class Scaler:
 
     def __init__(self, source: Kind, steps: Sequence[Step]) -> None:
         graph = import_av().filter.Graph()
+        graph.threads = 1  # more of them may write into each other's lines
         size = f"{source.width}x{source.height}"
         nodes = [graph.add("buffer", f"video_size={size}:pix_fmt={source.pixels}:time_base=1/1:pixel_aspect=1/1")]
         nodes += [graph.add(step.filter, step.options) for step in steps]
