@@ -15,7 +15,8 @@ from dni_deploy.films.film import Film, Part, Strength
 from dni_deploy.films.preview import SideBySide, preview_span
 from dni_deploy.films.source.probe import look_at
 from dni_deploy.films.strengths import Held, check_keys_place, measured, read_keys, save_keys
-from dni_deploy.films.target.choose import Asked, choose_encoding
+from dni_deploy.films.target.choose import choose_encoding
+from dni_deploy.films.target.options import Asked
 from dni_deploy.frames.finished import model_digest
 from dni_deploy.photographs.places import check_folder, check_free, check_name
 from dni_runtime import InputError, Metadata, Model, OutputError, read_metadata

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,29 +18,11 @@ from dni_deploy.films.source.opening import reason
 from dni_deploy.films.target.codecs import CODECS, Codec
 from dni_deploy.films.target.container import CONTAINERS, container_of
 from dni_deploy.films.target.encoding import Encoding
-from dni_deploy.films.target.hdr import encoder_options
+from dni_deploy.films.target.options import Asked, options_of
 from dni_deploy.films.target.pixels import as_stored, pixels_of, widely_played
 from dni_runtime import InputError, OutputError
 
 _DEEP = 8  # bits, from where on a film is one of more
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked for of a new film's pictures, by the names of options; None for what suits film and container.
-
-    codec:        one of `CODECS`.
-    crf:          constant quality, 0 for the best.
-    preset:       how much time the encoder takes, in its own words.
-    lossless:     pictures are stored exactly.
-    pixel_format: FFmpeg's name.
-    """
-
-    codec: str | None = None
-    crf: float | None = None
-    preset: str | None = None
-    lossless: bool = False
-    pixel_format: str | None = None
 
 
 def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int]) -> Encoding:
@@ -72,7 +52,7 @@ def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int
     encoding = Encoding(
         container=container,
         encoder=_encoder(codec, pixels),
-        options=tuple(sorted(_options(film, name, codec, asked, pixels).items())),
+        options=tuple(sorted(options_of(film, name, codec, asked, pixels).items())),
         frames=dataclasses.replace(
             frames, pixels=pixels.name, colours=to_write(film.video, pixels.name, frames.height)
         ),
@@ -155,39 +135,6 @@ def _asked_pixels(
 
 def _encoder(codec: Codec, pixels: PixelFormat) -> str:
     return codec.rgb_encoder if codec.rgb_encoder and pixels.kind == "rgb" else codec.encoder
-
-
-def _options(film: Film, name: str, codec: Codec, asked: Asked, pixels: PixelFormat) -> dict[str, str]:
-    options = codec.options(pixels)
-    if asked.preset is not None and asked.preset not in codec.presets:
-        expected = f"expected one of {', '.join(codec.presets)}" if codec.presets else "it has none: leave it out"
-        raise InputError(f"{name} has no preset {asked.preset!r}; {expected}")
-    if codec.presets:
-        options[codec.preset_option] = asked.preset or codec.preset
-    _add(options, encoder_options(codec.encoder, film.video.mastering, film.video.light))
-    if asked.lossless:
-        if codec.lossless is None:
-            exact = [each for each, other in CODECS.items() if other.lossless is not None]
-            raise InputError(f"{name} is never lossless; choose one of {', '.join(exact)}")
-        if asked.crf is not None:
-            raise InputError("--crf and --lossless cannot be used together: lossless has one quality")
-        _add(options, codec.lossless)
-        return options
-    if asked.crf is not None and codec.crf is None:
-        raise InputError(f"{name} has no constant quality to choose: leave --crf out")
-    if codec.crf is not None:
-        best, worst = codec.crf
-        crf = best if asked.crf is None else asked.crf
-        if not 0 <= crf <= worst:
-            raise InputError(f"--crf has to be from 0 to {worst:g} for {name}, got {crf:g}")
-        options["crf"] = f"{crf:g}"
-    return options
-
-
-def _add(options: dict[str, str], more: Mapping[str, str]) -> None:
-    """What libraries are told in words of their own stands in one option, in a row."""
-    for option, value in more.items():
-        options[option] = f"{options[option]}:{value}" if option in options else value
 
 
 def _moved(film: Film, container: str) -> list[str]:
