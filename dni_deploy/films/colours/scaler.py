@@ -65,6 +65,7 @@ def resampled(
     location: where the colours of several pixels lie, by FFmpeg's name, "left" or "center".
     """
     options = f"flags={_ACCURATE}+{kernel}:sws_dither=none:in_range=limited:out_range=limited"
+    options += ":in_color_matrix=bt709:out_color_matrix=bt709"
     if size is not None:
         options += f":w={size[0]}:h={size[1]}"
     if location is not None:
@@ -84,6 +85,10 @@ class Scaler:
         graph.threads = 1  # more of them may write into each other's lines
         size = f"{source.width}x{source.height}"
         nodes = [graph.add("buffer", f"video_size={size}:pix_fmt={source.pixels}:time_base=1/1:pixel_aspect=1/1")]
+        # What frames say of their colours would be a reason to convert them: the steps alone decide.
+        nodes.append(
+            graph.add("setparams", "colorspace=unknown:range=unknown:color_primaries=unknown:color_trc=unknown")
+        )
         nodes += [graph.add(step.filter, step.options) for step in steps]
         graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         self._graph = graph
