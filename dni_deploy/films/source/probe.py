@@ -7,7 +7,7 @@ import struct
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Colours, Film, Video
@@ -15,8 +15,9 @@ from dni_runtime import InputError
 
 from .decoders import decoder_of
 from .demuxing import packets_of
-from .opening import is_cover, open_film, pictures_of
+from .opening import open_film, pictures_of
 from .packets import begin_at, index_of
+from .remarks import remarks_on, side_data
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -28,13 +29,6 @@ _LOOKED_AT = 8
 _MOST_PACKETS = 1000
 _MATRIX = struct.Struct("9i")
 _INTERLACED_ORDERS = range(2, 6)  # AVFieldOrder: 0 is not said, 1 progressive
-_LEFT_OUT = {
-    "DOVI_RPU_BUFFER": "Dolby Vision",
-    "DOVI_METADATA": "Dolby Vision",
-    "DYNAMIC_HDR_PLUS": "HDR10+",
-    "DYNAMIC_HDR_VIVID": "HDR Vivid",
-    "A53_CC": "closed captions in its pictures",
-}
 
 
 def look_at(path: Path) -> Film:
@@ -48,10 +42,11 @@ def look_at(path: Path) -> Film:
         stream = pictures_of(container, path)
         frames = _first_frames(container, stream, path)
         _refuse_interlaced(path, stream, frames)
-        notes = [*_others(container, stream), *_left_out(frames)]
         video = _video(stream, frames[0])
     with closing(open_film(path)) as container:
-        index, impossible = index_of(container, pictures_of(container, path), path)
+        stream = pictures_of(container, path)
+        index, impossible = index_of(container, stream, path)
+        notes = [*remarks_on(stream, frames, index)]
     first = frames[0].pts
     shown = index if index.counted or first is None else begin_at(index, first)
     if lost := len(index.pts) - len(shown.pts):
@@ -80,7 +75,7 @@ def _first_frames(container: InputContainer, stream: VideoStream, path: Path) ->
 def _video(stream: VideoStream, frame: VideoFrame) -> Video:
     assert stream.time_base is not None
     context = stream.codec_context
-    data = _side_data(frame)
+    data = side_data(frame)
     matrix = data.get("DISPLAYMATRIX")
     aspect = stream.sample_aspect_ratio
     return Video(
@@ -115,25 +110,6 @@ def _refuse_interlaced(path: Path, stream: VideoStream, frames: list[VideoFrame]
             f"{path} is interlaced: each frame is two pictures, line by line; expected whole pictures: "
             f"ffmpeg -i {shlex.quote(str(path))} -vf bwdif=send_frame -crf 10 -c:a copy whole.mkv"
         )
-
-
-def _others(container: InputContainer, stream: VideoStream) -> list[str]:
-    """What is said of further streams of moving pictures."""
-    others = [str(other.index) for other in container.streams.video if other is not stream and not is_cover(other)]
-    if not others:
-        return []
-    return [f"of its streams of pictures number {stream.index} is enhanced, not {', '.join(others)}"]
-
-
-def _side_data(frame: VideoFrame) -> dict[str, bytes]:
-    items: Any = frame.side_data  # which FFmpeg also takes from the container, for every frame
-    return {item.type.name: bytes(item) for item in items}
-
-
-def _left_out(frames: list[VideoFrame]) -> list[str]:
-    kinds = {kind for frame in frames for kind in _side_data(frame)}
-    names = dict.fromkeys(name for kind, name in _LEFT_OUT.items() if kind in kinds)
-    return [f"{name} cannot be carried over and is left out" for name in names]
 
 
 def _frames(number: int) -> str:
