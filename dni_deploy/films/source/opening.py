@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dni_deploy.extras import import_av
 from dni_runtime import InputError
-from dni_runtime.files.regular_file import why_no_file
+from dni_runtime.files.regular_file import open_file, why_no_file
 
 if TYPE_CHECKING:
     from av import VideoStream
@@ -35,11 +35,21 @@ def open_film(path: Path) -> InputContainer:
             f"file:{path}", metadata_errors="surrogateescape", options={"protocol_whitelist": "file"}
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a film: {reason(error)}") from None
+        raise InputError(f"{path} {_why_not(path, error)}") from None
     if other := _what_else(container.format.name):
         container.close()
         raise InputError(f"{path} is {other}; expected a film")
     return container
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    if not isinstance(error, import_av().InvalidDataError):
+        return f"cannot be read as a film: {reason(error)}"
+    with open_file(path) as file:
+        begins_like_mp4 = file.read(8)[4:] == b"ftyp"
+    if begins_like_mp4:
+        return "begins as a film, but has no index that can be read, like one that was cut off; expected a whole film"
+    return "is no film that FFmpeg reads; expected one, such as .mp4, .mov, .mkv or .webm"
 
 
 def _what_else(format_: str) -> str | None:

@@ -135,9 +135,12 @@ def test_a_film_that_goes_back_in_time_is_refused_with_a_remedy_that_works(tmp_p
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("text", "cannot be read as a film: Invalid data found when processing input"),
-        ("empty", "cannot be read as a film: Invalid data found when processing input"),
-        ("no_index", "cannot be read as a film: Invalid data found when processing input"),
+        ("text", "is no film that FFmpeg reads; expected one, such as .mp4, .mov, .mkv or .webm"),
+        ("empty", "is no film that FFmpeg reads; expected one, such as .mp4, .mov, .mkv or .webm"),
+        (
+            "no_index",
+            "begins as a film, but has no index that can be read, like one that was cut off; expected a whole film",
+        ),
         ("only_sound", "has no moving pictures; expected a film"),
     ],
 )
