@@ -15,6 +15,7 @@ from dni_deploy.films.colours.pixel_format import PixelFormat, pixel_format
 from dni_deploy.films.colours.turning import is_turn, swaps_sides
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import reason
+from dni_deploy.films.target.aspect import is_lost
 from dni_deploy.films.target.codecs import CODECS, Codec
 from dni_deploy.films.target.container import CONTAINERS, container_of
 from dni_deploy.films.target.encoding import Encoding
@@ -42,7 +43,7 @@ def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int
             f"{output} cannot hold {name}: choose a name that ends in {' or '.join(suffixes)}, or a codec of "
             f"{', '.join(fit)}"
         )
-    frames, matrix, notes = _frames(film, container, size)
+    frames, matrix, notes = _frames(film, output, container, codec, size)
     pixels, more = _pixels(film, name, codec, asked, (frames.width, frames.height))
     if pixels.opacity and container == "mp4":
         raise OutputError(
@@ -52,7 +53,7 @@ def choose_encoding(film: Film, output: Path, asked: Asked, size: tuple[int, int
     encoding = Encoding(
         container=container,
         encoder=_encoder(codec, pixels),
-        options=tuple(sorted(options_of(film, name, codec, asked, pixels).items())),
+        options=tuple(sorted(options_of(film, name, codec, asked, pixels, (frames.width, frames.height)).items())),
         frames=dataclasses.replace(
             frames, pixels=pixels.name, colours=to_write(film.video, pixels.name, frames.height)
         ),
@@ -81,15 +82,21 @@ def _default(container: str, source: PixelFormat, asked: Asked) -> str:
     return "h265" if deep and not opacity else "h264"
 
 
-def _frames(film: Film, container: str, size: tuple[int, int]) -> tuple[Wanted, tuple[int, ...] | None, list[str]]:
+def _frames(
+    film: Film, output: Path, container: str, codec: Codec, size: tuple[int, int]
+) -> tuple[Wanted, tuple[int, ...] | None, list[str]]:
     """Size and turn of the frames, and the display matrix that is written."""
     matrix = film.video.display_matrix
-    if matrix is None or container != "webm":
+    if matrix is None or not (container == "webm" or is_lost(container, codec.encoder, film.video.aspect)):
         return Wanted("", *size), matrix, []
     if not is_turn(matrix):
-        return Wanted("", *size), None, ["shows its pictures as they lie: .webm cannot say by which angle to turn them"]
+        return (
+            Wanted("", *size),
+            None,
+            [f"shows its pictures as they lie: players do not turn {output.suffix} files"],
+        )
     turned = size[::-1] if swaps_sides(matrix) else size
-    return Wanted("", *turned, turn=matrix), None, ["has its pictures turned, since .webm cannot tell players to do it"]
+    return Wanted("", *turned, turn=matrix), None, ["has its pictures turned, since not all players would do it"]
 
 
 def _pixels(film: Film, name: str, codec: Codec, asked: Asked, size: tuple[int, int]) -> tuple[PixelFormat, list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.colours.conversion import Wanted
+from dni_deploy.films.target.aspect import PLACEHOLDER, is_lost
 from dni_deploy.films.target.hdr import tell_container
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Encoding:
         tell_container(stream, self.encoder, self.mastering, self.light)
         self._tell(stream.codec_context)
         stream.time_base = self.time_base
-        stream.set_display_matrix(self.display_matrix)
+        lost = is_lost(self.container, self.encoder, self.aspect)
+        stream.set_display_matrix(PLACEHOLDER if lost else self.display_matrix)
         return cast("VideoStream", stream)
 
     def _tell(self, context: VideoCodecContext) -> None:

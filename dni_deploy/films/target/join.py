@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import open_film
+from dni_deploy.films.target.aspect import is_lost, write_aspect
 from dni_deploy.films.target.container import open_target
 from dni_deploy.films.target.copies import add_copies, copied_packets, copy_tags
 from dni_deploy.films.target.encoding import Encoding
@@ -57,6 +59,8 @@ def join(
         others = copied_packets(source, copies, span)
         for _, packet in heapq.merge(pictures, others, key=lambda each: each[0]):
             target.mux_one(packet)
+    if is_lost(encoding.container, encoding.encoder, encoding.aspect):
+        write_aspect(output, encoding.frames.width, encoding.frames.height, encoding.aspect or Fraction(1))
 
 
 def _check(parts: Sequence[EncodedPart], video: VideoStream) -> None:

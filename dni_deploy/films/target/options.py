@@ -11,6 +11,8 @@ from dni_deploy.films.target.encoding import add_option
 from dni_deploy.films.target.hdr import encoder_options
 from dni_runtime import InputError
 
+_SMALL = 64  # x265, as PyAV 18 brings it, writes beyond its memory for 33 to 48 pixels in blocks as large as usual
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -30,9 +32,13 @@ class Asked:
     pixel_format: str | None = None
 
 
-def options_of(film: Film, name: str, codec: Codec, asked: Asked, pixels: PixelFormat) -> dict[str, str]:
+def options_of(
+    film: Film, name: str, codec: Codec, asked: Asked, pixels: PixelFormat, size: tuple[int, int]
+) -> dict[str, str]:
     """By FFmpeg's names. Raises InputError where the encoder has no such option or value."""
     options = codec.options(pixels)
+    if name == "h265" and min(size) < _SMALL:
+        add_option(options, "x265-params", "ctu=16")
     if asked.preset is not None and asked.preset not in codec.presets:
         expected = f"expected one of {', '.join(codec.presets)}" if codec.presets else "it has none: leave it out"
         raise InputError(f"{name} has no preset {asked.preset!r}; {expected}")
