@@ -20,6 +20,7 @@ from .scaler import Step, resampled
 
 _UNDO_BETWEEN = f"bicubic:param0={-63 / 22}:param1={-35 / 44}"
 _UNDO_ON = "bicubic:param0=-1.5:param1=-0.25"
+AS_IN_FILMS = "left"
 _LIKE_JPEG = {"mjpeg", "mjpegb", "mpeg1video"}
 
 
@@ -34,7 +35,7 @@ def location(video: Video) -> str:
     By FFmpeg's name. Of UHD films some have them on the first line, too, which FFmpeg's interface to Python does not
     tell. Since the way there and back is the same, they stay where they are.
     """
-    return "center" if video.codec in _LIKE_JPEG else "left"
+    return "center" if video.codec in _LIKE_JPEG else AS_IN_FILMS
 
 
 def whole(pixels: PixelFormat) -> PixelFormat:
@@ -71,7 +72,7 @@ def from_whole(pixels: PixelFormat, range_: int, lies: str, *, undo: bool) -> li
     made = _planar(pixels, pixels.chroma)
     if not undo:
         return resampled(made, "bicubic", location=lies) + cut
-    steps = resampled(_planar(pixels, "4:2:2"), _UNDO_ON if lies == "left" else _UNDO_BETWEEN, location=lies)
+    steps = resampled(_planar(pixels, "4:2:2"), _UNDO_ON if lies == AS_IN_FILMS else _UNDO_BETWEEN, location=lies)
     if pixels.down == 2:
         steps += resampled(made, _UNDO_BETWEEN, location=lies)
     return steps + cut
