@@ -66,27 +66,20 @@ class Decoding:
         return [int(keys[at - back]) if back < at else None for back in _KEYS_BACK if back <= at]
 
     def _in_order(self, start: int | None) -> Iterator[VideoFrame]:
-        """Those of the index from `self._begin` on, each once, decoded from `start` on.
-
-        A few wait, since some films say too late that frames change places.
-        """
+        """Those of the index from `self._begin` on, each once, decoded from `start` on."""
         last = self._begin - 1
-        waiting: dict[int, VideoFrame] = {}
-        for frame, depth in self._decoded(start):
+        for frame in self._decoded(start):
             if frame.pts is not None and frame.pts > last and self._is_known(frame.pts):
-                waiting.setdefault(frame.pts, frame)
-            while len(waiting) > depth:
-                last = min(waiting)
-                yield waiting.pop(last)
-        yield from (waiting[pts] for pts in sorted(waiting))
+                last = frame.pts
+                yield frame
 
     def _is_known(self, pts: int) -> bool:
         moments = self._film.index.pts
         at = int(np.searchsorted(moments, pts))
         return at < len(moments) and int(moments[at]) == pts
 
-    def _decoded(self, start: int | None) -> Iterator[tuple[VideoFrame, int]]:
-        """Frames as they are decoded, without those that cannot be, each with how many may change places."""
+    def _decoded(self, start: int | None) -> Iterator[VideoFrame]:
+        """All frames as they are decoded, which is the order in which they are shown, without those that cannot be."""
         av, film = import_av(), self._film
         counted = iter(film.index.pts.tolist())
         with closing(packets_from(film, start)) as packets:
@@ -101,7 +94,7 @@ class Decoding:
                     frame.time_base = film.video.time_base
                     if film.index.counted:
                         frame.pts = next(counted, None)
-                    yield frame, decoder.reorder_depth
+                    yield frame
 
 
 def _pts(frame: VideoFrame) -> int:

@@ -53,14 +53,14 @@ class Frames:
     def _at(self, part: Part) -> Decoding:
         """Where `part` begins, going on where the one before it ended if that makes no difference.
 
-        What comes of a part is a matter of its own key alone, also where the film is damaged and frames are made up of
-        whatever came before: one that begins with a key begins anew.
+        That is where both are decoded from the same key. What comes of a part is a matter of its own key alone, also
+        where the film is damaged and frames are made up of whatever was decoded before.
         """
         keys = self.film.index.keys
         before = keys[keys <= part.begin]
         key = int(before[-1]) if len(before) else None
         decoding = self._decoding
-        if decoding is not None and key != part.begin and (decoding.key, self._read_to) == (key, part.begin):
+        if decoding is not None and (decoding.key, self._read_to) == (key, part.begin):
             return decoding
         self._close()
         self._decoding = Decoding(self.film, key)
