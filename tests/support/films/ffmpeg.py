@@ -80,11 +80,17 @@ def streams(film: Path) -> list[str]:
 
 
 def marks(film: Path) -> dict[str, str]:
-    """What the first picture says of itself: shape of its pixels, colours, how to turn it, what HDR is mastered for."""
+    """What the first picture says of itself: shape of its pixels, colours, how to turn it, what HDR is mastered for.
+
+    As players read it: pixels are square where nothing is said, and the range is limited.
+    """
     arguments = ["-hide_banner", "-noautorotate", "-i", str(film), "-map", "0:v:0", "-frames:v", "1", "-vf", "showinfo"]
     done = subprocess.run([_program(), *arguments, "-f", "null", "-"], capture_output=True, check=True)
     told = done.stderr.decode(errors="replace").split("Parsed_showinfo_0", 1)[1]
     found = dict(re.findall(r"\b(sar|color_\w+):(\S+)", told.split(" n:   1 ")[0]))
+    across, down = map(int, found["sar"].split("/"))
+    found["sar"] = str(Fraction(across or 1, down))
+    found["color_range"] = found["color_range"].replace("unknown", "tv")
     for name in ("Mastering display metadata", "Content light level metadata"):
         found |= dict(re.findall(rf"side data - ({name}): (.*)", told))
     return found | dict(re.findall(r"(Display Matrix): (.*)", described(film)))

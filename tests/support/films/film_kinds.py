@@ -74,9 +74,9 @@ PIXELS: dict[str, tuple[str, Recipe]] = {
     ),
     "png_rgba": (".mov", _pictures(f"-c:v png -pix_fmt rgba {_FEW}", "format=rgba,fade=alpha=1:d=1")),
     "png_pal8": (".mov", _pictures(f"-c:v png {_FEW}", "format=pal8")),
-    "raw_nv12": (".nut", _pictures(f"-c:v rawvideo -pix_fmt nv12 {_FEW}", "scale=48:32")),
+    "raw_nv12": (".nut", _pictures(f"-c:v rawvideo -pix_fmt nv12 {_FEW}", "scale=64:32")),
     **{
-        f"ffv1_{pixels}": (".mkv", _pictures(f"{_FFV1} -pix_fmt {pixels} {_FEW}", "scale=48:32"))
+        f"ffv1_{pixels}": (".mkv", _pictures(f"{_FFV1} -pix_fmt {pixels} {_FEW}", "scale=64:32"))
         for pixels in (
             *("yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv444p16le"),
             *("gray", "gray10le", "gray16le", "bgr0", "bgra", "gbrp10le", "gbrp16le", "yuva420p", "yuva444p10le"),

@@ -13,7 +13,8 @@ from plain_to_see import returns_input
 
 SUFFIXES = (".mkv", ".mp4", ".mov", ".webm")
 """Of the containers that are written."""
-GOOD = tuple(kind for kind in KINDS if kind not in BAD | COLOURS.keys() | INTERLACED.keys())
+CHARTS = tuple(kind for kind in COLOURS if kind.startswith("chart_"))
+GOOD = tuple(kind for kind in KINDS if kind not in {*BAD, *CHARTS, *INTERLACED})
 
 _HOLDS_OPACITY = {
     **dict.fromkeys(("ffv1_bgra", "ffv1_yuva420p", "ffv1_yuva444p10le", "gif"), ("--codec", "ffv1")),

@@ -13,6 +13,16 @@ ROOTS = (FOLDER, *FOLDER.glob("support/*"), FOLDER.parent, FOLDER.parent / "expo
 # Files of tests that need a package without importing it: they call commands or look at every package, or their
 # room's conftest.py imports it for a fixture.
 CALLED = {
+    "av": {
+        "test_a_strength_that_moves",
+        "test_colours_and_losses",
+        "test_damaged_films",
+        "test_documents_run",
+        "test_film_in_a_page",
+        "test_film_options",
+        "test_film_refusals",
+        "test_nothing_else_changes",
+    },
     "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
     "ray": {"test_ray"},
     "torch": {
