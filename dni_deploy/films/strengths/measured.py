@@ -66,11 +66,15 @@ def measured(
         raise InputError(f"no frame of {film.path} can be decoded to look at its noise; give alpha as a number")
     curve = _without_idle_keys(seconds, smoothed(np.array(alphas)))
     if tell is not None:
-        low, high = min(curve.alphas)[0], max(curve.alphas)[0]
-        found = f"alpha {low:g}" if low == high else f"alpha from {low:g} to {high:g}"
-        noise = f"sigma {min(sigmas):.3g} to {max(sigmas):.3g} of 255"
-        tell(f"{found}, for the noise of {len(alphas)} frames ({noise})")
+        found = [alpha for (alpha,) in curve.alphas]
+        frames = f"{len(sigmas)} frames" if len(sigmas) > 1 else "1 frame"
+        tell(f"alpha {_range(found)}, for the noise in {frames} (sigma {_range(sigmas)} of 255)")
     return curve
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def smoothed(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -91,8 +91,8 @@ def test_auto_follows_the_noise_and_writes_down_what_it_found(tmp_path: Path, no
     keys, out, again = tmp_path / "keys.csv", tmp_path / "out.mkv", tmp_path / "again.mkv"
     made = dni("film", calibrated, noisy, "--alpha", "auto", "--save-keys", keys, "--lossless", "-o", out)
     made.assert_ok()
-    assert "alpha from 0.2" in made.err
-    assert "for the noise of 8 frames (sigma " in made.err
+    assert "alpha 0.2" in made.err
+    assert "for the noise in 8 frames (sigma " in made.err
     dni("film", calibrated, noisy, "--alpha-from", keys, "--lossless", "-o", again).assert_ok()
     assert again.read_bytes() == out.read_bytes()
     assert keys.read_text().startswith("time,alpha\n0.0,0.")

@@ -77,7 +77,7 @@ def test_what_was_found_is_told_and_can_be_edited(tmp_path: Path, two_scenes: Fi
         two_scenes, model, tell=told.append, progress=lambda done, total, file: shown.append((done, total))
     )
     low, high = min(curve.alphas)[0], max(curve.alphas)[0]
-    assert told[0].startswith(f"alpha from {low:g} to {high:g}, for the noise of 16 frames (sigma ")
+    assert told[0].startswith(f"alpha {low:g} to {high:g}, for the noise in 16 frames (sigma ")
     assert shown == [(number, 16) for number in range(1, 17)]
     save_keys(tmp_path / "keys.csv", curve, model.metadata)
     assert read_keys(tmp_path / "keys.csv", model, two_scenes) == curve
