@@ -15,7 +15,8 @@ from dni_deploy.demo import PHOTOGRAPH
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.probe import look_at
 from dni_deploy.films.strengths import measured, read_keys, save_keys
-from dni_deploy.films.strengths.measured import smoothed
+from dni_deploy.films.strengths.cuts import find_cut
+from dni_deploy.films.strengths.measured import averaged
 from dni_deploy.image_files.read_write import read_image
 from dni_runtime import AlphaError, Model, load, pin
 
@@ -23,10 +24,11 @@ RATE = 10
 QUIET, LOUD = 10.0, 40.0
 
 
-def noisy(sigmas: list[float]) -> Iterator[npt.NDArray[np.uint8]]:
-    """A frame for each sigma of noise, of a photograph."""
+def noisy(sigmas: list[float], *, other: bool = False) -> Iterator[npt.NDArray[np.uint8]]:
+    """A frame for each sigma of noise, of one part of a photograph, or of another."""
     rng = np.random.default_rng(0)
-    clean = np.clip(read_image(PHOTOGRAPH)[:128, :160], 60, 195)  # noise of a clipped value is less
+    left = 200 if other else 0
+    clean = np.clip(read_image(PHOTOGRAPH)[:128, left : left + 160], 60, 195)  # noise of a clipped value is less
     for sigma in sigmas:
         yield np.clip(clean + rng.normal(0, sigma, clean.shape), 0, 255).round().astype(np.uint8)
 
@@ -50,7 +52,7 @@ def test_each_scene_has_what_fits_its_noise(two_scenes: Film, model: Model):
     quiet, loud = NOISE.nearest(QUIET), NOISE.nearest(LOUD)
     assert [at(second) for second in (0, 1, 2, 3)] == pytest.approx([quiet] * 4, abs=0.04)
     assert [at(second) for second in (4.6, 5, 6, 7, 8)] == pytest.approx([loud] * 5, abs=0.04)
-    assert loud < at(3.9) < quiet  # the cut takes a second
+    assert loud < at(3.9) < quiet  # where the picture goes on, it takes a second
     assert at(3.8) > at(4) > at(4.2)
 
 
@@ -97,15 +99,40 @@ def test_a_film_without_noise_has_two_keys(tmp_path: Path, model: Model):
     assert (curve.seconds, curve.alphas) == ((0, 4.5), ((1.0,), (1.0,)))
 
 
-def test_smoothing():
-    step = np.array([0.0] * 6 + [1.0] * 6)
-    assert smoothed(step).tolist() == [0, 0, 0, 0, 0, 0.25, 0.75, 1, 1, 1, 1, 1]
-    for at in range(12):
-        flash = np.zeros(12)
-        flash[at] = 1
-        assert not smoothed(flash).any()
-    assert smoothed(np.array([0.5])).tolist() == [0.5]
-    assert smoothed(np.array([0.2, 0.4])).tolist() == pytest.approx([0.25, 0.35], abs=0.1)
+def test_averages():
+    assert averaged(np.array([0.0] * 3 + [1.0] * 3)).tolist() == [0, 0, 0.25, 0.75, 1, 1]
+    assert averaged(np.array([0.5])).tolist() == [0.5]
+    assert averaged(np.array([0.2, 0.4])).tolist() == [0.3, 0.3]
+
+
+@pytest.mark.parametrize("at", [35, 41, 44, 45])  # of which each fifth is looked at
+def test_at_a_cut_it_jumps_with_the_picture(tmp_path: Path, model: Model, at: int):
+    count = 8 * RATE
+    scenes = [*noisy([QUIET] * at), *noisy([LOUD] * (count - at), other=True)]
+    film = look_at(drawn(tmp_path / "film.mkv", scenes, rate=RATE))
+    curve = measured(film, model)
+    alphas = np.array([curve.at(film.seconds(int(pts)))[0] for pts in film.index.pts])
+    assert alphas[:at] == pytest.approx([NOISE.nearest(QUIET)] * at, abs=0.04)
+    assert alphas[at:] == pytest.approx([NOISE.nearest(LOUD)] * (count - at), abs=0.04)
+    part = measured(film, model, 3.3, 4.8)
+    for second in np.arange(3.3, 4.8, 0.02):
+        assert part.at(second) == pytest.approx(curve.at(second), abs=1e-12)
+
+
+def test_a_camera_that_moves_is_no_cut(tmp_path: Path):
+    wide = read_image(PHOTOGRAPH)[:128]
+    moving = [np.ascontiguousarray(wide[:, 4 * number : 4 * number + 160]) for number in range(30)]
+    film = look_at(drawn(tmp_path / "film.mkv", moving, rate=RATE))
+    first, *_, last = film.index.pts.tolist()
+    assert find_cut(film, first, last) is None
+    assert find_cut(film, first, first) is None
+
+
+def test_a_dissolve_is_no_cut(tmp_path: Path):
+    before, after = np.full((64, 64, 3), 40.0), np.full((64, 64, 3), 200.0)
+    dissolve = [(before + (after - before) * share).astype(np.uint8) for share in np.linspace(0, 1, 8)]
+    film = look_at(drawn(tmp_path / "film.mkv", [dissolve[0]] * 2 + dissolve + [dissolve[-1]] * 2, rate=RATE))
+    assert find_cut(film, int(film.index.pts[0]), int(film.index.pts[-1])) is None
 
 
 @pytest.mark.parametrize(("make", "message"), [
