@@ -6,7 +6,6 @@ writes benchmarks/results/films.json and .md. Needs the `ffmpeg` program of the 
 """
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -36,11 +35,10 @@ ROUNDS = 3
 
 
 def prepare(folder: Path) -> speeds.Files:
-    model = Path(shutil.copyfile(EXPORTED, folder / "model.onnx"))
     network = folder / "returning.onnx"
     network.write_bytes(returning().SerializeToString())
-    baked = write_baked(model, (speeds.ALPHA,), folder / "baked.onnx")
-    return speeds.Files(model, baked, network, footage.grainy(folder / "film.mp4"), folder)
+    baked = write_baked(EXPORTED, (speeds.ALPHA,), folder / "baked.onnx")
+    return speeds.Files(EXPORTED, baked, network, footage.grainy(folder / "film.mp4"), folder)
 
 
 def measure(folder: Path, rounds: int) -> dict[str, Any]:
