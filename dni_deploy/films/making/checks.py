@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from dni_deploy.films.preview import SideBySide, preview_span
 from dni_deploy.films.source.probe import look_at
 from dni_deploy.films.strengths import Held, check_keys_place, measured, read_keys, save_keys
 from dni_deploy.films.target.choose import choose_encoding
+from dni_deploy.films.target.holding import check_streams
 from dni_deploy.films.target.options import Asked
 from dni_deploy.frames.finished import model_digest
 from dni_deploy.photographs.places import check_folder, check_free, check_name
@@ -56,7 +59,13 @@ def check(job: FilmJob) -> Checked:
     film = look_at(job.film)
     section = (job.start, job.end) if job.preview is None else preview_span(film, job.preview, job.start)
     parts = cut(film, *section)
-    return Checked(film, parts, stated, film.notes)
+    lost = check_streams(film, job.output, job.drop)
+    return Checked(film, parts, stated, (*named(job.film, film.notes), *named(job.output, lost)))
+
+
+def named(path: Path, notes: Iterable[str]) -> list[str]:
+    """Notes that say what they are about."""
+    return [f"{path.name}: {note}" for note in notes]
 
 
 def decide(
@@ -75,8 +84,9 @@ def decide(
     strength = _strength(job, checked, model, tell, progress)  # which may have to be measured: last
     values = values_of(film.video, lossless=job.lossless and job.preview is None)
     work = Work(job, film, checked.parts, values, encoding, strength, folder_of(job.output))
-    note = model.tiling_note(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap)
-    return work, (*checked.notes, *colour_notes(film.video), *encoding.notes, *(() if note is None else (note,)))
+    tiling = model.tiling_note(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap)
+    of_result = (*encoding.notes, *[tiling] * (tiling is not None))
+    return work, (*checked.notes, *named(job.film, colour_notes(film.video)), *named(job.output, of_result))
 
 
 def facts_of(work: Work) -> dict[str, Any]:

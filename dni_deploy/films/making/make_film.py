@@ -12,7 +12,7 @@ from dni_deploy.photographs.places import check_free, make_folder
 from dni_runtime import InputError, Model, load
 from dni_runtime.files.unfinished import remove_unfinished, unfinished_file
 
-from .checks import check, decide, facts_of
+from .checks import check, decide, facts_of, named
 from .job import FilmJob, Progress, Tell
 from .make_parts import MakeParts, make_parts
 from .parts_folder import is_ours, note_result, parts_folder, remove
@@ -31,7 +31,7 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
     with _open(job) as model:
         work, notes = decide(job, checked, model, tell, progress)
         for note in notes:
-            tell(f"note: {job.film.name}: {note}")
+            tell(f"note: {note}")
         make_folder(job.output.absolute().parent)
         with parts_folder(job.output, facts_of(work), resume=job.resume):
             there = finished(work)
@@ -39,9 +39,9 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
             if not is_ours(work.folder, job.output):
                 _join(work, made)
             remove(work.folder)
-    damage = [note for part in made for note in part.notes]
+    damage = named(job.film, (note for part in made for note in part.notes))
     for note in damage:
-        tell(f"note: {job.film.name}: {note}")
+        tell(f"note: {note}")
     return FilmReport(
         job.output,
         frames=sum(part.frames for part in made),

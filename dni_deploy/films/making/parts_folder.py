@@ -46,7 +46,7 @@ def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Ite
         folder.mkdir(mode=0o700, exist_ok=True)
         with _locked(folder, output):
             noted = _noted(folder)
-            wanted = json.loads(json.dumps(facts, sort_keys=True))
+            wanted = json.loads(json.dumps(facts))
             if resume and noted is not None:
                 _check_same(noted, wanted, output)
                 _empty(folder, keep=re.compile(r"(job|result|\d{6})\.json|\d{6}\.part"))
@@ -147,5 +147,5 @@ def _empty(folder: Path, keep: re.Pattern[str] | None = None) -> None:
 
 def _write(path: Path, facts: Any) -> None:
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(facts, sort_keys=True), encoding="utf-8")
+    draft.write_text(json.dumps(facts), encoding="utf-8")
     os.replace(draft, path)
