@@ -1,0 +1,83 @@
+"""Runs that are killed at any moment, as by a power cut, and Ctrl-C: no half film, and --resume makes the whole one."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ffmpeg
+import pytest
+
+from dni_deploy.films.making.parts_folder import folder_of
+
+pytestmark = pytest.mark.alone
+
+KILLS = 20
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def film_of_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 frames in sixteen parts, with sound."""
+    path = tmp_path_factory.mktemp("films") / "in.mkv"
+    pictures = "testsrc2=size=96x64:rate=5:duration=80,format=yuv444p"
+    sound = "sine=duration=80:sample_rate=8000"
+    ffmpeg.ffmpeg("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", sound, "-c:v", "ffv1", "-g", "5", path)
+    return path
+
+
+def start(model: Path, film: Path, output: Path, *options: str) -> "subprocess.Popen[str]":
+    dni = Path(sys.executable).with_name("dni")
+    command = [dni, "film", model, film, "--alpha", "0.5", "--threads", "1", "-o", output, *options]
+    return subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    return out
+
+
+def test_killed_at_twenty_random_moments_a_film_is_the_one_of_an_undisturbed_run(
+    darkens: Path, film_of_parts: Path, tmp_path: Path
+):
+    undisturbed, output = tmp_path / "undisturbed.mkv", tmp_path / "out.mkv"
+    begun = time.monotonic()
+    finish(start(darkens, film_of_parts, undisturbed))
+    whole_s = time.monotonic() - begun
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    kills = films = 0
+    while kills < KILLS:
+        process = start(darkens, film_of_parts, output, "--resume")
+        try:
+            process.communicate(timeout=moments.uniform(0.2, 0.9) * whole_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+        if output.exists():
+            assert output.read_bytes() == undisturbed.read_bytes(), f"seed {seed}, after {kills} kills"
+            finish(start(darkens, film_of_parts, output, "--resume", "--force"))
+            output.unlink()
+            films += 1
+    finish(start(darkens, film_of_parts, output, "--resume"))
+    assert output.read_bytes() == undisturbed.read_bytes(), f"seed {seed}"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mkv", "undisturbed.mkv"]
+
+
+def test_ctrl_c_says_what_is_there(darkens: Path, film_of_parts: Path, tmp_path: Path):
+    output = tmp_path / "out.mkv"
+    process = start(darkens, film_of_parts, output, "--preset", "veryslow")
+    deadline = time.monotonic() + PATIENCE_S
+    while len([*folder_of(output).glob("0*.json")]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (130, "")
+    assert "of 16 parts are finished; the same command with --resume goes on from here" in err
+    assert not output.exists()
+    assert "400 frames" in finish(start(darkens, film_of_parts, output, "--preset", "veryslow", "--resume"))
