@@ -81,7 +81,7 @@ def _pictures(
     pts = np.concatenate([part.pts for part in parts]) - round(span.zero / base)
     shown = np.sort(pts)
     durations = np.diff(shown, append=_end(film, span) - round(span.zero / base))
-    dts = _decoding_times(pts)
+    dts = decoding_times(pts)
     number = 0
     for part in parts:
         for packet in part.packets():
@@ -99,7 +99,7 @@ def _end(film: Film, span: Span) -> int:
     return last if span.end is None else min(last, round(span.end / film.video.time_base))
 
 
-def _decoding_times(pts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def decoding_times(pts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """When each packet is decoded, in order and not after it is shown: as many frames before as they change places.
 
     Encoders tell these times as well, but those of two parts overlap where the frame rate varies.
