@@ -32,8 +32,8 @@ def is_coarse(pixels: PixelFormat) -> bool:
 def location(video: Video) -> str:
     """Where coarse colours lie across: JPEG's in the middle of their pixels, those of films on the first.
 
-    By FFmpeg's name. Of UHD films some have them on the first line, too, which FFmpeg's interface to Python does not
-    tell. Since the way there and back is the same, they stay where they are.
+    By FFmpeg's name. Some UHD films have them on the first line, too, which FFmpeg's interface to Python does not tell:
+    since the way there and back is the same, they stay where they are.
     """
     return "center" if video.codec in _LIKE_JPEG else AS_IN_FILMS
 

@@ -142,12 +142,9 @@ class Conversion:
             steps += resampled(whole.name, "lanczos", size=size)
         if not coarse.is_coarse(pixels):
             return steps + converted(now, means, pixels, meant)
-        # Players take coarse colours to lie where those of films do, whatever the source's did. Where nothing may be
-        # lost they stay where they are. What comes back as it was is what has not been made larger.
-        film, lies = pixel_format(self.video.pixels), coarse.location(self.video)
-        to = lies if self.values == "float32" else coarse.AS_IN_FILMS
-        undo = size == (self.video.width, self.video.height) and pixels.chroma == film.chroma and to == lies
-        return steps + coarse.from_whole(pixels, meant.range, to, undo=undo)
+        # What comes back as it was is what has not been made larger.
+        undo = size == (self.video.width, self.video.height) and pixels.chroma == pixel_format(self.video.pixels).chroma
+        return steps + coarse.from_whole(pixels, meant.range, coarse.location(self.video), undo=undo)
 
 
 def _in_memory(picture: npt.NDArray[Any]) -> Any:

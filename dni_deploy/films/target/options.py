@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dni_deploy.films.colours.coarse import AS_IN_FILMS, is_coarse, location
 from dni_deploy.films.colours.pixel_format import PixelFormat
 from dni_deploy.films.film import Film
 from dni_deploy.films.target.codecs import CODECS, Codec
@@ -37,6 +38,8 @@ def options_of(
 ) -> dict[str, str]:
     """By FFmpeg's names. Raises InputError where the encoder has no such option or value."""
     options = codec.options(pixels)
+    if is_coarse(pixels) and (lies := location(film.video)) != AS_IN_FILMS:
+        options["chroma_sample_location"] = lies
     if name == "h265" and min(size) < _SMALL:
         add_option(options, "x265-params", "ctu=16")
     if asked.preset is not None and asked.preset not in codec.presets:
