@@ -17,8 +17,8 @@ from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import reason
 from dni_deploy.films.target.aspect import is_lost
 from dni_deploy.films.target.codecs import CODECS, Codec
-from dni_deploy.films.target.container import CONTAINERS, container_of
 from dni_deploy.films.target.encoding import Encoding
+from dni_deploy.films.target.holding import CONTAINERS, container_of
 from dni_deploy.films.target.options import Asked, options_of
 from dni_deploy.films.target.pixels import as_stored, pixels_of, widely_played
 from dni_runtime import InputError, OutputError

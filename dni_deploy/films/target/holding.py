@@ -1,25 +1,56 @@
-"""What a container does not hold of a film is told before the work."""
+"""The file that a film is written into; what it does not hold of a film is told before the work."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import is_cover, open_film
-from dni_deploy.films.target.container import CONTAINERS, container_of, open_target
 from dni_deploy.films.target.copies import DROPPABLE, add_copy, copied_streams, copy_tags, kind_of
 from dni_deploy.films.target.span import Span
 from dni_runtime import InputError, OutputError
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
+    from av.container import InputContainer, OutputContainer
     from av.stream import Stream
+
+
+CONTAINERS = {".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
+"""FFmpeg's name of a format, by the suffix of a film."""
+
+_BITEXACT = 0x400  # FFmpeg's AVFMT_FLAG_BITEXACT: nothing random and no clock, so that equal films are equal bytes
+
+
+def container_of(output: Path) -> str:
+    """FFmpeg's name of the format that `output` is written in. Raises OutputError."""
+    if (container := CONTAINERS.get(output.suffix.lower())) is None:
+        raise OutputError(f"{output} has none of the suffixes of films that are written: {', '.join(CONTAINERS)}")
+    return container
+
+
+def open_target(output: str | BinaryIO, container: str, tags: Mapping[str, str]) -> OutputContainer:
+    """A new file of the format `container`, that can hold `tags`; what is said in it need not be text."""
+    options = {}
+    if container in ("matroska", "webm"):
+        # Sound that begins before the pictures stays there, instead of all else being moved.
+        options["avoid_negative_ts"] = "disabled"
+    else:
+        # What players need stands before the rest, so that a browser plays a film while it loads; and tags of any name
+        # are held where the film has such, which phones write.
+        flags = "+faststart" * isinstance(output, str)
+        flags += "+use_metadata_tags" * any(name.startswith("com.") for name in tags)
+        options.update({"movflags": flags} if flags else {})
+    target: OutputContainer = import_av().open(
+        output, "w", format=container, metadata_errors="surrogateescape", container_options=options
+    )
+    target.flags |= _BITEXACT
+    return target
 
 
 def check_streams(film: Film, output: Path, drop: Collection[str] = ()) -> tuple[str, ...]:

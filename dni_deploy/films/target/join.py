@@ -15,9 +15,9 @@ import numpy.typing as npt
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import open_film
 from dni_deploy.films.target.aspect import is_lost, write_aspect
-from dni_deploy.films.target.container import open_target
 from dni_deploy.films.target.copies import add_copies, copied_packets, copy_tags
 from dni_deploy.films.target.encoding import Encoding
+from dni_deploy.films.target.holding import open_target
 from dni_deploy.films.target.part_file import EncodedPart, read_part
 from dni_deploy.films.target.span import Span, span_of
 from dni_runtime import OutputError
