@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 # Where a file has no list of its keys FFmpeg only comes near, and where frames change places it may find the next key.
-_BACK_S = 10
+_BACK_S = (0, 1, 10)
 
 
 def packets_of(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Packet[VideoStream]]:
@@ -41,8 +41,8 @@ def packets_from(film: Film, key: int | None) -> Generator[Packet[VideoStream], 
 
     Their stream has a decoder that is not open yet, and is closed with the iterator.
     """
-    back = round(_BACK_S / film.video.time_base)
-    for target in [None] if key is None else [key, key - back, None]:
+    targets = [] if key is None else [key - round(back / film.video.time_base) for back in _BACK_S]
+    for target in [*targets, None]:
         with closing(open_film(film.path)) as container:
             stream = pictures_of(container, film.path)
             if target is not None and not _seeks(container, stream, target):
