@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,13 @@ from dni_runtime import ModelError
 
 from . import coarse
 from .meaning import FULL, LIMITED, RGB, assumed
-from .pixel_format import PixelFormat, pixel_format
+from .pixel_format import pixel_format
 from .planes import plane, relabelled
 from .scaler import Kind, Scaler, Step, converted, resampled
 from .turning import turn
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 Values: TypeAlias = Literal["uint8", "uint16", "float32"]
 """Of a film's pictures: the dtype."""
@@ -78,9 +81,9 @@ class Conversion:
     video: Video
     values: Values
     wanted: Wanted | None = None
-    _scalers: dict[tuple[Kind, Kind], Scaler] = field(default_factory=dict)
+    _scalers: dict[tuple[Kind, Kind], Scaler] = field(default_factory=dict, init=False, repr=False)
 
-    def to_picture(self, frame: Any) -> npt.NDArray[Any]:
+    def to_picture(self, frame: VideoFrame) -> npt.NDArray[Any]:
         """A decoded `av.VideoFrame` as an array of `values`, over the whole range of the dtype, or from 0 to 1.
 
         Returns (H, W) of a grey film, (H, W, 4) with opacity of one that has it, else (H, W, 3) RGB. A frame of
@@ -88,16 +91,17 @@ class Conversion:
         """
         film, pixels = pixel_format(self.video.pixels), pixel_format(frame.format.name)
         channels = 4 if film.opacity else 1 if film.kind == "grey" else 3
-        source = Kind(pixels.plain, frame.width, frame.height)
+        source = Kind(pixels.name, frame.width, frame.height)
         result = Kind(_PACKED[self.values, channels], self.video.width, self.video.height)
         if (scaler := self._scalers.get((source, result))) is None:
-            scaler = self._scalers[source, result] = Scaler(source, self._to_memory(pixels, source, result))
+            steps = self._to_memory(source, result)
+            scaler = self._scalers[source, result] = Scaler(source._replace(pixels=pixels.plain), steps)
         made = scaler(relabelled(frame, pixels.plain))
         if self.values == "float32":
             return np.stack([plane(made, number) for number in _RGB_PLANES[:channels]], axis=-1)
         return np.array(plane(made, 0))
 
-    def to_frame(self, picture: npt.NDArray[Any], pts: int) -> Any:
+    def to_frame(self, picture: npt.NDArray[Any], pts: int) -> VideoFrame:
         """An `av.VideoFrame` for the encoder, shown at `pts`, of a picture of any size; its values as in `to_picture`.
 
         picture: (H, W) or (H, W, 1) grey, (H, W, 3) RGB, or (H, W, 4) RGB and opacity.
@@ -117,8 +121,8 @@ class Conversion:
         made.color_primaries, made.color_trc = said.primaries, said.transfer
         return made
 
-    def _to_memory(self, pixels: PixelFormat, source: Kind, result: Kind) -> list[Step]:
-        meant = assumed(pixels.name, self.video.height, self.video.colours)
+    def _to_memory(self, source: Kind, result: Kind) -> list[Step]:
+        pixels, meant = pixel_format(source.pixels), assumed(source.pixels, self.video.height, self.video.colours)
         now, steps = pixels, list[Step]()
         if coarse.is_coarse(pixels):
             now = coarse.whole(pixels)
@@ -147,13 +151,13 @@ class Conversion:
         return steps + coarse.from_whole(pixels, meant.range, coarse.location(self.video), undo=undo)
 
 
-def _in_memory(picture: npt.NDArray[Any]) -> Any:
+def _in_memory(picture: npt.NDArray[Any]) -> VideoFrame:
     """An `av.VideoFrame` of the picture's own values."""
     if picture.ndim == 3 and picture.shape[2] == 1:
         picture = picture[..., 0]
     height, width, *rest = picture.shape
     channels, values = rest[0] if rest else 1, picture.dtype.name
-    frame = import_av().VideoFrame(width, height, _PACKED[values, channels])
+    frame: VideoFrame = import_av().VideoFrame(width, height, _PACKED[values, channels])
     if values != "float32":
         plane(frame, 0)[...] = picture
         return frame

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dni_deploy.extras import import_av
 
+if TYPE_CHECKING:
+    from av import VideoFrame
 
-def plane(frame: Any, number: int) -> npt.NDArray[Any]:
+
+def plane(frame: VideoFrame, number: int) -> npt.NDArray[Any]:
     """Plane `number` of an `av.VideoFrame` of a planar, RGB or grey format of the machine's byte order.
 
     Writable, as it is the frame's own memory: (H, W), or (H, W, C) where the plane holds C values of a pixel.
@@ -18,16 +21,18 @@ def plane(frame: Any, number: int) -> npt.NDArray[Any]:
     of, format_ = frame.planes[number], frame.format
     values = sum(each.plane == number for each in format_.components)
     bits = max(each.bits for each in format_.components)
-    dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.float32)
-    rows = np.frombuffer(of, dtype).reshape(of.height, of.line_size // dtype.itemsize)[:, : of.width * values]
+    dtype: np.dtype[Any] = np.dtype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.float32)
+    rows: npt.NDArray[Any] = np.frombuffer(memoryview(of), dtype).reshape(of.height, of.line_size // dtype.itemsize)[
+        :, : of.width * values
+    ]
     return rows if values == 1 else rows.reshape(of.height, of.width, values)
 
 
-def relabelled(frame: Any, pixels: str) -> Any:
+def relabelled(frame: VideoFrame, pixels: str) -> VideoFrame:
     """The same planes as an `av.VideoFrame` of another name of its pixel format; itself where that is its name."""
     if frame.format.name == pixels:
         return frame
-    other = import_av().VideoFrame(frame.width, frame.height, pixels)
+    other: VideoFrame = import_av().VideoFrame(frame.width, frame.height, pixels)
     for number in range(len(frame.planes)):
         plane(other, number)[...] = plane(frame, number)
     return other

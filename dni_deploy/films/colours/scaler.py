@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Colours
 
 from .meaning import BT470BG, BT709, BT2020, BT2020_CONSTANT, FCC, FULL, SMPTE170M, SMPTE240M
 from .pixel_format import PixelFormat
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 # All processors give the same by the last of them. Without the others, colours of 4:2:0 belong to pairs of pixels.
 _ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
@@ -93,7 +96,7 @@ class Scaler:
         graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         self._graph = graph
 
-    def __call__(self, frame: Any) -> Any:
+    def __call__(self, frame: VideoFrame) -> VideoFrame:
         """An `av.VideoFrame` of the result's kind."""
         self._graph.vpush(frame)
-        return self._graph.vpull()
+        return cast("VideoFrame", self._graph.vpull())
