@@ -54,6 +54,13 @@ and back, and encodes with the same settings. "{RETURNED}": a film through a net
 shows what all the rest takes. Nothing of a film is kept from one alpha to the next: a new one costs what it costs
 [anywhere](alpha_is_free.md).
 
+## A strength that follows the scenes
+
+A film of scenes with noise of sigma {", ".join(map(str, data["sigmas"]))}, through the bundled pair, calibrated on two
+other photographs: dB to the clean film, at one alpha for all of it and with `--alpha auto`.
+
+{_scenes(data)}
+
 ## Memory
 
 The peak of the process at {short} frames of 64 x 48 pixels is {peaks[short]:.0f} MB, at {long} frames
@@ -105,6 +112,11 @@ def _speeds(data: Mapping[str, Any]) -> str:
         for name in (NETWORK, FFMPEG, HELD, MOVING, BAKED, RETURNED)
     ]
     return _table(("", "frames a second", f"of {BAKED}"), rows)
+
+
+def _scenes(data: Mapping[str, Any]) -> str:
+    rows = [(s["alpha"], *(f"{db:.2f}" for db in (*s["scenes_db"], s["film_db"]))) for s in data["scenes"]]
+    return _table(("alpha", *(f"sigma {sigma}" for sigma in data["sigmas"]), "the film"), rows)
 
 
 def _charts(charts: Sequence[Mapping[str, Any]]) -> str:

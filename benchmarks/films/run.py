@@ -19,6 +19,7 @@ import ffmpeg
 import footage
 import losses
 import memory
+import scenes
 import speeds
 from page import markdown
 
@@ -53,6 +54,8 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
         "sampled_frames": losses.FRAMES,
         "rounds": speeds.measure(files, rounds),
         "peaks_mb": {str(frames): peak for frames, peak in memory.peaks_mb(files.model, folder).items()},
+        "sigmas": scenes.SIGMAS,
+        "scenes": _told(scenes.measure(folder)),
         "charts": _told(losses.charts(files.returning, folder)),
         "samplings": _told(losses.samplings(files.returning, folder)),
         "codecs": _told(losses.codecs(files.returning, files.film, folder)),
