@@ -75,6 +75,8 @@ class Encoding:
         context.width, context.height, context.pix_fmt = frames.width, frames.height, frames.pixels
         context.time_base = self.time_base
         context.framerate = self.rate or Fraction(0)
+        if self.encoder == "libsvtav1":
+            context.framerate = min(self.rate or Fraction(25), _MOST_SVT_AV1)
         context.sample_aspect_ratio = self.aspect or Fraction(0)
         context.color_range, context.colorspace = colours.range, colours.matrix
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer
@@ -107,5 +109,6 @@ def _has_avx512() -> bool:
 
 THREADS = 6
 """Of an encoder on any machine: their number changes what x264 makes."""
+_MOST_SVT_AV1 = Fraction(240)  # frames a second that it takes; it has to be told a number, too
 _PROGRESSIVE = 1  # FFmpeg's AV_FIELD_PROGRESSIVE
 _GLOBAL_HEADER = 1 << 22  # FFmpeg's AV_CODEC_FLAG_GLOBAL_HEADER: what decoders need is told once, apart from packets

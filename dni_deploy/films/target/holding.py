@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CONTAINERS = {".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
 """FFmpeg's name of a format, by the suffix of a film."""
 
+_SECOND = 1_000_000  # FFmpeg's AV_TIME_BASE
 _BITEXACT = 0x400  # FFmpeg's AVFMT_FLAG_BITEXACT: nothing random and no clock, so that equal films are equal bytes
 
 
@@ -36,7 +37,8 @@ def container_of(output: Path) -> str:
 
 def open_target(output: str | BinaryIO, container: str, tags: Mapping[str, str]) -> OutputContainer:
     """A new file of the format `container`, that can hold `tags`; what is said in it need not be text."""
-    options = {}
+    # Packets come in order: FFmpeg need not hold back ten seconds of pictures in case that a subtitle is still to come.
+    options = {"max_interleave_delta": str(_SECOND)}
     if container in ("matroska", "webm"):
         # Sound that begins before the pictures stays there, instead of all else being moved.
         options["avoid_negative_ts"] = "disabled"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
-from dni_deploy.films.source.opening import open_film
+from dni_deploy.films.source.opening import open_film, reason
 from dni_deploy.films.target.aspect import is_lost, write_aspect
 from dni_deploy.films.target.copies import add_copies, copied_packets, copy_tags
 from dni_deploy.films.target.encoding import Encoding
@@ -42,9 +43,32 @@ def join(
     start, end: what is kept of the film (all), in its ticks: `start` becomes the moment 0 of the new one.
     drop:       which of `DROPPABLE` to leave out.
 
-    Raises OutputError where a part is not whole, or was encoded otherwise, and OSError.
+    Raises OutputError where a part is not whole, or was encoded otherwise, or FFmpeg does not write what there is
+    beside, and OSError.
     """
     encoded = [read_part(path) for path in parts]
+    try:
+        _write(encoded, film, encoding, output, start, end, drop)
+    except import_av().FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise OutputError(
+            f"what {film.path} has beside its pictures cannot be written with them ({reason(error)}): choose a name "
+            "that ends in .mkv, or leave streams out by --drop"
+        ) from error
+    if is_lost(encoding.container, encoding.encoder, encoding.aspect):
+        write_aspect(output, encoding.frames.width, encoding.frames.height, encoding.aspect or Fraction(1))
+
+
+def _write(
+    parts: Sequence[EncodedPart],
+    film: Film,
+    encoding: Encoding,
+    output: Path,
+    start: int | None,
+    end: int | None,
+    drop: Collection[str],
+) -> None:
     with (
         closing(open_film(film.path)) as source,
         open_target(str(output), encoding.container, source.metadata) as target,
@@ -54,13 +78,11 @@ def join(
         copies = add_copies(source, film, target, drop)
         copy_tags(source, film, target, video, span)
         target.start_encoding()
-        _check(encoded, video)
-        pictures = _pictures(encoded, film, span, video)
+        _check(parts, video)
+        pictures = _pictures(parts, film, span, video)
         others = copied_packets(source, copies, span)
         for _, packet in heapq.merge(pictures, others, key=lambda each: each[0]):
             target.mux_one(packet)
-    if is_lost(encoding.container, encoding.encoder, encoding.aspect):
-        write_aspect(output, encoding.frames.width, encoding.frames.height, encoding.aspect or Fraction(1))
 
 
 def _check(parts: Sequence[EncodedPart], video: VideoStream) -> None:

@@ -28,10 +28,14 @@ def remade(
     end: int | None = None,
     drop: Collection[str] = (),
     parts: int = 3,
+    encoding_for: Path | None = None,
 ) -> Encoding:
-    """Write `output` of the film `source` in so many parts; start and end are numbers of frames."""
+    """Write `output` of the film `source` in so many parts; start and end are numbers of frames.
+
+    encoding_for: a name by which the container is known, where it is not `output`.
+    """
     film, asked = look_at(source), asked or Asked()
-    encoding = choose_encoding(film, output, asked, (film.video.width, film.video.height))
+    encoding = choose_encoding(film, encoding_for or output, asked, (film.video.width, film.video.height))
     first, last = (None if number is None else int(film.index.pts[number]) for number in (start, end))
     with tempfile.TemporaryDirectory() as folder:
         paths = []

@@ -8,6 +8,8 @@ import pytest
 from films import film
 from remaking import remade
 
+from dni_runtime import OutputError
+
 CASES = [
     *(("aac", suffix, "a:0") for suffix in (".mp4", ".mov", ".mkv")),
     *(("opus", suffix, "a:0") for suffix in (".mp4", ".mkv", ".webm")),
@@ -114,3 +116,10 @@ def test_streams_can_be_left_out(tmp_path: Path):
     remade(film("everything"), result, drop=("audio", "attachments"))
     kinds = [line.split(": ")[1] for line in ffmpeg.streams(result)]
     assert kinds == ["Video", "Subtitle", "Subtitle"]
+
+
+def test_what_ffmpeg_refuses_when_it_writes_is_told_in_a_sentence(tmp_path: Path):
+    with pytest.raises(OutputError, match="beside its pictures cannot be written with them"):
+        remade(film("late_start"), tmp_path / "film.mov")
+    with pytest.raises(OSError, match="No space left"):
+        remade(film("aac"), Path("/dev/full"), encoding_for=Path("film.mkv"))

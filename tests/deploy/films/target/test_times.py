@@ -1,5 +1,6 @@
 """When frames of the new film are shown: at the source's moments, in every container, for as long."""
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import ffmpeg
 import numpy as np
 import pytest
 from films import film
-from remaking import remade
+from remaking import encode, remade, whole
 
 from dni_deploy.films.source.probe import look_at
-from dni_deploy.films.target.join import decoding_times
+from dni_deploy.films.target.choose import choose_encoding
+from dni_deploy.films.target.join import decoding_times, join
 from dni_deploy.films.target.options import Asked
 
 PAIRS = [
@@ -67,6 +69,17 @@ def test_the_clock_of_a_broadcast_begins_at_0_with_sound_and_pictures_as_far_apa
     assert abs((after[0] - after[1]) - (before[0] - before[1])) < Fraction(1, 1000)
 
 
+@pytest.mark.parametrize("rate", [None, Fraction(300), Fraction(7123, 301)])
+@pytest.mark.parametrize(("suffix", "codec"), [*PAIRS[:4], (".mov", "prores"), (".mkv", "ffv1")])
+def test_rates_that_are_not_said_or_unusual_do_no_harm(rate: Fraction | None, suffix: str, codec: str, tmp_path: Path):
+    source, result = look_at(film("vfr")), tmp_path / f"film{suffix}"
+    source = dataclasses.replace(source, video=dataclasses.replace(source.video, rate=rate))
+    encoding = choose_encoding(source, result, Asked(codec), (96, 64))
+    encode(source, encoding, whole(source), tmp_path / "part")
+    join([tmp_path / "part"], source, encoding, result)
+    assert_same_moments(film("vfr"), result)
+
+
 def test_matroska_files_are_said_to_round_moments_where_they_do():
     ntsc, even = ("film.mkv", "ntsc"), ("film.mkv", "aac")
     notes = {pair: remade_notes(*pair) for pair in (ntsc, even, ("film.mp4", "ntsc"))}
@@ -75,8 +88,6 @@ def test_matroska_files_are_said_to_round_moments_where_they_do():
 
 
 def remade_notes(name: str, kind: str) -> tuple[str, ...]:
-    from dni_deploy.films.target.choose import choose_encoding
-
     found = look_at(film(kind))
     return choose_encoding(found, Path(name), Asked(), (found.video.width, found.video.height)).notes
 
