@@ -78,8 +78,9 @@ def check_streams(film: Film, output: Path, drop: Collection[str] = ()) -> tuple
 
 def _holds(container: str, stream: Stream) -> bool:
     """Whether FFmpeg begins a file of that format with a copy of that stream in it."""
-    if is_cover(stream) and container != "mp4":
-        return container == "matroska"  # as an attachment; QuickTime's files are begun, but left without it
+    if kind_of(stream) == "attachments":
+        # Files of other kinds are begun by FFmpeg, but left without them.
+        return container == "matroska" or (container == "mp4" and is_cover(stream))
     av = import_av()
     try:
         with open_target(io.BytesIO(), container, {}) as target:
