@@ -54,7 +54,7 @@ def converted(pixels: PixelFormat, of: Colours, result: PixelFormat, to: Colours
     matrix = _MATRICES.get(of.matrix or to.matrix, "bt709")
     ranges = f"in_range={_range(of)}:out_range={_range(to)}"
     options = f"flags={_EXACT}:sws_dither=none:in_color_matrix={matrix}:out_color_matrix={matrix}:{ranges}"
-    start = [Step("copy", "")] if pixels.plain == pixels.planar else resampled(pixels.planar, "bicubic")
+    start = [] if pixels.plain == pixels.planar else resampled(pixels.planar, "bicubic")
     end = [] if result.plain == result.planar else resampled(result.plain, "bicubic")
     return [*start, Step("scale", options), Step("format", result.planar), *end]
 
@@ -92,7 +92,9 @@ class Scaler:
         nodes.append(
             graph.add("setparams", "colorspace=unknown:range=unknown:color_primaries=unknown:color_trc=unknown")
         )
-        nodes += [graph.add(step.filter, step.options) for step in steps]
+        # For which a frame has to be one of FFmpeg's own.
+        own = [] if _EXACT not in steps[0].options else [Step("copy", "")]
+        nodes += [graph.add(step.filter, step.options) for step in (*own, *steps)]
         graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         self._graph = graph
 
