@@ -1,14 +1,17 @@
-"""Which of FFmpeg's decoders is for which stream, and how many threads it may have."""
+"""Which of FFmpeg's decoders is for which stream, how many threads it may have, and what it makes of packets."""
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dni_deploy.extras import import_av
 
 if TYPE_CHECKING:
-    from av import VideoCodecContext, VideoStream
+    from av import VideoCodecContext, VideoFrame, VideoStream
+    from av.packet import Packet
 
 # FFmpeg's own decoders of these leave opacity out.
 _WITH_OPACITY = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -26,6 +29,17 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
     decoder.thread_type = "SLICE"
     decoder.thread_count = _THREADS if codec in _IN_PIECES else 1
     return decoder
+
+
+def decoded(decoder: VideoCodecContext, packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
+    """Frames as they are decoded, which is the order in which they are shown, without those that cannot be."""
+    av = import_av()
+    for packet in itertools.chain(packets, [None]):
+        try:
+            frames = decoder.decode(packet)
+        except av.FFmpegError:
+            continue
+        yield from frames
 
 
 def _with_opacity(plain: VideoCodecContext, name: str) -> VideoCodecContext:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
 
-from .decoders import decoder_of
+from .decoders import decoded, decoder_of
 from .demuxing import packets_from
 
 if TYPE_CHECKING:
-    from av import VideoCodecContext, VideoFrame
+    from av import VideoFrame
 
 # Where nothing whole comes of a key it is tried that many keys before it: some say "key" where pictures only begin to
 # be renewed, stripe by stripe.
@@ -79,22 +79,17 @@ class Decoding:
         return at < len(moments) and int(moments[at]) == pts
 
     def _decoded(self, start: int | None) -> Iterator[VideoFrame]:
-        """All frames as they are decoded, which is the order in which they are shown, without those that cannot be."""
-        av, film = import_av(), self._film
+        film = self._film
         counted = iter(film.index.pts.tolist())
         with closing(packets_from(film, start)) as packets:
-            decoder: VideoCodecContext | None = None
-            for packet in packets:
-                decoder = decoder or decoder_of(packet.stream)
-                try:
-                    frames = decoder.decode(packet if packet.size else None)
-                except av.FFmpegError:
-                    continue
-                for frame in frames:
-                    frame.time_base = film.video.time_base
-                    if film.index.counted:
-                        frame.pts = next(counted, None)
-                    yield frame
+            first = next(packets, None)
+            if first is None:
+                return
+            for frame in decoded(decoder_of(first.stream), itertools.chain([first], packets)):
+                frame.time_base = film.video.time_base
+                if film.index.counted:
+                    frame.pts = next(counted, None)
+                yield frame
 
 
 def _pts(frame: VideoFrame) -> int:

@@ -24,13 +24,13 @@ _BACK_S = (0, 1, 10)
 
 
 def packets_of(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Packet[VideoStream]]:
-    """The packets of `stream` from here on, and an empty one at the end. A file that is no film any more ends there.
+    """The packets of `stream` from here on, without empty ones. A file that is no film any more ends there.
 
     Raises InputError where the file cannot be read.
     """
     av = import_av()
     try:
-        yield from container.demux(stream)
+        yield from (packet for packet in container.demux(stream) if packet.size)
     except av.FFmpegError as error:
         if isinstance(error, OSError):
             raise InputError(f"{path} cannot be read on: {reason(error)}") from None

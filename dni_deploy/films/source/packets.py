@@ -71,9 +71,8 @@ def begin_at(index: Index, pts: int) -> Index:
 
 def _is_shown(packet: Packet[VideoStream], stream: VideoStream) -> bool:
     """Whether a frame comes of it: none does of what an edit list leaves out, or of pictures that others refer to."""
-    if not packet.size or packet.is_discard:
-        return False
-    return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
+    hidden = stream.codec_context.name == "vp8" and not memoryview(packet)[0] & 0x10
+    return not packet.is_discard and not hidden
 
 
 def _in_order_of_decoding(moments: npt.NDArray[np.int64], stream: VideoStream, format_: str) -> bool:

@@ -6,14 +6,14 @@ import shlex
 import struct
 from contextlib import closing
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dni_deploy.extras import import_av
 from dni_deploy.films.film import Colours, Film, Video
 from dni_runtime import InputError
 
-from .decoders import decoder_of
+from .decoders import decoded, decoder_of
 from .demuxing import packets_of
 from .opening import open_film, pictures_of
 from .packets import begin_at, index_of
@@ -57,16 +57,8 @@ def look_at(path: Path) -> Film:
 
 
 def _first_frames(container: InputContainer, stream: VideoStream, path: Path) -> list[VideoFrame]:
-    av = import_av()
-    frames: list[VideoFrame] = []
-    decoder = decoder_of(stream)
-    for number, packet in enumerate(packets_of(container, stream, path)):
-        try:
-            frames += decoder.decode(packet if packet.size else None)
-        except av.FFmpegError:
-            continue
-        if len(frames) >= _LOOKED_AT or number >= _MOST_PACKETS:
-            break
+    packets = islice(packets_of(container, stream, path), _MOST_PACKETS)
+    frames = [*islice(decoded(decoder_of(stream), packets), _LOOKED_AT)]
     if not frames:
         raise InputError(f"{path}: none of its first frames can be decoded; expected a film that can be played")
     return frames

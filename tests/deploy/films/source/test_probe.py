@@ -24,7 +24,7 @@ from dni_runtime import InputError
         ("vp9_yuva", "vp9", "yuva420p", (96, 64)),
         ("av1", "av1", "yuv420p", (96, 64)),
         ("prores_yuva", "prores", "yuva444p12le", (96, 64)),
-        ("ffv1_gray16le", "ffv1", "gray16le", (48, 32)),
+        ("ffv1_gray16le", "ffv1", "gray16le", (64, 32)),
         ("h264_rgb", "h264", "gbrp", (96, 64)),
         ("mpeg2", "mpeg2video", "yuv420p", (96, 64)),
         ("odd", "vp9", "yuv420p", (95, 63)),
