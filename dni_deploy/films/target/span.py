@@ -38,13 +38,14 @@ class Span:
 def span_of(source: InputContainer, film: Film, start: int | None, end: int | None) -> Span:
     """`start` and `end` are ticks of the film's time base.
 
-    What begins at `start` begins at 0. Otherwise the clock stays, but where it is a broadcast's, which begins anywhere.
+    What begins at `start` begins at 0. Otherwise the clock stays, unless the pictures begin before 0, or it is a
+    broadcast's, which begins anywhere.
     """
     base = film.video.time_base
     first, last = (None if ticks is None else ticks * base for ticks in (start, end))
     if first is not None:
         return Span(first, first, last)
-    zero = Fraction(0)
+    zero = min(Fraction(0), int(film.index.pts[0]) * base)  # not all files hold pictures from before 0
     if source.format.flags & _TS_DISCONT and source.start_time is not None:
         zero = round(source.start_time * _MICROSECOND / base) * base
     return Span(zero, None, last)
