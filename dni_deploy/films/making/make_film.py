@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from dni_deploy.extras import import_av
+from dni_deploy.films.source.opening import reason
 from dni_deploy.films.target.join import join
 from dni_deploy.photographs.places import check_free, make_folder
-from dni_runtime import InputError, Model, load
+from dni_runtime import InputError, Model, OutputError, load
 from dni_runtime.files.unfinished import remove_unfinished, unfinished_file
 
 from .checks import check, decide, facts_of, named
 from .job import FilmJob, Progress, Tell
 from .make_parts import MakeParts, make_parts
-from .parts_folder import is_ours, note_result, parts_folder, remove
+from .parts_folder import GOES_ON, is_ours, note_result, parts_folder, remove
 from .report import FilmReport
 from .work import Made, Work, finished
 
@@ -35,9 +37,17 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
         make_folder(job.output.absolute().parent)
         with parts_folder(job.output, facts_of(work), resume=job.resume):
             there = finished(work)
-            made = _make(work, model, there, progress, make)
-            if not is_ours(work.folder, job.output):
-                _join(work, made)
+            try:
+                made = _make(work, model, there, progress, make)
+                if not is_ours(work.folder, job.output):
+                    _join(work, made)
+            except KeyboardInterrupt as interrupt:
+                interrupt.add_note(_so_far(work))
+                raise
+            except OSError:
+                raise
+            except import_av().FFmpegError as error:
+                raise OutputError(f"{job.output} cannot be made: FFmpeg says: {reason(error)}. {GOES_ON}") from None
             remove(work.folder)
     damage = named(job.film, (note for part in made for note in part.notes))
     for note in damage:
@@ -71,16 +81,17 @@ def _make(work: Work, model: Model, there: list[Made], progress: Progress, make:
     def report(frames: int) -> None:
         progress(min(kept + frames, total), total, work.film.path)
 
-    try:
-        if missing:
-            make(work, model, missing, done, report)
-    except KeyboardInterrupt as interrupt:
-        goes_on = "; the same command with --resume goes on from here" if made else ""
-        interrupt.add_note(f"interrupted: {len(made)} of {len(work.parts)} parts are finished{goes_on}")
-        raise
+    if missing:
+        make(work, model, missing, done, report)
     if not any(part.frames for part in made.values()):
         raise InputError(f"{work.film.path} has no frame that can be decoded; expected a film")
     return [made[part.number] for part in work.parts]
+
+
+def _so_far(work: Work) -> str:
+    """What to say of a run that was interrupted."""
+    count = len(finished(work))
+    return f"interrupted: {count} of {len(work.parts)} parts are finished{f'. {GOES_ON}' if count else ''}"
 
 
 def _join(work: Work, made: list[Made]) -> None:

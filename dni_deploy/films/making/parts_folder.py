@@ -20,6 +20,7 @@ from typing import Any
 from dni_runtime import OutputError
 from dni_runtime.files.unfinished import lock
 
+GOES_ON = "What is finished stays: the same command with --resume goes on from here"
 _FACTS, _RESULT = "job.json", "result.json"
 _PIECE_BYTES, _PIECES = 2**20, 64
 
@@ -61,7 +62,7 @@ def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Ite
                 raise
     except OSError as error:
         raise OutputError(
-            f"{output} cannot be written: {error.strerror or error}; make room, or choose another output"
+            f"{output} cannot be written: {error.strerror or error}; make room, or choose another output. {GOES_ON}"
         ) from error
 
 

@@ -77,6 +77,6 @@ def test_ctrl_c_says_what_is_there(darkens: Path, film_of_parts: Path, tmp_path:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (130, "")
-    assert "of 16 parts are finished; the same command with --resume goes on from here" in err
+    assert "of 16 parts are finished. What is finished stays: the same command with --resume goes on from here" in err
     assert not output.exists()
     assert "400 frames" in finish(start(darkens, film_of_parts, output, "--preset", "veryslow", "--resume"))

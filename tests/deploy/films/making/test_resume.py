@@ -38,7 +38,9 @@ def test_ctrl_c_leaves_parts_that_a_run_goes_on_from(
         enhance_film(darkens, long_grey, output, 0.5, progress=interrupt_at(70))
     (note,) = interrupt.value.__notes__
     assert note.startswith("interrupted: ")
-    assert note.endswith(" of 4 parts are finished; the same command with --resume goes on from here")
+    assert note.endswith(
+        " of 4 parts are finished. What is finished stays: the same command with --resume goes on from here"
+    )
     assert [path.name for path in tmp_path.iterdir()] == [folder_of(output).name]
     told: list[float] = []
     report = enhance_film(
