@@ -27,6 +27,8 @@ _RECIPES = {
     # The next key is decoded before the moment of the one before.
     "many_keys": (".mp4", f"{_X264} -g 3 -bf 2"),
     "pyramid": (".ts", f"{_X264} -g 24 -bf 8 -x264-params b-pyramid=normal:ref=6:b-adapt=0"),
+    # Its clock, of 33 bits, begins anew in the middle.
+    "wrapped": (".ts", f"{_X264} -g 10 -bf 2 -output_ts_offset 95441.5"),
     "flash": (".flv", f"{_X264} -g 10 -bf 2"),
     # Its moments are those of decoding.
     "h264_in_avi": (".avi", f"{_X264} -g 10 -bf 2"),
