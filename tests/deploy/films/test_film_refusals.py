@@ -26,10 +26,10 @@ def test_an_interlaced_film_is_refused_with_the_command_that_helps(kind: str, fo
 @pytest.mark.parametrize(
     ("kind", "output", "words"),
     [
-        ("text", "out.mp4", ("text.mp4 cannot be read as a film",)),
+        ("text", "out.mp4", ("text.mp4 is no film", "expected")),
         ("empty", "out.mp4", ("empty",)),
         ("only_sound", "out.mp4", ("no moving pictures",)),
-        ("no_index", "out.mp4", ("no_index.mp4 cannot be read as a film",)),
+        ("no_index", "out.mp4", ("no_index.mp4", "cut off", "expected")),
     ],
 )
 def test_what_is_no_film_is_refused(kind: str, output: str, words: tuple[str, ...], folder: Path):
@@ -42,10 +42,8 @@ def test_what_is_no_film_is_refused(kind: str, output: str, words: tuple[str, ..
         ("ass", "out.mp4", ("attachment", ".mkv", "--drop")),
         ("everything", "out.webm", ("aac", "attachment", ".mkv", "--drop")),
         ("aac", "out.webm", ("aac", ".mkv", "--drop audio")),
-        ("timecode", "out.webm", ("data", "--drop data")),
         ("h264", "out.avi", (".mkv", ".mp4", ".mov", ".webm")),
         ("h264", "out.txt", (".mkv", ".mp4", ".mov", ".webm")),
-        ("h264", "nowhere/out.mp4", ("nowhere",)),
         ("png_rgba", "out.mp4", ("opacity",)),
     ],
 )

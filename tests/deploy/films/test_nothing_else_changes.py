@@ -31,8 +31,9 @@ def test_pictures_are_the_same_but_for_what_the_encoder_loses(kind: str):
     """In their place and turned as before: levels of 255 that a value is off, of the test picture with hard edges."""
     before, after = (pictures(path, turned=True).astype(float) for path in (film(kind), copied(kind)))
     loss = np.sqrt(np.mean((after - before) ** 2))
-    # Where the source has a colour for each pixel, the result has one for four.
-    assert loss < (7 if "420" in streams(film(kind))[0] else 30), loss
+    # The result has a colour for four pixels. Those of the source are for one, or lie between the four as JPEG's do.
+    alike = "420" in streams(film(kind))[0] and kind != "mjpeg"
+    assert loss < (7 if alike else 30), loss
 
 
 @pytest.mark.parametrize("kind", GOOD)

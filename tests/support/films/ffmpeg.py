@@ -39,7 +39,8 @@ def ffmpeg(*arguments: object, folder: Path | None = None) -> bytes:
 def frames(film: Path, *filters: str) -> list[Shown]:
     """The frames of the first stream of pictures, as they are coded: not turned. `filters` come before the hash."""
     chosen = ["-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "demux"]
-    return _hashed("-copyts", "-noautorotate", "-i", film, *chosen, *(["-vf", ",".join(filters)] if filters else []))
+    filtered = ["-vf", ",".join(filters)] if filters else []
+    return _hashed("-copyts", "-noautorotate", *_decoder(film), "-i", film, *chosen, *filtered)
 
 
 def packets(film: Path, stream: str) -> list[Shown]:
@@ -54,7 +55,9 @@ def pictures(film: Path, pixels: str = "rgb24", *, turned: bool = False) -> npt.
     """
     exactly = "accurate_rnd+full_chroma_int+full_chroma_inp"
     chosen = ["-map", "0:v:0", "-fps_mode", "passthrough", "-sws_flags", exactly, "-pix_fmt", pixels]
-    content = ffmpeg(*([] if turned else ["-noautorotate"]), "-i", film, *chosen, "-f", "rawvideo", "-")
+    content = ffmpeg(
+        *([] if turned else ["-noautorotate"]), *_decoder(film), "-i", film, *chosen, "-f", "rawvideo", "-"
+    )
     dtype = "<u2" if pixels.endswith("le") else np.uint8
     channels = 1 if pixels.startswith("gray") else 4 if "a" in pixels else 3
     return np.frombuffer(content, dtype).reshape(-1, *size(film, turned=turned), channels)
@@ -92,13 +95,20 @@ def marks(film: Path) -> dict[str, str]:
     found["sar"] = str(Fraction(across or 1, down))
     found["color_range"] = found["color_range"].replace("unknown", "tv")
     for name in ("Mastering display metadata", "Content light level metadata"):
-        found |= dict(re.findall(rf"side data - ({name}): (.*)", told))
+        for told_of in re.findall(rf"side data - {name}: (.*)", told):
+            # AV1 counts the darkest light in parts of 16384, others in parts of 10000.
+            found[name] = re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.4f}", told_of)
     return found | dict(re.findall(r"(Display Matrix): (.*)", described(film)))
 
 
 def metadata(film: Path) -> str:
     """Tags of the film, its streams and chapters, in FFmpeg's own format."""
     return ffmpeg("-i", film, "-map", "0", "-c", "copy", "-f", "ffmetadata", "-").decode()
+
+
+def _decoder(film: Path) -> list[str]:
+    """FFmpeg's own decoder of VP9 leaves opacity out."""
+    return ["-c:v", "libvpx-vp9"] if "Video: vp9" in described(film) else []
 
 
 def _hashed(*arguments: object) -> list[Shown]:
