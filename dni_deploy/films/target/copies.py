@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dni_deploy.films.film import Film
 from dni_deploy.films.source.opening import is_cover
@@ -22,6 +25,7 @@ DROPPABLE = ("attachments", "audio", "data", "subtitles", "videos")
 # What FFmpeg writes of its own, and what would no longer be true.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
 _PICTURE_TAGS = ("alpha_mode", "encoder", "duration", "bps", "number_of_", "_statistics", "source_id")
+_TIMECODE = re.compile(r"(\d+):(\d+):(\d+):(\d+)")
 _MARGIN_S = 10  # how far apart packets of one moment may lie in a file, and how long a subtitle may last
 
 
@@ -47,6 +51,11 @@ def copy_tags(source: InputContainer, film: Film, target: OutputContainer, video
     target.metadata.update(_without(source.metadata, _FILE_TAGS))
     before = source.streams[film.video.stream]
     video.metadata.update(_without(before.metadata, _PICTURE_TAGS))
+    for stream in source.streams:
+        if stream.type == "data" and (timecode := stream.metadata.get("timecode")):
+            video.metadata.setdefault("timecode", timecode)
+    if span.start is not None:
+        _advance_timecode(video.metadata, film, span)
     video.disposition = before.disposition
     chapters: list[Chapter] = []
     for chapter in source.chapters():
@@ -57,6 +66,20 @@ def copy_tags(source: InputContainer, film: Film, target: OutputContainer, video
             kept["start"], kept["end"] = start, end
             chapters.append(kept)
     target.set_chapters(chapters)
+
+
+def _advance_timecode(tags: dict[str, str], film: Film, span: Span) -> None:
+    """Let the timecode be that of the frame with which a section begins.
+
+    It is left out where it cannot be counted on: of no such form, or one that drops numbers.
+    """
+    for name in [name for name in tags if name.lower() == "timecode"]:
+        numbers, rate = _TIMECODE.fullmatch(tags.pop(name)), round(film.video.rate or 0)
+        if numbers is not None and rate > 0:
+            hours, minutes, seconds, frames = map(int, numbers.groups())
+            begin = np.searchsorted(film.index.pts, round((span.start or 0) / film.video.time_base))
+            whole, frames = divmod(((hours * 60 + minutes) * 60 + seconds) * rate + frames + int(begin), rate)
+            tags[name] = f"{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}:{frames:02}"
 
 
 def add_copies(

@@ -1,5 +1,6 @@
 """What a film holds beside its pictures is in the new one, byte for byte, at the same moments."""
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -116,6 +117,21 @@ def test_streams_can_be_left_out(tmp_path: Path):
     remade(film("everything"), result, drop=("audio", "attachments"))
     kinds = [line.split(": ")[1] for line in ffmpeg.streams(result)]
     assert kinds == ["Video", "Subtitle", "Subtitle"]
+
+
+def test_attachments_are_what_they_were(tmp_path: Path):
+    remade(film("everything"), tmp_path / "film.mkv")
+    for place, path in (("before", film("everything")), ("after", tmp_path / "film.mkv")):
+        # FFmpeg writes the attachment, and then complains that there is no output.
+        with contextlib.suppress(AssertionError):
+            ffmpeg.ffmpeg("-dump_attachment:t:0", tmp_path / place, "-i", path)
+    assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes() == b"not much of a font"
+
+
+def test_players_can_begin_before_they_have_all_of_an_mp4(tmp_path: Path):
+    remade(film("aac"), tmp_path / "film.mp4")
+    content = (tmp_path / "film.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
 
 
 def test_what_ffmpeg_refuses_when_it_writes_is_told_in_a_sentence(tmp_path: Path):

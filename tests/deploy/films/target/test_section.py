@@ -50,3 +50,14 @@ def test_a_cover_is_there_whatever_the_section(tmp_path: Path):
     result = tmp_path / "film.mp4"
     remade(film("cover"), result, start=START)
     assert ffmpeg.packets(result, "v:1")[0].content == ffmpeg.packets(film("cover"), "v:1")[0].content
+
+
+@pytest.mark.parametrize(("timecode", "expected"), [("01:00:00:20", "01:00:01:03"), ("01:00:00;20", None)])
+def test_a_timecode_is_that_of_the_first_frame_and_none_where_numbers_are_dropped(
+    timecode: str, expected: str | None, tmp_path: Path
+):
+    source, result = tmp_path / "film.mkv", tmp_path / "section.mkv"
+    ffmpeg.ffmpeg("-i", film("h264"), "-c", "copy", "-metadata:s:v:0", f"timecode={timecode}", source)
+    remade(source, result, start=START)
+    said = [line.partition("=")[2] for line in ffmpeg.metadata(result).splitlines() if line.startswith("TIMECODE=")]
+    assert said == ([expected] if expected else [])
