@@ -10,7 +10,10 @@ two, weights at distances of 1/4, 3/4, 5/4 and 7/4 have to undo 3/4 and 1/4; on 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from dni_deploy.films.film import Video
 
@@ -36,6 +39,28 @@ def location(video: Video) -> str:
     since the way there and back is the same, they stay where they are.
     """
     return "center" if video.codec in _LIKE_JPEG else AS_IN_FILMS
+
+
+def even_size(pixels: PixelFormat, width: int, height: int) -> tuple[int, int]:
+    """Width and height made up to whole colours: FFmpeg would spread half of one over the picture."""
+    return -(-width // pixels.across) * pixels.across, -(-height // pixels.down) * pixels.down
+
+
+def continued(picture: npt.NDArray[Any], width: int, height: int, lies: str) -> npt.NDArray[Any]:
+    """A picture made up to `even_size`, so that what comes out for the colours at its edges is what went in."""
+    for axis, more in ((0, height - picture.shape[0]), (1, width - picture.shape[1])):
+        if more:
+            edge = picture.take([-1], axis)
+            if (axis == 0 or lies != AS_IN_FILMS) and picture.shape[axis] > 1:
+                # The colour lies in the middle of two pixels, the last and the next, and goes to it unchanged.
+                edge = _like(1.5 * edge.astype(np.float32) - 0.5 * picture.take([-2], axis), picture.dtype)
+            picture = np.concatenate([picture, *[edge] * more], axis)
+    return picture
+
+
+def _like(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    fitting = values if dtype.kind == "f" else np.clip(np.rint(values), 0, np.iinfo(dtype).max)
+    return fitting.astype(dtype)
 
 
 def whole(pixels: PixelFormat) -> PixelFormat:

@@ -15,7 +15,7 @@ from dni_runtime import ModelError
 from . import coarse
 from .meaning import FULL, LIMITED, RGB, assumed
 from .pixel_format import pixel_format
-from .planes import plane, relabelled
+from .planes import plane, recast
 from .scaler import Kind, Scaler, Step, converted, resampled
 from .turning import turn
 
@@ -91,15 +91,17 @@ class Conversion:
         """
         film, pixels = pixel_format(self.video.pixels), pixel_format(frame.format.name)
         channels = 4 if film.opacity else 1 if film.kind == "grey" else 3
-        source = Kind(pixels.name, frame.width, frame.height)
-        result = Kind(_PACKED[self.values, channels], self.video.width, self.video.height)
+        size, here = (self.video.width, self.video.height), (frame.width, frame.height)
+        even = coarse.even_size(pixels, *here) if frame.format.is_planar else here
+        source = Kind(pixels.name, *even)
+        result = Kind(_PACKED[self.values, channels], *(even if here == size else size))
         if (scaler := self._scalers.get((source, result))) is None:
             steps = self._to_memory(source, result)
             scaler = self._scalers[source, result] = Scaler(source._replace(pixels=pixels.plain), steps)
-        made = scaler(relabelled(frame, pixels.plain))
+        made, shown = scaler(recast(frame, pixels.plain, *even)), (slice(size[1]), slice(size[0]))
         if self.values == "float32":
-            return np.stack([plane(made, number) for number in _RGB_PLANES[:channels]], axis=-1)
-        return np.array(plane(made, 0))
+            return np.stack([plane(made, number)[shown] for number in _RGB_PLANES[:channels]], axis=-1)
+        return np.array(plane(made, 0)[shown])
 
     def to_frame(self, picture: npt.NDArray[Any], pts: int) -> VideoFrame:
         """An `av.VideoFrame` for the encoder, shown at `pts`, of a picture of any size; its values as in `to_picture`.
@@ -110,12 +112,16 @@ class Conversion:
         """
         wanted = self.wanted
         assert wanted is not None
-        frame = _in_memory(picture if wanted.turn is None else turn(picture, wanted.turn))
-        source = Kind(frame.format.name, frame.width, frame.height)
-        result = Kind(wanted.pixels, wanted.width, wanted.height)
+        picture = picture if wanted.turn is None else turn(picture, wanted.turn)
+        size = wanted.width, wanted.height
+        if picture.shape[1::-1] == size:
+            size = coarse.even_size(pixel_format(wanted.pixels), *size)
+            picture = coarse.continued(picture, *size, coarse.location(self.video))
+        frame = _in_memory(picture)
+        source, result = Kind(frame.format.name, frame.width, frame.height), Kind(wanted.pixels, *size)
         if (scaler := self._scalers.get((source, result))) is None:
-            scaler = self._scalers[source, result] = Scaler(source, self._to_encoder(source, wanted))
-        made, said = relabelled(scaler(frame), wanted.pixels), wanted.colours
+            scaler = self._scalers[source, result] = Scaler(source, self._to_encoder(source, result, wanted))
+        made, said = recast(scaler(frame), wanted.pixels, wanted.width, wanted.height), wanted.colours
         made.pts, made.time_base = pts, self.video.time_base
         made.color_range, made.colorspace = said.range, said.matrix
         made.color_primaries, made.color_trc = said.primaries, said.transfer
@@ -134,21 +140,21 @@ class Conversion:
             steps += resampled(now.name, "lanczos", size=result[1:])
         return steps + converted(now, meant, pixel_format(result.pixels), IN_MEMORY)
 
-    def _to_encoder(self, source: Kind, wanted: Wanted) -> list[Step]:
-        pixels, whole = pixel_format(wanted.pixels), coarse.whole(pixel_format(wanted.pixels))
-        meant, size = assumed(wanted.pixels, wanted.height, wanted.colours), (wanted.width, wanted.height)
+    def _to_encoder(self, source: Kind, result: Kind, wanted: Wanted) -> list[Step]:
+        pixels, film = pixel_format(wanted.pixels), pixel_format(self.video.pixels)
+        meant, whole = assumed(wanted.pixels, wanted.height, wanted.colours), coarse.whole(pixels)
         now, steps, means = pixel_format(source.pixels), list[Step](), IN_MEMORY
-        if source[1:] != size or coarse.is_coarse(pixels):
+        if source[1:] != result[1:] or coarse.is_coarse(pixels):
             means = replace(meant, range=LIMITED) if pixels.kind == "yuv" else IN_MEMORY
             steps += converted(now, IN_MEMORY, whole, means)
             now = whole
-        if source[1:] != size:
-            steps += resampled(whole.name, "lanczos", size=size)
+        if source[1:] != result[1:]:
+            steps += resampled(whole.name, "lanczos", size=result[1:])
         if not coarse.is_coarse(pixels):
             return steps + converted(now, means, pixels, meant)
         # What comes back as it was is what has not been made larger.
-        undo = size == (self.video.width, self.video.height) and pixels.chroma == pixel_format(self.video.pixels).chroma
-        return steps + coarse.from_whole(pixels, meant.range, coarse.location(self.video), undo=undo)
+        same = (wanted.width, wanted.height) == (self.video.width, self.video.height) and pixels.chroma == film.chroma
+        return steps + coarse.from_whole(pixels, meant.range, coarse.location(self.video), undo=same)
 
 
 def _in_memory(picture: npt.NDArray[Any]) -> VideoFrame:

@@ -28,11 +28,16 @@ def plane(frame: VideoFrame, number: int) -> npt.NDArray[Any]:
     return rows if values == 1 else rows.reshape(of.height, of.width, values)
 
 
-def relabelled(frame: VideoFrame, pixels: str) -> VideoFrame:
-    """The same planes as an `av.VideoFrame` of another name of its pixel format; itself where that is its name."""
-    if frame.format.name == pixels:
+def recast(frame: VideoFrame, pixels: str, width: int, height: int) -> VideoFrame:
+    """The same planes under another name of their pixel format, cut off or continued by what is at their edges.
+
+    The frame itself where nothing is to be done.
+    """
+    if (frame.format.name, frame.width, frame.height) == (pixels, width, height):
         return frame
-    other: VideoFrame = import_av().VideoFrame(frame.width, frame.height, pixels)
+    other: VideoFrame = import_av().VideoFrame(width, height, pixels)
     for number in range(len(frame.planes)):
-        plane(other, number)[...] = plane(frame, number)
+        source, result = plane(frame, number), plane(other, number)
+        down, across = (np.minimum(np.arange(result.shape[axis]), source.shape[axis] - 1) for axis in (0, 1))
+        result[...] = source if result.shape == source.shape else source[down][:, across]
     return other

@@ -56,3 +56,15 @@ def test_rgb_and_grey_come_back_as_they_were(pixels: str, lossless: bool) -> Non
     assert picture.shape[2:] == (() if pixels.startswith("gray") else (4,) if "a" in pixels else (3,))
     assert picture.dtype == ("uint16" if lossless or "le" in pixels else "uint8")
     assert_equal(both.to_frame(picture, 0), frame)
+
+
+@pytest.mark.parametrize("codec", ["vp9", "mjpeg"])
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p10le", "nv12", "yuva420p", "yuvj420p"])
+@pytest.mark.parametrize("size", [(63, 47), (64, 47), (63, 48), (15, 13)])
+def test_half_colours_at_the_edges_of_odd_sizes_come_back(size: tuple[int, int], pixels: str, codec: str) -> None:
+    """Where colours lie in the middle of their pixels, too, as JPEG's do."""
+    film = dataclasses.replace(video(pixels, Colours(LIMITED, 1), size), codec=codec)
+    frame = noise(pixels, size, full="j" in pixels)
+    both = conversion(film, "float32")
+
+    assert_equal(both.to_frame(both.to_picture(frame), 0), frame)
