@@ -202,13 +202,14 @@ class _Lines:
 
     def __init__(self, verb: str, tell: Callable[[str], None], unit: str = "") -> None:
         self._verb, self._tell, self._unit = verb, tell, unit
-        self._begin: tuple[float, float] | None = None
+        self._begin: tuple[float, float] = 0.0, 0.0
         self._last: tuple[float, float] = 0.0, 0.0
+        self._total: int | None = None
 
     def report(self, done: float, total: int, file: Path) -> None:
         now, share = time.monotonic(), done / total
-        if self._begin is None:
-            self._begin, self._last = (now, done), (now, share)
+        if self._total != total:  # it begins, or another step does
+            self._total, self._begin, self._last = total, (now, done), (now, share)
         (begin_s, begin), (last_s, last_share) = self._begin, self._last
         waited, is_soon = now - last_s, int(10 * share) == int(10 * last_share)
         if waited < self.SOONEST_S or (waited < self.LATEST_S and is_soon) or done >= total:

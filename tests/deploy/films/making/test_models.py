@@ -1,0 +1,51 @@
+"""Networks of all kinds on films: each frame is what the network makes of it on its own."""
+
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import numpy as np
+import onnx
+import pytest
+from films import film
+from onnx_models import conv_stack, unet
+
+from dni_deploy import enhance_film
+from dni_runtime import load
+
+MODELS: dict[str, tuple[onnx.ModelProto, float | None]] = {
+    "as large": (conv_stack(), 0.3),
+    "twice as large": (conv_stack(scale=2), 0.3),
+    "half as large": (conv_stack(scale=0.5), 0.3),
+    "with a default": (conv_stack(alpha_default=0.6), None),
+    "baked": (conv_stack(alpha=0.5), None),
+    "of another tool, twice as large": (conv_stack(scale=2, alpha=0.5, metadata=None), None),
+    "for grey": (conv_stack(channels=1), 0.3),
+    "of multiples": (unet(), 0.3),
+    "of a fixed size": (conv_stack(shape=(1, 24, 24)), 0.3),
+}
+
+
+@pytest.mark.parametrize("kind", ["ffv1_gbrp16le", "ffv1_gray16le"])
+@pytest.mark.parametrize("name", MODELS)
+def test_frames_are_what_the_network_makes_of_each(name: str, kind: str, tmp_path: Path):
+    model, alpha = MODELS[name]
+    path, output = tmp_path / "model.onnx", tmp_path / "out.mkv"
+    onnx.save(model, path)
+    report = enhance_film(path, film(kind), output, alpha, lossless=True, threads=1)
+    pixels = "gray16le" if "gray" in kind else "rgb48le"
+    source, result = ffmpeg.pictures(film(kind), pixels), ffmpeg.pictures(output, pixels)
+    assert report.frames == len(source) == len(result)
+    with load(path, "cpu", threads=1) as opened:
+        for before, after in zip(source, result, strict=True):
+            assert np.array_equal(opened.enhance(before, alpha), after)
+
+
+def test_tiles_of_a_film_are_those_of_its_frames(tmp_path: Path):
+    path, output, kind = tmp_path / "model.onnx", tmp_path / "out.mkv", "ffv1_gbrp16le"
+    onnx.save(unet(), path)
+    tiles: dict[str, Any] = {"tile": 16, "overlap": 4}
+    enhance_film(path, film(kind), output, 0.3, lossless=True, threads=1, **tiles)
+    with load(path, "cpu", threads=1) as opened:
+        expected = [opened.enhance(frame, 0.3, **tiles) for frame in ffmpeg.pictures(film(kind), "rgb48le")]
+    assert np.array_equal(np.stack(expected), ffmpeg.pictures(output, "rgb48le"))
