@@ -66,6 +66,10 @@ class FilmJob(MadeWith):
             raise InputError(
                 "give either --alpha (for all frames) or --alpha-from (moments and their alphas), not both"
             )
+        if self.between not in BETWEEN:
+            raise InputError(f"between is {self.between!r}; expected {' or '.join(BETWEEN)}")
+        if self.between != LINEAR and self.alpha_from is None:
+            raise InputError(f"--between {self.between} is about the keys of --alpha-from; give them, or leave it out")
         if self.save_keys is not None and self.alpha != AUTO:
             raise InputError("--save-keys writes what --alpha auto has found; give both")
         if self.output_scale is not None and not math.isfinite(self.output_scale):

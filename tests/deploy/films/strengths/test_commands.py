@@ -12,8 +12,10 @@ from onnx_models import save
 from plain_to_see import darkens
 from sharp_or_blurred import NOISE, saved, sharp_or_blurred
 
+import dni_deploy
 from dni_deploy.demo import PHOTOGRAPH
 from dni_deploy.image_files.read_write import read_image
+from dni_runtime import InputError
 
 RATE, FRAMES = 10, 40
 
@@ -72,6 +74,15 @@ def test_times_are_the_film_s_where_only_a_section_is_made(tmp_path: Path, grey:
     section = ("--start", "1.5", "--end", "0:02.5")
     dni("film", model, grey, "--alpha-from", keys, *section, "--lossless", "-o", out).assert_ok()
     np.testing.assert_allclose(alphas_of(out), np.arange(5, 15) / 20, atol=0.003)
+
+
+def test_what_is_between_keys_is_said_of_keys(tmp_path: Path, grey: Path, model: Path):
+    asked = ("film", model, grey, "--alpha", "0.5", "-o", tmp_path / "out.mkv")
+    dni(*asked, "--between", "hold").assert_usage("--between hold is about the keys of --alpha-from; give them, or")
+    dni(*asked, "--save-keys", tmp_path / "keys.csv").assert_usage("--save-keys writes what --alpha auto has found")
+    with pytest.raises(InputError, match="between is 'held'; expected linear or hold"):
+        dni_deploy.enhance_film(model, grey, tmp_path / "out.mkv", alpha_from=tmp_path / "keys.csv", between="held")
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(("table", "message"), [
