@@ -90,11 +90,7 @@ def _frames(
     if matrix is None or not (container == "webm" or is_lost(container, codec.encoder, film.video.aspect)):
         return Wanted("", *size), matrix, []
     if not is_turn(matrix):
-        return (
-            Wanted("", *size),
-            None,
-            [f"shows its pictures as they lie: players do not turn {output.suffix} files"],
-        )
+        return Wanted("", *size), None, [f"shows its pictures as they lie: players do not turn {output.suffix} films"]
     turned = size[::-1] if swaps_sides(matrix) else size
     return Wanted("", *turned, turn=matrix), None, ["has its pictures turned, since not all players would do it"]
 
