@@ -16,8 +16,8 @@ class Codec:
 
     encoder:    FFmpeg's name of it; `rgb_encoder` where RGB takes another.
     containers: which hold it and are played with it.
-    crf:        the constant quality without `--crf`, at which photographs keep 46 to 50 dB, and the worst there is; None
-                where there is none to choose.
+    crf:        the constant quality without `--crf`, by which photographs keep 46 to 50 dB, and the worst there is;
+                None where there is none to choose.
     presets:    from fast to slow or the other way round; `preset` is the one without `--preset`.
     lossless:   what is told in place of the quality; None where it cannot be; empty where it is always so.
     keeps:      whether it is for keeping: pixels are stored as the film's are, not as all players know them.
