@@ -90,3 +90,10 @@ class MadeWith(Making):
     def load(self) -> Model:
         """The model, opened as it is wanted. Raises as `dni_runtime.load` does."""
         return load(self.model, self.provider, threads=self.threads, provider_options=self.provider_options)
+
+    def where(self, model: Model) -> str:
+        """Where it runs, and why there; what a GPU lacks is a long story, for those who want one."""
+        why = model.provider_note
+        if self.provider == "auto" and model.provider == "cpu":
+            why = "cuda cannot be used; --provider cuda tells why"
+        return f"running on {model.provider} ({why})"

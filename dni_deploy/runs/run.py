@@ -100,7 +100,7 @@ def _open(job: RunJob, terminal: Terminal) -> Model:
         # Only to check alphas: nothing is prepared, and the graphics card may be elsewhere.
         return load(job.model, "cpu", alpha_policy="pinned")
     model = job.load()
-    terminal.tell(_where(job, model))
+    terminal.tell(job.where(model))
     return model
 
 
@@ -146,11 +146,3 @@ def _so_far(job: RunJob, results: Sequence[EnhancedFile], planned: Sequence[Plan
     failed = sum(result.error is not None for result in results)
     done = f"{len(there)} of {len(planned)} results are there{f', {failed} failed' if failed else ''}"
     return f"interrupted: {done}{'; the same command goes on from here' if job.goes_on(planned) else ''}"
-
-
-def _where(job: RunJob, model: Model) -> str:
-    """Where it runs, and why there; what a GPU lacks is a long story, for those who want one."""
-    why = model.provider_note
-    if job.provider == "auto" and model.provider == "cpu":
-        why = "cuda cannot be used; --provider cuda tells why"
-    return f"running on {model.provider} ({why})"

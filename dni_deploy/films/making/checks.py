@@ -90,11 +90,15 @@ def decide(
 
 
 def facts_of(work: Work) -> dict[str, Any]:
-    """What the frames of the result depend on, by the words for it in messages."""
+    """What the frames of the result depend on, by the words for it in messages. Raises InputError, ModelError."""
     job = work.job
+    try:
+        film = film_digest(job.film)
+    except OSError as error:
+        raise InputError(f"{job.film} cannot be read ({error.strerror or error}); expected a film") from None
     given = {**job.given(), **job.provider_options}
     return {
-        "film": film_digest(job.film),
+        "film": film,
         "model": model_digest(job.model),
         "alpha": repr(work.strength),
         "--start, --end or --preview": [work.parts[0].begin, work.parts[-1].end, job.preview],

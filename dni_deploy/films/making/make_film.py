@@ -31,6 +31,8 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
     begun = time.monotonic()
     checked = check(job)
     with _open(job) as model:
+        if job.ray is None:
+            tell(job.where(model))
         work, notes = decide(job, checked, model, tell, progress)
         for note in notes:
             tell(f"note: {note}")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dni_runtime import OutputError
+from dni_runtime.files.regular_file import open_file
 from dni_runtime.files.unfinished import lock
 
 GOES_ON = "What is finished stays: the same command with --resume goes on from here"
@@ -94,7 +95,7 @@ def film_digest(path: Path) -> str:
     Raises OSError.
     """
     found = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         size = file.seek(0, os.SEEK_END)
         found.update(size.to_bytes(8, "big"))
         step = max(_PIECE_BYTES, size // _PIECES)

@@ -22,7 +22,7 @@ class Work:
 
     parts:    all of it, finished or not.
     values:   of the pictures that the network gets.
-    folder:   where the parts are written, see `PartsFolder`.
+    folder:   where the parts are written, see `parts_folder`.
     """
 
     job: FilmJob
