@@ -96,11 +96,15 @@ def _possible(moments: npt.NDArray[np.int64], path: Path) -> npt.NDArray[np.bool
 
 
 def _counted(said: list[_Said], stream: VideoStream) -> Index:
-    """Each frame one step after the other: by when they are decoded, where that is known, else by the rate."""
+    """Each frame one step after the other: by when they are decoded, where that is known, else by the rate.
+
+    The first is shown when all have been decoded that may be shown before others, which is when FFmpeg shows it, too.
+    """
     assert stream.time_base is not None
     rate = stream.average_rate or stream.guessed_rate or _USUAL_RATE
     step = max(1, round(1 / (rate * stream.time_base)))
-    pts = np.unique(np.array([packet.dts for packet in said if packet.dts is not None], np.int64))
+    decoded = np.unique(np.array([packet.dts for packet in said if packet.dts is not None], np.int64))
+    pts = decoded + step * stream.codec_context.reorder_depth
     if len(pts) < len(said):
         pts = np.arange(len(said), dtype=np.int64) * step
     return Index(pts, _until_next(pts, step), pts[:1], counted=True)

@@ -25,7 +25,7 @@ _OTHERS = {*INTERLACED, "no_index", "text", "empty", "only_sound", "damaged"}
 _WRITTEN_OTHERWISE = {"png_pal8", "vp9_yuva"}
 GOOD = [*(kind for kind in KINDS if kind not in _OTHERS), *HARD]
 # FFmpeg's program shows these as many frames later as may change places; their files do not say when.
-_WITHOUT_MOMENTS = {"h264_in_avi", "raw_h264", "raw_h265"}
+_WITHOUT_MOMENTS = {"raw_h264", "raw_h265"}
 
 
 @pytest.mark.parametrize("kind", GOOD)
