@@ -73,13 +73,14 @@ def whole(pixels: PixelFormat) -> PixelFormat:
 
 def to_whole(pixels: PixelFormat, range_: int, lies: str) -> list[Step]:
     """From the format to `whole`. range_: of the values, see `Colours`. lies: `location`."""
+    steps, places = resampled(whole(pixels).name, "bilinear", location=lies), _places(pixels, range_)
+    if all(each.unit == each.whole_unit for each in places):
+        return steps
+    # All planes are named: others would be cut to what their range allows.
     fit = ":".join(
-        f"{each.plane}=(val-{each.zero})*{each.whole_unit / each.unit}+{each.whole_zero + 0.5}"
-        for each in _places(pixels, range_)
-        if each.unit != each.whole_unit
+        f"{each.plane}=(val-{each.zero})*{each.whole_unit / each.unit}+{each.whole_zero + 0.5}" for each in places
     )
-    steps = resampled(whole(pixels).name, "bilinear", location=lies)
-    return [*steps, Step("lutyuv", fit)] if fit else steps
+    return [*steps, Step("lutyuv", fit)]
 
 
 def from_whole(pixels: PixelFormat, range_: int, lies: str, *, undo: bool) -> list[Step]:

@@ -67,16 +67,15 @@ def frame_of(planes: npt.NDArray[Any], pixels: str, marks: Colours) -> av.VideoF
     return frame
 
 
-def noise(pixels: str, size: tuple[int, int] = (64, 48), *, full: bool = True) -> av.VideoFrame:
-    """Every value that can be stored, and next to each other what no camera and no RGB has."""
+def noise(pixels: str, size: tuple[int, int] = (64, 48)) -> av.VideoFrame:
+    """Every value that can be stored, beyond the range too, and next to each other what no camera and no RGB has."""
     frame, random = av.VideoFrame(*size, pixels), np.random.default_rng(0)
     bits = max(each.bits for each in frame.format.components)
     for number in range(len(frame.planes)):
         values = plane(frame, number)
-        below = (0, 1 << bits) if full or number == 3 else (16 << (bits - 8), 236 << (bits - 8))
-        values[...] = random.integers(*below, size=values.shape)
+        values[...] = random.integers(0, 1 << bits, size=values.shape)
         if pixels == "p010le":
-            values[...] &= 0xFFC0
+            values[...] <<= 6
     return frame
 
 

@@ -25,7 +25,7 @@ def test_without_loss_every_value_comes_back(pixels: str, range_: int) -> None:
     """
     marks = Colours(range_, 1, 1, 16)
     film = video("yuv422p" if pixels == "uyvy422" else pixels, marks)
-    frame = noise(film.pixels, full=range_ == FULL or pixels.startswith("yuvj"))
+    frame = noise(film.pixels)
     if pixels == "uyvy422":
         frame = frame.reformat(format=pixels)
         film = dataclasses.replace(film, pixels=pixels)
@@ -64,7 +64,7 @@ def test_rgb_and_grey_come_back_as_they_were(pixels: str, lossless: bool) -> Non
 def test_half_colours_at_the_edges_of_odd_sizes_come_back(size: tuple[int, int], pixels: str, codec: str) -> None:
     """Where colours lie in the middle of their pixels, too, as JPEG's do."""
     film = dataclasses.replace(video(pixels, Colours(LIMITED, 1), size), codec=codec)
-    frame = noise(pixels, size, full="j" in pixels)
+    frame = noise(pixels, size)
     both = conversion(film, "float32")
 
     assert_equal(both.to_frame(both.to_picture(frame), 0), frame)
