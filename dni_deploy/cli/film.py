@@ -82,7 +82,7 @@ def _as_tuple(context: click.Context, option: click.Parameter, text: str | None)
     ),
     click.option("--crf", type=float, metavar="Q", help="The encoder's quality: the lower, the better."),
     click.option("--preset", metavar="NAME", help="The encoder's, such as slow."),
-    click.option("--lossless", is_flag=True, help="Encode without a loss; the network gets 16 bits."),
+    click.option("--lossless", is_flag=True, help="Lose nothing: what the network leaves alone stays exactly."),
     click.option("--pixel-format", metavar="NAME", help="FFmpeg's, such as yuv444p10le."),
     click.option(
         "--drop",
