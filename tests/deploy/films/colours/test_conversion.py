@@ -63,11 +63,12 @@ def test_eight_bits_cost_colours_less_than_two_values(pixels: str) -> None:
         assert abs(difference.mean()) < 0.02, "rounded to the nearest, not down"
 
 
+@pytest.mark.parametrize("size", [(48, 36), (64, 48), (33, 25)])
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv444p10le", "gbrp", "gray"])
-def test_other_sizes_keep_the_colour(pixels: str) -> None:
-    """A picture twice as large, made three halves of it, and a frame of another size and format amid a film."""
+def test_other_sizes_keep_the_colour(pixels: str, size: tuple[int, int]) -> None:
+    """A picture twice as large as the film's, made another size or left, and that frame amid the film."""
     film = video(pixels, size=(32, 24))
-    both = conversion(film, values_of(film), width=48, height=36)
+    both = conversion(film, values_of(film), width=size[0], height=size[1])
     channels = () if pixels == "gray" else (3,)
     colour = np.array(200) if pixels == "gray" else np.array([200, 120, 40])
     picture = np.broadcast_to(colour, (48, 64, *channels)) * (257 if "10" in pixels else 1)
@@ -75,7 +76,7 @@ def test_other_sizes_keep_the_colour(pixels: str) -> None:
 
     frame = both.to_frame(picture, 0)
 
-    assert (frame.width, frame.height, frame.format.name) == (48, 36, pixels)
+    assert (frame.width, frame.height, frame.format.name) == (*size, pixels)
     shown = both.to_picture(frame)
     assert shown.shape == (24, 32, *channels)
     np.testing.assert_allclose(shown / (257 if "10" in pixels else 1), np.broadcast_to(colour, shown.shape), atol=1.5)
@@ -150,3 +151,17 @@ def test_a_colour_is_the_same_in_every_format(pixels: str, source: str, values: 
     np.testing.assert_allclose(shown / 65535 * 255, np.broadcast_to(rgb[: shown.shape[2]] * 255, shown.shape), atol=1.6)
     if "yuva" in pixels:
         np.testing.assert_array_equal(plane(frame, 3), 255)
+
+
+def test_a_frame_is_turned_where_the_file_cannot_say_so() -> None:
+    """By a quarter to the right: what lies at the left comes to the top."""
+    film = video("yuv420p")
+    both = conversion(film, "uint8", width=48, height=64, turn=(0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, :16] = 255
+
+    bright = plane(both.to_frame(picture, 0), 0)
+
+    assert bright.shape == (64, 48)
+    assert bright[:16].min() == 235
+    assert bright[16:].max() == 16
