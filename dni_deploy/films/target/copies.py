@@ -129,9 +129,14 @@ def copied_packets(
     source: InputContainer, copies: Mapping[int, Stream], span: Span
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """Packets for `copies` (by the index of what they copy), moved to the new clock, with when they are decoded."""
+    from av.stream import Discard
+
     streams = [source.streams[index] for index in copies]
     if not streams:
         return
+    for stream in source.streams:
+        if stream.index not in copies:
+            stream.discard = Discard.all  # the pictures, most of the file, are not read a second time
     if span.start is not None:
         source.seek(int((span.start - _MARGIN_S) * 1_000_000))
     last: dict[int, int] = {}
