@@ -19,7 +19,9 @@ _LEFT_OUT = {
     "DOVI_METADATA": "Dolby Vision",
     "DYNAMIC_HDR_PLUS": "HDR10+",
     "DYNAMIC_HDR_VIVID": "HDR Vivid",
-    "SPHERICAL": "a projection all around",
+    "SPHERICAL": "a 360-degree projection",
+    "STEREO3D": "the mark of a 3D film",
+    "ICC_PROFILE": "a colour profile",
     "A53_CC": "captions within the pictures",
 }
 _LENGTH_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -33,6 +35,8 @@ def remarks_on(stream: VideoStream, frames: list[VideoFrame], index: Index) -> I
     if others:
         yield f"has several streams of moving pictures: {stream.index} is enhanced, not {', '.join(others)}"
     kinds = {kind for frame in frames for kind in side_data(frame)}
+    if "stereo_mode" in stream.metadata:  # a tag, which is carried over like the others
+        kinds.discard("STEREO3D")
     for name in dict.fromkeys(name for kind, name in _LEFT_OUT.items() if kind in kinds):
         yield f"has {name}, which cannot be carried over"
     if index.counted and stream.average_rate:

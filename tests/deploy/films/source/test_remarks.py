@@ -6,6 +6,7 @@ import av
 import ffmpeg
 import pytest
 from films import film
+from PIL import Image, ImageCms
 
 from dni_deploy.films.film import Part
 from dni_deploy.films.source.frames import Frames
@@ -30,6 +31,20 @@ from dni_deploy.films.source.probe import look_at
 )
 def test_what_is_odd_is_told(kind: str, notes: tuple[str, ...]) -> None:
     assert look_at(film(kind)).notes == notes
+
+
+def test_a_colour_profile_and_the_mark_of_a_3d_film_are_told_to_be_left_out(tmp_path: Path) -> None:
+    """The mark where it is among the pictures; as a tag it is carried over."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (96, 64)).save(tmp_path / "profile.jpg", icc_profile=profile)
+    ffmpeg.ffmpeg("-i", tmp_path / "profile.jpg", "-c", "copy", tmp_path / "profile.mkv")
+    pictures = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=0.4", "-pix_fmt", "yuv420p"]
+    ffmpeg.ffmpeg(*pictures, "-x264-params", "frame-packing=3", tmp_path / "marked.mp4")
+    ffmpeg.ffmpeg(*pictures, "-metadata:s:v:0", "stereo_mode=left_right", tmp_path / "tagged.mkv")
+
+    assert look_at(tmp_path / "profile.mkv").notes == ("has a colour profile, which cannot be carried over",)
+    assert look_at(tmp_path / "marked.mp4").notes == ("has the mark of a 3D film, which cannot be carried over",)
+    assert look_at(tmp_path / "tagged.mkv").notes == ()
 
 
 def test_captions_in_the_pictures_are_told_to_be_left_out(tmp_path: Path) -> None:
