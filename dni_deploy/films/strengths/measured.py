@@ -71,10 +71,17 @@ def measured(
         raise InputError(f"no frame of {film.path} can be decoded to look at its noise; give alpha as a number")
     curve = _curve(film, shown, np.array(alphas))
     if tell is not None:
-        found = [alpha for (alpha,) in curve.alphas]
-        frames = f"{len(sigmas)} frames" if len(sigmas) > 1 else "1 frame"
-        tell(f"alpha {_range(found)}, for the noise in {frames} (sigma {_range(sigmas)} of 255)")
+        seconds = [film.seconds(moment) for moment in shown]
+        inside = [(at, sigma) for at, sigma in zip(seconds, sigmas, strict=True) if begin_s <= at < end_s]
+        tell(_told(curve, inside or [*zip(seconds, sigmas, strict=True)]))
     return curve
+
+
+def _told(curve: Curve, found: list[tuple[float, float]]) -> str:
+    """A remark on the seconds and sigmas that were found."""
+    alphas, sigmas = [curve.at(second)[0] for second, _ in found], [sigma for _, sigma in found]
+    frames = f"{len(found)} frames" if len(found) > 1 else "1 frame"
+    return f"alpha {_range(alphas)}, for the noise in {frames} (sigma {_range(sigmas)} of 255)"
 
 
 def _curve(film: Film, moments: list[int], samples: npt.NDArray[np.float64]) -> Curve:
@@ -90,14 +97,10 @@ def _curve(film: Film, moments: list[int], samples: npt.NDArray[np.float64]) -> 
         keys |= zip(moments[begin:end], scene, strict=True)
         if end in cuts:
             keys[cuts[end][0]] = scene[-1]
-    alphas = np.array([*keys.values()])
-    moves = np.diff(alphas) != 0
+    moves = np.diff([*keys.values()]) != 0
     kept = np.concatenate(([True], moves)) | np.concatenate((moves, [True]))
-    chosen = [
-        (film.seconds(moment), (alpha,)) for (moment, alpha), keep in zip(keys.items(), kept, strict=True) if keep
-    ]
-    seconds, of_keys = zip(*chosen, strict=True)
-    return Curve(seconds, of_keys)
+    moving = [key for key, keep in zip(keys.items(), kept, strict=True) if keep]
+    return Curve(tuple(film.seconds(moment) for moment, _ in moving), tuple((alpha,) for _, alpha in moving))
 
 
 def averaged(medians: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

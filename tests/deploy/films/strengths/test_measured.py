@@ -81,6 +81,9 @@ def test_what_was_found_is_told_and_can_be_edited(tmp_path: Path, two_scenes: Fi
     low, high = min(curve.alphas)[0], max(curve.alphas)[0]
     assert told[0].startswith(f"alpha {low:g} to {high:g}, for the noise in 16 frames (sigma ")
     assert shown == [(number, 16) for number in range(1, 17)]
+    measured(two_scenes, model, 5, 7, tell=told.append)
+    assert told[1].startswith("alpha 0.26")
+    assert "for the noise in 4 frames (sigma 39.8 to 41.1 of 255)" in told[1]
     save_keys(tmp_path / "keys.csv", curve, model.metadata)
     assert read_keys(tmp_path / "keys.csv", model, two_scenes) == curve
 
