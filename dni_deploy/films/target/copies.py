@@ -55,7 +55,8 @@ def copy_tags(source: InputContainer, film: Film, target: OutputContainer, video
         if stream.type == "data" and (timecode := stream.metadata.get("timecode")):
             video.metadata.setdefault("timecode", timecode)
     if span.start is not None:
-        _advance_timecode(video.metadata, film, span)
+        for tags in (target.metadata, video.metadata):
+            _advance_timecode(tags, film, span)
     video.disposition = before.disposition
     chapters: list[Chapter] = []
     for chapter in source.chapters():
@@ -151,7 +152,7 @@ def copied_packets(
             return
         copy = copies[packet.stream_index]
         if not is_cover(packet.stream):
-            if not span.holds(moment) and not (packet.stream.type == "subtitle" and _cut(packet, moment, span)):
+            if not _belongs(packet, moment, span):
                 continue
             _move(packet, span)
         packet.dts = last[copy.index] = _decoding_time(packet, last.get(copy.index))
@@ -169,13 +170,16 @@ def _decoding_time(packet: Packet[Any], last: int | None) -> int:
     return (packet.pts or 0) - places * (packet.duration or 1)
 
 
-def _cut(packet: Packet[Any], moment: Fraction, span: Span) -> bool:
-    """Let a subtitle that is shown when the span begins begin with it; False for any other."""
-    shown = span.cut(moment, moment + (packet.duration or 0) * packet.time_base)
-    if shown is None or span.start is None or moment >= span.start:
+def _belongs(packet: Packet[Any], moment: Fraction, span: Span) -> bool:
+    """Whether it begins in the span. A subtitle need only be shown in it, and begins and ends with it at the latest."""
+    if packet.stream.type != "subtitle" or not packet.duration:
+        return span.holds(moment)
+    base = packet.time_base
+    if (shown := span.cut(moment, moment + packet.duration * base)) is None:
         return False
-    packet.pts = packet.dts = round(span.start / packet.time_base)
-    packet.duration = round((shown[1] - shown[0]) / packet.time_base)
+    if span.start is not None and moment < span.start:
+        packet.pts = packet.dts = round(span.start / base)
+    packet.duration = round((shown[1] - shown[0]) / base)
     return True
 
 

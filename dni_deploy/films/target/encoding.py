@@ -35,7 +35,7 @@ class Encoding:
     display_matrix: by which players turn the picture; None where it is turned already, or need not be.
     mastering, light: of an HDR film, see `Video`.
     tag:         the four letters by which players know the codec; None for FFmpeg's choice.
-    notes:       what is not as one might expect, each a sentence.
+    notes:       what is not as one might expect, each a few words that follow the name of the new film.
     """
 
     container: str

@@ -38,12 +38,12 @@ def test_chapters_are_cut_and_moved(tmp_path: Path):
     assert lines[-6:] == ["START=0", "END=80000000", "title=One", "START=80000000", "END=480000000", "title=Two"]
 
 
-def test_a_subtitle_that_is_shown_when_the_section_begins_begins_with_it(tmp_path: Path):
+def test_subtitles_that_are_shown_in_the_section_begin_and_end_with_it(tmp_path: Path):
     """Of those from 0.12 to 0.48 s and from 0.56 to 0.88 s."""
     result = tmp_path / "film.mkv"
     remade(film("srt"), result, start=START, end=END)
     shown = [(each.second, each.duration) for each in ffmpeg.packets(result, "s:0")]
-    assert shown == [(0, Fraction(16, 100)), (Fraction(24, 100), Fraction(32, 100))]
+    assert shown == [(0, Fraction(16, 100)), (Fraction(24, 100), Fraction(24, 100))]
 
 
 def test_a_cover_is_there_whatever_the_section(tmp_path: Path):
