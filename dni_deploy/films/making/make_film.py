@@ -86,6 +86,7 @@ def _make(work: Work, model: Model, there: list[Made], progress: Progress, make:
     if missing:
         make(work, model, missing, done, report)
     if not any(part.frames for part in made.values()):
+        remove(work.folder)
         raise InputError(f"{work.film.path} has no frame that can be decoded; expected a film")
     return [made[part.number] for part in work.parts]
 

@@ -84,8 +84,9 @@ def is_ours(folder: Path, output: Path) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """The facts last: killed meanwhile, the next run knows what is left."""
-    _empty(folder)
+    """The facts last: killed meanwhile, the next run knows what is left. It may be gone already."""
+    if folder.is_dir():
+        _empty(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,7 +1,9 @@
 """Films from Python: what is made, what is not made twice, and what is refused before the work."""
 
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import ffmpeg
 import numpy as np
@@ -10,7 +12,9 @@ from films import film
 
 from dni_deploy import enhance_film
 from dni_deploy.films.enhance_film import run
+from dni_deploy.films.film import Part
 from dni_deploy.films.making.job import FilmJob
+from dni_deploy.films.source.frames import Frames
 from dni_runtime import AlphaError, DniError, InputError, ModelError, OutputError
 
 LONG = 100  # frames of the film "long", 5 a second, a key every 10: parts begin at 0, 6, 12 and 18 s
@@ -125,3 +129,34 @@ def test_a_second_run_on_the_same_output_is_refused(same: Path, tmp_path: Path):
         first.join(60)
     assert len(ffmpeg.frames(output)) == LONG
     assert left_in(tmp_path) == {"out.mp4"}
+
+
+def without(numbers: set[int]) -> Callable[[Frames, Part], Iterator[Any]]:
+    """What reads a film of which the parts of those numbers are damaged throughout."""
+    read = Frames.read
+
+    def wrapped(self: Frames, part: Part) -> Iterator[Any]:
+        yield from () if part.number in numbers else read(self, part)
+
+    return wrapped
+
+
+def test_a_part_of_which_nothing_can_be_decoded_is_a_gap(
+    same: Path, long_grey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    output = tmp_path / "out.mkv"
+    monkeypatch.setattr(Frames, "read", without({1}))
+    assert enhance_film(same, long_grey, output, lossless=True).frames == LONG - 30
+    shown, source = ffmpeg.frames(output), ffmpeg.frames(long_grey)
+    assert [(each.second, each.content) for each in shown] == [
+        (each.second, each.content) for each in source[:30] + source[60:]
+    ]
+
+
+def test_a_film_of_which_nothing_can_be_decoded_is_refused(
+    same: Path, long_grey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Frames, "read", without({0, 1, 2, 3}))
+    with pytest.raises(InputError, match=r"long.mkv has no frame that can be decoded; expected a film"):
+        enhance_film(same, long_grey, tmp_path / "out.mkv", resume=True)
+    assert left_in(tmp_path) == set()
