@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from ffmpeg import EXACT, encode, ffmpeg, planes
 from footage import RATE, SIZE, shots
+from numpy.typing import NDArray
 
 import dni_deploy
 
@@ -26,12 +27,16 @@ CODECS = {"h264": ".mp4", "h265": ".mp4", "vp9": ".webm", "av1": ".webm", "prore
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of bars and ramps: the largest difference of the result from the source, in steps of 255 of RGB."""
+    """A chart of bars and ramps: the largest difference from FFmpeg's RGB of the source, in steps of 255.
+
+    seen:     of what the network sees, kept as RGB. `returned`: of the film that is made of it.
+    """
 
     matrix: str
     range: str
     bits: int
-    largest: float
+    seen: int
+    returned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,18 @@ class Codec:
 
 
 def charts(model: Path, folder: Path) -> Iterator[Chart]:
+    source, seen, returned = (folder / f"chart{name}.mkv" for name in ("", "_seen", "_returned"))
     for matrix, limits, bits in product(_MATRICES, _RANGES, (8, 10)):
-        source, result = folder / "chart.mkv", folder / "chart_returned.mkv"
         _draw(source, matrix, _RANGES[limits], bits)
-        dni_deploy.enhance_film(model, source, result, lossless=True, overwrite=True)
-        exact = [planes(film, "gbrp16le", f"scale={EXACT}").astype(np.int32) for film in (source, result)]
-        yield Chart(matrix, limits, bits, float(np.abs(exact[0] - exact[1]).max()) / 257)
+        dni_deploy.enhance_film(model, source, seen, codec="ffv1", pixel_format="bgr0", overwrite=True)
+        dni_deploy.enhance_film(model, source, returned, lossless=True, overwrite=True)
+        wanted = _rgb(source)
+        yield Chart(matrix, limits, bits, *(int(np.abs(_rgb(film) - wanted).max()) for film in (seen, returned)))
+
+
+def _rgb(film: Path) -> NDArray[np.int16]:
+    """Of 8 bits: FFmpeg's white of 16 bits is 65280 where the source has 8."""
+    return planes(film, "rgb24", f"scale={EXACT}").astype(np.int16)
 
 
 def _draw(film: Path, matrix: str, limits: str, bits: int) -> None:
@@ -75,7 +86,8 @@ def _draw(film: Path, matrix: str, limits: str, bits: int) -> None:
         f"format={'yuv444p' if bits == 8 else 'yuv444p10le'},"
         f"setparams=colorspace={name}:range={limits}:color_primaries={primaries}:color_trc=bt709"
     )
-    ffmpeg(*bars, "-filter_complex", filters, "-frames:v", 2, *_FFV1, film)
+    # An encoder does not take the range from its frames.
+    ffmpeg(*bars, "-filter_complex", filters, "-frames:v", 2, *_FFV1, "-color_range", limits, film)
 
 
 def samplings(model: Path, folder: Path) -> Iterator[Sampling]:

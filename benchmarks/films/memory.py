@@ -17,7 +17,9 @@ def peaks_mb(model: Path, folder: Path) -> dict[int, float]:
 
 def _peak_mb(model: Path, film: Path) -> float:
     program = [str(Path(sys.executable).with_name("dni")), "film", str(model), str(film), "--alpha", "0.4"]
-    child = subprocess.Popen([*program, "-o", str(film.with_suffix(".mkv")), "--force"], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [*program, "-o", str(film.with_suffix(".mkv")), "--force"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

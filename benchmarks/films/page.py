@@ -16,7 +16,7 @@ def bounds(data: Mapping[str, Any]) -> list[tuple[str, float, float, bool]]:
     """What is promised, the value, its bound, and whether it holds."""
     rounds: Sequence[Round] = data["rounds"]
     alone = [max(taken[NETWORK], taken[FFMPEG]) / taken[HELD] for taken in rounds]
-    colour = max(chart["largest"] for chart in data["charts"])
+    colour = max(max(chart["seen"], chart["returned"]) for chart in data["charts"])
     short, long = (data["peaks_mb"][frames] for frames in sorted(data["peaks_mb"], key=int))
     speed = median(alone)
     return [
@@ -68,23 +68,24 @@ The peak of the process at {short} frames of 64 x 48 pixels is {peaks[short]:.0f
 
 ## Colours
 
-A chart of bars and ramps, lossless, through a network that returns its input: the largest difference from the source,
-in steps of 255, both as FFmpeg converts them to RGB of 16 bits.
+A chart of bars and ramps in 4:4:4: the largest difference from what FFmpeg itself makes of it in RGB, in steps of
+255. "seen": of what the network is given; "returned": of the film that `--lossless` makes of it, through a
+network that returns its input.
 
 {_charts(data["charts"])}
 
-## What is not lost with `--lossless`
+## Losses with `--lossless`
 
-The first {data["sampled_frames"]} frames, losslessly stored in each format, through a network that returns its input:
-samples that are not those of the source, and by how many of their own steps. Networks take RGB, so the way leads there
-and back, in 16 bits; where colour has fewer samples than brightness it is enlarged and reduced on that way, which gives
-other values. Beside it what FFmpeg's own way to RGB of 16 bits and back loses.
+{data["sampled_frames"]} frames with grain, losslessly stored in each format, through a network that returns its
+input: samples that are not those of the source, and by how many of their own steps at most. Networks take RGB, so the
+way leads there and back. Beside it what FFmpeg's own way to RGB of 16 bits and back loses.
 
 {_samplings(data["samplings"])}
 
 ## What each `--codec` costs
 
-The film with grain through a network that returns its input, each codec as it is by default.
+The film with grain through a network that returns its input, each codec as it is by default. The network's pictures
+have 8 bits, as the film has; that is all that `ffv1` loses without `--lossless`.
 
 {_codecs(data["codecs"])}
 
@@ -120,8 +121,8 @@ def _scenes(data: Mapping[str, Any]) -> str:
 
 
 def _charts(charts: Sequence[Mapping[str, Any]]) -> str:
-    rows = [(c["matrix"], c["range"], str(c["bits"]), f"{c['largest']:.3f}") for c in charts]
-    return _table(("matrix", "range", "bits", "largest"), rows)
+    rows = [(c["matrix"], c["range"], str(c["bits"]), f"{c['seen']}", f"{c['returned']}") for c in charts]
+    return _table(("matrix", "range", "bits", "seen", "returned"), rows)
 
 
 def _samplings(samplings: Sequence[Mapping[str, Any]]) -> str:
