@@ -15,6 +15,8 @@ from dni_deploy.frames.nodes import Shared, check_model, everywhere, with_worker
 from dni_deploy.frames.workers import ATTEMPTS, MakePiece, make_on_workers
 from dni_runtime import DniError, Model
 
+# Parts that are joined have to come from the same encoders.
+_PACKAGES = ("av",)
 _REMEDY = "Parts that are finished are kept: --resume goes on"
 
 
@@ -23,7 +25,8 @@ def make_parts_on_ray(address: str, tell: Callable[[str], None]) -> MakeParts:
 
     Every worker holds the model and takes one part after another; the film is read and the part written where it runs,
     so that only numbers and texts travel. A worker that dies is replaced and its part made again. Model, film and the
-    folder of the result have to be shared by all nodes, with the same version of dni-deploy, which is checked first.
+    folder of the result have to be shared by all nodes, with the same versions of dni-deploy and PyAV: that is checked
+    first.
 
     Raises DniError where Ray is not installed; what it returns, where the cluster cannot be used or gives up.
     """
@@ -34,9 +37,8 @@ def make_parts_on_ray(address: str, tell: Callable[[str], None]) -> MakeParts:
         sha256 = model_digest(work.job.model)
         names = [_name(work, part) for part in parts]
         frames = 0
-        with with_workers(
-            ray, address, Shared(work.job, sha256, (film.path,), work.folder), len(parts), tell
-        ) as workers:
+        shared = Shared(work.job, sha256, (film.path,), work.folder, _PACKAGES)
+        with with_workers(ray, address, shared, len(parts), tell) as workers:
             there = replace(work, job=everywhere(work.job, workers), film=film)
             for index, found in make_on_workers(ray, workers, _begin, (there, parts, sha256), names, _REMEDY):
                 made = _made(found, names[index])

@@ -4,9 +4,10 @@ import contextlib
 import os
 import pickle
 import secrets
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -39,12 +40,14 @@ class Shared:
     """What every node has to see: the model, some of the inputs, and the folder, inside that of the results, for notes.
 
     model_sha256: of the content of the model, see `model_digest`.
+    packages:     by name, of which all have to have this machine's version, apart from dni-deploy itself.
     """
 
     made_with: MadeWith
     model_sha256: str
     inputs: tuple[Path, ...]
     notes: Path
+    packages: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -100,7 +103,7 @@ def check_nodes(ray: ModuleType, workers: Workers, shared: Shared) -> None:
     token = shared.notes / f"{secrets.token_hex(8)}.token"
     try:
         token.touch()
-        arguments = pickle.dumps((shared, token))
+        arguments = pickle.dumps((shared, token, {package: version(package) for package in shared.packages}))
         check = ray.remote(max_retries=0, num_cpus=0, num_gpus=0.01 * workers.gpus)(_by_value())
         found = {
             node: check.options(scheduling_strategy=On(node, soft=False)).remote(version("dni-deploy"), arguments)
@@ -117,8 +120,15 @@ def check_nodes(ray: ModuleType, workers: Workers, shared: Shared) -> None:
         token.unlink(missing_ok=True)
 
 
-def check_here(shared: Shared, token: Path) -> str | None:
+def check_here(shared: Shared, token: Path, versions: Mapping[str, str]) -> str | None:
     """What keeps this machine from working, as the end of a sentence; None where nothing does."""
+    for package, expected in versions.items():
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            return f"has no {package}; install {expected} for {sys.executable} there"
+        if found != expected:
+            return f"has {package} {found}, and this machine {expected}; install the same version on both"
     same = "MODEL, the inputs and OUT have to lie at the same paths on all nodes, on a shared file system"
     model = shared.made_with.model
     for path in (model, *shared.inputs, token):

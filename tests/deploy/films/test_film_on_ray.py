@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -19,7 +20,7 @@ from ray_cluster import ENVIRONMENT, Cluster
 from waiting import wait_until
 
 RATE, SECONDS = 10, 30
-PARTS = 5
+PARTS, PART_FRAMES = 5, 60
 """Of a film with a keyframe every 2 seconds: they begin at 0, 6, 12, ..."""
 
 
@@ -33,81 +34,84 @@ def cluster() -> Iterator[Cluster]:
 
 @dataclass(frozen=True)
 class OnRay:
-    """A film, a network and a strength that moves, in a folder of their own."""
+    """A film, a network and a strength that moves in one folder, and in another one what is made of them."""
 
-    folder: Path
+    sources: Path
+    output: Path
 
-    def arguments(self, output: Path, *options: object) -> list[object]:
+    def arguments(self, *options: object) -> list[object]:
         # On one thread: sums of another order may round differently.
-        paths = ["film", self.folder / "model.onnx", self.folder / "film.mkv", "-o", output]
-        return [*paths, "--alpha-from", self.folder / "keys.csv", "--threads", 1, *options]
+        paths = ["film", self.sources / "model.onnx", self.sources / "film.mkv", "-o", self.output]
+        return [*paths, "--alpha-from", self.sources / "keys.csv", "--threads", 1, *options]
 
-    def run(self, output: Path, *options: object) -> Result:
-        return command("dni", *self.arguments(output, *options))
+    def run(self, *options: object) -> Result:
+        return command("dni", *self.arguments(*options))
 
-    def start(self, output: Path, *options: object) -> "subprocess.Popen[bytes]":
-        program = [str(Path(sys.executable).with_name("dni")), *map(str, self.arguments(output, *options))]
-        with output.with_name(f"{output.name}.err").open("wb") as errors:
+    def start(self, *options: object) -> "subprocess.Popen[bytes]":
+        program = [str(Path(sys.executable).with_name("dni")), *map(str, self.arguments(*options))]
+        with self.errors.open("wb") as errors:
             return subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ)
 
-    def made_here(self) -> bytes:
-        output = self.folder / "here.mkv"
-        self.run(output).assert_ok()
-        return output.read_bytes()
+    @property
+    def errors(self) -> Path:
+        return self.output.with_suffix(".err")
 
-    def finished(self) -> list[str]:
-        """The notes of parts that are finished and not joined yet."""
-        return sorted(path.name for path in self.folder.glob(".dni-film-*/0*.json"))
-
-
-@pytest.fixture
-def film(tmp_path: Path) -> OnRay:
-    return made(tmp_path, "64x48")
+    def finished(self) -> int:
+        """How many parts are finished and not joined yet, by their notes."""
+        return len([*self.output.parent.glob(".dni-film-*/0*.json")])
 
 
-@pytest.fixture
-def long_film(tmp_path: Path) -> OnRay:
-    """One of whose parts takes a second."""
-    return made(tmp_path, "320x240")
-
-
-def made(folder: Path, size: str) -> OnRay:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
     save(conv_stack(), folder / "model.onnx")
-    pictures = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={RATE}:duration={SECONDS}"]
+    pictures = ["-f", "lavfi", "-i", f"testsrc2=size=320x240:rate={RATE}:duration={SECONDS}"]
     sound = ["-f", "lavfi", "-i", f"sine=duration={SECONDS}"]
-    encoders = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", 2 * RATE, "-threads", 1, "-c:a", "libopus"]
-    ffmpeg(*pictures, *sound, *map(str, encoders), folder / "film.mkv")
+    encoders = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", str(2 * RATE), "-threads", "1", "-c:a", "libopus"]
+    ffmpeg(*pictures, *sound, *encoders, folder / "film.mkv")
     (folder / "keys.csv").write_text(f"time,alpha\n0,0\n{SECONDS},1\n")
-    return OnRay(folder)
+    return folder
 
 
-def test_a_cluster_makes_the_film_that_one_machine_makes(cluster: Cluster, film: OnRay):
-    output = film.folder / "there.mkv"
-    result = film.run(output, "--ray", cluster.address).assert_ok()
-    assert output.read_bytes() == film.made_here()
+@pytest.fixture(scope="module")
+def made_here(sources: Path) -> bytes:
+    """By one machine alone, undisturbed."""
+    here = OnRay(sources, sources / "here.mkv")
+    here.run().assert_ok()
+    return here.output.read_bytes()
+
+
+@pytest.fixture
+def film(sources: Path, tmp_path: Path) -> OnRay:
+    return OnRay(sources, tmp_path / "there.mkv")
+
+
+def test_a_cluster_makes_the_film_that_one_machine_makes(cluster: Cluster, film: OnRay, made_here: bytes):
+    result = film.run("--ray", cluster.address).assert_ok()
+    assert film.output.read_bytes() == made_here
     told = [line for line in result.err.splitlines() if "Ray" in line]
     assert told == [
         f"connecting to Ray at {cluster.address}",
         "checking 2 Ray node(s)",
         "running on 2 Ray worker(s) of 1 thread(s), 2 node(s)",
     ]
-    assert [name for name in names(film.folder) if name.startswith(".")] == []
+    assert names(film.output.parent) == ["there.mkv"]
 
 
-def test_a_worker_that_is_killed_loses_nothing(cluster: Cluster, long_film: OnRay):
-    output = long_film.folder / "there.mkv"
-    process = long_film.start(output, "--ray", cluster.address)
-    wait_until(lambda: long_film.finished() and process.poll() is None)
+def test_a_worker_that_is_killed_loses_nothing(cluster: Cluster, film: OnRay, made_here: bytes):
+    process = film.start("--ray", cluster.address)
+    wait_until(lambda: film.finished() and process.poll() is None)
     victim, _ = cluster.workers()
     victim.kill()
     assert process.wait(100) == 0
-    assert output.read_bytes() == long_film.made_here()
+    assert film.output.read_bytes() == made_here
 
 
-def test_a_part_that_kills_its_workers_ends_the_run_and_the_others_are_kept(cluster: Cluster, long_film: OnRay):
-    output = long_film.folder / "there.mkv"
-    process = long_film.start(output, "--ray", cluster.address)
-    wait_until(lambda: long_film.finished())
+def test_a_part_that_kills_its_workers_ends_the_run_and_the_others_are_kept(
+    cluster: Cluster, film: OnRay, made_here: bytes
+):
+    process = film.start("--ray", cluster.address)
+    wait_until(film.finished)
     while process.poll() is None:
         for worker in cluster.workers(busy=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -116,46 +120,58 @@ def test_a_part_that_kills_its_workers_ends_the_run_and_the_others_are_kept(clus
                 wait_until(lambda worker=worker, begun=begun: worker.cpu_times().user > begun + 0.3)
                 worker.kill()
         time.sleep(0.05)
-    said = (long_film.folder / "there.mkv.err").read_text()
+    said = film.errors.read_text()
     assert process.returncode == 1, said
     assert "the worker died 3 times while it made " in said
     assert "Parts that are finished are kept: --resume goes on" in said
-    assert not output.exists()
-    kept = long_film.finished()
-    assert 0 < len(kept) < PARTS
-    long_film.run(output, "--resume", "--ray", cluster.address).assert_ok()
-    assert output.read_bytes() == long_film.made_here()
+    assert not film.output.exists()
+    assert 0 < film.finished() < PARTS
+    film.run("--resume", "--ray", cluster.address).assert_ok()
+    assert film.output.read_bytes() == made_here
 
 
-def test_interrupted_it_goes_on_where_it_was(cluster: Cluster, long_film: OnRay):
-    output = long_film.folder / "there.mkv"
-    process = long_film.start(output, "--ray", cluster.address)
-    wait_until(lambda: long_film.finished() and process.poll() is None)
+def test_interrupted_it_goes_on_where_it_was(cluster: Cluster, film: OnRay, made_here: bytes):
+    process = film.start("--ray", cluster.address)
+    wait_until(lambda: film.finished() and process.poll() is None)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
-    kept = len(long_film.finished())
+    kept = film.finished()
     assert 0 < kept < PARTS
-    assert not output.exists()
+    assert not film.output.exists()
     # On this machine alone: parts do not know where the others were made.
-    result = long_film.run(output, "--resume", "--json").assert_ok()
-    assert result.json["kept"] >= kept * 6 * RATE // 2
-    assert output.read_bytes() == long_film.made_here()
+    result = film.run("--resume", "--json").assert_ok()
+    assert result.json["kept"] == kept * PART_FRAMES
+    assert film.output.read_bytes() == made_here
 
 
 def test_a_node_that_does_not_see_the_film_is_named(cluster: Cluster, film: OnRay):
     # The folder in which a process runs: another one for Ray's workers than for the command.
     here = Path("/proc/self/cwd/film.mkv")
-    arguments = ["film", film.folder / "model.onnx", here, "--alpha", 0.5, "-o", film.folder / "out.mkv"]
-    result = command("dni", *arguments, "--ray", cluster.address, cwd=film.folder)
+    arguments = ["film", film.sources / "model.onnx", here, "--alpha", 0.5, "-o", film.output]
+    result = command("dni", *arguments, "--ray", cluster.address, cwd=film.sources)
+    assert_refused(f"(127.0.0.1) does not see {here}; MODEL, the inputs and OUT", result, film)
+
+
+def test_a_node_with_other_encoders_is_named(cluster: Cluster, film: OnRay, tmp_path_factory: pytest.TempPathFactory):
+    other = tmp_path_factory.mktemp("other") / "av-9.9.9.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: av\nVersion: 9.9.9\n")
+    path = os.pathsep.join([str(other.parent), *filter(None, sys.path)])
+    with cluster.one_more_node(PYTHONPATH=path):
+        result = film.run("--ray", cluster.address)
+    message = f"(127.0.0.1) has av 9.9.9, and this machine {version('av')}; install the same version on both"
+    assert_refused(message, result, film)
+
+
+def assert_refused(message: str, result: Result, film: OnRay) -> None:
     assert (result.code, result.out) == (1, "")
-    assert f"(127.0.0.1) does not see {here}; MODEL, the inputs and OUT" in result.err
-    assert names(film.folder) == ["film.mkv", "keys.csv", "model.onnx"]
+    assert message in result.err
+    assert names(film.output.parent) == []
 
 
-def test_on_the_cores_of_this_machine(film: OnRay, monkeypatch: pytest.MonkeyPatch):
+def test_on_the_cores_of_this_machine(film: OnRay, made_here: bytes, monkeypatch: pytest.MonkeyPatch):
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
-    output = film.folder / "there.mkv"
-    result = film.run(output, "--ray", "local").assert_ok()
+    result = film.run("--ray", "local").assert_ok()
     assert "starting Ray" in result.err
-    assert output.read_bytes() == film.made_here()
+    assert film.output.read_bytes() == made_here
