@@ -61,34 +61,50 @@ class OnRay:
         return len([*self.output.parent.glob(".dni-film-*/0*.json")])
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    save(conv_stack(), folder / "model.onnx")
-    pictures = ["-f", "lavfi", "-i", f"testsrc2=size=320x240:rate={RATE}:duration={SECONDS}"]
-    sound = ["-f", "lavfi", "-i", f"sine=duration={SECONDS}"]
-    encoders = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", str(2 * RATE), "-threads", "1", "-c:a", "libopus"]
-    ffmpeg(*pictures, *sound, *encoders, folder / "film.mkv")
-    (folder / "keys.csv").write_text(f"time,alpha\n0,0\n{SECONDS},1\n")
-    return folder
+@dataclass(frozen=True)
+class Made:
+    """Sources, and what one machine alone makes of them, undisturbed."""
+
+    sources: Path
+    content: bytes
+
+    @classmethod
+    def of(cls, folder: Path, size: str) -> "Made":
+        save(conv_stack(), folder / "model.onnx")
+        pictures = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={RATE}:duration={SECONDS}"]
+        sound = ["-f", "lavfi", "-i", f"sine=duration={SECONDS}"]
+        encoders = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", str(2 * RATE), "-threads", "1", "-c:a", "libopus"]
+        ffmpeg(*pictures, *sound, *encoders, folder / "film.mkv")
+        (folder / "keys.csv").write_text(f"time,alpha\n0,0\n{SECONDS},1\n")
+        here = OnRay(folder, folder / "here.mkv")
+        here.run().assert_ok()
+        return cls(folder, here.output.read_bytes())
 
 
 @pytest.fixture(scope="module")
-def made_here(sources: Path) -> bytes:
-    """By one machine alone, undisturbed."""
-    here = OnRay(sources, sources / "here.mkv")
-    here.run().assert_ok()
-    return here.output.read_bytes()
+def small(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return Made.of(tmp_path_factory.mktemp("small"), "64x48")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Of which a part takes a second."""
+    return Made.of(tmp_path_factory.mktemp("large"), "320x240")
 
 
 @pytest.fixture
-def film(sources: Path, tmp_path: Path) -> OnRay:
-    return OnRay(sources, tmp_path / "there.mkv")
+def film(small: Made, tmp_path: Path) -> OnRay:
+    return OnRay(small.sources, tmp_path / "there.mkv")
 
 
-def test_a_cluster_makes_the_film_that_one_machine_makes(cluster: Cluster, film: OnRay, made_here: bytes):
+@pytest.fixture
+def large_film(large: Made, tmp_path: Path) -> OnRay:
+    return OnRay(large.sources, tmp_path / "there.mkv")
+
+
+def test_a_cluster_makes_the_film_that_one_machine_makes(cluster: Cluster, film: OnRay, small: Made):
     result = film.run("--ray", cluster.address).assert_ok()
-    assert film.output.read_bytes() == made_here
+    assert film.output.read_bytes() == small.content
     told = [line for line in result.err.splitlines() if "Ray" in line]
     assert told == [
         f"connecting to Ray at {cluster.address}",
@@ -98,20 +114,20 @@ def test_a_cluster_makes_the_film_that_one_machine_makes(cluster: Cluster, film:
     assert names(film.output.parent) == ["there.mkv"]
 
 
-def test_a_worker_that_is_killed_loses_nothing(cluster: Cluster, film: OnRay, made_here: bytes):
-    process = film.start("--ray", cluster.address)
-    wait_until(lambda: film.finished() and process.poll() is None)
+def test_a_worker_that_is_killed_loses_nothing(cluster: Cluster, large_film: OnRay, large: Made):
+    process = large_film.start("--ray", cluster.address)
+    wait_until(lambda: large_film.finished() and process.poll() is None)
     victim, _ = cluster.workers()
     victim.kill()
     assert process.wait(100) == 0
-    assert film.output.read_bytes() == made_here
+    assert large_film.output.read_bytes() == large.content
 
 
 def test_a_part_that_kills_its_workers_ends_the_run_and_the_others_are_kept(
-    cluster: Cluster, film: OnRay, made_here: bytes
+    cluster: Cluster, large_film: OnRay, large: Made
 ):
-    process = film.start("--ray", cluster.address)
-    wait_until(film.finished)
+    process = large_film.start("--ray", cluster.address)
+    wait_until(large_film.finished)
     while process.poll() is None:
         for worker in cluster.workers(busy=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -120,28 +136,28 @@ def test_a_part_that_kills_its_workers_ends_the_run_and_the_others_are_kept(
                 wait_until(lambda worker=worker, begun=begun: worker.cpu_times().user > begun + 0.3)
                 worker.kill()
         time.sleep(0.05)
-    said = film.errors.read_text()
+    said = large_film.errors.read_text()
     assert process.returncode == 1, said
     assert "the worker died 3 times while it made " in said
     assert "Parts that are finished are kept: --resume goes on" in said
-    assert not film.output.exists()
-    assert 0 < film.finished() < PARTS
-    film.run("--resume", "--ray", cluster.address).assert_ok()
-    assert film.output.read_bytes() == made_here
+    assert not large_film.output.exists()
+    assert 0 < large_film.finished() < PARTS
+    large_film.run("--resume", "--ray", cluster.address).assert_ok()
+    assert large_film.output.read_bytes() == large.content
 
 
-def test_interrupted_it_goes_on_where_it_was(cluster: Cluster, film: OnRay, made_here: bytes):
-    process = film.start("--ray", cluster.address)
-    wait_until(lambda: film.finished() and process.poll() is None)
+def test_interrupted_it_goes_on_where_it_was(cluster: Cluster, large_film: OnRay, large: Made):
+    process = large_film.start("--ray", cluster.address)
+    wait_until(lambda: large_film.finished() and process.poll() is None)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
-    kept = film.finished()
+    kept = large_film.finished()
     assert 0 < kept < PARTS
-    assert not film.output.exists()
+    assert not large_film.output.exists()
     # On this machine alone: parts do not know where the others were made.
-    result = film.run("--resume", "--json").assert_ok()
+    result = large_film.run("--resume", "--json").assert_ok()
     assert result.json["kept"] == kept * PART_FRAMES
-    assert film.output.read_bytes() == made_here
+    assert large_film.output.read_bytes() == large.content
 
 
 def test_a_node_that_does_not_see_the_film_is_named(cluster: Cluster, film: OnRay):
@@ -169,9 +185,9 @@ def assert_refused(message: str, result: Result, film: OnRay) -> None:
     assert names(film.output.parent) == []
 
 
-def test_on_the_cores_of_this_machine(film: OnRay, made_here: bytes, monkeypatch: pytest.MonkeyPatch):
+def test_on_the_cores_of_this_machine(film: OnRay, small: Made, monkeypatch: pytest.MonkeyPatch):
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     result = film.run("--ray", "local").assert_ok()
     assert "starting Ray" in result.err
-    assert film.output.read_bytes() == made_here
+    assert film.output.read_bytes() == small.content
