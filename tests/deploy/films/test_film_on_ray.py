@@ -116,9 +116,9 @@ def test_a_cluster_makes_the_film_that_one_machine_makes(cluster: Cluster, film:
 
 def test_a_worker_that_is_killed_loses_nothing(cluster: Cluster, large_film: OnRay, large: Made):
     process = large_film.start("--ray", cluster.address)
-    wait_until(lambda: large_film.finished() and process.poll() is None)
-    victim, _ = cluster.workers()
-    victim.kill()
+    victims: list[psutil.Process] = []
+    wait_until(lambda: large_film.finished() and not victims.extend(cluster.workers(busy=True)) and victims)
+    victims[0].kill()
     assert process.wait(100) == 0
     assert large_film.output.read_bytes() == large.content
 
