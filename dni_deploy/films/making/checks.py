@@ -60,6 +60,8 @@ def check(job: FilmJob) -> Checked:
     section = (job.start, job.end) if job.preview is None else preview_span(film, job.preview, job.start)
     parts = cut(film, *section)
     lost = check_streams(film, job.output, job.drop)
+    width, height = (side + side % 2 for side in (film.video.width, film.video.height))
+    choose_encoding(film, job.output, _asked(job), (width, height))  # again, when the result's size is known
     return Checked(film, parts, stated, (*named(job.film, film.notes), *named(job.output, lost)))
 
 
@@ -79,14 +81,17 @@ def decide(
     size = _size(job, checked, model)
     if job.preview is not None:
         size = SideBySide(film.video.display_matrix).size(*size)
-    asked = Asked(job.codec, job.crf, job.preset, job.lossless, job.pixel_format)
-    encoding = choose_encoding(film, job.output, asked, size[::-1])
+    encoding = choose_encoding(film, job.output, _asked(job), size[::-1])
     strength = _strength(job, checked, model, tell, progress)  # which may have to be measured: last
     values = values_of(film.video, lossless=job.lossless and job.preview is None)
     work = Work(job, film, checked.parts, values, encoding, strength, folder_of(job.output))
     tiling = model.tiling_note(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap)
     of_result = encoding.notes if tiling is None else (*encoding.notes, tiling)
     return work, (*checked.notes, *named(job.film, colour_notes(film.video)), *named(job.output, of_result))
+
+
+def _asked(job: FilmJob) -> Asked:
+    return Asked(job.codec, job.crf, job.preset, job.lossless, job.pixel_format)
 
 
 def facts_of(work: Work) -> dict[str, Any]:
