@@ -161,5 +161,6 @@ def _encode_part(work: Work, part: Part, items: Iterator[_OnBelt], conversion: C
 def _room(work: Work) -> int:
     """How many frames may wait on each belt."""
     video, wanted = work.film.video, work.encoding.frames
-    each_bytes = 16 * (video.width * video.height + wanted.width * wanted.height)  # four channels of 32 bits at most
+    pixel_bytes = 4 * np.dtype(work.values).itemsize  # of four channels, which is the most
+    each_bytes = pixel_bytes * (video.width * video.height + wanted.width * wanted.height)
     return max(1, min(_MOST_FRAMES, LIMIT_BYTES // each_bytes))
