@@ -90,11 +90,23 @@ class FilmJob(MadeWith):
             )
 
     def load(self) -> Model:
-        """The model, opened so that what a frame becomes does not depend on the frames before it."""
+        """The model, opened so that what a frame becomes does not depend on the frames before it.
+
+        So it is not where a pinned session takes over in the background, which rounds otherwise. An alpha that holds is
+        pinned from the first frame on; on CUDA nothing is gained by that.
+        """
+        holds = self.alpha_from is None and self.alpha != AUTO
+        model = self._opened("pinned" if holds else "dynamic")
+        if holds and model.provider == "cuda":
+            model.close()
+            return self._opened("dynamic")
+        return model
+
+    def _opened(self, alpha_policy: str) -> Model:
         return load(
             self.model,
             self.provider,
             threads=self.threads,
             provider_options=self.provider_options,
-            alpha_policy="dynamic",
+            alpha_policy=alpha_policy,
         )

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import pytest
 from films import film
-from onnx_models import conv_stack, unet
+from onnx_models import conv_stack, tinted, unet
 
 from dni_deploy import enhance_film
+from dni_deploy.films.making.job import FilmJob
 from dni_runtime import load
 
 MODELS: dict[str, tuple[onnx.ModelProto, float | None]] = {
@@ -39,6 +40,18 @@ def test_frames_are_what_the_network_makes_of_each(name: str, kind: str, tmp_pat
     with load(path, "cpu", threads=1) as opened:
         for before, after in zip(source, result, strict=True):
             assert np.array_equal(opened.enhance(before, alpha), after)
+
+
+@pytest.mark.parametrize(("alpha", "policy"), [(0.3, "pinned"), (None, "pinned"), ("auto", "dynamic")])
+def test_an_alpha_that_holds_is_pinned_and_none_is_in_the_background(
+    alpha: float | str | None, policy: str, tmp_path: Path
+):
+    path = tmp_path / "model.onnx"
+    onnx.save(tinted(), path)
+    with load(path, "cpu", alpha_policy=policy) as expected:
+        job = FilmJob(model=path, film=tmp_path, output=tmp_path, alpha=alpha, provider="cpu")  # type: ignore[arg-type]
+        with job.load() as model:
+            assert model.alpha_note == expected.alpha_note
 
 
 def test_tiles_of_a_film_are_those_of_its_frames(tmp_path: Path):
