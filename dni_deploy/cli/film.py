@@ -9,8 +9,10 @@ from click.core import ParameterSource
 from dni_deploy import FilmReport, terminal
 from dni_deploy.films.alpha_sheet import make_alpha_sheet
 from dni_deploy.films.enhance_film import run
-from dni_deploy.films.making.job import BETWEEN, CODECS, DROPPABLE, LINEAR, FilmJob
+from dni_deploy.films.making.job import BETWEEN, LINEAR, FilmJob
 from dni_deploy.films.moments import read_moment
+from dni_deploy.films.target.codecs import CODECS
+from dni_deploy.films.target.copies import DROPPABLE
 from dni_runtime import InputError
 
 from . import options

@@ -12,8 +12,6 @@ from dni_deploy.photographs.made_with import MadeWith
 from dni_runtime import Alpha, InputError, Model, load
 from dni_runtime.calibration import AUTO, Auto
 
-CODECS = ("h264", "h265", "av1", "vp9", "ffv1", "prores")
-DROPPABLE = ("audio", "subtitles", "attachments", "data", "videos")
 LINEAR, HOLD = BETWEEN = ("linear", "hold")
 
 Tell: TypeAlias = Callable[[str], None]
