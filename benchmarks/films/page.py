@@ -49,10 +49,9 @@ an order drawn anew each time, once all three ways gave the same pictures.
 
 {_speeds(data)}
 
-"{NETWORK}": the network on frames that lie ready in memory; "{FFMPEG}": the `ffmpeg` program decodes, converts to RGB
-and back, and encodes with the same settings. "{RETURNED}": a film through a network that returns its input, which
-shows what all the rest takes. Nothing of a film is kept from one alpha to the next: a new one costs what it costs
-[anywhere](alpha_is_free.md).
+"{NETWORK}": on frames that lie ready in memory. "{FFMPEG}": the `ffmpeg` program decodes, converts to RGB and back,
+and encodes with the same settings. "{RETURNED}": a film through a network that returns its input, which shows
+what all the rest takes. A new alpha costs what it costs [anywhere](alpha_is_free.md).
 
 ## A strength that follows the scenes
 
