@@ -13,6 +13,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import av  # noqa: F401  (which reads the films: where it is not installed, left_out leaves out who asks for one)
 import film_kinds
 from ffmpeg import ffmpeg
 

@@ -14,14 +14,13 @@ ROOTS = (FOLDER, *FOLDER.glob("support/*"), FOLDER.parent, FOLDER.parent / "expo
 # room's conftest.py imports it for a fixture.
 CALLED = {
     "av": {
-        "test_a_strength_that_moves",
-        "test_colours_and_losses",
-        "test_damaged_films",
+        "test_commands",
         "test_documents_run",
-        "test_film_in_a_page",
-        "test_film_options",
-        "test_film_refusals",
-        "test_nothing_else_changes",
+        "test_films_benchmark",
+        "test_meaning",
+        "test_pixel_format",
+        "test_preview",
+        "test_resume",
     },
     "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
     "ray": {"test_ray"},

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import ffmpeg
 import onnx
 import plain_to_see
 import pytest
-from films import film
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +36,9 @@ def equal_grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _grey(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import ffmpeg  # not above: without its package no test at all would be collected
+    from films import film
+
     path = tmp_path_factory.mktemp("films") / f"{kind}.mkv"
     ffmpeg.ffmpeg("-i", film(kind), "-vf", "format=gray16le", "-c:v", "ffv1", "-g", "10", path)
     return path
