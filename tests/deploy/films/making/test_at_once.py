@@ -20,7 +20,7 @@ from dni_deploy.films.target.part_file import PartFile
 pytestmark = pytest.mark.alone
 
 STEP_S = 0.02
-PROGRAM = """
+PROGRAM = r"""
 import re, sys
 from dni_deploy import enhance_film
 enhance_film(*sys.argv[1:4], threads=1)
