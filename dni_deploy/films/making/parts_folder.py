@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,12 +42,12 @@ def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Ite
 
     facts: what the parts depend on, by the names by which a user knows it.
 
-    Raises OutputError where another run has the folder, where it holds parts of something else and the run is to go on,
-    or where it cannot be written.
+    Raises OutputError where another run has the folder, where something else has its name, where it holds parts of
+    something else and the run is to go on, or where it cannot be written.
     """
-    folder = folder_of(output)
+    folder, kept = folder_of(output), False
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        _make(folder, output)
         with _locked(folder, output):
             noted = _noted(folder)
             wanted = json.loads(json.dumps(facts))
@@ -58,12 +60,14 @@ def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Ite
             try:
                 yield folder
             except BaseException:
-                if not any(folder.glob("[0-9]*.json")):
+                kept = any(folder.glob("[0-9]*.json"))
+                if not kept:
                     remove(folder)
                 raise
     except OSError as error:
         raise OutputError(
-            f"{output} cannot be written: {error.strerror or error}; make room, or choose another output. {GOES_ON}"
+            f"{output} cannot be written: {error.strerror or error}; make room, or choose another output"
+            f"{f'. {GOES_ON}' if kept else ''}"
         ) from error
 
 
@@ -84,10 +88,16 @@ def is_ours(folder: Path, output: Path) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """The facts last: killed meanwhile, the next run knows what is left. It may be gone already."""
-    if folder.is_dir():
-        _empty(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove it, if it is still there; at once, so that a run that is killed meanwhile leaves no half of it.
+
+    What such a run leaves has a name by which the next one in the same place removes it, see `unfinished`.
+    """
+    going = folder.with_name(f".dni-{secrets.token_hex(8)}.tmp")
+    try:
+        folder.rename(going)
+    except OSError:  # on Windows, where the lock is an open file
+        going = folder
+    shutil.rmtree(going, ignore_errors=True)
 
 
 def film_digest(path: Path) -> str:
@@ -104,6 +114,16 @@ def film_digest(path: Path) -> str:
             file.seek(place)
             found.update(file.read(_PIECE_BYTES))
     return found.hexdigest()
+
+
+def _make(folder: Path, output: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not stat.S_ISDIR(folder.lstat().st_mode):  # nor a link to one, whose files would be removed
+        raise OutputError(
+            f"{folder} has the name of the folder for the parts of {output}, and is no folder; remove it, or choose "
+            "another output"
+        )
 
 
 @contextlib.contextmanager
@@ -145,7 +165,10 @@ def _empty(folder: Path, keep: re.Pattern[str] | None = None) -> None:
     """Remove all but the lock and what is to be kept; notes of parts before their files, and the facts last."""
     for path in sorted(folder.iterdir(), key=lambda path: (path.name == _FACTS, path.suffix != ".json")):
         if path.name != "lock" and not (keep and keep.fullmatch(path.name)):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _write(path: Path, facts: Any) -> None:
