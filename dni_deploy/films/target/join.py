@@ -71,7 +71,7 @@ def _write(
 ) -> None:
     with (
         closing(open_film(film.path)) as source,
-        open_target(str(output), encoding.container, source.metadata) as target,
+        open_target(f"file:{output}", encoding.container, source.metadata) as target,
     ):
         span = span_of(source, film, start, end)
         video = encoding.add_to(target)
