@@ -46,11 +46,13 @@ def cut(film: Film, start: float | None = None, end: float | None = None) -> tup
 def _section(film: Film, start: float | None, end: float | None) -> tuple[int, int]:
     """The numbers of the first frame, and of the one behind the last."""
     pts = film.index.pts.tolist()
+    length = film.seconds(pts[-1] + int(film.index.durations[-1]))
 
     def at(second: float) -> int:
+        if second > length:  # however far
+            return len(pts)
         return bisect.bisect_left(pts, pts[0] + math.ceil(round(second / float(film.video.time_base), 3)))
 
-    length = film.seconds(pts[-1] + int(film.index.durations[-1]))
     first = 0 if start is None else at(start)
     last = len(pts) if end is None else at(end)
     if first >= len(pts):

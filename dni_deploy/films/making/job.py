@@ -70,7 +70,7 @@ class FilmJob(MadeWith):
             raise InputError(f"--between {self.between} is about the keys of --alpha-from; give them, or leave it out")
         if self.save_keys is not None and self.alpha != AUTO:
             raise InputError("--save-keys writes what --alpha auto has found; give both")
-        if self.output_scale is not None and not math.isfinite(self.output_scale):
+        if self.output_scale is not None and not (math.isfinite(self.output_scale) and self.output_scale > 0):
             raise InputError(
                 f"--output-scale is {self.output_scale}; expected a finite number above 0, such as 2 or 0.5"
             )

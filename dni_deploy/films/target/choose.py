@@ -159,7 +159,7 @@ def _try(encoding: Encoding, output: Path) -> None:
     frames = encoding.frames
     try:
         encoding.context()
-    except (import_av().FFmpegError, ValueError) as error:
+    except (import_av().FFmpegError, ValueError, OverflowError) as error:
         raise OutputError(
             f"{output} cannot be encoded by {encoding.encoder} as {frames.width} x {frames.height} pixels of "
             f"{frames.pixels} ({reason(error)}): choose another codec (--codec) or size (--output-scale)"

@@ -54,6 +54,7 @@ def test_a_section_holds_the_frames_from_its_start_until_before_its_end():
     assert seconds(cut(whole, None, 0.1)) == [0, 0.2]
     assert seconds(cut(whole, 29.8)) == [29.8, 30]
     assert seconds(cut(whole, 1, 99)) == [1, 6, 14, 22, 30]
+    assert seconds(cut(whole, 1, 1e308)) == [1, 6, 14, 22, 30]
 
 
 def test_a_moment_that_is_written_with_a_few_decimals_is_that_of_its_frame():

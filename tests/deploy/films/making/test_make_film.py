@@ -35,6 +35,17 @@ def test_a_lossless_film_of_several_parts_is_the_source_frame_by_frame(same: Pat
     assert left_in(tmp_path) == {"out.mkv"}
 
 
+@pytest.mark.parametrize("name", ["http:", "concat:", "tcp:", "sub:x", "pipe:", "%03d", "-y", "a\nb", "\udcff"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_folder_may_have_any_name(
+    name: str, suffix: str, same: Path, equal_grey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)  # with nothing before it such a name says something else to FFmpeg
+    output = Path(name, f"out{suffix}")
+    assert enhance_film(same, equal_grey, output, preset="ultrafast", codec="h264").frames == 25
+    assert left_in(output.parent) == {output.name}
+
+
 def test_equal_frames_are_computed_once(same: Path, equal_grey: Path, tmp_path: Path):
     report = enhance_film(same, equal_grey, tmp_path / "out.mkv", lossless=True)
     assert (report.frames, report.equal) == (25, 20)
@@ -82,6 +93,9 @@ def test_a_preview_shows_before_and_after(darkens: Path, long_grey: Path, tmp_pa
         ({"alpha_from": Path("keys.csv")}, InputError, "either --alpha .* or --alpha-from"),
         ({"codec": "gif"}, InputError, "gif"),
         ({"output_scale": float("inf")}, InputError, "--output-scale is inf"),
+        ({"output_scale": 0}, InputError, "--output-scale is 0; expected a finite number above 0"),
+        ({"output_scale": -1}, InputError, "--output-scale is -1; expected a finite number above 0"),
+        ({"output_scale": 1e9}, OutputError, "cannot be encoded by libx264 as "),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_the_work(
