@@ -13,7 +13,7 @@ import numpy as np
 
 from dni_deploy.films.colours.conversion import values_of
 from dni_deploy.films.colours.meaning import notes as colour_notes
-from dni_deploy.films.film import Film, Part, Strength
+from dni_deploy.films.film import Film, Key, Part, Strength
 from dni_deploy.films.preview import SideBySide, preview_span
 from dni_deploy.films.source.probe import look_at
 from dni_deploy.films.strengths import Held, check_keys_place, measured, read_keys, save_keys
@@ -22,7 +22,8 @@ from dni_deploy.films.target.holding import check_streams
 from dni_deploy.films.target.options import Asked
 from dni_deploy.frames.finished import model_digest
 from dni_deploy.photographs.places import check_folder, check_free, check_name
-from dni_runtime import InputError, Metadata, Model, OutputError, read_metadata
+from dni_runtime import InputError, Model, OutputError, read_metadata
+from dni_runtime.files.regular_file import why_no_file
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model, require_file
 
@@ -36,11 +37,14 @@ _SMALL = 64
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is known before the model is open. `stated`: what its file says, None where it is silent."""
+    """What is known before the model is open.
 
+    content: of the film before it was looked at, see `film_digest`.
+    """
+
+    content: str
     film: Film
     parts: tuple[Part, ...]
-    stated: Metadata | None
     notes: tuple[str, ...]
 
 
@@ -56,13 +60,14 @@ def check(job: FilmJob) -> Checked:
     _check_place(job)
     if job.save_keys is not None:
         check_keys_place(job.save_keys, (job.film, job.output, job.model), force=job.force)
+    content = content_of(job.film)
     film = look_at(job.film)
     section = (job.start, job.end) if job.preview is None else preview_span(film, job.preview, job.start)
     parts = cut(film, *section)
     lost = check_streams(film, job.output, job.drop)
     width, height = (side + side % 2 for side in (film.video.width, film.video.height))
     choose_encoding(film, job.output, _asked(job), (width, height))  # again, when the result's size is known
-    return Checked(film, parts, stated, (*named(job.film, film.notes), *named(job.output, lost)))
+    return Checked(content, film, parts, (*named(job.film, film.notes), *named(job.output, lost)))
 
 
 def named(path: Path, notes: Iterable[str]) -> list[str]:
@@ -78,11 +83,12 @@ def decide(
     Raises AlphaError, InputError or OutputError.
     """
     film = checked.film
-    size = _size(job, checked, model)
+    stated = _stated_strength(job, film, model)
+    size = _size(job, film, model, None if stated is None else stated.at(0.0))
     if job.preview is not None:
         size = SideBySide(film.video.display_matrix).size(*size)
     encoding = choose_encoding(film, job.output, _asked(job), size[::-1])
-    strength = _strength(job, checked, model, tell, progress)  # which may have to be measured: last
+    strength = stated or _measured_strength(job, checked, model, tell, progress)  # which takes a while: last
     values = values_of(film.video, lossless=job.lossless and job.preview is None)
     work = Work(job, film, checked.parts, values, encoding, strength, folder_of(job.output))
     tiling = model.tiling_note(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap)
@@ -94,16 +100,15 @@ def _asked(job: FilmJob) -> Asked:
     return Asked(job.codec, job.crf, job.preset, job.lossless, job.pixel_format)
 
 
-def facts_of(work: Work) -> dict[str, Any]:
-    """What the frames of the result depend on, by the words for it in messages. Raises InputError, ModelError."""
+def facts_of(work: Work, content: str) -> dict[str, Any]:
+    """What the frames of the result depend on, by the words for it in messages. content: `Checked.content`.
+
+    Raises ModelError.
+    """
     job = work.job
-    try:
-        film = film_digest(job.film)
-    except OSError as error:
-        raise InputError(f"{job.film} cannot be read ({error.strerror or error}); expected a film") from None
     given = {**job.given(), **job.provider_options}
     return {
-        "film": film,
+        "film": content,
         "model": model_digest(job.model),
         "alpha": repr(work.strength),
         "--start, --end or --preview": [work.parts[0].begin, work.parts[-1].end, job.preview],
@@ -113,13 +118,25 @@ def facts_of(work: Work) -> dict[str, Any]:
     }
 
 
-def _strength(job: FilmJob, checked: Checked, model: Model, tell: Tell, progress: Progress) -> Strength:
-    """How strong the effect is when. Raises InputError or AlphaError."""
-    film, parts = checked.film, checked.parts
+def content_of(film: Path) -> str:
+    """See `film_digest`. Raises InputError where it cannot be read."""
+    try:
+        return film_digest(film)
+    except OSError as error:
+        why = why_no_file(film) or f"cannot be read: {error.strerror or error}"
+        raise InputError(f"{film} {why}; expected a film") from None
+
+
+def _stated_strength(job: FilmJob, film: Film, model: Model) -> Strength | None:
+    """How strong the effect is when, None where it is to be measured. Raises InputError or AlphaError."""
     if job.alpha_from is not None:
         return read_keys(job.alpha_from, model, film, held=job.between == HOLD)
-    if not isinstance(job.alpha, str):
-        return Held(model.check_alpha(job.alpha))
+    return None if isinstance(job.alpha, str) else Held(model.check_alpha(job.alpha))
+
+
+def _measured_strength(job: FilmJob, checked: Checked, model: Model, tell: Tell, progress: Progress) -> Strength:
+    """How strong the effect is when, by the film's noise. Raises InputError, AlphaError or OutputError."""
+    film, parts = checked.film, checked.parts
     begin_s, end_s = film.seconds(parts[0].begin), film.seconds(parts[-1].end)
     curve = measured(film, model, begin_s, end_s, tell=tell, progress=progress)
     if job.save_keys is not None:
@@ -127,16 +144,14 @@ def _strength(job: FilmJob, checked: Checked, model: Model, tell: Tell, progress
     return curve
 
 
-def _size(job: FilmJob, checked: Checked, model: Model) -> tuple[int, int]:
+def _size(job: FilmJob, film: Film, model: Model, alpha: Key | None) -> tuple[int, int]:
     """Height and width of what the network makes of a frame, or of what `output_scale` makes of that.
 
-    A model of another tool does not say its factor: a small picture tells.
+    A model of another tool does not say its factor: a small picture tells, at any `alpha` that the model takes.
     """
-    video = checked.film.video
-    if job.output_scale is None and checked.stated is None:
-        alpha = None if isinstance(job.alpha, str) else job.alpha
+    if job.output_scale is None and model.metadata.scale is None:
         model.enhance(np.zeros((_SMALL, _SMALL, 3), np.uint8), alpha)
-    size = job.size(model.metadata, video.height, video.width)
+    size = job.size(model.metadata, film.video.height, film.video.width)
     if size is None:
         raise InputError(f"{job.model} does not say how large its results are; give --output-scale")
     return size

@@ -14,7 +14,7 @@ from dni_deploy.photographs.places import check_free, make_folder
 from dni_runtime import InputError, Model, OutputError, load
 from dni_runtime.files.unfinished import remove_unfinished, unfinished_file
 
-from .checks import check, decide, facts_of, named
+from .checks import check, content_of, decide, facts_of, named
 from .job import FilmJob, Progress, Tell
 from .make_parts import MakeParts, make_parts
 from .parts_folder import GOES_ON, is_ours, note_result, parts_folder, remove
@@ -37,12 +37,12 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
         for note in notes:
             tell(f"note: {note}")
         make_folder(job.output.absolute().parent)
-        with parts_folder(job.output, facts_of(work), resume=job.resume):
+        with parts_folder(job.output, facts_of(work, checked.content), resume=job.resume):
             there = finished(work)
             try:
                 made = _make(work, model, there, progress, make)
                 if not is_ours(work.folder, job.output):
-                    _join(work, made)
+                    _join(work, made, checked.content)
             except KeyboardInterrupt as interrupt:
                 interrupt.add_note(_so_far(work))
                 raise
@@ -97,7 +97,7 @@ def _so_far(work: Work) -> str:
     return f"interrupted: {count} of {len(work.parts)} parts are finished{f'. {GOES_ON}' if count else ''}"
 
 
-def _join(work: Work, made: list[Made]) -> None:
+def _join(work: Work, made: list[Made], content: str) -> None:
     job, output = work.job, work.job.output
     paths = [work.path(part) for part, each in zip(work.parts, made, strict=True) if each.frames]
     first, last = work.film.index.pts[[0, -1]]
@@ -107,6 +107,18 @@ def _join(work: Work, made: list[Made]) -> None:
     try:
         with unfinished_file(output, replace=job.force) as file:
             join(paths, work.film, work.encoding, Path(file.name), start=start, end=end, drop=job.drop)
+            _check_unchanged(work, content)
             note_result(work.folder, Path(file.name))
     except FileExistsError:
         check_free([output])
+
+
+def _check_unchanged(work: Work, content: str) -> None:
+    """Raise InputError, and keep no part, where the film is another one by now than when it was looked at."""
+    film = work.film.path
+    if content_of(film) != content:
+        remove(work.folder)
+        raise InputError(
+            f"{film} was changed while it was read, so that its parts belong to different films; expected one that "
+            "stays as it is: run it again once nothing writes to it"
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from films import film
-from onnx_models import conv_stack, tinted, unet
+from onnx_models import METADATA, conv_stack, save, save_ort, tinted, unet
 
 from dni_deploy import enhance_film
 from dni_deploy.films.making.job import FilmJob
@@ -52,6 +52,18 @@ def test_an_alpha_that_holds_is_pinned_and_none_is_in_the_background(
         job = FilmJob(model=path, film=tmp_path, output=tmp_path, alpha=alpha, provider="cpu")  # type: ignore[arg-type]
         with job.load() as model:
             assert model.alpha_note == expected.alpha_note
+
+
+@pytest.mark.parametrize("kind", ["other.onnx", "other.ort", "own.ort"])
+def test_keys_tell_which_alpha_there_is_where_a_file_does_not_say_how_large_its_results_are(kind: str, tmp_path: Path):
+    path, keys, output = tmp_path / kind, tmp_path / "keys.csv", tmp_path / "out.mkv"
+    model = conv_stack(scale=2, metadata=METADATA if kind.startswith("own") else None)
+    (save_ort if path.suffix == ".ort" else save)(model, path)
+    keys.write_text("time,alpha\n0,0.3\n", encoding="utf-8")
+    enhance_film(path, film("ffv1_gbrp16le"), output, alpha_from=keys, lossless=True, threads=1)
+    with load(path, "cpu", threads=1) as opened:
+        expected = [opened.enhance(frame, 0.3) for frame in ffmpeg.pictures(film("ffv1_gbrp16le"), "rgb48le")]
+    assert np.array_equal(np.stack(expected), ffmpeg.pictures(output, "rgb48le"))
 
 
 def test_tiles_of_a_film_are_those_of_its_frames(tmp_path: Path):
