@@ -158,7 +158,7 @@ def film(as_json: bool, alphas: list[Any], alpha_sheet: Path | None, **settings:
     if as_json:
         terminal.say_json(made.to_dict())
     else:
-        terminal.say(_told(made))
+        terminal.say(told(made))
 
 
 def _job(settings: dict[str, Any]) -> FilmJob:
@@ -177,9 +177,11 @@ def _check_sheet_alone() -> None:
             raise click.UsageError(f"--alpha-sheet makes a picture and no film; leave {option.opts[0]} out")
 
 
-def _told(made: FilmReport) -> str:
+def told(made: FilmReport) -> str:
     """One line."""
     computed = made.frames - made.kept
     rate = f"{computed / made.seconds:.1f} frames a second" if computed else "finished before"
+    kept = f"{made.kept} of them finished before" if made.kept and computed else ""
     equal = f"{made.equal} equal to the one before" if made.equal else ""
-    return "  ".join(filter(None, (str(made.output), f"{made.frames} frames", equal, f"{made.seconds:.1f} s", rate)))
+    told = (str(made.output), f"{made.frames} frames", kept, equal, f"{made.seconds:.1f} s", rate)
+    return "  ".join(filter(None, told))

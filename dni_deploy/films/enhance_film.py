@@ -79,7 +79,7 @@ def enhance_film(
         preset=preset,
         lossless=lossless,
         pixel_format=pixel_format,
-        drop=tuple(drop),
+        drop=(drop,) if isinstance(drop, str) else tuple(drop),
         output_scale=output_scale,
         tile=tile,
         overlap=overlap,

@@ -10,6 +10,7 @@ from dni_runtime import InputError
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 _CLOCK = re.compile(r"(?:([0-9]{1,9}):)?([0-9]{1,9}):([0-9]{1,2}(?:\.[0-9]{0,9})?)")
 _TIMECODE = re.compile(r"([0-9]{1,9}):([0-9]{1,2}):([0-9]{1,2})([:;])([0-9]{1,3})")
+_WITHOUT_FRAMES = "seconds (62.5) or h:m:s (0:01:02.5)"
 _EXPECTED = "seconds (62.5), h:m:s (0:01:02.5) or h:m:s:frames (0:01:02:12)"
 # What 24, 30 and 60 frames a second are called where they are 23.976, 29.97 and 59.94.
 _NTSC = Fraction(1000, 1001)
@@ -28,7 +29,8 @@ def read_moment(text: str, rate: Fraction | None = None) -> float:
     if (timecode := _TIMECODE.fullmatch(text)) and int(timecode[2]) < 60 and int(timecode[3]) < 60:
         hours, minutes, seconds, frames = (int(timecode[group]) for group in (1, 2, 3, 5))
         return _timecode(text, 60 * hours + minutes, seconds, frames, rate, drops=timecode[4] == ";")
-    raise InputError(f"{text!r} is no moment of a film; expected {_EXPECTED}")
+    expected = _WITHOUT_FRAMES if rate is None else _EXPECTED
+    raise InputError(f"{text!r} is no moment of a film; expected {expected}")
 
 
 def show_moment(seconds: float) -> str:
@@ -41,7 +43,7 @@ def _timecode(text: str, minutes: int, seconds: int, frames: int, rate: Fraction
     nominal = 0 if rate is None else round(rate)
     if rate is None or not any(abs(rate / exact - 1) < Fraction(1, 5000) for exact in (nominal, nominal * _NTSC)):
         known = "how many frames a second there are is not known here" if rate is None else f"there are {float(rate):g}"
-        raise InputError(f"{text!r} counts frames, but {known}; expected seconds (62.5) or h:m:s (0:01:02.5)")
+        raise InputError(f"{text!r} counts frames, but {known}; expected {_WITHOUT_FRAMES}")
     if frames >= nominal:
         raise InputError(f"{text!r} has the frame {frames} of {nominal} in a second; expected at most {nominal - 1}")
     number = (60 * minutes + seconds) * nominal + frames

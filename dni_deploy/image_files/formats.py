@@ -73,6 +73,9 @@ FORMATS = {
 IMAGE_SUFFIXES = frozenset(FORMATS)
 """Suffixes, in lower case, of the files that are both read and written."""
 
+FILM_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+"""Suffixes, in lower case, by which films are known that were given as images."""
+
 READ_SUFFIXES = IMAGE_SUFFIXES | {
     ".apng", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpf", ".jpx",
     ".mpo",

@@ -30,6 +30,7 @@ from .decoding.parts import check_parts
 from .decoding.pictures import Pictures, read_pictures
 from .decoding.samples import kind_of_samples
 from .errors import why
+from .formats import FILM_SUFFIXES
 from .image_file import ImageFile
 from .png.chunks import Chunks, is_png
 
@@ -94,6 +95,8 @@ def _guarded(source: Source, read: Callable[[Path, Any, int], _T]) -> _T:
         except Image.DecompressionBombError:  # a limit of Pillow's own, on WebP and the frames of GIF
             raise InputError(f"{path} has more pixels than are read of its format; save it as PNG") from None
         except UnidentifiedImageError:
+            if path.suffix.lower() in FILM_SUFFIXES:
+                raise InputError(f"{path} is a film, which is for dni film; expected an image file") from None
             names = ", ".join((*IMAGE_FORMATS, "HEIC"))
             raise InputError(
                 f"{path} is not an image of a kind that is read ({names}), or is damaged; save it as PNG"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dni_deploy.image_files.formats import IMAGE_SUFFIXES
+from dni_deploy.image_files.formats import FILM_SUFFIXES, IMAGE_SUFFIXES
 from dni_runtime import OutputError
 
 from .inputs import Found
@@ -37,8 +37,10 @@ def place_results(
     elif not is_folder and (mimetypes.guess_type(output.name)[0] or "").startswith("image/"):
         raise OutputError(f"{output} is of a kind that is not written; expected {kinds}")
     elif not is_folder and output.suffix and found.is_one_file and count == 1:
+        films = " (films are for dni film)" if output.suffix.lower() in FILM_SUFFIXES else ""
         raise OutputError(
-            f"{output} has the suffix {output.suffix!r}, which no image has; expected {kinds}, or a folder that exists"
+            f"{output} has the suffix {output.suffix!r}, which no image has{films}; expected {kinds}, or a folder that "
+            "exists"
         )
     else:
         targets = _name_results(found, output, labels, naming)

@@ -15,6 +15,7 @@ from dni_deploy.films.colours.conversion import values_of
 from dni_deploy.films.colours.meaning import notes as colour_notes
 from dni_deploy.films.film import Film, Key, Part, Strength
 from dni_deploy.films.preview import SideBySide, preview_span
+from dni_deploy.films.source.opening import check_file
 from dni_deploy.films.source.probe import look_at
 from dni_deploy.films.strengths import Held, check_keys_place, measured, read_keys, save_keys
 from dni_deploy.films.target.choose import choose_encoding
@@ -23,7 +24,6 @@ from dni_deploy.films.target.options import Asked
 from dni_deploy.frames.finished import model_digest
 from dni_deploy.photographs.places import check_folder, check_free, check_name
 from dni_runtime import InputError, Model, OutputError, read_metadata
-from dni_runtime.files.regular_file import why_no_file
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model, require_file
 
@@ -123,8 +123,8 @@ def content_of(film: Path) -> str:
     try:
         return film_digest(film)
     except OSError as error:
-        why = why_no_file(film) or f"cannot be read: {error.strerror or error}"
-        raise InputError(f"{film} {why}; expected a film") from None
+        check_file(film)
+        raise InputError(f"{film} cannot be read: {error.strerror or error}; expected a film") from None
 
 
 def _stated_strength(job: FilmJob, film: Film, model: Model) -> Strength | None:
@@ -163,5 +163,6 @@ def _check_place(job: FilmJob) -> None:
     if os.path.exists(job.output) and os.path.exists(job.film) and os.path.samefile(job.output, job.film):
         raise OutputError(f"{job.output} is the film itself and would be overwritten; choose another output")
     if not (job.force or (job.resume and is_ours(folder_of(job.output), job.output))):
-        check_free([job.output])
+        nothing_left = job.resume and not folder_of(job.output).exists()
+        check_free([job.output], ", with no parts left to go on with" if nothing_left else "")
     check_folder(job.output.absolute().parent)

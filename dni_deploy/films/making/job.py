@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TypeAlias
 
@@ -75,8 +76,8 @@ class FilmJob(MadeWith):
                 f"--output-scale is {self.output_scale}; expected a finite number above 0, such as 2 or 0.5"
             )
         for name, second in (("--start", self.start), ("--end", self.end)):
-            if second is not None and not (math.isfinite(second) and second >= 0):
-                raise InputError(f"{name} is {second}; expected seconds from the film's beginning, such as 12.5")
+            if second is not None and not (isinstance(second, Real) and math.isfinite(second) and second >= 0):
+                raise InputError(f"{name} is {second!r}; expected seconds from the film's beginning, such as 12.5")
         if self.preview is not None:
             if not (math.isfinite(self.preview) and self.preview > 0):
                 raise InputError(f"--preview is {self.preview}; expected seconds, such as 3")

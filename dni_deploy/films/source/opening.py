@@ -28,8 +28,7 @@ def open_film(path: Path) -> InputContainer:
     Raises InputError for what is no film, and DniError without the extra.
     """
     av = import_av()
-    if why := why_no_file(path):
-        raise InputError(f"{path} {why}; expected a film")
+    check_file(path)
     try:
         container: InputContainer = av.open(
             f"file:{path}", metadata_errors="surrogateescape", options={"protocol_whitelist": "file"}
@@ -40,6 +39,13 @@ def open_film(path: Path) -> InputContainer:
         container.close()
         raise InputError(f"{path} is {other}; expected a film")
     return container
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError where `path` is no regular file."""
+    if why := why_no_file(path):
+        frames = " (a folder of frames is for dni run)" if path.is_dir() else ""
+        raise InputError(f"{path} {why}; expected a film{frames}")
 
 
 def _why_not(path: Path, error: Exception) -> str:

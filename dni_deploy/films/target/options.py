@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 from dni_deploy.films.colours.coarse import AS_IN_FILMS, is_coarse, location
 from dni_deploy.films.colours.pixel_format import PixelFormat
@@ -68,6 +69,6 @@ def _quality(name: str, codec: Codec, asked: Asked) -> dict[str, str]:
         return {}
     usual, worst = codec.crf
     crf = usual if asked.crf is None else asked.crf
-    if not 0 <= crf <= worst:
-        raise InputError(f"--crf has to be from 0 to {worst:g} for {name}, got {crf:g}")
+    if not (isinstance(crf, Real) and 0 <= crf <= worst):
+        raise InputError(f"--crf has to be from 0 to {worst:g} for {name}, got {crf!r}")
     return {"crf": f"{crf:g}"}

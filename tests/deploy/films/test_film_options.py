@@ -1,6 +1,7 @@
 """Pieces, sizes, codecs and sheets: what the command's other options make, by the ffmpeg program."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from onnx_models import conv_stack, save
 from plain_to_see import darkens, returns_input
 
 import dni_runtime
-from dni_deploy import read_image
+from dni_deploy import FilmReport, read_image
+from dni_deploy.cli.film import told
 
 
 @pytest.fixture
@@ -139,3 +141,11 @@ def run(folder: Path, model: str, kind: str, output: Path, *options: object) -> 
     answer: Result = dni("film", folder / f"{model}.onnx", film(kind), "-o", output, "--threads", "1", *options)
     answer.assert_ok()
     return output
+
+
+def test_a_run_that_goes_on_says_what_was_there(tmp_path: Path):
+    """Its rate is that of the frames which it made."""
+    made = FilmReport(tmp_path / "out.mp4", frames=100, equal=0, kept=60, seconds=4.0, notes=())
+    assert told(made) == f"{made.output}  100 frames  60 of them finished before  4.0 s  10.0 frames a second"
+    assert told(replace(made, kept=100)) == f"{made.output}  100 frames  4.0 s  finished before"
+    assert told(replace(made, kept=0)) == f"{made.output}  100 frames  4.0 s  25.0 frames a second"

@@ -78,6 +78,17 @@ def test_an_alpha_that_the_model_needs_or_cannot_take_is_asked_for(folder: Path)
     refused(folder, "darkens", "h264", "out.mp4", "calibrate", options=("--alpha", "auto"))
 
 
+def test_what_is_for_the_other_command_is_sent_there(folder: Path):
+    dni("film", folder / "same.onnx", folder, "-o", folder / "out.mp4").assert_error(
+        "is a folder; expected a film (a folder of frames is for dni run)"
+    )
+    failed = dni("run", folder / "same.onnx", film("h264"), "-o", folder / "out.png").err
+    assert failed.splitlines()[-1] == f"failed: {film('h264')} is a film, which is for dni film; expected an image file"
+    dni("run", folder / "same.onnx", film("h264"), "-o", folder / "out.mp4").assert_error(
+        "out.mp4 has the suffix '.mp4', which no image has (films are for dni film); expected .avif"
+    )
+
+
 def test_what_is_there_is_replaced_only_when_asked(folder: Path):
     (folder / "out.mp4").write_text("dear")
     refused(folder, "same", "h264", "out.mp4", "--force")

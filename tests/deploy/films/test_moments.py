@@ -47,6 +47,8 @@ def test_timecodes_count_frames(text: str, rate: Fraction, frame: int):
 @pytest.mark.parametrize(("text", "rate", "message"), [
     ("", None, "'' is no moment of a film; expected seconds"),
     ("-1", None, "'-1' is no moment"),
+    ("1s", None, r"expected seconds \(62\.5\) or h:m:s \(0:01:02\.5\)$"),  # frames would be refused
+    ("1s", NTSC, r"expected .* or h:m:s:frames \(0:01:02:12\)$"),
     ("1e3", None, "no moment"),
     ("nan", None, "no moment"),
     ("0:60", None, "no moment"),

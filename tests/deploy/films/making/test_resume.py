@@ -60,6 +60,14 @@ def test_nothing_is_left_where_no_part_was_finished(darkens: Path, long_grey: Pa
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_film_that_is_there_is_nothing_to_go_on_with(same: Path, long_grey: Path, tmp_path: Path):
+    """Not made by the run that is to go on, as far as anybody knows."""
+    (tmp_path / "out.mkv").write_bytes(b"dear")
+    with pytest.raises(OutputError, match=r"out\.mkv exists already, with no parts left to go on with; choose another"):
+        enhance_film(same, long_grey, tmp_path / "out.mkv", resume=True)
+    assert (tmp_path / "out.mkv").read_bytes() == b"dear"
+
+
 def test_without_resume_all_is_made_anew(darkens: Path, long_grey: Path, tmp_path: Path, undisturbed: bytes):
     output = tmp_path / "out.mkv"
     with pytest.raises(KeyboardInterrupt):
