@@ -12,6 +12,7 @@ import numpy as np
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.colours.conversion import Wanted
+from dni_deploy.films.priority import kept_priority
 from dni_deploy.films.target.aspect import PLACEHOLDER, is_lost
 from dni_deploy.films.target.hdr import tell_container
 
@@ -57,7 +58,8 @@ class Encoding:
         context: VideoCodecContext = import_av().CodecContext.create(self.encoder, "w")
         context.flags |= _GLOBAL_HEADER
         self._tell(context)
-        context.open()
+        with kept_priority():
+            context.open()
         return context
 
     def add_to(self, container: OutputContainer) -> VideoStream:

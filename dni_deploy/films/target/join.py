@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
+from dni_deploy.films.priority import kept_priority
 from dni_deploy.films.source.opening import open_film, reason
 from dni_deploy.films.target.aspect import is_lost, write_aspect
 from dni_deploy.films.target.copies import add_copies, copied_packets, copy_tags
@@ -77,7 +78,8 @@ def _write(
         video = encoding.add_to(target)
         copies = add_copies(source, film, target, drop)
         copy_tags(source, film, target, video, span)
-        target.start_encoding()
+        with kept_priority():  # it opens an encoder, too
+            target.start_encoding()
         _check(parts, video)
         pictures = _pictures(parts, film, span, video)
         others = copied_packets(source, copies, span)

@@ -1,0 +1,35 @@
+"""Encoding a film leaves the process, and what it starts, behind others on the machine as before."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from films import film
+from onnx_models import save
+from plain_to_see import returns_input
+
+from dni_deploy import enhance_film
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are asked by Linux's own means")
+
+
+def scheduling() -> set[tuple[int, int]]:
+    """Policy and priority of all threads."""
+    threads = [int(thread) for thread in os.listdir("/proc/self/task")]
+    return {(os.sched_getscheduler(each), os.sched_getparam(each).sched_priority) for each in threads}
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265", "vp9", "av1", "ffv1", "prores"])
+def test_no_encoder_puts_itself_first(codec: str, tmp_path: Path):
+    model, before = save(returns_input(), tmp_path / "model.onnx"), scheduling()
+    during = set[tuple[int, int]]()
+    output = tmp_path / "out.mkv"
+    enhance_film(model, film("h264"), output, codec=codec, progress=lambda *_: during.update(scheduling()))
+    assert during
+    assert during | scheduling() == before == {(os.SCHED_OTHER, 0)}
+    policy = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"], capture_output=True, text=True
+    )
+    assert int(policy.stdout) == os.SCHED_OTHER
