@@ -41,8 +41,7 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
             there = finished(work)
             try:
                 made = _make(work, model, there, progress, make)
-                if not is_ours(work.folder, job.output):
-                    _join(work, made, checked.content)
+                lost = () if is_ours(work.folder, job.output) else _join(work, made, checked.content)
             except KeyboardInterrupt as interrupt:
                 interrupt.add_note(_so_far(work))
                 raise
@@ -51,7 +50,7 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
             except import_av().FFmpegError as error:
                 raise OutputError(f"{job.output} cannot be made: FFmpeg says: {reason(error)}. {GOES_ON}") from None
             remove(work.folder)
-    damage = named(job.film, (note for part in made for note in part.notes))
+    damage = named(job.film, (*(note for part in made for note in part.notes), *lost))
     for note in damage:
         tell(f"note: {note}")
     return FilmReport(
@@ -97,7 +96,8 @@ def _so_far(work: Work) -> str:
     return f"interrupted: {count} of {len(work.parts)} parts are finished{f'. {GOES_ON}' if count else ''}"
 
 
-def _join(work: Work, made: list[Made], content: str) -> None:
+def _join(work: Work, made: list[Made], content: str) -> tuple[str, ...]:
+    """The notes of `join`."""
     job, output = work.job, work.job.output
     paths = [work.path(part) for part, each in zip(work.parts, made, strict=True) if each.frames]
     first, last = work.film.index.pts[[0, -1]]
@@ -106,11 +106,13 @@ def _join(work: Work, made: list[Made], content: str) -> None:
     remove_unfinished([output])
     try:
         with unfinished_file(output, replace=job.force) as file:
-            join(paths, work.film, work.encoding, Path(file.name), start=start, end=end, drop=job.drop)
+            lost = join(paths, work.film, work.encoding, Path(file.name), start=start, end=end, drop=job.drop)
             _check_unchanged(work, content)
             note_result(work.folder, Path(file.name))
+        return lost
     except FileExistsError:
         check_free([output])
+        raise
 
 
 def _check_unchanged(work: Work, content: str) -> None:

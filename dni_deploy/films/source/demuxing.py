@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dni_deploy.extras import import_av
 from dni_deploy.films.film import Film
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from av import VideoStream
     from av.container import InputContainer
     from av.packet import Packet
+    from av.stream import Stream
 
 # Where a file has no list of its keys FFmpeg only comes near, and where frames change places it may find the next key.
 _BACK_S = (0, 1, 10)
+_PATIENCE = 1000
 
 
 def packets_of(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Packet[VideoStream]]:
@@ -30,10 +33,48 @@ def packets_of(container: InputContainer, stream: VideoStream, path: Path) -> It
     """
     av = import_av()
     try:
-        yield from (packet for packet in container.demux(stream) if packet.size)
+        yield from (packet for packet in demuxed(container, [stream]) if packet.size)
     except av.FFmpegError as error:
         if isinstance(error, OSError):
             raise InputError(f"{path} cannot be read on: {reason(error)}") from None
+
+
+def demuxed(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Any]]:
+    """All packets of `streams` from here on. Raises FFmpeg's errors where the file cannot be read."""
+    patience = _PATIENCE
+    while patience:
+        try:
+            for packet in container.demux(streams):
+                patience = _PATIENCE
+                yield packet
+        except import_av().BlockingIOError:  # FFmpeg has only come to the end of what is damaged
+            patience -= 1
+        except IndexError:  # PyAV at the end of a film, where a stream has begun in its middle
+            return
+        else:
+            return
+
+
+def in_order(packets: Iterator[Packet[Any]], lost: Counter[int]) -> Iterator[Packet[Any]]:
+    """All but those of sound whose moment is after that of the next one, or before that of the one before."""
+    waiting: dict[int, Packet[Any]] = {}
+    last: dict[int, int] = {}
+    for packet in packets:
+        index, dts = packet.stream_index, packet.dts
+        if packet.stream.type != "audio" or dts is None:
+            yield packet
+            continue
+        before = waiting.get(index)
+        if before is not None and before.dts is not None:
+            if dts < before.dts:
+                lost[index] += 1
+                if dts <= last.get(index, dts - 1):
+                    continue
+            else:
+                last[index] = before.dts
+                yield before
+        waiting[index] = packet
+    yield from waiting.values()
 
 
 def packets_from(film: Film, key: int | None) -> Generator[Packet[VideoStream], None, None]:

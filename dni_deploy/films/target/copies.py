@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dni_deploy.films.film import Film
+from dni_deploy.films.source.demuxing import demuxed, in_order
 from dni_deploy.films.source.opening import is_cover
 from dni_deploy.films.target.span import Span
 
@@ -119,7 +121,7 @@ def _covers(source: InputContainer, streams: list[Stream]) -> dict[int, bytes]:
     """The pictures of covers, by the index of their stream: the first that FFmpeg reads."""
     wanted = [stream for stream in streams if is_cover(stream)]
     found: dict[int, bytes] = {}
-    for packet in source.demux(wanted) if wanted else ():
+    for packet in demuxed(source, wanted) if wanted else ():
         found.setdefault(packet.stream_index, bytes(packet))
         if len(found) == len(wanted):
             break
@@ -127,9 +129,12 @@ def _covers(source: InputContainer, streams: list[Stream]) -> dict[int, bytes]:
 
 
 def copied_packets(
-    source: InputContainer, copies: Mapping[int, Stream], span: Span
+    source: InputContainer, copies: Mapping[int, Stream], span: Span, lost: Counter[int]
 ) -> Iterator[tuple[float, Packet[Any]]]:
-    """Packets for `copies` (by the index of what they copy), moved to the new clock, with when they are decoded."""
+    """Packets for `copies` (by the index of what they copy), moved to the new clock, with when they are decoded.
+
+    lost: counts those that are left out since their moment cannot be, by the same index.
+    """
     from av.stream import Discard
 
     streams = [source.streams[index] for index in copies]
@@ -141,7 +146,7 @@ def copied_packets(
     if span.start is not None:
         source.seek(int((span.start - _MARGIN_S) * 1_000_000))
     last: dict[int, int] = {}
-    for packet in source.demux(streams):
+    for packet in in_order(demuxed(source, streams), lost):
         if is_cover(packet.stream) and packet.size:
             packet.pts = packet.dts = 0
         ticks = packet.dts if packet.pts is None else packet.pts

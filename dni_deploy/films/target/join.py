@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,8 @@ from dni_runtime import OutputError
 
 if TYPE_CHECKING:
     from av import Packet
+    from av.container import OutputContainer
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 
@@ -38,18 +41,20 @@ def join(
     start: int | None = None,
     end: int | None = None,
     drop: Collection[str] = (),
-) -> None:
+) -> tuple[str, ...]:
     """Write `output`, whatever its name ends in, of `parts` in their order and of what else `film` holds.
 
     start, end: what is kept of the film (all), in its ticks: `start` becomes the moment 0 of the new one.
     drop:       which of `DROPPABLE` to leave out.
+
+    Returns what of the film was damaged and left out, each a few words that follow its name.
 
     Raises OutputError where a part is not whole, or was encoded otherwise, or FFmpeg does not write what there is
     beside, and OSError.
     """
     encoded = [read_part(path) for path in parts]
     try:
-        _write(encoded, film, encoding, output, start, end, drop)
+        notes = _write(encoded, film, encoding, output, start, end, drop)
     except import_av().FFmpegError as error:
         if isinstance(error, OSError):
             raise
@@ -59,6 +64,7 @@ def join(
         ) from error
     if is_lost(encoding.container, encoding.encoder, encoding.aspect):
         write_aspect(output, encoding.frames.width, encoding.frames.height, encoding.aspect or Fraction(1))
+    return notes
 
 
 def _write(
@@ -69,7 +75,7 @@ def _write(
     start: int | None,
     end: int | None,
     drop: Collection[str],
-) -> None:
+) -> tuple[str, ...]:
     with (
         closing(open_film(film.path)) as source,
         open_target(f"file:{output}", encoding.container, source.metadata) as target,
@@ -82,9 +88,45 @@ def _write(
             target.start_encoding()
         _check(parts, video)
         pictures = _pictures(parts, film, span, video)
-        others = copied_packets(source, copies, span)
-        for _, packet in heapq.merge(pictures, others, key=lambda each: each[0]):
+        lost = Counter[int]()
+        others = copied_packets(source, copies, span, lost)
+        _mux(target, heapq.merge(pictures, others, key=lambda each: each[0]), copies, lost)
+        return tuple(_lost(source.streams[index], count) for index, count in lost.items())
+
+
+def _mux(
+    target: OutputContainer,
+    packets: Iterator[tuple[float, Packet[Any]]],
+    copies: Mapping[int, Stream],
+    lost: Counter[int],
+) -> None:
+    """Write all packets but those copies that are damaged, which `lost` counts by the index of what they copy.
+
+    Raises FFmpeg's errors; also where more is lost of a stream than kept, which then is of another kind than it says.
+    """
+    av = import_av()
+    sources = {copy.index: index for index, copy in copies.items()}
+    kept = Counter[int]()
+    refusals: dict[int, Exception] = {}
+    for _, packet in packets:
+        index = sources.get(packet.stream.index)
+        try:
             target.mux_one(packet)
+        except (av.InvalidDataError, av.ArgumentError) as error:
+            if index is None:
+                raise
+            lost[index] += 1
+            refusals[index] = error
+        else:
+            kept.update([] if index is None else [index])
+    for index, refusal in refusals.items():
+        if lost[index] > kept[index]:
+            raise refusal
+
+
+def _lost(stream: Stream, count: int) -> str:
+    pieces = "a piece is" if count == 1 else f"{count} pieces are"
+    return f"of its {stream.type} (stream {stream.index}) {pieces} damaged, left out"
 
 
 def _check(parts: Sequence[EncodedPart], video: VideoStream) -> None:
