@@ -19,20 +19,25 @@ def kept_priority() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    before = {thread: _scheduling(thread) for thread in _threads()}
-    own = _scheduling(0)
+    own, before = _scheduling(), _of_threads()
     try:
         yield
     finally:
-        for thread in _threads():
-            with contextlib.suppress(OSError):  # it has ended
-                if _scheduling(thread) != (usual := before.get(thread, own)):
+        for thread, now in _of_threads().items():
+            if now != (usual := before.get(thread, own)):
+                with contextlib.suppress(ProcessLookupError):
                     os.sched_setscheduler(thread, usual[0], os.sched_param(usual[1]))
 
 
-def _threads() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+def _of_threads() -> dict[int, tuple[int, int]]:
+    """Of all threads of this process, but for those that end while it is looked."""
+    found = {}
+    for entry in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            found[int(entry.name)] = _scheduling(int(entry.name))
+    return found
 
 
-def _scheduling(thread: int) -> tuple[int, int]:
+def _scheduling(thread: int = 0) -> tuple[int, int]:
+    """Policy and priority of a thread, 0 for the one that asks."""
     return os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority

@@ -37,7 +37,7 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
         for note in notes:
             tell(f"note: {note}")
         make_folder(job.output.absolute().parent)
-        with parts_folder(job.output, facts_of(work, checked.content), resume=job.resume):
+        with parts_folder(job.output, facts_of(work, checked.content), resume=job.resume, overwrite=job.force):
             there = finished(work)
             try:
                 made = _make(work, model, there, progress, make)

@@ -35,15 +35,17 @@ def folder_of(output: Path) -> Path:
 
 
 @contextlib.contextmanager
-def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Iterator[Path]:
+def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool, overwrite: bool = False) -> Iterator[Path]:
     """The folder for a run that makes `output` of `facts`: with the parts of the run before, or empty.
 
     It stays where the block fails and a part is finished.
 
-    facts: what the parts depend on, by the names by which a user knows it.
+    facts:     what the parts depend on, by the names by which a user knows it.
+    resume:    go on with parts that are there.
+    overwrite: throw them away. With neither they are kept, and the run is refused: hours may be in them.
 
-    Raises OutputError where another run has the folder, where something else has its name, where it holds parts of
-    something else and the run is to go on, or where it cannot be written.
+    Raises OutputError where another run has the folder, where something else has its name, where it holds parts that
+    are to be kept, or of something else and the run is to go on, or where it cannot be written.
     """
     folder, kept = folder_of(output), False
     try:
@@ -55,12 +57,17 @@ def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool) -> Ite
                 _check_same(noted, wanted, output)
                 _empty(folder, keep=re.compile(r"(job|result|\d{6})\.json|\d{6}\.part"))
             else:
+                if not overwrite and (count := len(_finished(folder))):
+                    raise OutputError(
+                        f"{count} part{'s' * (count > 1)} of {output} were finished by a run before; expected "
+                        "--resume, to go on with what is there, or --force, to begin anew"
+                    )
                 _empty(folder)
                 _write(folder / _FACTS, wanted)
             try:
                 yield folder
             except BaseException:
-                kept = any(folder.glob("[0-9]*.json"))
+                kept = bool(_finished(folder))
                 if not kept:
                     remove(folder)
                 raise
@@ -149,8 +156,13 @@ def _check_same(noted: Mapping[str, Any], wanted: Mapping[str, Any], output: Pat
     if differing:
         raise OutputError(
             f"the parts of {output} that are there were made with another {', another '.join(differing)}; "
-            "expected the same as then: give what was given then, or leave --resume out to begin anew"
+            "expected the same as then: give what was given then, or --force in place of --resume, to begin anew"
         )
+
+
+def _finished(folder: Path) -> list[Path]:
+    """The notes of parts."""
+    return [*folder.glob("[0-9]*.json")]
 
 
 def _noted(folder: Path) -> Any:

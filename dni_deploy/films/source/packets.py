@@ -29,6 +29,8 @@ _USUAL_RATE = Fraction(25)
 # away are damaged; more are another recording.
 _FURTHEST = 16
 _FEW, _FEW_SHARE = 3, 0.01
+_YEAR_S = 365.25 * 86400
+_LATEST_S = 1e10  # some recorders count from 1970
 
 
 class _Said(NamedTuple):
@@ -56,6 +58,7 @@ def index_of(container: InputContainer, stream: VideoStream, path: Path) -> tupl
     moments = np.array([packet.pts for packet in said if packet.pts is not None], np.int64)
     if len(moments) < len(said) or _in_order_of_decoding(moments, stream, container.format.name):
         return _counted(said, stream), 0
+    _require_times(moments, stream, path)
     possible = _possible(moments, path)
     pts, first = np.unique(moments[possible], return_index=True)
     last = said[int(np.flatnonzero(possible)[first[-1]])]
@@ -79,6 +82,17 @@ def _in_order_of_decoding(moments: npt.NDArray[np.int64], stream: VideoStream, f
     """Whether these are no moments, though frames may change places."""
     stated = format_ in _FORMATS_WITH_MOMENTS
     return not stated and stream.codec_context.has_b_frames and bool(np.all(np.diff(moments) > 0))
+
+
+def _require_times(moments: npt.NDArray[np.int64], stream: VideoStream, path: Path) -> None:
+    """Raise InputError for moments of no clock; from such to others' ticks numbers get too large for FFmpeg."""
+    farthest_s = float(np.abs(moments.astype(np.float64)).max()) * float(stream.time_base or 1)
+    if farthest_s > _LATEST_S:
+        raise InputError(
+            f"{path} shows a frame {farthest_s / _YEAR_S:,.0f} years from its beginning, so its table of moments is "
+            "damaged; expected a whole film. What is left of its pictures is saved by: "
+            f"ffmpeg -i {shlex.quote(str(path))} -map 0:v -c copy pictures.h264 (or .h265, as it is encoded)"
+        )
 
 
 def _possible(moments: npt.NDArray[np.int64], path: Path) -> npt.NDArray[np.bool_]:

@@ -135,7 +135,7 @@ def _check(parts: Sequence[EncodedPart], video: VideoStream) -> None:
         if part.extradata != expected:
             raise OutputError(
                 f"{part.path} was encoded by another version of FFmpeg's libraries than this one's; "
-                "encode all parts of a film by one: begin anew, without --resume"
+                "encode all parts of a film by one: begin anew, with --force in place of --resume"
             )
 
 

@@ -107,4 +107,4 @@ def read_part(path: Path) -> EncodedPart:
                 sizes = found._rows["size"].sum(dtype=np.uint64) + found._rows["beside"].sum(dtype=np.uint64)
                 if len(_MARK) + int(sizes) + extradata + table + _END.size == size:
                     return found
-    raise OutputError(f"{path} is not a whole part of a film: begin anew, without --resume")
+    raise OutputError(f"{path} is not a whole part of a film: begin anew, with --force in place of --resume")

@@ -26,9 +26,11 @@ PLAY = """async ([file, second]) => {
     video.src = URL.createObjectURL(await (await fetch(file)).blob());
     await video.play();
     await ended;
+    // A busy machine says that it has sought before it shows the frame.
+    const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     const sought = reached("seeked");
     video.currentTime = second;
-    await sought;
+    await Promise.all([sought, shown]);
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
     const context = canvas.getContext("2d");
@@ -63,9 +65,11 @@ def browser() -> Iterator[Browser]:
     ],
 )
 def test_a_page_plays_it_as_it_plays_the_source(kind: str, suffix: str, browser: Browser, tmp_path: Path):
-    """To the end, and then the frame that is shown at half a second."""
+    """To the end, and then the frame that is shown at about half a second, where no other begins."""
     options = ("--drop", "audio") if (kind, suffix) == ("rotated_90", ".webm") else ()
-    source, result = (play(path, 0.5, browser, tmp_path) for path in (film(kind), through_same(kind, suffix, *options)))
+    source, result = (
+        play(path, 0.51, browser, tmp_path) for path in (film(kind), through_same(kind, suffix, *options))
+    )
     assert result.seconds == pytest.approx(source.seconds, abs=0.05)
     assert result.picture.shape == source.picture.shape
     assert np.abs(result.picture - source.picture).mean() < 12

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from onnx_models import save
 from plain_to_see import returns_input
 
 from dni_deploy import enhance_film
+from dni_deploy.films.priority import kept_priority
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are asked by Linux's own means")
 
@@ -33,3 +35,26 @@ def test_no_encoder_puts_itself_first(codec: str, tmp_path: Path):
         [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"], capture_output=True, text=True
     )
     assert int(policy.stdout) == os.SCHED_OTHER
+
+
+def test_threads_that_end_meanwhile_are_left_alone():
+    ending = threading.Event()
+
+    def start_and_end() -> None:
+        while not ending.is_set():
+            thread = threading.Thread(target=lambda: None)
+            thread.start()
+            thread.join()
+
+    starting = [threading.Thread(target=start_and_end) for _ in range(4)]
+    for thread in starting:
+        thread.start()
+    try:
+        for _ in range(200):
+            with kept_priority():
+                pass
+    finally:
+        ending.set()
+        for thread in starting:
+            thread.join()
+    assert scheduling() == {(os.SCHED_OTHER, 0)}

@@ -68,11 +68,19 @@ def test_a_film_that_is_there_is_nothing_to_go_on_with(same: Path, long_grey: Pa
     assert (tmp_path / "out.mkv").read_bytes() == b"dear"
 
 
-def test_without_resume_all_is_made_anew(darkens: Path, long_grey: Path, tmp_path: Path, undisturbed: bytes):
+def test_without_resume_parts_are_kept_and_with_overwrite_all_is_made_anew(
+    darkens: Path, long_grey: Path, tmp_path: Path, undisturbed: bytes
+):
     output = tmp_path / "out.mkv"
     with pytest.raises(KeyboardInterrupt):
         enhance_film(darkens, long_grey, output, 0.1, progress=interrupt_at(70))
-    report = enhance_film(darkens, long_grey, output, 0.5)
+    parts = {path: path.read_bytes() for path in folder_of(output).iterdir()}
+    with pytest.raises(
+        OutputError, match=r"[12] parts? of .*out\.mkv were finished by a run before; expected --resume"
+    ):
+        enhance_film(darkens, long_grey, output, 0.5)
+    assert {path: path.read_bytes() for path in folder_of(output).iterdir()} == parts
+    report = enhance_film(darkens, long_grey, output, 0.5, overwrite=True)
     assert (report.frames, report.kept) == (LONG, 0)
     assert output.read_bytes() == undisturbed
 

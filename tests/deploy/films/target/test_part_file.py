@@ -74,7 +74,7 @@ def test_what_is_not_whole_is_refused(change: Callable[[bytes], bytes], tmp_path
     source, path = look_at(film("h264")), tmp_path / "part"
     encode(source, encoding_of(source, "h264"), whole(source), path)
     path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(OutputError, match="is not a whole part of a film: begin anew, without --resume"):
+    with pytest.raises(OutputError, match="is not a whole part of a film: begin anew, with --force"):
         read_part(path)
 
 

@@ -135,6 +135,17 @@ def test_a_film_that_goes_back_in_time_is_refused_with_a_remedy_that_works(tmp_p
     assert len(look_at(_remedied(refused.value, tmp_path)).index.pts) == 48
 
 
+def test_moments_of_no_clock_are_refused_with_a_remedy_that_works(tmp_path: Path) -> None:
+    far = tmp_path / "far and wide.mkv"
+    ffmpeg.ffmpeg("-i", film("h264"), "-an", "-c", "copy", "-bsf:v", "setts=pts=PTS+1E15:dts=DTS+1E15", far)
+    with pytest.raises(InputError, match="shows a frame 2,476 years from its beginning") as refused:
+        look_at(far)
+    remedy = str(refused.value).partition("saved by: ")[2].partition(" (or")[0]
+    _, *arguments = shlex.split(remedy)
+    ffmpeg.ffmpeg(*arguments, folder=tmp_path)
+    assert len(look_at(tmp_path / "pictures.h264").index.pts) == len(ffmpeg.frames(film("h264")))
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
