@@ -95,35 +95,16 @@ def _as_tuple(context: click.Context, option: click.Parameter, text: str | None)
 )
 @under(
     "Pixels",
-    click.option(
-        "--output-scale",
-        type=click.FloatRange(0, min_open=True),
-        metavar="S",
-        help="How many times as large as the film.  [default: the network's factor]",
-    ),
-    click.option(
-        "--tile",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Tiles of N x N pixels, 0 for none.  [default: 512 for large frames]",
-    ),
-    click.option(
-        "--overlap",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
-    ),
+    options.output_scale,
+    options.tile,
+    options.overlap,
 )
 @under(
     "Where it runs",
     options.provider,
     options.provider_options,
     options.threads("CPU threads of the network.  [default: one per core]"),
-    click.option(
-        "--ray",
-        metavar="ADDRESS|local",
-        help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here.",
-    ),
+    options.ray,
 )
 def film(as_json: bool, alphas: list[Any], alpha_sheet: Path | None, **settings: Any) -> None:
     """Run MODEL, an .onnx or .ort file, on every frame of FILM. Timing, sound, subtitles, chapters and all else in the

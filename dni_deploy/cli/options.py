@@ -169,5 +169,28 @@ def listen(port: int, *, ports: int = 1, host_help: str, port_help: str) -> Deco
     return decorate
 
 
+output_scale = click.option(
+    "--output-scale",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="How many times as large as the input.  [default: the network's factor]",
+)
+tile = click.option(
+    "--tile",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Tiles of N x N pixels, 0 for none.  [default: 512 for large images]",
+)
+overlap = click.option(
+    "--overlap",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
+)
+ray = click.option(
+    "--ray",
+    metavar="ADDRESS|local",
+    help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here.",
+)
 force = click.option("--force", is_flag=True, help="Replace outputs that exist.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

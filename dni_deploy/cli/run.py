@@ -89,25 +89,10 @@ from .errors import Command, under
 )
 @under(
     "Pixels",
-    click.option(
-        "--output-scale",
-        type=click.FloatRange(0, min_open=True),
-        metavar="S",
-        help="How many times as large as the input.  [default: the network's factor]",
-    ),
+    options.output_scale,
     click.option("--wrap", is_flag=True, help="The image is a tile without seams: its edges meet."),
-    click.option(
-        "--tile",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Tiles of N x N pixels, 0 for none.  [default: 512 for large images]",
-    ),
-    click.option(
-        "--overlap",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Pixels thrown away on each inner side of a tile.  [default: the network's reach]",
-    ),
+    options.tile,
+    options.overlap,
     click.option(
         "--max-megapixels",
         type=click.FloatRange(0, min_open=True),
@@ -122,11 +107,7 @@ from .errors import Command, under
     options.provider,
     options.provider_options,
     options.threads("CPU threads.  [default: one per core]"),
-    click.option(
-        "--ray",
-        metavar="ADDRESS|local",
-        help="Over the Ray cluster of this machine: auto or HOST:PORT; local starts one here.",
-    ),
+    options.ray,
 )
 def run(as_json: bool, format: str | None, quality: int | None, lossless: bool, strip: bool, **settings: Any) -> None:
     """Run MODEL, an .onnx or .ort file, on image files and folders. An INPUT of - is standard input.
