@@ -1,5 +1,6 @@
 """Encoding a film leaves the process, and what it starts, behind others on the machine as before."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,8 +20,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are ask
 
 def scheduling() -> set[tuple[int, int]]:
     """Policy and priority of all threads."""
-    threads = [int(thread) for thread in os.listdir("/proc/self/task")]
-    return {(os.sched_getscheduler(each), os.sched_getparam(each).sched_priority) for each in threads}
+    found = set()
+    for thread in map(int, os.listdir("/proc/self/task")):
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            found.add((os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority))
+    return found
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265", "vp9", "av1", "ffv1", "prores"])
