@@ -53,6 +53,9 @@ an order drawn anew each time, once all three ways gave the same pictures.
 and encodes with the same settings. "{RETURNED}": a film through a network that returns its input, which shows
 what all the rest takes. A new alpha costs what it costs [anywhere](alpha_is_free.md).
 
+While the film is made, the cores are busy for {data["busy"]:.0%} of the time. The network, where it is not on a GPU,
+shares them with the encoder: what the film is slower than its slower half alone is the work of the other half.
+
 ## A strength that follows the scenes
 
 A film of scenes with noise of sigma {", ".join(map(str, data["sigmas"]))}, through the bundled pair, calibrated on two

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -53,6 +54,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
         "frames": footage.RATE * footage.SECONDS,
         "sampled_frames": losses.FRAMES,
         "rounds": speeds.measure(files, rounds),
+        "busy": median(speeds.busy(files) for _ in range(rounds)),
         "peaks_mb": {str(frames): peak for frames, peak in memory.peaks_mb(files.model, folder).items()},
         "sigmas": scenes.SIGMAS,
         "scenes": _told(scenes.measure(folder)),

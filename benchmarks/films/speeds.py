@@ -1,5 +1,6 @@
 """Frames a second: of a film, of its network and of FFmpeg alone; with alpha held, moving, and baked into the file."""
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -52,6 +53,14 @@ def measure(files: Files, rounds: int) -> list[Round]:
         return [
             {name: timed(entries[name]) for name in order.sample(list(entries), len(entries))} for _ in range(rounds)
         ]
+
+
+def busy(files: Files) -> float:
+    """The share of all cores' time that is used while a film is made."""
+    before, started = os.times(), time.perf_counter()
+    enhanced(files, files.model, "busy.mp4", alpha=ALPHA)
+    after, seconds = os.times(), time.perf_counter() - started
+    return (after.user + after.system - before.user - before.system) / seconds / len(os.sched_getaffinity(0))
 
 
 def timed(call: Callable[[], Any]) -> float:
