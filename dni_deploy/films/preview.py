@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dni_deploy.extras import import_av
-
+from .colours.conversion import in_memory
 from .colours.planes import plane
 from .colours.scaler import Kind, Scaler, resampled
 from .colours.turning import is_turn, swaps_sides
 from .film import Film
-
-_PACKED = {1: ("gray", "gray16le"), 3: ("rgb24", "rgb48le"), 4: ("rgba", "rgba64le")}
 
 
 def preview_span(film: Film, seconds: float, start_s: float | None = None) -> tuple[float, float]:
@@ -50,10 +47,9 @@ class SideBySide:
         """By bicubic interpolation, as players do."""
         if picture.shape[:2] == size:
             return picture
-        name = _PACKED[1 if picture.ndim == 2 else picture.shape[2]][picture.dtype != np.uint8]
-        kinds = Kind(name, picture.shape[1], picture.shape[0]), Kind(name, size[1], size[0])
+        frame = in_memory(picture)
+        name = frame.format.name
+        kinds = Kind(name, frame.width, frame.height), Kind(name, size[1], size[0])
         if self._scaler is None or self._scaler[0] != kinds:
             self._scaler = kinds, Scaler(kinds[0], resampled(name, "bicubic", size=kinds[1][1:]))
-        frame = import_av().VideoFrame(kinds[0].width, kinds[0].height, name)
-        plane(frame, 0)[...] = picture.reshape(plane(frame, 0).shape)
         return np.array(plane(self._scaler[1](frame), 0)).reshape(*size, *picture.shape[2:])

@@ -117,7 +117,7 @@ class Conversion:
         if picture.shape[1::-1] == size:
             size = coarse.even_size(pixel_format(wanted.pixels), *size)
             picture = coarse.continued(picture, *size, coarse.location(self.video))
-        frame = _in_memory(picture)
+        frame = in_memory(picture)
         source, result = Kind(frame.format.name, frame.width, frame.height), Kind(wanted.pixels, *size)
         if (scaler := self._scalers.get((source, result))) is None:
             scaler = self._scalers[source, result] = Scaler(source, self._to_encoder(source, result, wanted))
@@ -157,7 +157,7 @@ class Conversion:
         return steps + coarse.from_whole(pixels, meant.range, coarse.location(self.video), undo=same)
 
 
-def _in_memory(picture: npt.NDArray[Any]) -> VideoFrame:
+def in_memory(picture: npt.NDArray[Any]) -> VideoFrame:
     """An `av.VideoFrame` of the picture's own values."""
     if picture.ndim == 3 and picture.shape[2] == 1:
         picture = picture[..., 0]

@@ -29,7 +29,7 @@ from dni_runtime.onnx_files.reading import read_model, require_file
 
 from .cut import cut
 from .job import HOLD, FilmJob, Progress, Tell
-from .parts_folder import film_digest, folder_of, is_ours
+from .parts_folder import check_no_parts, film_digest, folder_of, is_ours
 from .work import Work
 
 _SMALL = 64
@@ -166,3 +166,5 @@ def _check_place(job: FilmJob) -> None:
         nothing_left = job.resume and not folder_of(job.output).exists()
         check_free([job.output], ", with no parts left to go on with" if nothing_left else "")
     check_folder(job.output.absolute().parent)
+    if not (job.force or job.resume):
+        check_no_parts(job.output)

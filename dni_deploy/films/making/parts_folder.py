@@ -57,11 +57,8 @@ def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool, overwr
                 _check_same(noted, wanted, output)
                 _empty(folder, keep=re.compile(r"(job|result|\d{6})\.json|\d{6}\.part"))
             else:
-                if not overwrite and (count := len(_finished(folder))):
-                    raise OutputError(
-                        f"{count} part{'s' * (count > 1)} of {output} were finished by a run before; expected "
-                        "--resume, to go on with what is there, or --force, to begin anew"
-                    )
+                if not overwrite:
+                    _refuse_parts(folder, output)
                 _empty(folder)
                 _write(folder / _FACTS, wanted)
             try:
@@ -76,6 +73,18 @@ def parts_folder(output: Path, facts: Mapping[str, Any], *, resume: bool, overwr
             f"{output} cannot be written: {error.strerror or error}; make room, or choose another output"
             f"{f'. {GOES_ON}' if kept else ''}"
         ) from error
+
+
+def check_no_parts(output: Path) -> None:
+    """Raise OutputError where parts of `output` wait for a run that goes on, or one is at work on them.
+
+    What the folder is otherwise, `parts_folder` looks at.
+    """
+    folder = folder_of(output)
+    with contextlib.suppress(OSError):
+        if not folder.is_symlink() and _finished(folder):
+            with _locked(folder, output):
+                _refuse_parts(folder, output)
 
 
 def note_result(folder: Path, whole: Path) -> None:
@@ -163,6 +172,14 @@ def _check_same(noted: Mapping[str, Any], wanted: Mapping[str, Any], output: Pat
 def _finished(folder: Path) -> list[Path]:
     """The notes of parts."""
     return [*folder.glob("[0-9]*.json")]
+
+
+def _refuse_parts(folder: Path, output: Path) -> None:
+    if count := len(_finished(folder)):
+        raise OutputError(
+            f"{count} part{'s' * (count > 1)} of {output} were finished by a run before; expected --resume, to go on "
+            "with what is there, or --force, to begin anew"
+        )
 
 
 def _noted(folder: Path) -> Any:

@@ -75,10 +75,11 @@ def test_without_resume_parts_are_kept_and_with_overwrite_all_is_made_anew(
     with pytest.raises(KeyboardInterrupt):
         enhance_film(darkens, long_grey, output, 0.1, progress=interrupt_at(70))
     parts = {path: path.read_bytes() for path in folder_of(output).iterdir()}
+    (no_film := tmp_path / "text.mkv").write_text("no film")
     with pytest.raises(
         OutputError, match=r"[12] parts? of .*out\.mkv were finished by a run before; expected --resume"
     ):
-        enhance_film(darkens, long_grey, output, 0.5)
+        enhance_film(darkens, no_film, output, 0.5)  # before the film is looked at
     assert {path: path.read_bytes() for path in folder_of(output).iterdir()} == parts
     report = enhance_film(darkens, long_grey, output, 0.5, overwrite=True)
     assert (report.frames, report.kept) == (LONG, 0)
