@@ -9,7 +9,6 @@ import json
 import math
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +22,8 @@ from rich.text import Text
 
 from dni_runtime import OutputError
 from dni_runtime.files.printable import printable
+
+from .progress import LogLines, rate_of
 
 Step = Callable[[str], None]
 """Called with what is being done now."""
@@ -161,7 +162,7 @@ class Terminal:
         """
         console = self._console
         if not console.is_terminal:
-            yield _Lines(verb, self.tell, unit).report
+            yield LogLines(verb, self.tell, unit).report
             return
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -192,45 +193,7 @@ class _RateColumn(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(_rate(task.speed, self._unit) if task.speed else "")
-
-
-class _Lines:
-    """Progress for a log: nothing of what is over soon, else a line for each tenth, and one a minute."""
-
-    SOONEST_S, LATEST_S = 10.0, 60.0
-
-    def __init__(self, verb: str, tell: Callable[[str], None], unit: str = "") -> None:
-        self._verb, self._tell, self._unit = verb, tell, unit
-        self._begin: tuple[float, float] = 0.0, 0.0
-        self._last: tuple[float, float] = 0.0, 0.0
-        self._total: int | None = None
-
-    def report(self, done: float, total: int, file: Path) -> None:
-        now, share = time.monotonic(), done / total
-        if self._total != total:  # it begins, or another step does
-            self._total, self._begin, self._last = total, (now, done), (now, share)
-        (begin_s, begin), (last_s, last_share) = self._begin, self._last
-        waited, is_soon = now - last_s, int(10 * share) == int(10 * last_share)
-        if waited < self.SOONEST_S or (waited < self.LATEST_S and is_soon) or done >= total:
-            return
-        self._last = now, share
-        rate = (done - begin) / (now - begin_s) if done > begin else None
-        each = f", {_rate(rate, self._unit)}" if rate and self._unit else ""
-        about = "" if rate is None else f"{each}, about {_duration((total - done) / rate)} left"
-        self._tell(f"{self._verb}{int(done)} of {total} ({share:.0%}){about}: {file.name}")
-
-
-def _rate(rate: float, unit: str) -> str:
-    return f"{rate:.{0 if rate >= 100 else 1}f} {unit} a second"
-
-
-def _duration(seconds: float) -> str:
-    """In the unit that fits."""
-    minutes = math.ceil(seconds / 60)
-    if seconds < 60:
-        return f"{math.ceil(seconds)} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+        return Text(rate_of(task.speed, self._unit) if task.speed else "")
 
 
 def status(step: str) -> contextlib.AbstractContextManager[Step]:
