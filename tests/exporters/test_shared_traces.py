@@ -9,7 +9,7 @@ from networks import NETWORKS, conv, pair
 from shared_traces import identity, sharing
 from torch import nn
 
-from dni_exporters.networks.skeleton import trace
+from dni_exporters.tracing.skeleton import trace
 
 SHAPE = (1, 3, 16, 16)
 

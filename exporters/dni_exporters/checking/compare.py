@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from dni_exporters.checkpoints.checkpoint import read_endpoints
@@ -11,7 +10,7 @@ from dni_exporters.checkpoints.endpoints import Lineage, differences, lineage, p
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.aligned import align
 from dni_exporters.networks.network_code import one_line
-from dni_exporters.networks.probe import probe, quiet_inference
+from dni_exporters.networks.probe import probe, run_on
 from dni_exporters.report import EndpointsReport, Statistics
 from dni_exporters.sources import EndpointSource, StateDict
 from dni_exporters.verdict.judge import Trials
@@ -79,7 +78,6 @@ def _run(network: nn.Module, states: Sequence[StateDict], image: Any) -> tuple[S
     found = []
     for alpha in (1.0, 0.5, 0.0):
         network.load_state_dict(blend_tensors(states, [alpha, 1 - alpha]))
-        with quiet_inference():
-            output = network(torch.from_numpy(image)).float()
-        found.append(Statistics(alpha, float(output.mean()), float(output.std())))
+        output = run_on(network, image)
+        found.append(Statistics(alpha, float(output.mean()), float(output.std(ddof=1))))
     return tuple(found)

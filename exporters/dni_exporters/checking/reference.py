@@ -8,16 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dni_exporters.graphs.blend import theta
 from dni_exporters.graphs.formula import ONE_ALPHA, Formula
-from dni_exporters.networks.probe import ImageContract, quiet_inference
+from dni_exporters.networks.original import Original
+from dni_exporters.networks.probe import Array, ImageContract, run_on
 from dni_exporters.sources import StateDict
-
-Array = NDArray[np.float32]
 
 
 class Reference:
@@ -28,13 +25,13 @@ class Reference:
 
     def __init__(
         self,
-        network: nn.Module,
+        original: Original,
         endpoints: Sequence[StateDict],
         formula: Formula,
         contract: ImageContract,
         static: bool,
     ) -> None:
-        self.network = network
+        self.original = original
         self.endpoints = endpoints
         self.formula = formula
         self.images = probe_images(contract, static=static)
@@ -43,7 +40,7 @@ class Reference:
 
     def _load(self, alpha: Sequence[float]) -> None:
         """Load theta(alpha) into the network, whose weights matter as long as the lock is held."""
-        self.network.load_state_dict(theta(self.endpoints, tuple(alpha), self.formula), strict=True)
+        self.original.module.load_state_dict(theta(self.endpoints, tuple(alpha), self.formula), strict=True)
 
     def outputs(self, alpha: Sequence[float]) -> list[Array]:
         """The network's output at `alpha` for every probe image, float32 (N,C,H,W); computed once."""
@@ -54,8 +51,7 @@ class Reference:
 
     def _run(self, alpha: Sequence[float]) -> list[Array]:
         self._load(alpha)
-        with quiet_inference():
-            return [self.network(torch.from_numpy(image)).float().numpy() for image in self.images]
+        return [run_on(self.original.run, image) for image in self.images]
 
     def first_beyond(self, limit: float, alpha: Sequence[float]) -> str | None:
         """The first module whose output has an element above `limit`, in the order of computation."""
@@ -63,7 +59,7 @@ class Reference:
 
         def look(name: str, output: Tensor) -> None:
             if not bool((output.abs() <= limit).all()):
-                found.append(name or type(self.network).__name__)
+                found.append(name or type(self.original.module).__name__)
 
         with self._lock, self._watching(look):
             self._run(alpha)
@@ -79,8 +75,8 @@ class Reference:
 
         with self._lock:
             self._load(alpha)
-            with self._watching(look), quiet_inference():
-                self.network(torch.from_numpy(image))
+            with self._watching(look):
+                run_on(self.original.run, image)
         return found
 
     @contextmanager
@@ -90,7 +86,7 @@ class Reference:
         def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
             return lambda _module, _inputs, output: look(name, output) if isinstance(output, Tensor) else None
 
-        hooks = [module.register_forward_hook(hook(name)) for name, module in self.network.named_modules()]
+        hooks = [module.register_forward_hook(hook(name)) for name, module in self.original.module.named_modules()]
         try:
             yield
         finally:

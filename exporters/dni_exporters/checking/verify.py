@@ -10,11 +10,12 @@ import onnx
 import onnxruntime as ort
 
 import dni_runtime
+from dni_exporters.networks.probe import Array
 from dni_exporters.report import Parity
 from dni_runtime import ModelError, ParityError
 from dni_runtime.alpha import append_planes
 
-from .reference import Array, Reference
+from .reference import Reference
 
 _LARGEST_FLOAT16 = 65504
 _SIZES = "the network depends on sizes in a way that tracing loses: use --static with --input-shape"

@@ -11,8 +11,8 @@ from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.architecture import Architecture, build
 from dni_exporters.networks.probe import ImageContract, forward, probe
-from dni_exporters.networks.unfuse import unfuse
 from dni_exporters.sources import StateDict
+from dni_exporters.tracing.unfuse import unfuse
 from dni_runtime import ArchitectureError, EndpointError
 from dni_runtime.metadata import AVERAGES, WHOLE
 

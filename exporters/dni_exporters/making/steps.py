@@ -17,12 +17,13 @@ from dni_exporters.graphs.knobs import give_inputs
 from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.aligned import align_or_refuse
+from dni_exporters.networks.original import Original, original_of
 from dni_exporters.networks.probe import ImageContract, probe
 from dni_exporters.networks.reach import VIEW_NOTES
-from dni_exporters.networks.skeleton import trace
-from dni_exporters.networks.unfuse import unfuse
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
+from dni_exporters.tracing.skeleton import trace
+from dni_exporters.tracing.unfuse import unfuse
 from dni_exporters.verdict.judge import Trials
 from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import ExportError
@@ -45,6 +46,7 @@ def make_models(job: ExportJob) -> ExportReport:
     with clock("build network"):
         aligned = align_or_refuse(job.arch, checkpoints, job.arch_args)
         architecture, states = aligned.architecture, aligned.states
+        original = original_of(job.arch, checkpoints, architecture, job.arch_args) if job.verify else None
         checkpoints = [c.without_tensors() for c in checkpoints]
         notes += aligned.notes
         formula = along.formula(states)
@@ -69,7 +71,7 @@ def make_models(job: ExportJob) -> ExportReport:
         verdict = _judge(architecture.network, states, formula, contract, job, clock) if job.verdict else None
         metadata = describe(job, architecture.name, contract, along, model.opset_imports[""], verdict)
         sign(model, metadata)
-        reference = _reference(architecture.network, states, formula, contract, job) if job.verify else None
+        reference = _reference(original, states, formula, contract, job) if original is not None else None
         make = Maker(job, skeleton.layers, formula, reference, clock, collect)
         outputs = job.outputs
         with staging(outputs[0].parent) as folder:
@@ -163,7 +165,7 @@ def _is_too_large(model: ir.Model, endpoint_count: int, job: ExportJob) -> bool:
 
 
 def _reference(
-    network: nn.Module, states: Sequence[StateDict], formula: Formula, contract: ImageContract, job: ExportJob
+    original: Original, states: Sequence[StateDict], formula: Formula, contract: ImageContract, job: ExportJob
 ) -> Reference:
     judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
-    return Reference(network, states, formula, judged, job.static)
+    return Reference(original, states, formula, judged, job.static)

@@ -15,7 +15,7 @@ from dni_exporters.checkpoints.endpoints import check_endpoints, differences, pr
 from dni_exporters.sources import StateDict, check_count
 from dni_runtime import ArchitectureError
 
-from .architecture import Architecture, build, from_code, load
+from .architecture import Architecture, build, from_code, is_known, load
 from .built import built_differently
 from .known import UnknownNetworkError
 from .tables import fitted, shared_tables
@@ -48,10 +48,10 @@ def align(
 
     Raises ArchitectureError where there is no such network, or the weights do not fit it.
     """
-    if isinstance(arch, str) and ":" not in arch:
+    if is_known(arch):
         completed = shared_tables(checkpoints)
         architecture = build(arch, completed[0], arch_args)
-        states, reasons, lines = _as_known(arch, architecture, completed)
+        states, reasons, lines = _as_known(str(arch), architecture, completed)
     else:
         architecture = from_code(arch, arch_args)
         states, reasons, lines = _as_code(architecture, checkpoints)

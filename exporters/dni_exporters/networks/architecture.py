@@ -12,6 +12,7 @@ from dni_exporters.sources import StateDict, check_arch
 from dni_runtime import ArchitectureError
 
 from . import known
+from .called import called
 from .network_code import call, message, ten_of
 from .tables import fitted
 
@@ -20,7 +21,7 @@ from .tables import fitted
 class Architecture:
     """A built network with what is known about the images that it takes.
 
-    network:        on the CPU, in evaluation mode, float32.
+    network:        on the CPU, in evaluation mode, float32; with what spandrel computes around its model.
     channels:       of the input; None where unknown.
     size_multiple, size_minimum: of input height and width in pixels; None where unknown.
     title:          what to call it beside another one, such as `ESRGAN x4`.
@@ -44,12 +45,17 @@ def build(arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str,
 
     Raises ArchitectureError where there is no such network or the weights do not fit it.
     """
-    if isinstance(arch, str) and ":" not in arch:
+    if is_known(arch):
         check_arch(arch, arch_args)
-        return _from_spandrel(arch, checkpoint)
+        return _from_spandrel(str(arch), checkpoint)
     architecture = from_code(arch, arch_args)
     load(architecture, fitted([checkpoint], architecture.network)[0].tensors)
     return architecture
+
+
+def is_known(arch: str | nn.Module) -> bool:
+    """Whether spandrel is to know the network, which is no code of the user's then."""
+    return isinstance(arch, str) and ":" not in arch
 
 
 def from_code(arch: str | nn.Module, arch_args: Mapping[str, Any] | None = None) -> Architecture:
@@ -81,7 +87,7 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
     sizes, name = found.size_requirements, str(found.architecture.name)
     given, made = found.input_channels, found.output_channels
     return Architecture(
-        network=found.model.float().eval(),
+        network=called(found.model.float().eval(), found._call_fn),
         name=name,
         channels=given,
         size_multiple=sizes.multiple_of,

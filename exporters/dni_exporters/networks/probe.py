@@ -5,13 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dni_runtime import ArchitectureError
 
 from .architecture import Architecture
 from .reach import Reach, find_reach, round_up
+
+Array = NDArray[np.float32]
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -128,14 +132,21 @@ def _run(network: nn.Module, shape: tuple[int, ...]) -> Tensor | None:
 
 
 def forward(network: Callable[[Tensor], object], x: Tensor) -> Tensor | None:
-    """The network's output for `x`, None where it fails or gives no image batch."""
+    """The network's output for `x`, which stays as it is; None where it fails or gives no image batch."""
     try:
         with quiet_inference():
-            output = network(x)
+            output = network(x.clone())  # some work in place
     except Exception:  # a network may refuse a size in any way it likes
         return None
     if not isinstance(output, torch.Tensor) or output.dim() != 4 or output.numel() == 0:
         return None
+    return output
+
+
+def run_on(network: Callable[[Tensor], Tensor], image: Array) -> Array:
+    """The network's output for `image`, float32 (N, C, H, W), which stays as it is: some work in place."""
+    with quiet_inference():
+        output: Array = network(torch.tensor(image)).float().numpy()
     return output
 
 

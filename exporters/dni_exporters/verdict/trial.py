@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from string import ascii_uppercase
 
-import torch
 from torch import nn
 
 from dni_exporters.graphs.blend import theta
 from dni_exporters.graphs.formula import Formula
 from dni_exporters.networks.network_code import message
-from dni_exporters.networks.probe import quiet_inference
+from dni_exporters.networks.probe import run_on
 from dni_exporters.sources import StateDict
 from dni_runtime.shares import Path
 
@@ -93,8 +92,7 @@ class Trial:
         """The network's output (H, W, C), as it comes."""
         self._network.load_state_dict(theta(self._endpoints, alpha, self._formula))
         try:
-            with quiet_inference():
-                output: Array = self._network(torch.from_numpy(image))[0].float().numpy()
+            output: Array = run_on(self._network, image)[0]
         except Exception as error:  # a network's code may refuse what it likes
             raise NoPictureError(f"the network fails on an image of {image.shape}: {message(error)}") from None
         return output.transpose(1, 2, 0)

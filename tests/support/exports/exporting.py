@@ -14,7 +14,7 @@ from torch import nn
 
 from dni_exporters import export
 from dni_exporters.making import steps
-from dni_exporters.networks.skeleton import Skeleton
+from dni_exporters.tracing.skeleton import Skeleton
 
 FloatArray = NDArray[np.float32]
 

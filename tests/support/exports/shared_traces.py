@@ -24,7 +24,7 @@ import onnx_ir as ir
 from exporting import make_exports_faster
 from torch import Tensor, nn, uint8
 
-from dni_exporters.networks.skeleton import Skeleton
+from dni_exporters.tracing.skeleton import Skeleton
 
 
 def share() -> None:

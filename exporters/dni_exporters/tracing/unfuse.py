@@ -9,9 +9,8 @@ weights themselves.
 import torch
 from torch import nn
 
+from dni_exporters.networks.probe import quiet_inference
 from dni_runtime import ExportError
-
-from .probe import quiet_inference
 
 # Two ways to multiply the same convolutions, float32.
 _ROUNDING = 1e-4

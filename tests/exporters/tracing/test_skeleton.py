@@ -5,7 +5,7 @@ from exporting import small_network
 from networks import conv, pair
 from torch import Tensor, nn
 
-from dni_exporters.networks.skeleton import Skeleton, trace
+from dni_exporters.tracing.skeleton import Skeleton, trace
 from dni_runtime import ExportError
 
 SHAPE = (2, 3, 16, 20)

@@ -9,7 +9,7 @@ from networks import conv, randomise
 from torch import Tensor, nn
 
 from dni_exporters import export
-from dni_exporters.networks.unfuse import unfuse
+from dni_exporters.tracing.unfuse import unfuse
 from dni_runtime import ExportError
 
 SHAPE = (2, 3, 16, 17)

@@ -17,6 +17,8 @@ from torch import nn
 
 from dni_runtime import ExportError
 
+from .traceable import traceable
+
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _LOGGERS = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
 
@@ -61,7 +63,7 @@ def trace(
     example = torch.zeros(input_shape, dtype=torch.float16 if half else torch.float32)
     dynamic = torch.export.Dim.AUTO
     try:
-        with _silence():
+        with _silence(), traceable(network):
             program = torch.onnx.export(
                 _halved(network) if half else network,
                 (example,),

@@ -1,0 +1,1 @@
+"""The network as a graph: its calculation traced once, without its weights."""

@@ -1,0 +1,25 @@
+"""All rewrites, for as long as a network is traced."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeAlias
+
+from torch import nn
+
+Rewrite: TypeAlias = Callable[[nn.Module], AbstractContextManager[None]]
+"""While it is active, what it knows of the network computes the same in other words. It looks for what it knows by
+class, and does nothing for any other network."""
+
+REWRITES: tuple[Rewrite, ...] = ()
+
+
+@contextmanager
+def traceable(network: nn.Module) -> Iterator[None]:
+    """Make `network` one that can be traced; its weights stay, and so does what PyTorch computes with it afterwards.
+
+    Whoever judges the result has an original of its own (`networks.original`), run outside of this.
+    """
+    with ExitStack() as stack:
+        for rewrite in REWRITES:
+            stack.enter_context(rewrite(network))
+        yield
