@@ -25,6 +25,7 @@ from .parsers import parse_shape
 @options.one_alpha("Used by callers that give no alpha.", "--alpha-default")
 @options.arch
 @options.arch_args
+@options.value_range
 @click.option(
     "--input-shape",
     type=parsed(parse_shape),
@@ -82,6 +83,8 @@ def export(
       eleven files, 0.0 to 1.0           dni-export A.pth B.pth --alpha 0:1:0.1 -o models/
       a network of your own              dni-export A.pth B.pth --alpha-input -o model.onnx \\
                                            --arch net.py:Net --arch-arg features=64
+      one with images of -1..1           dni-export A.pth B.pth --alpha-input -o model.onnx \\
+                                           --arch gan.py:Generator --range -1 1
       half precision, for GPUs           dni-export A.pth B.pth --alpha-input -o model.onnx --dtype float16
       smallest, for browser and phone    dni-export A.pth B.pth --alpha-input -o model.onnx --delta int8
       for VapourSynth, chaiNNer          dni-export A.pth B.pth --alpha-input -o model.onnx --single-input plane

@@ -33,7 +33,17 @@ from .errors import Command
 @click.option("--teach", is_flag=True, help="Write a network like A that gives the pictures of B, and blends with A.")
 @options.arch
 @options.arch_args
+@options.value_range
 @click.option("--arch-b", metavar="auto|NAME|CODE", help="With --teach: the network of B, where it is another one.")
+@click.option(
+    "--range-b",
+    type=float,
+    nargs=2,
+    default=(0.0, 1.0),
+    metavar="LO HI",
+    show_default=True,
+    help="As --range, of --arch-b.",
+)
 @click.option(
     "--degrade",
     multiple=True,

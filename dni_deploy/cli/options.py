@@ -133,6 +133,10 @@ arch_args = click.option(
     "--arch-arg", "arch_args", multiple=True, type=parsed(parse_argument), callback=_as_dict, metavar="KEY=VALUE",
     help="An argument for the callable of --arch; repeatable.",
 )  # fmt: skip
+value_range = click.option(
+    "--range", "value_range", type=float, nargs=2, default=(0.0, 1.0), metavar="LO HI", show_default=True,
+    help="Black and white in the images of a network given as code; the model's own are in 0..1 all the same.",
+)  # fmt: skip
 provider = click.option(
     "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
     help="Where to run; nothing falls back silently.",

@@ -14,7 +14,7 @@ from .job import ExportJob
 from .making.linkable import check_linkable
 from .outputs import refuse_existing
 from .report import ExportReport
-from .sources import EndpointSource, check_arch, check_sources
+from .sources import EndpointSource, check_arch, check_range, check_sources
 from .torch_types import nn
 
 
@@ -31,6 +31,7 @@ def export(
     knobs: Mapping[str, str | Sequence[str]] | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
     alpha_range: tuple[float, float] = (0.0, 1.0),
     alpha_default: Alpha | None = None,
     input_shape: tuple[int, int, int, int] | None = None,
@@ -64,6 +65,8 @@ def export(
     arch:          the network: "auto" (found by spandrel), a name that spandrel knows, "module:callable" or
                    "path.py:callable" that makes it, or a built network.
     arch_args:     keyword arguments of that callable.
+    value_range:   what black and white are in the images that a network given as code takes and gives, such as (-1, 1)
+                   or (0, 255). Images of the model that is written are in 0..1 all the same.
     alpha_range:   the alphas that the model will accept; (0, 1) interpolates, wider ranges extrapolate.
     alpha_default: used by callers that give none. Some runtimes freeze or ignore an input with a default.
     input_shape:   (N,C,H,W) to trace with; found by itself for most networks.
@@ -92,6 +95,7 @@ def export(
     if weights == "link":
         check_linkable(sources, job.outputs[0].parent, dtype)
     check_arch(arch, arch_args)
+    check_range(value_range, arch)
     require_extra()
     with heavy_imports():
         from .making.steps import make_models

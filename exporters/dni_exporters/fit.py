@@ -14,7 +14,7 @@ from .extra import heavy_imports, require_extra
 from .fitting.job import DEGRADE, FitJob, Shown
 from .fitting.report import FitReport
 from .outputs import check_folder, refuse_existing
-from .sources import EndpointSource, check_arch, check_source, check_sources
+from .sources import EndpointSource, check_arch, check_range, check_source, check_sources
 from .torch_types import nn
 from .verdict.photographs import read_photographs
 
@@ -33,7 +33,9 @@ def fit(
     start: EndpointSource | None = None,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
     arch_b: str | nn.Module | None = None,
+    range_b: tuple[float, float] = (0.0, 1.0),
     degrade: Sequence[str] = DEGRADE,
     minutes: float | None = None,
     steps: int | None = None,
@@ -57,7 +59,8 @@ def fit(
     teach:     B may be of another architecture of the same scale then.
     curve:     "quadratic", or "cubic" for pairs that need more.
     start:     what to begin with in place of the straight line (or of A): what was fitted for a pair like this one.
-    arch, arch_args: as in `export`; arch_b: of the B that teaches, where it is of another architecture.
+    arch, arch_args, value_range: as in `export`.
+    arch_b, range_b: of the B that teaches, where it is of another architecture, its arch and value_range.
     degrade:   what is done to photographs, as the networks expect it: "noise:LO:HI" (sigma of 255), "jpeg:LO:HI"
                (quality), "blur:LO:HI" (sigma in pixels), or "none".
     minutes:   when it ends at the latest; 10 where there is no `steps` either.
@@ -84,6 +87,9 @@ def fit(
         check_source(start)
     check_arch(arch, arch_args)
     check_arch(arch if arch_b is None else arch_b, arch_args if arch_b is None else None)
+    check_range(value_range, arch)
+    if arch_b is not None:
+        check_range(range_b, arch_b)
     degradations = parse_degradations(degrade)
     photographs = read_photographs(photos, _MOST_PHOTOGRAPHS, _LARGEST_PX)
     check_sizes(photographs)

@@ -9,7 +9,7 @@ from typing import Any
 from .clock import Progress
 from .extra import heavy_imports, require_extra
 from .report import CheckpointReport, EndpointsReport
-from .sources import EndpointSource, check_arch, check_source, check_sources
+from .sources import EndpointSource, check_arch, check_range, check_source, check_sources
 from .torch_types import nn
 from .verdict.photographs import read_photographs
 from .verdict.verdict import Seen
@@ -21,13 +21,14 @@ def inspect_endpoints(
     *,
     arch: str | nn.Module = "auto",
     arch_args: Mapping[str, Any] | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
     photos: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     seen: Seen | None = None,
 ) -> EndpointsReport:
     """Compare two endpoints, and tell whether blends work from what their network makes of photographs.
 
-    arch, arch_args: as in `export`.
+    arch, arch_args, value_range: as in `export`.
     photos:          a folder of the photographs to try, instead of those that come with this package.
     progress:        called with the name of each photograph's trial as it begins.
     seen:            called with a photograph's name, and alpha and picture, float32 (H, W, C) in 0..1, of the ends and
@@ -40,12 +41,13 @@ def inspect_endpoints(
     check_sources([first, second])
     if arch != "auto":  # what was said of one that is to be found is noted
         check_arch(arch, arch_args)
+    check_range(value_range, arch)
     require_extra()
     with heavy_imports():
         from .checking.compare import compare
         from .verdict.judge import Trials
 
-    return compare(first, second, arch, arch_args, Trials(photographs, progress, seen))
+    return compare(first, second, arch, arch_args, value_range, Trials(photographs, progress, seen))
 
 
 def inspect_checkpoint(

@@ -45,6 +45,7 @@ class ExportJob:
     alphas: Sequence[Alpha] | None
     arch: str | nn.Module
     arch_args: Mapping[str, Any] | None
+    value_range: tuple[float, float]
     alpha_range: tuple[float, float]
     alpha_default: Alpha | None
     input_shape: tuple[int, int, int, int] | None

@@ -9,7 +9,8 @@ from typing import Any, SupportsFloat, TypeAlias
 
 from dni_runtime import Alpha, ArchitectureError, EndpointError, check_alpha
 from dni_runtime.alpha import ALPHA, KNOB_NAMES, MOST_KNOBS, MOST_PATTERNS, Knob, is_knob_name
-from dni_runtime.files.fields import show
+from dni_runtime.files.fields import is_span, show
+from dni_runtime.metadata import LIMIT_VALUE
 from dni_runtime.shares import MOST_MIDDLES, why_no_path
 from dni_runtime.shares import Path as AlphaPath
 
@@ -18,6 +19,9 @@ from .opening import parts_of
 from .torch_types import Tensor, nn
 
 StateDict: TypeAlias = Mapping[str, Tensor]
+Span: TypeAlias = tuple[float, float]
+UNIT: Span = (0.0, 1.0)
+"""What black and white are in the images of every file that is written, and of every network that spandrel knows."""
 EndpointSource: TypeAlias = str | PathLike[str] | StateDict
 """A checkpoint: the path of a .pth, .pt, .ckpt or .safetensors file or of the index of several, or a state dict.
 
@@ -188,3 +192,19 @@ def check_arch(arch: str | nn.Module, arguments: Mapping[str, Any] | None) -> No
         )
     if where.endswith(".py") and not Path(where).is_file():
         raise ArchitectureError(f"--arch: there is no file {where}")
+
+
+def check_range(value_range: Span, *networks: str | nn.Module) -> None:
+    """Raise ArchitectureError for a range of images that is none, or that none of `networks` can have."""
+    low, high = value_range
+    if not is_span(low, high, LIMIT_VALUE):
+        raise ArchitectureError(
+            f"the value range is {low:g}..{high:g}; expected what black and what white is for the network, the smaller "
+            f"number first, both within {LIMIT_VALUE:g}, such as --range -1 1 or --range 0 255"
+        )
+    known = [arch for arch in networks if isinstance(arch, str) and ":" not in arch]
+    if tuple(value_range) != UNIT and known:
+        raise ArchitectureError(
+            f"--range {low:g} {high:g} is for a network given as code (module:callable), --arch is {known[0]!r}: the "
+            "images of all that spandrel knows are in 0..1; leave one of them out"
+        )

@@ -25,7 +25,13 @@ LAYERS = {
         {"prepared", "cuda", "averages"},
         {"opening"},
     ],
-    "dni_exporters": [{"checkpoints"}, {"networks", "graphs"}, {"verdict", "tracing"}, {"checking", "fitting"}, {"making"}],
+    "dni_exporters": [
+        {"checkpoints"},
+        {"networks", "graphs"},
+        {"verdict", "tracing"},
+        {"checking", "fitting"},
+        {"making"},
+    ],
     "dni_deploy": [
         {"image_files"},
         {"photographs", "ship", "bench"},

@@ -11,12 +11,14 @@ from dni_deploy.cli import options
 from dni_deploy.cli.errors import Command
 from dni_deploy.photographs.verdict_sheet import VerdictSheet
 from dni_exporters.opening import SUFFIXES, is_safetensors
+from dni_exporters.sources import UNIT
 
 
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=options.PATH, metavar="A [B] | MODEL.onnx")
 @options.arch
 @options.arch_args
+@options.value_range
 @click.option("--photos", type=options.PATH, metavar="DIR", help="Photographs to try blends on; else built-in ones.")
 @click.option("--sheet", type=options.PATH, metavar="FILE.png", help="Write what the blends made of them side by side.")
 @options.force
@@ -25,6 +27,7 @@ def inspect(
     files: tuple[Path, ...],
     arch: str,
     arch_args: dict[str, Any],
+    value_range: tuple[float, float],
     photos: Path | None,
     sheet: Path | None,
     force: bool,
@@ -43,9 +46,11 @@ def inspect(
         raise click.UsageError(f"{len(files)} files given; expected one or two checkpoints, or one ONNX model")
     if len(files) != 2 and (photos or sheet):
         raise click.UsageError("--photos and --sheet are for two checkpoints: blends of them are tried on photographs")
+    if len(files) != 2 and value_range != UNIT:
+        raise click.UsageError("--range is for two checkpoints: blends of them are tried on photographs")
     if len(files) == 2:
         rows = VerdictSheet(sheet, photos, force=force) if sheet else None
-        _compare(files, arch, arch_args, as_json, photos, rows)
+        _compare(files, arch, arch_args, value_range, as_json, photos, rows)
     elif _is_checkpoint(files[0]):
         _describe(files[0], arch, arch_args, as_json)
     else:
@@ -56,6 +61,7 @@ def _compare(
     files: tuple[Path, ...],
     arch: str,
     arch_args: dict[str, Any],
+    value_range: tuple[float, float],
     as_json: bool,
     photos: Path | None,
     sheet: VerdictSheet | None,
@@ -64,7 +70,13 @@ def _compare(
 
     with terminal.status("comparing") as step:
         report = dni_exporters.inspect_endpoints(
-            *files, arch=arch, arch_args=arch_args, photos=photos, progress=step, seen=sheet.add if sheet else None
+            *files,
+            arch=arch,
+            arch_args=arch_args,
+            value_range=value_range,
+            photos=photos,
+            progress=step,
+            seen=sheet.add if sheet else None,
         )
     blends = report.verdict is not None and report.verdict.blends  # what photographs say outweighs what weights do
     advice = [report.verdict.advice] if report.verdict is not None and report.verdict.advice else []

@@ -9,10 +9,11 @@ from dni_exporters.checkpoints.checkpoint import read_endpoints
 from dni_exporters.checkpoints.endpoints import Lineage, differences, lineage, promotions
 from dni_exporters.graphs.blend import blend_tensors
 from dni_exporters.networks.aligned import align
+from dni_exporters.networks.called import in_units
 from dni_exporters.networks.network_code import one_line
 from dni_exporters.networks.probe import probe, run_on
 from dni_exporters.report import EndpointsReport, Statistics
-from dni_exporters.sources import EndpointSource, StateDict
+from dni_exporters.sources import EndpointSource, Span, StateDict
 from dni_exporters.verdict.judge import Trials
 from dni_exporters.verdict.verdict import Verdict, unjudged
 from dni_runtime import ArchitectureError
@@ -25,6 +26,7 @@ def compare(
     second: EndpointSource,
     arch: str | nn.Module,
     arch_args: Mapping[str, Any] | None,
+    value_range: Span,
     trials: Trials,
 ) -> EndpointsReport:
     """See `inspect_endpoints`."""
@@ -47,6 +49,7 @@ def compare(
             verdict = unjudged("the network is not known")
             notes += promotions(checkpoints)
     else:
+        in_units(aligned.architecture.network, value_range)
         name, reasons, lines = aligned.architecture.name, aligned.reasons, aligned.differences
         notes += aligned.notes
         if not (reasons or lines):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dni_exporters.clock import Progress
-from dni_exporters.sources import EndpointSource, source_name
+from dni_exporters.sources import UNIT, EndpointSource, Span, source_name
 from dni_exporters.torch_types import nn
 from dni_runtime import EndpointError, InputError, OutputError
 
@@ -42,7 +42,9 @@ class FitJob:
     start: EndpointSource | None
     arch: str | nn.Module
     arch_args: Mapping[str, Any] | None
+    value_range: Span
     arch_b: str | nn.Module | None
+    range_b: Span
     degrade: Sequence[str]
     minutes: float | None
     steps: int | None
@@ -74,6 +76,8 @@ class FitJob:
             raise InputError("--start is one middle, or a network that was taught; a cubic curve has two middles")
         if self.arch_b is not None and not self.teach:
             raise InputError("--arch-b is for --teach: a curve joins networks of one architecture; give --arch")
+        if tuple(self.range_b) != UNIT and self.arch_b is None:
+            raise InputError("--range-b is for --arch-b: without it B is a network like A, and --range tells of both")
         for name, value in (("minutes", self.minutes), ("steps", self.steps), ("threads", self.threads)):
             if value is not None and not (isinstance(value, float | int) and value > 0 and math.isfinite(value)):
                 raise InputError(f"{name} is {value!r}; expected a number, more than 0")

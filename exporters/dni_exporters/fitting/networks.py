@@ -10,6 +10,7 @@ from torch import Tensor
 from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.architecture import Architecture, build
+from dni_exporters.networks.called import in_units
 from dni_exporters.networks.probe import ImageContract, forward, probe
 from dni_exporters.sources import StateDict
 from dni_exporters.tracing.unfuse import unfuse
@@ -64,6 +65,7 @@ def _curve(job: FitJob, a: Checkpoint, b: Checkpoint, device: torch.device) -> O
     if all(tensor.equal(last[name]) for name, tensor in first.items()):
         raise EndpointError(f"{a.name} and {b.name} hold the same weights; nothing lies between them")
     architecture = aligned.architecture
+    in_units(architecture.network, job.value_range)
     contract, notes = _contract(architecture)
     task = Task(VectorNetwork(architecture.network, (first, last), device), first, last, job.middles)
     return _opened(task, architecture, [contract], [*aligned.notes, *notes, *_of_names(first, a, architecture)])
@@ -72,6 +74,8 @@ def _curve(job: FitJob, a: Checkpoint, b: Checkpoint, device: torch.device) -> O
 def _lesson(job: FitJob, a: Checkpoint, b: Checkpoint, device: torch.device) -> Opened:
     learner = build(job.arch, a, job.arch_args)
     teacher = build(job.arch, b, job.arch_args) if job.arch_b is None else build(job.arch_b, b)
+    in_units(learner.network, job.value_range)
+    in_units(teacher.network, job.value_range if job.arch_b is None else job.range_b)
     first = {name: tensor.detach().clone() for name, tensor in learner.network.state_dict().items()}
     contract, notes = _contract(learner)
     its, _ = _contract(teacher)

@@ -17,6 +17,7 @@ from dni_exporters.graphs.knobs import give_inputs
 from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.aligned import align_or_refuse
+from dni_exporters.networks.called import in_units
 from dni_exporters.networks.original import Original, original_of
 from dni_exporters.networks.probe import ImageContract, probe
 from dni_exporters.networks.reach import VIEW_NOTES
@@ -46,6 +47,7 @@ def make_models(job: ExportJob) -> ExportReport:
     with clock("build network"):
         aligned = align_or_refuse(job.arch, checkpoints, job.arch_args)
         architecture, states = aligned.architecture, aligned.states
+        in_units(architecture.network, job.value_range)
         original = original_of(job.arch, checkpoints, architecture, job.arch_args) if job.verify else None
         checkpoints = [c.without_tensors() for c in checkpoints]
         notes += aligned.notes

@@ -30,7 +30,8 @@ def end_picture(letter: str, raw: Array) -> Array:
         raise NoPictureError(f"endpoint {letter} alone gives values that are no numbers (NaN or infinity)")
     if float(((raw < -_OUTSIDE) | (raw > 1 + _OUTSIDE)).mean()) > _OUTSIDE_SHARE:
         raise NoPictureError(
-            f"endpoint {letter} alone gives values in {raw.min():.3g}..{raw.max():.3g}, pictures are in 0..1"
+            f"endpoint {letter} alone gives values in {raw.min():.3g}..{raw.max():.3g}, pictures are in 0..1; where a "
+            "network given as code has images of another range, say which: --range -1 1, --range 0 255"
         )
     return shown(raw)
 
