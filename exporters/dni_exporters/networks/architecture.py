@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from torch import Tensor, nn
@@ -65,6 +66,7 @@ def from_code(arch: str | nn.Module, arch_args: Mapping[str, Any] | None = None)
         network, name = call(arch, arch_args or {}), arch.rpartition(":")[2]
     else:
         network, name = _copy(arch), type(arch).__name__
+    _refuse_borrowed(network, name)
     return Architecture(network.float().eval(), name, title=name)
 
 
@@ -95,6 +97,16 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
         title=f"{name} x{found.scale}" + (f" ({given} to {made} channels)" if {given, made} != {3} else ""),
         settings=dict(getattr(found.model, "hyperparameters", {})),
     )
+
+
+def _refuse_borrowed(network: nn.Module, name: str) -> None:
+    """A function that was put in the place of a method goes on running what it was made for, in every copy."""
+    for where, module in network.named_modules():
+        if isinstance(vars(module).get("forward"), FunctionType):
+            raise ArchitectureError(
+                f"the forward of {where or 'the network'} in {name} is a function that was assigned to the object; it "
+                "would run that object's weights, whatever is loaded into a copy; expected a method of its class"
+            )
 
 
 def _copy(network: nn.Module) -> nn.Module:

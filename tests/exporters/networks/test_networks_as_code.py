@@ -11,7 +11,7 @@ from networks import Weights
 from published import near, real_cugan
 from torch import nn
 
-from dni_exporters import blend, write_blend
+from dni_exporters import blend, export, write_blend
 from dni_exporters.networks.network_code import call
 from dni_runtime import ArchitectureError, EndpointError
 
@@ -85,3 +85,13 @@ def test_a_switch_beside_the_tensors_is_the_networks_own(tmp_path: Path):
     theta = blend([{**a, "pro": 1}, {**near(a), "pro": 1}], 0.3, arch=UpCunet2x(pro=True))
     torch.testing.assert_close({name: theta[name] for name in a}, blended(a, near(a), 0.3), rtol=1e-6, atol=1e-7)
     assert theta["pro"].equal(torch.zeros(1))
+
+
+def test_a_function_in_the_place_of_a_method_is_refused(tmp_path: Path):
+    """It would run the weights of the object that it was made for in every copy: at every alpha those of A."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 3, 3, padding=1))
+    plain = network[0].forward
+    network[0].forward = lambda x: plain(x) + 1  # type: ignore[method-assign]
+    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ArchitectureError, match="the forward of 0 in Sequential is a function that was assigned"):
+        export([a, near(a)], tmp_path / "m.onnx", alpha_input=True, arch=network)
