@@ -12,9 +12,10 @@ from .clock import Progress
 from .extra import heavy_imports, require_extra
 from .job import ExportJob
 from .making.linkable import check_linkable
+from .networks.arguments import check_arch
 from .outputs import refuse_existing
 from .report import ExportReport
-from .sources import EndpointSource, check_arch, check_range, check_sources
+from .sources import EndpointSource, check_range, check_sources
 from .torch_types import nn
 
 
@@ -64,7 +65,8 @@ def export(
                    has one number more for each then: in their order, by name, or one for all.
     arch:          the network: "auto" (found by spandrel), a name that spandrel knows, "module:callable" or
                    "path.py:callable" that makes it, or a built network.
-    arch_args:     keyword arguments of that callable.
+    arch_args:     keyword arguments of that callable. Of networks that spandrel knows, DRUNet and FDnCNN take "noise":
+                   sigma of the noise to remove, in 0..255; or a list of one for each endpoint, and alpha moves it.
     value_range:   what black and white are in the images that a network given as code takes and gives, such as (-1, 1)
                    or (0, 255). Images of the model that is written are in 0..1 all the same.
     alpha_range:   the alphas that the model will accept; (0, 1) interpolates, wider ranges extrapolate.
@@ -94,7 +96,7 @@ def export(
     check_sources(sources)
     if weights == "link":
         check_linkable(sources, job.outputs[0].parent, dtype)
-    check_arch(arch, arch_args)
+    check_arch(arch, arch_args, len(endpoints))
     check_range(value_range, arch)
     require_extra()
     with heavy_imports():

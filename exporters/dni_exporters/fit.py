@@ -13,8 +13,9 @@ from .clock import Progress
 from .extra import heavy_imports, require_extra
 from .fitting.job import DEGRADE, FitJob, Shown
 from .fitting.report import FitReport
+from .networks.arguments import check_arch
 from .outputs import check_folder, refuse_existing
-from .sources import EndpointSource, check_arch, check_range, check_source, check_sources
+from .sources import EndpointSource, check_range, check_source, check_sources
 from .torch_types import nn
 from .verdict.photographs import read_photographs
 
@@ -85,10 +86,10 @@ def fit(
     check_sources(endpoints)
     if start is not None:
         check_source(start)
-    check_arch(arch, arch_args)
-    check_arch(arch if arch_b is None else arch_b, arch_args if arch_b is None else None)
+    check_arch(arch, arch_args, len(endpoints))
     check_range(value_range, arch)
     if arch_b is not None:
+        check_arch(arch_b, None)
         check_range(range_b, arch_b)
     degradations = parse_degradations(degrade)
     photographs = read_photographs(photos, _MOST_PHOTOGRAPHS, _LARGEST_PX)

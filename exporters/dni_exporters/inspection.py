@@ -8,8 +8,9 @@ from typing import Any
 
 from .clock import Progress
 from .extra import heavy_imports, require_extra
+from .networks.arguments import check_arch
 from .report import CheckpointReport, EndpointsReport
-from .sources import EndpointSource, check_arch, check_range, check_source, check_sources
+from .sources import EndpointSource, check_range, check_source, check_sources
 from .torch_types import nn
 from .verdict.photographs import read_photographs
 from .verdict.verdict import Seen
@@ -40,7 +41,7 @@ def inspect_endpoints(
     photographs = None if photos is None else read_photographs(photos)
     check_sources([first, second])
     if arch != "auto":  # what was said of one that is to be found is noted
-        check_arch(arch, arch_args)
+        check_arch(arch, arch_args, 2)
     check_range(value_range, arch)
     require_extra()
     with heavy_imports():

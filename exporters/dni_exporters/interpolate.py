@@ -7,12 +7,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from dni_runtime import Alpha, OutputError
+from dni_runtime import Alpha, ArchitectureError, OutputError
 
 from .extra import heavy_imports, require_extra
+from .networks.arguments import NOISE, check_arch, is_known
 from .outputs import refuse_existing
 from .report import BlendReport
-from .sources import SUFFIXES, EndpointSource, Route, check_arch, check_sources, listed
+from .sources import SUFFIXES, EndpointSource, Route, check_sources, listed
 from .torch_types import Tensor, nn
 
 
@@ -94,6 +95,11 @@ def _check(
     """The numbers of alpha. Raises a DniError, also where PyTorch is missing."""
     values = route.check_alpha(alpha, alpha_range)
     check_sources([*route.endpoints, *route.through])
-    check_arch(arch, arch_args)
+    check_arch(arch, arch_args, len(route.endpoints))
+    if is_known(arch) and NOISE in (arch_args or {}):
+        raise ArchitectureError(
+            "--arch-arg noise is for exports: a checkpoint holds weights, and whoever runs it tells it the noise "
+            "level; leave it out"
+        )
     require_extra()
     return values

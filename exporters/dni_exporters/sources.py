@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Any, SupportsFloat, TypeAlias
+from typing import SupportsFloat, TypeAlias
 
 from dni_runtime import Alpha, ArchitectureError, EndpointError, check_alpha
 from dni_runtime.alpha import ALPHA, KNOB_NAMES, MOST_KNOBS, MOST_PATTERNS, Knob, is_knob_name
@@ -179,19 +179,6 @@ def check_count(count: int) -> None:
         raise EndpointError(f"{count} endpoint given; a blend needs at least two checkpoints")
     if count > len(ascii_uppercase):
         raise EndpointError(f"{count} checkpoints given; expected {len(ascii_uppercase)} at most, middles included")
-
-
-def check_arch(arch: str | nn.Module, arguments: Mapping[str, Any] | None) -> None:
-    """Raise ArchitectureError for arguments that nobody takes, and for a file of code that is not there."""
-    if not isinstance(arch, str):
-        return
-    where, is_code, _ = arch.rpartition(":")
-    if arguments and not is_code:
-        raise ArchitectureError(
-            f"--arch-arg is for a network given as code (module:callable), --arch is {arch!r}; leave one of them out"
-        )
-    if where.endswith(".py") and not Path(where).is_file():
-        raise ArchitectureError(f"--arch: there is no file {where}")
 
 
 def check_range(value_range: Span, *networks: str | nn.Module) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dni_exporters.clock import Progress
+from dni_exporters.networks.arguments import is_known, noise_levels
 from dni_exporters.sources import UNIT, EndpointSource, Span, source_name
 from dni_exporters.torch_types import nn
 from dni_runtime import EndpointError, InputError, OutputError
@@ -87,6 +88,12 @@ class FitJob:
             raise InputError(f"degrade is one text; expected a list of them: degrade=[{self.degrade!r}]")
         if not isinstance(self.seed, int) or not 0 <= self.seed <= _MOST_SEED:
             raise InputError(f"seed is {self.seed!r}; expected a whole number in 0..{_MOST_SEED}")
+
+    @property
+    def noise(self) -> list[float] | None:
+        """The noise level that the network of each endpoint is told; None where nobody said one."""
+        levels = noise_levels(self.arch_args, len(self.endpoints)) if is_known(self.arch) else None
+        return None if levels is None else list(levels)
 
     @property
     def middles(self) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.architecture import Architecture, build
+from dni_exporters.networks.arguments import for_each
 from dni_exporters.networks.called import in_units
 from dni_exporters.networks.probe import ImageContract, forward, probe
 from dni_exporters.sources import StateDict
@@ -72,17 +73,18 @@ def _curve(job: FitJob, a: Checkpoint, b: Checkpoint, device: torch.device) -> O
 
 
 def _lesson(job: FitJob, a: Checkpoint, b: Checkpoint, device: torch.device) -> Opened:
-    learner = build(job.arch, a, job.arch_args)
-    teacher = build(job.arch, b, job.arch_args) if job.arch_b is None else build(job.arch_b, b)
+    own, its = for_each(job.arch, job.arch_args, 2)
+    learner = build(job.arch, a, own)
+    teacher = build(job.arch, b, its) if job.arch_b is None else build(job.arch_b, b)
     in_units(learner.network, job.value_range)
     in_units(teacher.network, job.value_range if job.arch_b is None else job.range_b)
     first = {name: tensor.detach().clone() for name, tensor in learner.network.state_dict().items()}
     contract, notes = _contract(learner)
-    its, _ = _contract(teacher)
-    image = torch.zeros(1, contract.input_shape[1], *_common_shape(contract, its))
-    ours, theirs = (forward(each.network, image) for each in (learner, teacher))
-    if ours is None or theirs is None or ours.shape != theirs.shape:
-        told = [f"{c.name} is {_described(n, k)}" for c, n, k in ((a, learner, contract), (b, teacher, its))]
+    theirs, _ = _contract(teacher)
+    image = torch.zeros(1, contract.input_shape[1], *_common_shape(contract, theirs))
+    ours, wanted = (forward(each.network, image) for each in (learner, teacher))
+    if ours is None or wanted is None or ours.shape != wanted.shape:
+        told = [f"{c.name} is {_described(n, k)}" for c, n, k in ((a, learner, contract), (b, teacher, theirs))]
         raise EndpointError(f"{' and '.join(told)}; expected two networks that make pictures of one size of an image")
     network = VectorNetwork(learner.network, (first, first), device)
     taught_by = teacher.network.to(device).requires_grad_(False)
@@ -93,7 +95,7 @@ def _lesson(job: FitJob, a: Checkpoint, b: Checkpoint, device: torch.device) -> 
         return output
 
     task = Task(network, first, first, teacher=show)
-    return _opened(task, learner, [contract, its], [*notes, *_of_names(first, a, learner)])
+    return _opened(task, learner, [contract, theirs], [*notes, *_of_names(first, a, learner)])
 
 
 def _opened(task: Task, architecture: Architecture, contracts: Sequence[ImageContract], notes: list[str]) -> Opened:

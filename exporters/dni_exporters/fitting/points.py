@@ -6,11 +6,12 @@ Both are one thing. Blends of stored points, of which some are fixed, are to giv
     a lesson  A, B2            theta(t) = t A + (1 - t) B2                         wanted: t A(x) + (1 - t) B(x)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from dni_exporters.networks.known.calls import as_published
 from dni_exporters.sources import StateDict
 from dni_runtime.shares import Path
 
@@ -59,9 +60,9 @@ class VectorNetwork:
             buffer.copy_(a * place + b * (1 - place))
 
     def state(self, theta: Tensor, place: float) -> dict[str, Tensor]:
-        """The state dict of that network, on the CPU."""
+        """The state dict of that network, on the CPU, as a file of its architecture has it."""
         self.put(theta, place)
-        found: Mapping[str, Tensor] = self.network.state_dict()
+        found = as_published(self.network.state_dict())
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
 
     def run(self, x: Tensor) -> Tensor:

@@ -202,6 +202,7 @@ def _made_of(
         "photographs": digest.hexdigest(),
         "degrade": as_json(degradations),
         "seed": job.seed,
+        "noise": job.noise,
         "recipe": asdict(recipe),
     }
 

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from torch import nn
+
 from dni_exporters.checkpoints.checkpoint import Checkpoint, of_like_names, read_endpoints
 from dni_exporters.checkpoints.middles import Middle, read_middle
 from dni_exporters.graphs.formula import Formula
+from dni_exporters.networks.arguments import NOISE, Arguments, is_known, noise_levels
 from dni_exporters.sources import Route, StateDict
 from dni_runtime import EndpointError
 from dni_runtime.alpha import Knob
@@ -29,6 +32,18 @@ class Along:
     def formula(self, states: Sequence[StateDict]) -> Formula:
         """How alpha becomes shares in `states`, those of the checkpoints. Raises EndpointError as `Formula.of` does."""
         return Formula.of(self.path, self.knobs, states, self.checkpoints[0].tensors)
+
+    def arguments(self, arch: str | nn.Module, arch_args: Arguments) -> Arguments:
+        """`arch_args`, whose noise levels are of the knots, with one for each checkpoint: a middle's is where `fit` had
+        it, evenly between its neighbours'.
+        """
+        levels = noise_levels(arch_args, len(self.path.knots)) if self.path is not None and is_known(arch) else None
+        if self.path is None or levels is None:
+            return arch_args
+        spread = [levels[0]]
+        for (first, last), count in zip(pairwise(levels), self.path.middles, strict=True):
+            spread += [first + (last - first) * number / (count + 1) for number in range(1, count + 2)]
+        return {NOISE: spread}
 
 
 def read_along(route: Route) -> Along:

@@ -1,8 +1,7 @@
 """theta(alpha) of checkpoints: which of their tensors are blended, and under which names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
@@ -10,13 +9,13 @@ from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.endpoints import Lineage, differences, is_leftover, lineage, promotions
 from dni_exporters.graphs.blend import theta
 from dni_exporters.networks.aligned import align_or_refuse
+from dni_exporters.networks.arguments import Arguments
+from dni_exporters.networks.known.calls import as_published
 from dni_exporters.networks.tables import is_table
 from dni_exporters.sources import Route, StateDict
 from dni_runtime import ArchitectureError
 
 from .along import read_along
-
-Arguments: TypeAlias = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def blended(route: Route, alpha: tuple[float, ...], arch: str | nn.Module, arch_
     else:
         related = lineage(aligned.states[0], aligned.states[-1], aligned.learnt)
         if differences(checkpoints):
-            states = _as_stored(aligned.states, checkpoints)
+            states = _as_stored([as_published(state) for state in aligned.states], checkpoints)
             if states[0].keys() - checkpoints[0].tensors.keys():
                 notes.append(
                     f"written under the names of spandrel's {aligned.architecture.name}: the endpoints' differ"

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.nesting import Place, Value, state_dicts
 from dni_exporters.checkpoints.stored import save_safetensors
+from dni_exporters.networks.arguments import Arguments
 from dni_exporters.report import BlendReport
 from dni_exporters.sources import Route
 from dni_runtime.files.unfinished import staging
 
-from .blended import Arguments, blended
+from .blended import blended
 
 
 def write_blended(

@@ -45,10 +45,11 @@ def make_models(job: ExportJob) -> ExportReport:
         along = read_along(job.route)
         checkpoints, notes = along.checkpoints, along.notes
     with clock("build network"):
-        aligned = align_or_refuse(job.arch, checkpoints, job.arch_args)
+        arch_args = along.arguments(job.arch, job.arch_args)
+        aligned = align_or_refuse(job.arch, checkpoints, arch_args)
         architecture, states = aligned.architecture, aligned.states
         in_units(architecture.network, job.value_range)
-        original = original_of(job.arch, checkpoints, architecture, job.arch_args) if job.verify else None
+        original = original_of(job.arch, checkpoints, architecture, arch_args) if job.verify else None
         checkpoints = [c.without_tensors() for c in checkpoints]
         notes += aligned.notes
         formula = along.formula(states)

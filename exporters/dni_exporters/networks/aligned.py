@@ -4,9 +4,8 @@ What is blended and compared is what was built. Old and new names of one archite
 tables that one file has and another lacks, switches beside the tensors: building settles all of that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,9 +14,10 @@ from dni_exporters.checkpoints.endpoints import check_endpoints, differences, pr
 from dni_exporters.sources import StateDict, check_count
 from dni_runtime import ArchitectureError
 
-from .architecture import Architecture, build, from_code, is_known, load
+from .architecture import Architecture, build, from_code, load
+from .arguments import Arguments, for_each, is_known
 from .built import built_differently
-from .known import UnknownNetworkError
+from .known.finding import UnknownNetworkError
 from .tables import fitted, shared_tables
 
 
@@ -41,29 +41,29 @@ class Aligned:
     notes: Sequence[str]
 
 
-def align(
-    arch: str | nn.Module, checkpoints: Sequence[Checkpoint], arch_args: Mapping[str, Any] | None = None
-) -> Aligned:
+def align(arch: str | nn.Module, checkpoints: Sequence[Checkpoint], arch_args: Arguments = None) -> Aligned:
     """Build the network of `checkpoints`, and bring them all into its form. `arch` as in `build`.
+
+    arch_args: a noise level may be one for each checkpoint (`arguments`).
 
     Raises ArchitectureError where there is no such network, or the weights do not fit it.
     """
     if is_known(arch):
         completed = shared_tables(checkpoints)
-        architecture = build(arch, completed[0], arch_args)
-        states, reasons, lines = _as_known(str(arch), architecture, completed)
+        given = for_each(arch, arch_args, len(checkpoints))
+        architecture = build(arch, completed[0], given[0])
+        states, reasons, lines = _as_known(str(arch), architecture, completed, given)
     else:
         architecture = from_code(arch, arch_args)
         states, reasons, lines = _as_code(architecture, checkpoints)
     learnt = frozenset(name for name, _ in architecture.network.named_parameters())
     if reasons or lines:
         return Aligned(architecture, (), learnt, reasons, lines, ())
-    return Aligned(architecture, states, learnt, (), (), promotions(checkpoints, "float32"))
+    notes = [*promotions(checkpoints, "float32"), *architecture.notes]
+    return Aligned(architecture, states, learnt, (), (), notes)
 
 
-def align_or_refuse(
-    arch: str | nn.Module, checkpoints: Sequence[Checkpoint], arch_args: Mapping[str, Any] | None = None
-) -> Aligned:
+def align_or_refuse(arch: str | nn.Module, checkpoints: Sequence[Checkpoint], arch_args: Arguments = None) -> Aligned:
     """As `align`, for endpoints that are to be blended: raises EndpointError where they differ."""
     check_count(len(checkpoints))
     try:
@@ -77,16 +77,16 @@ def align_or_refuse(
 
 
 def _as_known(
-    arch: str, architecture: Architecture, checkpoints: Sequence[Checkpoint]
+    arch: str, architecture: Architecture, checkpoints: Sequence[Checkpoint], arch_args: Sequence[Arguments]
 ) -> tuple[list[StateDict], list[str], list[str]]:
     """The states of all endpoints, each built by itself, and why they cannot be blended: sentences, and by name."""
     network, first = architecture.network, checkpoints[0]
     states: list[StateDict] = [{name: tensor.detach().clone() for name, tensor in network.state_dict().items()}]
     reasons: list[str] = []
     lines: list[str] = []
-    for checkpoint in checkpoints[1:]:
+    for checkpoint, own_args in zip(checkpoints[1:], arch_args[1:], strict=True):
         try:
-            other = build(arch, checkpoint)
+            other = build(arch, checkpoint, own_args)
         except ArchitectureError as error:
             if not (found := differences([first, checkpoint])):
                 raise

@@ -1,19 +1,20 @@
 """Which network a checkpoint belongs to: detected, named, or given as code."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any
 
 from torch import Tensor, nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
-from dni_exporters.sources import StateDict, check_arch
+from dni_exporters.sources import StateDict
 from dni_runtime import ArchitectureError
 
-from . import known
+from .arguments import Arguments, check_arch, is_known, noise_levels
 from .called import called
+from .known.calls import call_of
+from .known.finding import describe
 from .network_code import call, message, ten_of
 from .tables import fitted
 
@@ -27,6 +28,8 @@ class Architecture:
     size_multiple, size_minimum: of input height and width in pixels; None where unknown.
     title:          what to call it beside another one, such as `ESRGAN x4`.
     settings:       what it was built with, by name, where spandrel found that out.
+    half:           whether spandrel vouches for it in half precision; None where nobody says.
+    notes:          for the user.
     """
 
     network: nn.Module
@@ -36,30 +39,28 @@ class Architecture:
     size_minimum: int | None = None
     title: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
+    half: bool | None = None
+    notes: Sequence[str] = ()
 
 
-def build(arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Mapping[str, Any] | None = None) -> Architecture:
+def build(arch: str | nn.Module, checkpoint: Checkpoint, arch_args: Arguments = None) -> Architecture:
     """The network for `checkpoint`, with its weights.
 
     `arch` is `auto` (spandrel detects the network), a name that spandrel knows, `module:callable` or
-    `path.py:callable` (called with `arch_args`; returns an nn.Module), or a built nn.Module.
+    `path.py:callable` (called with `arch_args`; returns an nn.Module), or a built nn.Module. Of networks that spandrel
+    knows some take an argument, too (`arguments`).
 
     Raises ArchitectureError where there is no such network or the weights do not fit it.
     """
     if is_known(arch):
         check_arch(arch, arch_args)
-        return _from_spandrel(str(arch), checkpoint)
+        return _from_spandrel(str(arch), checkpoint, noise_levels(arch_args, 1))
     architecture = from_code(arch, arch_args)
     load(architecture, fitted([checkpoint], architecture.network)[0].tensors)
     return architecture
 
 
-def is_known(arch: str | nn.Module) -> bool:
-    """Whether spandrel is to know the network, which is no code of the user's then."""
-    return isinstance(arch, str) and ":" not in arch
-
-
-def from_code(arch: str | nn.Module, arch_args: Mapping[str, Any] | None = None) -> Architecture:
+def from_code(arch: str | nn.Module, arch_args: Arguments = None) -> Architecture:
     """A network given as code or built already, a workspace with weights of no meaning. Raises ArchitectureError."""
     check_arch(arch, arch_args)
     if isinstance(arch, str):
@@ -84,18 +85,21 @@ def load(architecture: Architecture, tensors: StateDict) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in architecture.network.state_dict().items()}
 
 
-def _from_spandrel(arch: str, checkpoint: Checkpoint) -> Architecture:
-    found = known.describe(arch, checkpoint)
+def _from_spandrel(arch: str, checkpoint: Checkpoint, noise: Sequence[float] | None) -> Architecture:
+    found = describe(arch, checkpoint)
+    how = call_of(found, checkpoint.name, noise[0] if noise else None)
     sizes, name = found.size_requirements, str(found.architecture.name)
     given, made = found.input_channels, found.output_channels
     return Architecture(
-        network=called(found.model.float().eval(), found._call_fn),
+        network=called(found.model.float().eval(), how.traced),
         name=name,
         channels=given,
         size_multiple=sizes.multiple_of,
         size_minimum=max(1, sizes.minimum),
         title=f"{name} x{found.scale}" + (f" ({given} to {made} channels)" if {given, made} != {3} else ""),
         settings=dict(getattr(found.model, "hyperparameters", {})),
+        half=found.supports_half,
+        notes=how.notes,
     )
 
 

@@ -12,9 +12,8 @@ from dni_exporters.sources import StateDict
 
 from .architecture import Architecture
 from .probe import forward
+from .randomness import alike
 
-# One network with the same weights, in float32, built twice.
-_ROUNDING = 1e-5
 # Of the image: wider than most windows of attention, and a second or less for the largest networks.
 _SIDE = 24
 
@@ -68,5 +67,4 @@ def _output(network: nn.Module, weights: StateDict, image: Tensor) -> Tensor | N
 def _equal(got: Tensor | None, wanted: Tensor | None) -> bool:
     if got is None or wanted is None:
         return got is wanted
-    bound = _ROUNDING * max(1.0, float(wanted.abs().nan_to_num().max()))
-    return got.shape == wanted.shape and torch.allclose(got, wanted, rtol=0, atol=bound, equal_nan=True)
+    return alike(got, wanted)

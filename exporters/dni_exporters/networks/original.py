@@ -1,16 +1,19 @@
 """A network as it was published and is run there: by spandrel's call, or by its own code."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 
-from . import known
-from .architecture import Architecture, is_known
+from .architecture import Architecture
+from .arguments import Arguments, is_known, noise_levels
+from .known.calls import call_of
+from .known.finding import describe
 from .tables import shared_tables
 
 Run: TypeAlias = Callable[[Tensor], Tensor]
@@ -33,15 +36,19 @@ def original_of(
     arch: str | nn.Module,
     checkpoints: Sequence[Checkpoint],
     architecture: Architecture,
-    arch_args: Mapping[str, Any] | None = None,
+    arch_args: Arguments = None,
 ) -> Original:
     """The original of `architecture`, which was built of the first of `checkpoints` (`arch` as in `build`).
 
-    What spandrel knows is built by it once more, and nothing of ours takes part in running it.
+    What spandrel knows is built by it once more and shown one image at a time, as spandrel asks for; nothing of ours
+    takes part in that but what a user may say and spandrel may not (`known.calls`).
     """
     if is_known(arch):
-        found = known.describe(str(arch), shared_tables(checkpoints)[0])
+        first = shared_tables(checkpoints)[0]
+        found = describe(str(arch), first)
         model = found.model.float().eval()
-        return Original(model, lambda image: found._call_fn(model, image))
+        levels = noise_levels(arch_args, len(checkpoints))
+        judged = call_of(found, first.name, levels[0] if levels else None).judged
+        return Original(model, lambda images: torch.cat([judged(model, image) for image in images[:, None]]))
     network = copy.deepcopy(architecture.network)
     return Original(network, network)

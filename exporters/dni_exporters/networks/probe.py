@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dni_runtime import ArchitectureError
 
 from .architecture import Architecture
+from .randomness import check_repeats
 from .reach import Reach, find_reach, round_up
 
 Array = NDArray[np.float32]
@@ -46,8 +47,8 @@ def probe(
 ) -> ImageContract:
     """Run the network on small images and see what it needs; `input_shape` overrules what was found.
 
-    Raises ArchitectureError where the network takes no image of that shape, or gives back something
-    other than one image.
+    Raises ArchitectureError where the network takes no image of that shape, gives back something other
+    than one image, or another one each time.
     """
     network = architecture.network
     channels = input_shape[1] if input_shape else architecture.channels or _find_channels(network)
@@ -67,6 +68,7 @@ def probe(
             f"the network {architecture.name} takes no input of shape {shape} (float32, N,C,H,W): "
             f"{_error(network, shape)}; give one that it takes: --input-shape N,C,H,W"
         )
+    check_repeats(architecture.name, network, output, lambda: _run(network, shape))
     larger = (shape[0], channels, shape[2] + 2 * multiple, shape[3] + multiple)
     if not static and _run(network, larger) is None:
         raise ArchitectureError(

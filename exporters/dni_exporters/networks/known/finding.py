@@ -7,9 +7,9 @@ from typing import Any
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint, candidates
 from dni_exporters.checkpoints.endpoints import is_leftover
+from dni_exporters.networks.network_code import message
 from dni_runtime import ArchitectureError
 
-from .network_code import message
 from .within_bounds import check_scale, within_bounds
 
 # Beside the tensors of a checkpoint, to be tried one by one.
