@@ -43,6 +43,11 @@ class Row:
     value_range: tuple[float, float] | None = None
 
     @property
+    def is_first(self) -> bool:
+        """Whether all is tried with it: the first row of an architecture, and the papers' networks."""
+        return self.architecture in (self.name, None)
+
+    @property
     def arch(self) -> str:
         """What `--arch` takes: detected by spandrel, or the code."""
         return "auto" if self.architecture else f"{HERE / 'networks.py'}:{self.network}"

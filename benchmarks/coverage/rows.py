@@ -6,8 +6,3 @@ from spandrel_convolutions import ROWS as CONVOLUTIONS
 from spandrel_transformers import ROWS as TRANSFORMERS
 
 ROWS: dict[str, Row] = {row.name: row for row in (*CONVOLUTIONS, *TRANSFORMERS, *PAPERS)}
-
-
-def first_of_each() -> list[Row]:
-    """One row an architecture of spandrel's, and the papers' networks."""
-    return [row for row in ROWS.values() if row.name == row.architecture or row.architecture is None]

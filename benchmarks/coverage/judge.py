@@ -1,0 +1,95 @@
+"""The judge: both files loaded by spandrel, their weights blended in PyTorch, and called as its users call it."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from row import Row
+from torch import Tensor, nn
+from weights import Weights
+
+Images = NDArray[np.float32]
+
+
+class Judge:
+    """A row's network at any alpha, computed without anything of ours.
+
+    multiple, minimum, square: what spandrel says of image sizes; 1, 0, False for code.
+    channels:                  of its input.
+    descriptor:                spandrel's of A; None for code.
+    """
+
+    def __init__(self, row: Row, files: tuple[Path, Path]) -> None:
+        torch.set_num_threads(1)
+        self.row, self.descriptor = row, None
+        self.multiple, self.minimum, self.square, self.channels = 1, 0, False, row.options.get("channels", 3)
+        if row.architecture is None:
+            self._states = [torch.load(file, weights_only=True) for file in files]
+            self._module = row.build()
+            return
+        a, b = (_load(file) for file in files)
+        self.descriptor = a
+        self._states = [_copied(each.model.state_dict()) for each in (a, b)]
+        self._module = a.model.eval()
+        self.multiple, self.minimum, self.square = (
+            a.size_requirements.multiple_of,
+            a.size_requirements.minimum,
+            a.size_requirements.square,
+        )
+        self.channels = a.input_channels
+
+    def network(self, images: Images, alpha: float) -> Images:
+        """What the network computes for images (N, C, H, W) in 0..1 of a size that it takes; not clamped."""
+        return self._run(self._call(), images, alpha)
+
+    def user(self, images: Images, alpha: float) -> Images:
+        """What a user of spandrel gets for images of any size: padded for the network, cut back, clamped to 0..1."""
+        run = self.descriptor or (lambda image: self._call()(image).clamp(0, 1))
+        return self._run(run, images, alpha)
+
+    def _call(self) -> Callable[[Tensor], Tensor]:
+        module: Any = self._module
+        if self.row.architecture == "GFPGAN":
+            # Its own option for one and the same answer: the noise that the checkpoint holds, none that is drawn.
+            return lambda image: module(image, randomize_noise=False)[0]
+        if self.descriptor is not None:
+            call = self.descriptor._call_fn
+            return lambda image: call(module, image)
+        low, high = self.row.value_range or (0.0, 1.0)
+        return lambda image: (module(image * (high - low) + low) - low) / (high - low)
+
+    def _run(self, run: Callable[[Tensor], Tensor], images: Images, alpha: float) -> Images:
+        self._module.load_state_dict(_blended(self._states[0], self._states[1], alpha))
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result: Images = run(torch.tensor(images)).numpy()
+        return result
+
+
+def _blended(a: Weights, b: Weights, alpha: float) -> Weights:
+    """In float64, and rounded once."""
+    return {
+        name: (alpha * tensor.double() + (1 - alpha) * b[name].double()).to(tensor.dtype)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in a.items()
+    }
+
+
+def _copied(state: Weights) -> Weights:
+    return {name: tensor.clone() for name, tensor in state.items()}
+
+
+def _load(file: Path) -> Any:
+    from spandrel import ModelLoader
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = ModelLoader(device="cpu").load_from_file(file)
+    assert isinstance(found.model, nn.Module)
+    found.model.eval()
+    return found
