@@ -155,7 +155,9 @@ def test_a_trace_that_loses_sizes_is_refused(tmp_path: Path):
     network = SlicesRows()
     a: Weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     b = {name: tensor + 0.1 for name, tensor in a.items()}
-    assert "use --static with --input-shape" in refusal(tmp_path, ParityError, endpoints=[a, b], arch=network)
+    assert "At fault is the height H: with H=16, as it was traced, the file is right" in refusal(
+        tmp_path, ParityError, endpoints=[a, b], arch=network
+    )
     path = tmp_path / "model.onnx"
     export([a, b], path, alpha_input=True, arch=network, static=True, input_shape=(1, 3, 16, 20))
     image = photo(1, 3, 16, 20)

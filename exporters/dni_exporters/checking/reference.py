@@ -20,6 +20,8 @@ from dni_exporters.sources import StateDict
 class Reference:
     """PyTorch as the judge: the network with blended weights loaded into it, on two small images.
 
+    shape: (N, C, H, W) of the image that the network was traced with.
+
     Threads may share it and take turns.
     """
 
@@ -34,6 +36,7 @@ class Reference:
         self.original = original
         self.endpoints = endpoints
         self.formula = formula
+        self.shape = contract.input_shape
         self.images = probe_images(contract, static=static)
         self._lock = threading.RLock()
         self._outputs: dict[tuple[float, ...], list[Array]] = {}
@@ -48,6 +51,12 @@ class Reference:
             if tuple(alpha) not in self._outputs:
                 self._outputs[tuple(alpha)] = self._run(alpha)
             return self._outputs[tuple(alpha)]
+
+    def output(self, alpha: Sequence[float], image: Array) -> Array:
+        """As `outputs`, for another image. Raises whatever the network's code does where it takes none such."""
+        with self._lock:
+            self._load(alpha)
+            return run_on(self.original.run, image)
 
     def _run(self, alpha: Sequence[float]) -> list[Array]:
         self._load(alpha)
@@ -104,13 +113,16 @@ def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array
         side = -(-max(contract.size_minimum, 8) // step) * step
         shapes = [(1, channels, height, width), (batch, channels, side + step, side + 3 * step)]
     rng = np.random.default_rng(0)
-    images = []
-    for n, c, h, w in shapes:
-        y, x = np.mgrid[0:h, 0:w] / max(h, w)
-        picture = 0.25 + 0.4 * x + 0.3 * (np.hypot(x - 0.4, y - 0.5) < 0.25)
-        noisy = picture + 0.1 * rng.standard_normal((n, c, h, w)) + np.linspace(-0.1, 0.1, c)[:, None, None]
-        images.append(noisy.clip(0, 1).astype(np.float32))
-    return images
+    return [picture(rng, *shape) for shape in shapes]
+
+
+def picture(rng: np.random.Generator, n: int, c: int, h: int, w: int) -> Array:
+    """An image, float32 (n, c, h, w) in 0..1, with slopes, edges and noise."""
+    y, x = np.mgrid[0:h, 0:w] / max(h, w)
+    smooth = 0.25 + 0.4 * x + 0.3 * (np.hypot(x - 0.4, y - 0.5) < 0.25)
+    noisy = smooth + 0.1 * rng.standard_normal((n, c, h, w)) + np.linspace(-0.1, 0.1, c)[:, None, None]
+    image: Array = noisy.clip(0, 1).astype(np.float32)
+    return image
 
 
 def probe_alphas(

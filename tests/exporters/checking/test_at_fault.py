@@ -1,0 +1,91 @@
+"""What a refusal says was at fault: an axis of the image that the trace took for a constant, and no other one."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from networks import Weights, conv
+from torch import Tensor, nn
+
+from dni_exporters import export
+from dni_runtime import ParityError
+
+
+class Adds(nn.Module):
+    """A convolution, and a number on it that Python made of the sizes of the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = conv(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + self.number(*x.shape)
+
+    def number(self, n: int, c: int, h: int, w: int) -> float:
+        raise NotImplementedError
+
+
+def constant(*numbers: int) -> float:
+    """What no trace follows: it is a number then and there."""
+    return math.fsum(float(number) for number in numbers) / 10
+
+
+class OfTheBatch(Adds):
+    def number(self, n: int, c: int, h: int, w: int) -> float:
+        return constant(n)
+
+
+class OfTheHeight(Adds):
+    def number(self, n: int, c: int, h: int, w: int) -> float:
+        return constant(h)
+
+
+class OfBothSides(Adds):
+    def number(self, n: int, c: int, h: int, w: int) -> float:
+        return constant(h, w)
+
+
+def refusal(network: nn.Module, tmp_path: Path) -> str:
+    torch.manual_seed(0)
+    a: Weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor + 0.1 for name, tensor in a.items()}
+    with pytest.raises(ParityError) as caught:
+        export([a, b], tmp_path / "m.onnx", arch=network, alpha_input=True, verdict=False)
+    assert not list(tmp_path.iterdir())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (OfTheBatch, "At fault is the batch N: with N=2, as it was traced, the file is right."),
+        (OfTheHeight, "At fault is the height H: with H=16, as it was traced, the file is right."),
+        (OfBothSides, "At fault is the height H and the width W: with H=16, W=17, as it was traced,"),
+    ],
+)
+def test_the_axis_at_fault_is_named(network: type[nn.Module], said: str, tmp_path: Path):
+    message = refusal(network(), tmp_path)
+    assert f"nothing was written. {said}" in message
+    assert "--static --input-shape N,C,H,W" in message
+    assert "--atol" not in message
+
+
+class OfEither(Adds):
+    """Wrong where the batch is another one, and where the height is."""
+
+    def number(self, n: int, c: int, h: int, w: int) -> float:
+        return constant(n, h)
+
+
+def test_an_axis_is_named_for_the_image_that_is_wrong(tmp_path: Path):
+    """The first image that is looked at has another batch alone."""
+    assert "At fault is the batch N: " in refusal(OfEither(), tmp_path)
+
+
+def test_of_knobs_the_layer_is_named_as_well(tmp_path: Path):
+    network = OfTheHeight()
+    a: Weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor + 0.1 for name, tensor in a.items()}
+    with pytest.raises(ParityError, match=r"worst in layer 'body' .*At fault is the height H"):
+        export([a, b], tmp_path / "m.onnx", arch=network, alpha_input=True, verdict=False, knobs={"late": "*bias"})
