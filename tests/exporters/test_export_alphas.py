@@ -12,7 +12,7 @@ from networks import Weights
 import dni_runtime
 from dni_exporters import export
 from dni_exporters.making import steps
-from dni_exporters.networks import skeleton
+from dni_exporters.tracing import skeleton
 from dni_runtime import AlphaError, ExportError
 
 IMAGE = photo(2, 3, 20, 26)

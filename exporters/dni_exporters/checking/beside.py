@@ -14,6 +14,8 @@ Alpha = tuple[float, ...]
 
 # Networks that tracing made others are off by thousands of bounds, as a rule.
 _NEAR = 10
+# What float32 leaves in any case, however small a bound somebody sets.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Beside:
     @property
     def is_near(self) -> bool:
         """Whether sums in another order may be all that is wrong."""
-        return not self.other and self.error <= _NEAR * self.bound
+        return not self.other and self.error <= max(_NEAR * self.bound, _ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)
