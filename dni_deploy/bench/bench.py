@@ -64,9 +64,7 @@ def model_facts(name: str, lineup: Lineup, shape: Shape, threads: int | None, pr
 
 def _usual_size(lineup: Lineup) -> tuple[int, int]:
     """Near 64 x 64, as the model allows."""
-    metadata = lineup.metadata
-    multiple = metadata.size_multiple
-    side = -(-max(_USUAL_PIXELS, metadata.size_minimum) // multiple) * multiple
+    side = lineup.metadata.sizes.side(_USUAL_PIXELS)
     _, _, height, width = lineup.signature.shape
     return height or side, width or side
 

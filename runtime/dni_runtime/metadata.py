@@ -15,6 +15,7 @@ from .calibration import Calibration, read_calibration
 from .errors import AlphaError, ModelError
 from .files.fields import FieldError, Fields
 from .shares import Path, read_path
+from .sizes import Sizes
 
 KEY = "dni"
 FORMAT = 1
@@ -59,6 +60,7 @@ class Metadata:
     scale:          output height / input height, None where no such number exists.
     size_multiple:  input height and width have to be multiples of it.
     size_minimum:   smallest input height and width in pixels.
+    size_square:    whether input height and width have to be the same.
     overlap:        distance in input pixels over which an output pixel depends on the input, rounded up
                     to size_multiple; None where it was too large to measure, or unbounded. What `view` says of
                     averages does not count.
@@ -85,6 +87,7 @@ class Metadata:
     scale: float | None = None
     size_multiple: int = 1
     size_minimum: int = 1
+    size_square: bool = False
     overlap: int | None = None
     view: str | None = None
     color: str = ""
@@ -125,6 +128,11 @@ class Metadata:
         return check_alpha(alpha, self.alpha_range, self.alpha_count, on_path=on_path, knobs=knobs)
 
     @property
+    def sizes(self) -> Sizes:
+        """What input height and width have to be."""
+        return Sizes(self.size_multiple, self.size_minimum, self.size_square)
+
+    @property
     def ratio(self) -> Fraction | None:
         """`scale`, exactly; None where it is unknown, or no fraction: ends of tiles would lie between pixels."""
         if self.scale is None:
@@ -152,7 +160,11 @@ class Metadata:
                 },
                 "architecture": self.architecture,
                 "scale": self.scale,
-                "size": {"multiple": self.size_multiple, "minimum": self.size_minimum},
+                "size": {
+                    "multiple": self.size_multiple,
+                    "minimum": self.size_minimum,
+                    **({"square": True} if self.size_square else {}),
+                },
                 "overlap": self.overlap,
                 **({} if self.view is None else {"view": self.view}),
                 "color": self.color,
@@ -181,6 +193,7 @@ class Metadata:
                 scale=None if fields.is_null("scale") else fields.number("scale", 1 / LIMIT_SCALE, LIMIT_SCALE),
                 size_multiple=size.whole("multiple", 1, LIMIT_SIDE_PIXELS),
                 size_minimum=size.whole("minimum", 1, LIMIT_SIDE_PIXELS),
+                size_square="square" in size and size.flag("square"),
                 overlap=None if fields.is_null("overlap") else fields.whole("overlap", 0, LIMIT_SIDE_PIXELS),
                 view=fields.one_of("view", _VIEWS) if "view" in fields else None,
                 color=fields.one_of("color", _COLORS),

@@ -55,7 +55,8 @@ class Model:
         """Run the network on a batch: `model(x, alpha)`.
 
         x:     float32 (N, C, H, W), channels in the order and values in the range that `metadata` names (RGB, 0..1);
-               height and width at least `metadata.size_minimum` and multiples of `metadata.size_multiple`.
+               height and width at least `metadata.size_minimum` and multiples of `metadata.size_multiple`, and alike
+               where `metadata.size_square`.
         alpha: the share of endpoint A, one for the whole batch, a number in `metadata.alpha_range`; K - 1 numbers for
                K endpoints; along a path one number, the place; with knobs a number for each, in the order of
                `metadata.knob_names` or by name, or one for all. None for the model's default, and for a baked model.
@@ -141,7 +142,7 @@ class Model:
                   (512 x 512 on a GPU, where every new size costs time) by 512, 0 never tiles. A model of fixed size
                   has tiles of that size.
         overlap:  input pixels on each inner side of a tile that are computed and thrown away; None takes the
-                  network's reach, at most 64.
+                  network's reach, at most 64, and where that is not known 32, or less in small tiles.
         wrap:     the image is a seamless tile: beyond its ends the network sees it again, as far as `overlap` says, so
                   the result is seamless, too. (Of a network that takes multiples of some size only if the image is
                   one.)
@@ -292,8 +293,8 @@ class Model:
 
     def _learn_sizes(self, alpha: Key | None) -> None:
         """Run small images through a model of another tool, whose file does not tell which it takes and makes."""
-        scale, multiple = learn_sizes(functools.partial(self._running.run, alpha=alpha), self._signature.shape)
-        self.metadata = replace(self.metadata, scale=scale, size_multiple=multiple)
+        scale, sizes = learn_sizes(functools.partial(self._running.run, alpha=alpha), self._signature.shape)
+        self.metadata = replace(self.metadata, scale=scale, size_multiple=sizes.multiple, size_square=sizes.square)
         self._sizes_unknown = False
 
     def _import(self, name: str, x: DlpackTensor) -> Any:

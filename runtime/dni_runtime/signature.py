@@ -84,13 +84,13 @@ class Signature:
                 raise InputError(f"x has shape {shape}, {_AXES[axis]} {got}; the model takes {fixed} only")
             if got == 0:
                 raise InputError(f"x has shape {shape}; expected at least 1 along every axis")
-        multiple, minimum = metadata.size_multiple, metadata.size_minimum
-        for size in shape[2:]:
-            if size < minimum or size % multiple:
-                raise InputError(
-                    f"x has height and width {shape[2]}x{shape[3]}; expected at least {minimum} pixels "
-                    f"and a multiple of {multiple}. Pad x, or use enhance(), which does so by itself"
-                )
+        sizes, (height, width) = metadata.sizes, shape[2:]
+        if sizes.fit(height, width) != (height, width):
+            raise InputError(
+                f"x has height and width {height}x{width}; expected at least {sizes.minimum} pixels and a multiple of "
+                f"{sizes.multiple}{', the same for both' if sizes.square else ''}. Pad x, or use enhance(), which does "
+                "so by itself"
+            )
 
 
 def stated(session: Any) -> Metadata | None:

@@ -51,6 +51,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("size.minimum", True, f"size.minimum is true; {WHOLE}"),
     ("size.minimum", None, f"size.minimum is null; {WHOLE}"),
     ("size", [1, 1], "size is [1, 1]; expected an object"),
+    ("size.square", 1, "size.square is 1; expected true or false"),
+    ("size.square", None, "size.square is null; expected true or false"),
     ("overlap", -1, "overlap is -1; expected a whole number in 0..1024"),
     ("overlap", 10**9, "overlap is 1000000000; expected a whole number in 0..1024"),
     ("view", '"far"', 'view is "far"; expected one of "near", "averages", "whole"'),

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_models import METADATA, baked, conv_stack, noise, save, unet
 
-from dni_runtime import AlphaError, InputError, Metadata, ModelError, load
+from dni_runtime import AlphaError, InputError, Metadata, ModelError, load, write_metadata
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,14 @@ def test_unfit_tensors(model, x, message):
 def test_size_multiple_and_minimum(loaded, shape):
     with pytest.raises(InputError, match=r"expected at least 8 pixels and a multiple of 4\..*enhance"):
         loaded(unet())(noise(*shape), 0.5)
+
+
+def test_square_images_alone(loaded):
+    model = unet()
+    write_metadata(model, replace(METADATA, size_multiple=4, size_minimum=8, size_square=True))
+    assert loaded(model)(noise(2, 3, 16, 16), 0.5).shape == (2, 3, 16, 16)
+    with pytest.raises(InputError, match=r"16x20; expected .* a multiple of 4, the same for both\. .*enhance"):
+        loaded(model)(noise(1, 3, 16, 20), 0.5)
 
 
 @pytest.mark.parametrize(

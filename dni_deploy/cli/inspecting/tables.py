@@ -173,7 +173,7 @@ def _metadata(metadata: Metadata) -> Iterator[tuple[str, str]]:
     yield "network", f"{metadata.architecture}, scale {scale}, {metadata.dtype}"
     reach = "unbounded or long" if metadata.overlap is None else f"{metadata.overlap} px"
     reach = {WHOLE: "the whole image", AVERAGES: f"{reach}, and averages of all"}.get(metadata.view or "", reach)
-    yield "image sizes", f"multiples of {metadata.size_multiple}, at least {metadata.size_minimum}; reach {reach}"
+    yield "image sizes", f"{metadata.sizes}; reach {reach}"
     yield "made by", metadata.tool
     if metadata.verdict is not None:
         yield "verdict", metadata.verdict

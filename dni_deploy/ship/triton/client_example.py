@@ -79,8 +79,9 @@ def client_example(name: str, model: ModelFile, backend: str, *, baked: bool) ->
         alpha_variable="alpha, " if takes_alpha else "",
         count=4 if takes_alpha else 3,
     ).replace("import sys\nimport json\n", "import json\nimport sys\n")
-    sized = model.metadata.size_multiple
-    multiple = f", both sizes multiples of {sized}" if sized > 1 else ""
+    sizes = model.metadata.sizes
+    multiple = f", both sizes multiples of {sizes.multiple}" if sizes.multiple > 1 else ""
+    multiple += ", and alike" if sizes.square else ""
     send = _IMAGE
     if backend != "python":
         dtype = "np.float16" if model.image.data_type == "TYPE_FP16" else "np.float32"

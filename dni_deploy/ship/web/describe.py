@@ -64,7 +64,11 @@ def describe(model: ModelFile) -> dict[str, Any]:
         "endpoints": _names(metadata),
         "architecture": metadata.architecture,
         "scale": [scale.numerator, scale.denominator],
-        "size": {"multiple": metadata.size_multiple, "minimum": metadata.size_minimum},
+        "size": {
+            "multiple": metadata.size_multiple,
+            "minimum": metadata.size_minimum,
+            **({"square": True} if metadata.size_square else {}),
+        },
         "overlap": metadata.overlap,
         "range": list(metadata.value_range),
         "verdict": metadata.verdict,

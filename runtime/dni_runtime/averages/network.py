@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dni_runtime.alpha import Key
-from dni_runtime.images.tiling import round_up
 from dni_runtime.metadata import Metadata
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature
+from dni_runtime.sizes import round_up
 
 from .graph import GIVEN, Average
 
@@ -101,9 +101,9 @@ class AveragesNetwork:
     def _find_axes(self, metadata: Metadata) -> tuple[int, list[tuple[Axis, Axis]]]:
         """The unit of tiles, and of each average the axes."""
         n, channels, *sides = self._signature.shape
-        if n not in (None, 1) or any(sides):
+        if n not in (None, 1) or any(sides) or metadata.size_square:  # of which tiles have no common average
             raise CannotOpenError
-        pixels = round_up(max(metadata.size_minimum, _SMALL_PIXELS), metadata.size_multiple)
+        pixels = metadata.sizes.side(_SMALL_PIXELS)
         more = math.lcm(metadata.size_multiple, _MORE_PIXELS)
         alpha = (metadata.alpha_range[0],) * metadata.alpha_count
         names = tuple(names.size for names in self._names)

@@ -5,12 +5,14 @@ from fractions import Fraction
 
 from dni_runtime.errors import InputError
 from dni_runtime.metadata import Metadata
+from dni_runtime.sizes import Sizes, round_up
 
-from .tiling import TILES_LIMIT, Cut, cut_axis, padded_size, round_up
+from .tiling import TILES_LIMIT, Cut, cut_axis, padded_size
 
 Shape = tuple[int | None, int | None, int | None, int | None]
 
 _TILE = 512
+_LARGEST_TILE = 1024
 _OVERLAP = 32
 _OVERLAP_LIMIT = 64
 # What a model asks for is an image's to pay: a small one is padded to so many pixels, 200 MB of float32, a large one to
@@ -34,18 +36,20 @@ def plan_tiles(
     """How to cut an image of `height` x `width`, padding at its bottom and right end included.
 
     All tiles together cover the image, and each makes a whole number of the result's pixels. They begin at multiples of
-    `grid`, and are longer by what makes the last one end where the image does. Raises InputError for arguments that
-    make no sense, and where the padding or the number of tiles is beyond all measure.
+    `grid`, and are longer by what makes the last one end where the image does. For a network of square images they are
+    square: an image that runs as a whole is padded to one, of a large one every tile is. Raises InputError for
+    arguments that make no sense, and where the padding or the number of tiles is beyond all measure.
     """
     for name, value in (("tile", tile), ("overlap", overlap)):
         if value is not None and value < 0:
             raise InputError(f"{name} is {value}; expected 0 or more pixels, or None for the automatic choice")
     unit = math.lcm(metadata.size_multiple, scale.denominator)
     grid = math.lcm(unit, grid)
-    needed = [round_up(max(size, metadata.size_minimum), unit) for size in (height, width)]
+    sizes = Sizes(unit, metadata.size_minimum, metadata.size_square)
+    needed = sizes.fit(height, width)
     if tile is None:
-        tile = max(_TILE, 4 * unit, 4 * (overlap or 0)) if math.prod(needed) > untiled_limit_pixels else 0
-    reach = reach_of(metadata, overlap)
+        tile = _tile(unit, overlap) if math.prod(needed) > untiled_limit_pixels else 0
+    reach = round_up(reach_of(metadata, overlap), scale.denominator)
     least = 2 * round_up(reach, grid) + grid if grid > unit else 0  # the network's own multiple its user knows
     length = round_up(max(tile, metadata.size_minimum, least), grid)
     lengths = [
@@ -53,18 +57,26 @@ def plan_tiles(
         for size, fixed in zip(needed, shape[2:], strict=True)
     ]
     _check_padding(height, width, lengths)
+    is_guess = overlap is None and metadata.overlap is None
     cuts = []
-    for size, padded, length, fixed in zip((height, width), needed, lengths, shape[2:], strict=True):
+    for size, length, fixed in zip((height, width), lengths, shape[2:], strict=True):
+        # What is a guess gives way to small tiles, and all but a caller's word to a size that no caller can change.
+        gives_way = is_guess or (fixed is not None and overlap is None)
+        axis_reach = _in_tiles_of(length, reach, unit, scale) if gives_way else reach
         if fixed is None:
-            cuts.append(cut_axis(padded_size(padded, length, unit), length, reach, grid))
+            padded = padded_size(sizes.side(size), length, unit)
+            if is_guess and length == unit < padded:
+                raise InputError(
+                    f"tile {length} is the smallest that the model takes, and neighbours would share nothing: their "
+                    f"ends would show; expected a tile of at least {2 * unit} pixels, or overlap 0"
+                )
+            cuts.append(cut_axis(padded, length, axis_reach, grid))
             continue
         if fixed % scale.denominator:
             raise InputError(
                 f"the model takes {fixed} pixels only, of which its metadata's scale, {scale}, makes no whole number; "
                 "use model(x)"
             )
-        # Too small a fixed size is nothing that the caller can change: the overlap gives way.
-        axis_reach = reach if overlap is not None else min(reach, fixed // 4 // unit * unit)
         cuts.append(cut_axis(padded_size(size, fixed, unit), fixed, axis_reach, unit))
     rows, columns = cuts
     if (count := len(rows.starts) * len(columns.starts)) > TILES_LIMIT:
@@ -111,6 +123,16 @@ def margin_of(height: int, width: int, metadata: Metadata, scale: Fraction, over
             f"meet; expected multiples of {scale.denominator}, or no wrap"
         )
     return round_up(reach_of(metadata, overlap), math.lcm(metadata.size_multiple, scale.denominator))
+
+
+def _tile(unit: int, overlap: int | None) -> int:
+    """The length of tiles, where nobody says: of networks that take large sizes alone what is worth its overlap."""
+    return max(_TILE, min(4 * unit, _LARGEST_TILE), 2 * unit, 4 * (overlap or 0))
+
+
+def _in_tiles_of(length: int, reach: int, unit: int, scale: Fraction) -> int:
+    """As much of `reach` as leaves tiles of that length half of what they do not share for the grid's sake."""
+    return max(0, min(reach, (length - unit) // 4 // scale.denominator * scale.denominator))
 
 
 def _check_padding(height: int, width: int, lengths: list[int]) -> None:

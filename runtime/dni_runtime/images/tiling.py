@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dni_runtime.errors import InputError
+from dni_runtime.sizes import round_up
 
 _FEATHER = 16
 TILES_LIMIT = 2**20
@@ -28,7 +29,7 @@ class Cut:
 
     tile:      length of every tile; positions and lengths times the scale are whole numbers.
     starts:    first pixel of every tile, ascending; the last tile ends where the image ends.
-    overlap:   pixels thrown away at each inner end of a tile.
+    overlap:   pixels thrown away at each inner end of a tile, or more.
     feather:   length over which neighbours fade into each other, 0 for a hard edge.
     """
 
@@ -57,11 +58,6 @@ class Share:
     weights: npt.NDArray[np.float32]
 
 
-def round_up(size: int, unit: int) -> int:
-    """The smallest multiple of `unit` that is not below `size`."""
-    return -(-size // unit) * unit
-
-
 def padded_size(size: int, tile: int, unit: int) -> int:
     """The smallest length, `size` or more, that tiles of `tile` on a grid of `unit` fill exactly."""
     return tile + round_up(max(0, size - tile), unit)
@@ -70,16 +66,16 @@ def padded_size(size: int, tile: int, unit: int) -> int:
 def cut_axis(size: int, tile: int, overlap: int, unit: int) -> Cut:
     """Cut an axis of `size` pixels (a `padded_size`) into tiles that start at multiples of `unit`.
 
-    Raises InputError if a tile would have nothing left after its overlap, or there would be too many.
+    `overlap`: times the scale a whole number. Neighbours share it twice, and a fade, or more to the next place on the
+    grid. Raises InputError if a tile would have too little left after its overlap, or there would be too many.
     """
     if size == tile:
         return Cut(tile, (0,), 0, 0)
-    overlap = round_up(overlap, unit)
     kept = tile - 2 * overlap
     if kept < unit:
         raise InputError(
             f"tile {tile} is too small for overlap {overlap}; expected a tile of at least "
-            f"{2 * overlap + unit} pixels, or a smaller overlap"
+            f"{round_up(2 * overlap + unit, unit)} pixels, or a smaller overlap"
         )
     stride = max(unit, (kept - min(_FEATHER, kept // 4)) // unit * unit)
     before_last = range(0, size - tile, stride)

@@ -69,8 +69,7 @@ def run_small(runner: Runner, signature: Signature, metadata: Metadata, *, tiny:
 def _small_image(signature: Signature, metadata: Metadata, least_pixels: int = _PROBE_PIXELS) -> npt.NDArray[Any]:
     """Noise of the smallest size that is worth a look, or of the one that the model takes."""
     low, high = metadata.value_range
-    unit, minimum = metadata.size_multiple, metadata.size_minimum
-    side = -(-max(minimum, least_pixels) // unit) * unit
+    side = metadata.sizes.side(least_pixels)
     usual = (1, 3, side, side)
     shape = [fixed or default for fixed, default in zip(signature.shape, usual, strict=True)]
     return np.random.default_rng(0).uniform(low, high, shape).astype(signature.dtype)

@@ -8,7 +8,8 @@ from onnx_models import noise
 
 from dni_runtime import InputError
 from dni_runtime.images.run_tiled import run_tiled
-from dni_runtime.images.tiling import cut_axis, padded_size, round_up
+from dni_runtime.images.tiling import cut_axis, padded_size
+from dni_runtime.sizes import round_up
 
 SCALES = [Fraction(1), Fraction(2), Fraction(4), Fraction(1, 2), Fraction(3, 4), Fraction(3, 2)]
 
@@ -73,13 +74,14 @@ def test_tiled_equals_untiled_where_the_overlap_covers_the_reach(
     height, width, kept_rows, kept_columns, overlap, slack, scale, multiple
 ):
     unit = np.lcm(scale.denominator, multiple).item()
+    run = stencil(max(0, overlap - slack), scale)
+    overlap = round_up(overlap, scale.denominator)
     axes = []
     for size, kept in ((height, kept_rows), (width, kept_columns)):
         tile = 2 * round_up(overlap, unit) + unit * kept
         axes.append((tile, padded_size(size, tile, unit)))
     (tile_rows, rows), (tile_columns, columns) = axes
     x = noise(2, 1, rows, columns)
-    run = stencil(max(0, overlap - slack), scale)
     tiled = tile_array(
         run,
         x,

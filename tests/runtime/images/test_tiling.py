@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dni_runtime import InputError
-from dni_runtime.images.tiling import cut_axis, padded_size, round_up, tile_shares, tile_weights
+from dni_runtime.images.tiling import cut_axis, padded_size, tile_shares, tile_weights
+from dni_runtime.sizes import round_up
 
 SCALES = [Fraction(1), Fraction(2), Fraction(4), Fraction(1, 2), Fraction(3, 4), Fraction(3, 2)]
 
@@ -73,6 +74,6 @@ def test_a_fade_is_linear_and_at_most_16_input_pixels_long(drawn):
 
 
 def test_too_small_a_tile_names_the_smallest():
-    with pytest.raises(InputError, match="tile 32 is too small for overlap 16; expected a tile of at least 36 pix"):
+    with pytest.raises(InputError, match="tile 32 is too small for overlap 15; expected a tile of at least 36 pix"):
         cut_axis(100, 32, 15, 4)
     assert cut_axis(100, 36, 15, 4).tile == 36

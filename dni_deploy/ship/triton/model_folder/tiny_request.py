@@ -7,7 +7,6 @@ from typing import Any
 
 from dni_deploy.ship.triton.contract import ALPHA, IMAGE
 from dni_runtime import Metadata
-from dni_runtime.images.tiling import round_up
 
 from .config_file import data_type
 
@@ -33,7 +32,7 @@ def tiny_request(config: Any, pixel: Sequence[object] = _GREY) -> str | None:
             {"name": IMAGE, "shape": [1, 1, 1, 3], "datatype": "UINT8", "data": list(pixel)}
         ]
     else:
-        size = round_up(metadata.size_minimum, metadata.size_multiple)
+        size = metadata.sizes.side()
         image, *others = inputs.values()
         dims = [-1, *image.dims] if config.max_batch_size else list(image.dims)
         if others or len(dims) != len(free := (1, 3, size, size)):

@@ -7,7 +7,6 @@ from math import prod
 from dni_deploy.ship.model_file import ModelFile
 from dni_deploy.ship.triton.contract import ALPHA, IMAGE
 from dni_deploy.ship.triton.options import ShipOptions
-from dni_runtime.images.tiling import round_up
 
 _MIDDLE = 0.5
 # Of a number in `struct`.
@@ -50,12 +49,9 @@ def warmups(model: ModelFile, options: ShipOptions) -> list[Warmup]:
 
 def _fit(model: ModelFile, height: int, width: int) -> tuple[int, int]:
     """The nearest size that the network takes without padding."""
-    metadata, (_, _, fixed_height, fixed_width) = model.metadata, model.signature.shape
-    smallest, unit = metadata.size_minimum, metadata.size_multiple
-    return (
-        fixed_height or round_up(max(height, smallest), unit),
-        fixed_width or round_up(max(width, smallest), unit),
-    )
+    _, _, fixed_height, fixed_width = model.signature.shape
+    height, width = model.metadata.sizes.fit(height, width)
+    return fixed_height or height, fixed_width or width
 
 
 def _image(model: ModelFile, backend: str, height: int, width: int) -> WarmupInput:

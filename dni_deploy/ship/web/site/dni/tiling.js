@@ -3,6 +3,7 @@
 
 const UNTILED_LIMIT_PIXELS = 1024 * 1024;
 const TILE = 512;
+const LARGEST_TILE = 1024;
 const SMALL_TILE = 256;
 const OVERLAP = 32;
 const OVERLAP_LIMIT = 64;
@@ -42,22 +43,32 @@ export function planTiles(height, width, model, { tile = null, overlap = null } 
   const least = roundUp(model.size.minimum, unit);
   const isEven = tile === null && overlap === null && reachIsKnown(model);
   const padded = [height, width].map((size) => Math.max(roundUp(size, unit), least));
-  tile ??= padded[0] * padded[1] > UNTILED_LIMIT_PIXELS ? Math.max(TILE, 4 * unit, 4 * (overlap ?? 0)) : 0;
-  const reach = overlap ?? automaticOverlap(model);
+  const needed = model.size.square ? padded.map(() => Math.max(...padded)) : padded;
+  tile ??= needed[0] * needed[1] > UNTILED_LIMIT_PIXELS ? automaticTile(unit, overlap) : 0;
+  const reach = roundUp(overlap ?? automaticOverlap(model), model.scale[1]);
+  const isGuess = overlap === null && model.overlap === null;
   const fixedSizes = model.input.shape.slice(2);
   return [height, width].map((size, axis) => {
     const fixed = fixedSizes[axis];
-    const needed = padded[axis];
-    if (fixed !== null) {
-      const axisReach = overlap !== null ? reach : Math.min(reach, Math.floor(Math.floor(fixed / 4) / unit) * unit);
-      return cutAxis(paddedSize(size, fixed, unit), fixed, axisReach, unit);
+    let length = fixed ?? needed[axis];
+    if (fixed === null && isEven) length = Math.max(least, evenTile(needed[axis], reach, unit));
+    else if (fixed === null && tile) length = Math.min(length, Math.max(roundUp(tile, unit), least));
+    const givesWay = isGuess || (fixed !== null && overlap === null);
+    const axisReach = givesWay ? inTilesOf(length, reach, unit, model.scale[1]) : reach;
+    const covered = fixed === null ? padded[axis] : size;
+    if (fixed === null && isGuess && length === unit && length < covered) {
+      throw new RangeError(`tile ${length} is too small; expected a tile of at least ${2 * unit} pixels, or overlap 0`);
     }
-    let length = needed;
-    if (isEven) length = Math.max(least, evenTile(needed, reach, unit));
-    else if (tile) length = Math.min(needed, Math.max(roundUp(tile, unit), least));
-    return cutAxis(paddedSize(needed, length, unit), length, reach, unit);
+    return cutAxis(paddedSize(covered, length, unit), length, axisReach, unit);
   });
 }
+
+const automaticTile = (unit, overlap) =>
+  Math.max(TILE, Math.min(4 * unit, LARGEST_TILE), 2 * unit, 4 * (overlap ?? 0));
+
+/** As much of `reach` as leaves tiles of that length half of what they do not share for the grid's sake. */
+const inTilesOf = (length, reach, unit, denominator) =>
+  Math.max(0, Math.min(reach, Math.floor(Math.floor((length - unit) / 4) / denominator) * denominator));
 
 /** The length of the fewest tiles of about 256 pixels or less that cover `size`, none longer than it has to be. */
 function evenTile(size, reach, unit) {
@@ -72,11 +83,10 @@ const paddedSize = (size, tile, unit) => tile + roundUp(Math.max(0, size - tile)
 
 function cutAxis(size, tile, overlap, unit) {
   if (size === tile) return { tile, starts: [0], overlap: 0, feather: 0 };
-  overlap = roundUp(overlap, unit);
   const kept = tile - 2 * overlap;
   if (kept < unit) {
     throw new RangeError(
-      `tile ${tile} is too small for overlap ${overlap}; expected a tile of at least ${2 * overlap + unit} pixels`,
+      `tile ${tile} is too small for overlap ${overlap}; expected a tile of at least ${roundUp(2 * overlap + unit, unit)} pixels`,
     );
   }
   const feather = Math.min(FEATHER, Math.floor(kept / 4));

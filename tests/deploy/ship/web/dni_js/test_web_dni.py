@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,12 @@ TILED: list[tuple[tuple[int, ...], dict[str, Any], dict[str, Any]]] = [
     ((40, 44), {"outputs": 1}, {}),
     ((130, 129, 3), {"overlap": None}, {"tile": 100, "overlap": 40}),
     ((1040, 1030, 3), {"overlap": None}, {}),
+    ((61, 47, 3), {"overlap": None}, {"tile": 16}),
+    ((130, 129, 3), {"overlap": None, "size_multiple": 16}, {"tile": 32}),
+    ((61, 17, 3), {"size_multiple": 8, "size_square": True}, {}),
+    ((61, 17, 3), {"size_multiple": 8, "size_square": True, "overlap": None}, {"tile": 24}),
+    ((61, 17, 3), {"size_multiple": 8, "size_square": True, "overlap": None}, {"tile": 0}),
+    ((1300, 400, 3), {"size_multiple": 8, "size_square": True, "overlap": None}, {}),
 ]
 
 
@@ -303,7 +310,7 @@ def test_tiles_are_pythons_to_the_last_bit(
     described = {
         "input": {"shape": network_shape},
         "scale": [scale.numerator, scale.denominator],
-        "size": {"multiple": metadata.size_multiple, "minimum": metadata.size_minimum},
+        "size": json.loads(metadata.to_json())["size"],
         "overlap": metadata.overlap,
         "range": metadata.value_range,
     }
