@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,6 @@ def _work(case: Case, steps: list[str]) -> None:
             found = {"ok": True, **STEPS[step](case)}
         except Exception as error:  # a row fails, and the others go on
             found = {"ok": False, "error": f"{type(error).__name__}: {error}"[:2000]}
-            traceback.print_exc(limit=-3, file=sys.stderr)
         told = {"step": step, "seconds": round(time.monotonic() - started, 1), **found}
         print(json.dumps(told), flush=True)
 
