@@ -155,7 +155,8 @@ def _name_dimensions(model: ir.Model) -> tuple[str, ...]:
             continue
         value.shape = ir.Shape(
             [
-                pattern.sub(lambda found: names[found[1]], str(d.value)) if isinstance(d, ir.SymbolicDim) else d
+                # One that nobody knows has no name: all of a name have to be alike.
+                pattern.sub(lambda found: names[found[1]], d.value) if isinstance(d, ir.SymbolicDim) and d.value else d
                 for d in value.shape
             ]
         )

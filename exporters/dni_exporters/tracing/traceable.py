@@ -6,11 +6,21 @@ from typing import TypeAlias
 
 from torch import nn
 
+from .rewrites.experts import all_experts
+from .rewrites.hues import hues_without_branches
+from .rewrites.sizes import sizes_stay_sizes
+from .rewrites.unsolved import unsolved_conditions
+
 Rewrite: TypeAlias = Callable[[nn.Module], AbstractContextManager[None]]
 """While it is active, what it knows of the network computes the same in other words. It looks for what it knows by
 class, and does nothing for any other network."""
 
-REWRITES: tuple[Rewrite, ...] = ()
+REWRITES: tuple[Rewrite, ...] = (
+    all_experts,
+    hues_without_branches,
+    sizes_stay_sizes,
+    unsolved_conditions,
+)
 
 
 @contextmanager
