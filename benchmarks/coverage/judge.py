@@ -1,7 +1,9 @@
 """The judge: both files loaded by spandrel, their weights blended in PyTorch, and called as its users call it."""
 
+import copy
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +48,16 @@ class Judge:
         """What the network computes for images (N, C, H, W) in 0..1 of a size that it takes; not clamped."""
         return self._run(self._call(), images, alpha)
 
-    def user(self, images: Images, alpha: float) -> Images:
-        """What a user of spandrel gets for images of any size: padded for the network, cut back, clamped to 0..1."""
-        run = self.descriptor or (lambda image: self._call()(image).clamp(0, 1))
-        return self._run(run, images, alpha)
+    def user(self, images: Images, alpha: float, takes: tuple[int, int] = (1, 0)) -> Images:
+        """What a user of spandrel gets for images of any size: padded for the network, cut back, clamped to 0..1.
+
+        Of code, of which spandrel knows nothing, what it would do with a network of the multiple and minimum `takes`.
+        """
+        if self.descriptor is None:
+            return self._run(partial(_like_spandrel, self._call(), takes), images, alpha)
+        descriptor, call = copy.copy(self.descriptor), self._call()
+        descriptor._call_fn = lambda _, image: call(image)
+        return self._run(descriptor, images, alpha)
 
     def _call(self) -> Callable[[Tensor], Tensor]:
         module: Any = self._module
@@ -69,6 +77,15 @@ class Judge:
             warnings.simplefilter("ignore")
             result: Images = torch.cat([run(torch.tensor(image[None])) for image in images]).numpy()
         return result
+
+
+def _like_spandrel(call: Callable[[Tensor], Tensor], takes: tuple[int, int], image: Tensor) -> Tensor:
+    from spandrel.__helpers.size_req import SizeRequirements, pad_tensor
+
+    _, padded = pad_tensor(image, SizeRequirements(multiple_of=takes[0], minimum=takes[1]))
+    output = call(padded).clamp(0, 1)
+    height, width = (size * output.shape[-1] // padded.shape[-1] for size in image.shape[2:])
+    return output[..., :height, :width]
 
 
 def _blended(a: Weights, b: Weights, alpha: float) -> Weights:

@@ -136,8 +136,9 @@ def enhance(case: Case) -> Found:
     image = picture(ODD, case.judge.channels)
     with dni_runtime.load(case.model, "cpu", threads=1) as model:
         result = model.enhance(image, 0.77)
+        takes = model.metadata.size_multiple, model.metadata.size_minimum
     x = (image.reshape(*ODD, -1).astype(np.float32) / 255).transpose(2, 0, 1)[None]
-    expected = np.rint(case.judge.user(np.ascontiguousarray(x), 0.77)[0].transpose(1, 2, 0) * 255)
+    expected = np.rint(case.judge.user(np.ascontiguousarray(x), 0.77, takes)[0].transpose(1, 2, 0) * 255)
     return _steps_apart(result.reshape(expected.shape), expected)
 
 
