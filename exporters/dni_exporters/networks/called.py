@@ -48,5 +48,7 @@ class _Inside:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._forward(*args, **kwargs)
 
+    forward = __call__
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from dni_runtime import ArchitectureError
 
+from .patches import in_patches
+
 Run: TypeAlias = Callable[[Any, Tensor], Tensor]
 
 NOISE_LEVEL = "noise_level"
@@ -59,6 +61,8 @@ def call_of(descriptor: Any, owner: str, noise: float | None) -> Call:
             "noise that is stored beside its weights (its randomize_noise=False)"
         )
         return Call(_with_stored_noise, _with_stored_noise, (note,))
+    if name == "IPT":
+        return Call(in_patches, published)
     return Call(published, published)
 
 
