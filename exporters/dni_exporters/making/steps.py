@@ -25,6 +25,7 @@ from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
 from dni_exporters.tracing.skeleton import trace
 from dni_exporters.tracing.unfuse import unfuse
+from dni_exporters.verdict.in_tiles import cost_of_tiles
 from dni_exporters.verdict.judge import Trials
 from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import ExportError
@@ -82,6 +83,10 @@ def make_models(job: ExportJob) -> ExportReport:
                 files = make.baked(model, folder, outputs)
             else:
                 files = [make.alpha_input(model, stored, checkpoints, folder, outputs[0])]
+    if all(isinstance(side, int) for side in _sides(model)):
+        with clock("compare tiles"):
+            architecture.network.load_state_dict(states[0])
+            notes.append(cost_of_tiles(architecture.network, metadata, contract.input_shape))
     return ExportReport(
         files=tuple(files),
         endpoints=tuple(c.name for c in checkpoints),
@@ -103,6 +108,13 @@ def make_models(job: ExportJob) -> ExportReport:
         warnings=_warnings(related, verdict, formula),
         seconds=clock.seconds,
     )
+
+
+def _sides(model: ir.Model) -> Sequence[object]:
+    """Height and width of the model's image: numbers where they are fixed."""
+    shape = model.graph.inputs[0].shape
+    assert shape is not None  # the exporter writes it
+    return shape[2:]
 
 
 def _least_alike(states: Sequence[StateDict], learnt: Collection[str], path: Path | None) -> Lineage:
