@@ -20,7 +20,7 @@ from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.called import in_units
 from dni_exporters.networks.original import Original, original_of
 from dni_exporters.networks.probe import ImageContract, probe
-from dni_exporters.networks.reach import VIEW_NOTES
+from dni_exporters.networks.reach import view_notes
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
 from dni_exporters.tracing.skeleton import trace
@@ -56,7 +56,7 @@ def make_models(job: ExportJob) -> ExportReport:
         formula = along.formula(states)
     with clock("probe network"):
         contract = probe(architecture, job.input_shape, static=job.static)
-        notes += [VIEW_NOTES[contract.view]] if contract.view in VIEW_NOTES else []
+        notes += view_notes(contract.view, contract.overlap, advised=architecture.whole)
         notes += unfuse(architecture.network, contract.input_shape)
         related = _least_alike(states, aligned.learnt, formula.path)
     with collecting_by_hand() as collect:

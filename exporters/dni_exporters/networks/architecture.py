@@ -28,6 +28,7 @@ class Architecture:
     size_multiple, size_minimum: of input height and width in pixels; None where unknown.
     title:          what to call it beside another one, such as `ESRGAN x4`.
     settings:       what it was built with, by name, where spandrel found that out.
+    whole:          whether spandrel advises against cutting its images into tiles.
     half:           whether spandrel vouches for it in half precision; None where nobody says.
     notes:          for the user.
     """
@@ -39,6 +40,7 @@ class Architecture:
     size_minimum: int | None = None
     title: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
+    whole: bool = False
     half: bool | None = None
     notes: Sequence[str] = ()
 
@@ -98,6 +100,7 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint, noise: Sequence[float] | N
         size_minimum=max(1, sizes.minimum),
         title=f"{name} x{found.scale}" + (f" ({given} to {made} channels)" if {given, made} != {3} else ""),
         settings=dict(getattr(found.model, "hyperparameters", {})),
+        whole=found.tiling.name != "SUPPORTED",
         half=found.supports_half,
         notes=how.notes,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dni_runtime import ArchitectureError
+from dni_runtime.metadata import WHOLE
 
 from .architecture import Architecture
 from .randomness import check_repeats
@@ -83,7 +84,7 @@ def probe(
         out_channels=output.shape[1],
         scale=_scale(network, shape, output, multiple),
         overlap=reach.overlap,
-        view=reach.view,
+        view=reach.view or (WHOLE if architecture.whole else None),
     )
 
 

@@ -1,5 +1,6 @@
 """How far a network sees: how large a part of the image a pixel of its output depends on."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ Forward = Callable[[Tensor], Tensor | None]
 LONGEST_REACH = 48
 # Whatever sees farther than this sees farther than a tile. RRDBNet, of 345 layers, does not.
 _FAR_PIXELS = 512
+# Beyond both overlaps: more than a window of attention.
+_WINDOW_PIXELS = 64
+# Sums in another order; windows that lie elsewhere make differences that are thousands of times as large.
+_ROUNDING = 1e-5
 
 VIEW_NOTES = {
     AVERAGES: (
@@ -30,12 +35,25 @@ VIEW_NOTES = {
 """What a user should know of a view; nothing of NEAR."""
 
 
+def view_notes(view: str | None, overlap: int | None, *, advised: bool) -> list[str]:
+    """What a user should know of how far a network sees. `advised`: whether spandrel advises against tiles."""
+    if view in VIEW_NOTES:
+        return [VIEW_NOTES[view]]
+    if not advised or overlap is not None:  # of tiles that overlap as far as it sees comes what the whole gives
+        return []
+    return [
+        "spandrel advises against tiles for this network: it sees farther than tiles overlap, so they make another "
+        "picture; --tile 0 runs an image as a whole where there is the memory"
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far an output pixel sees, as in the model's metadata.
 
-    overlap: in input pixels, a multiple of the network's; None where it is longer than LONGEST_REACH, or nothing was
-             learnt. What averages over the whole image see does not count.
+    overlap: in input pixels, a multiple of the network's; None where it is longer than LONGEST_REACH, where what a tile
+             gives depends on the pixel that it begins with, or nothing was learnt. What averages over the whole image
+             see does not count.
     view:    NEAR, AVERAGES or WHOLE; None where nothing was learnt.
     """
 
@@ -55,12 +73,16 @@ def find_reach(forward: Forward, channels: int, multiple: int, minimum: int) -> 
         return None if reach is None else reach > _FAR_PIXELS
 
     reach = near()
-    if reach is None or reach <= LONGEST_REACH:
-        return Reach(_overlap(reach, multiple), None if reach is None else NEAR)
+    if reach is None:
+        return Reach(None, None)
+    if reach <= LONGEST_REACH:
+        overlap = round_up(math.ceil(reach), multiple)
+        return Reach(overlap if _moves_along(forward, channels, multiple, max(minimum, 8), overlap) else None, NEAR)
     with _AveragesHeld():  # type: ignore[no-untyped-call]
         reach = near()
     if reach is not None and reach <= LONGEST_REACH:
-        return Reach(_overlap(reach, multiple), AVERAGES)
+        # Their tiles begin where feature maps do: the runtime finds that in the graph (`dni_runtime.averages`).
+        return Reach(round_up(math.ceil(reach), multiple), AVERAGES)
     if not (far := is_far()):
         return Reach(None, None if far is None else NEAR)
     with _AveragesHeld():  # type: ignore[no-untyped-call]
@@ -87,8 +109,22 @@ def _follow(forward: Forward, channels: int, multiple: int, height: int, radius:
     return max(radius - first, last - (radius + multiple), 0)
 
 
-def _overlap(reach: float | None, multiple: int) -> int | None:
-    return None if reach is None or reach > LONGEST_REACH else round_up(-int(-reach // 1), multiple)
+def _moves_along(forward: Forward, channels: int, multiple: int, height: int, overlap: int) -> bool:
+    """Whether of an image that begins `multiple` pixels later comes the same, `overlap` pixels from its end on.
+
+    Windows of attention lie on a grid from the image's first pixel on: they see no farther than a few of them, and of a
+    tile that begins within one comes another picture all the same.
+    """
+    generator = torch.Generator().manual_seed(0)
+    width = max(2 * overlap, height) + _WINDOW_PIXELS
+    image = torch.rand(1, channels, round_up(height, multiple), round_up(width, multiple), generator=generator)
+    whole, later = forward(image), forward(image[..., multiple:])
+    if whole is None or later is None or whole.shape[3] <= later.shape[3]:
+        return False
+    moved = whole.shape[3] - later.shape[3]
+    inner = slice(math.ceil(overlap * moved / multiple), None)
+    difference = (whole[..., moved:][..., inner] - later[..., inner]).abs().max()
+    return float(difference) <= _ROUNDING * max(1.0, float(whole.abs().max()))
 
 
 class _AveragesHeld(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -47,9 +47,7 @@ def cost_of_tiles(network: nn.Module, metadata: Metadata, input_shape: tuple[int
         return f"{missing}; how much cannot be measured, since of an image of {tall}x{wide} it makes another size"
     db = psnr_db(shown(tiles), shown(whole))
     told = "equals" if db >= MOST_DB else f"is {db:.1f} dB (PSNR) from"
-    return (
-        f"{note}; of a built-in photograph of {tall}x{wide} what they make {told} what the network makes of the whole"
-    )
+    return f"{note}; of a built-in photograph of {tall}x{wide} what they make {told} what the whole gives"
 
 
 def _planes_last(image: Array) -> Array:

@@ -50,8 +50,8 @@ def test_the_measured_distance_is_that_of_the_file_to_pytorch(tmp_path: Path):
     network = LooksAtAll().eval()
     note = told(network, tmp_path / "m.onnx")
     found = re.fullmatch(
-        r"the file takes images of 32x40 alone; larger ones run in tiles of that size; of a built-in photograph of 64x80 "
-        r"what they make is (\d+\.\d) dB \(PSNR\) from what the whole gives",
+        r"the file takes images of 32x40 alone; larger ones run in tiles of that size; of a built-in photograph of "
+        r"64x80 what they make is (\d+\.\d) dB \(PSNR\) from what the whole gives",
         note,
     )
     assert found, note
