@@ -8,17 +8,21 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from dni_exporters.graphs.blend import theta
 from dni_exporters.graphs.formula import ONE_ALPHA, Formula
 from dni_exporters.networks.original import Original
-from dni_exporters.networks.probe import Array, ImageContract, run_on
+from dni_exporters.networks.probe import Array, ImageContract, forward, run_on
 from dni_exporters.sources import StateDict
+from dni_exporters.tracing.turns import NO_TURNS, Size, Turns
 
 
 class Reference:
-    """PyTorch as the judge: the network with blended weights loaded into it, on two small images.
+    """PyTorch as the judge: the network with blended weights loaded into it, on small images.
+
+    turns: of the trace; an image from behind each of them is among those that are looked at.
 
     shape: (N, C, H, W) of the image that the network was traced with.
 
@@ -32,12 +36,21 @@ class Reference:
         formula: Formula,
         contract: ImageContract,
         static: bool,
+        turns: Turns = NO_TURNS,
     ) -> None:
         self.original = original
         self.endpoints = endpoints
         self.formula = formula
         self.shape = contract.input_shape
-        self.images = probe_images(contract, static=static)
+        channels = contract.input_shape[1]
+
+        def takes(size: Size) -> bool:
+            batch, height, width = size
+            output = forward(original.run, torch.zeros((batch, channels, height, width)))
+            return output is not None and bool(output.isfinite().all())  # a deviation of one pixel is not
+
+        further = turns.beyond(contract.input_shape, contract.size_multiple, contract.size_minimum, takes)
+        self.images = probe_images(contract, static=static, further=further)
         self._lock = threading.RLock()
         self._outputs: dict[tuple[float, ...], list[Array]] = {}
 
@@ -103,8 +116,11 @@ class Reference:
                 each.remove()
 
 
-def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array]:
-    """Images of two sizes, float32 (N,C,H,W) in 0..1, with slopes, edges and noise; one where sizes are fixed."""
+def probe_images(contract: ImageContract, *, static: bool = False, further: Sequence[Size] = ()) -> list[Array]:
+    """Images of two sizes, float32 (N,C,H,W) in 0..1, with slopes, edges and noise; one where sizes are fixed.
+
+    further: other sizes to make images of.
+    """
     batch, channels, height, width = contract.input_shape
     shapes = [(batch, channels, height, width)]
     if not static:
@@ -112,6 +128,7 @@ def probe_images(contract: ImageContract, *, static: bool = False) -> list[Array
         step = contract.size_multiple
         side = -(-max(contract.size_minimum, 8) // step) * step
         shapes = [(1, channels, height, width), (batch, channels, side + step, side + 3 * step)]
+    shapes += [(n, channels, h, w) for n, h, w in further if (n, channels, h, w) not in shapes]
     rng = np.random.default_rng(0)
     return [picture(rng, *shape) for shape in shapes]
 

@@ -24,6 +24,7 @@ from dni_exporters.networks.reach import view_notes
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
 from dni_exporters.tracing.skeleton import trace
+from dni_exporters.tracing.turns import Turns
 from dni_exporters.tracing.unfuse import unfuse
 from dni_exporters.verdict.in_tiles import cost_of_tiles
 from dni_exporters.verdict.judge import Trials
@@ -75,7 +76,9 @@ def make_models(job: ExportJob) -> ExportReport:
         verdict = _judge(architecture.network, states, formula, contract, job, clock) if job.verdict else None
         metadata = describe(job, architecture.name, contract, along, model.opset_imports[""], verdict)
         sign(model, metadata)
-        reference = _reference(original, states, formula, contract, job) if original is not None else None
+        reference = (
+            _reference(original, states, formula, contract, job, skeleton.turns) if original is not None else None
+        )
         make = Maker(job, skeleton.layers, formula, reference, clock, collect)
         outputs = job.outputs
         with staging(outputs[0].parent) as folder:
@@ -180,7 +183,12 @@ def _is_too_large(model: ir.Model, endpoint_count: int, job: ExportJob) -> bool:
 
 
 def _reference(
-    original: Original, states: Sequence[StateDict], formula: Formula, contract: ImageContract, job: ExportJob
+    original: Original,
+    states: Sequence[StateDict],
+    formula: Formula,
+    contract: ImageContract,
+    job: ExportJob,
+    turns: Turns,
 ) -> Reference:
     judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
-    return Reference(original, states, formula, judged, job.static)
+    return Reference(original, states, formula, judged, job.static, turns)

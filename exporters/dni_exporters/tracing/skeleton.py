@@ -18,6 +18,7 @@ from torch import nn
 from dni_runtime import ExportError
 
 from .traceable import traceable
+from .turns import Turns, watching_turns
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _LOGGERS = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
@@ -31,11 +32,13 @@ class Skeleton:
              network uses is a further input of the same name. Integer tensors stay inside.
     layers:  module name -> name of the value that the module computes.
     notes:   for the user.
+    turns:   which sizes the graph was traced for; at others it may compute something else.
     """
 
     model: ir.Model
     layers: dict[str, str]
     notes: tuple[str, ...]
+    turns: Turns
 
 
 def trace(
@@ -63,7 +66,7 @@ def trace(
     example = torch.zeros(input_shape, dtype=torch.float16 if half else torch.float32)
     dynamic = torch.export.Dim.AUTO
     try:
-        with _silence(), traceable(network):
+        with _silence(), watching_turns() as turns, traceable(network):
             program = torch.onnx.export(
                 _halved(network) if half else network,
                 (example,),
@@ -75,16 +78,15 @@ def trace(
                 opset_version=opset,
                 dynamic_shapes=None if static else ({0: dynamic, 2: dynamic, 3: dynamic},),
             )
+            assert program is not None
+            model = program.model
+            _lift(model, weights)
+            onnxscript.optimizer.optimize(model)
     except Exception as error:  # torch.onnx wraps whatever the network's code raised
         hint = (
             "" if static else "; networks that depend on image sizes need a fixed one: --static --input-shape N,C,H,W"
         )
         raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}{hint}") from error
-    assert program is not None
-    model = program.model
-    _lift(model, weights)
-    with _silence():
-        onnxscript.optimizer.optimize(model)
     notes = () if static else _name_dimensions(model)
     layers = _layers(model)
     # Stack traces with the paths of this machine; the names of all weights once more.
@@ -95,7 +97,7 @@ def trace(
         node.metadata_props.clear()
     if half:
         _keep_float32_io(model)
-    return Skeleton(model, layers, notes)
+    return Skeleton(model, layers, notes, turns())
 
 
 def _lift(model: ir.Model, weights: Set[str]) -> None:

@@ -44,14 +44,14 @@ def sharing(trace: Callable[..., Skeleton], folder: Path) -> Callable[..., Skele
 
     @functools.wraps(trace)
     def shared(network: nn.Module, input_shape: tuple[int, ...], **options: Any) -> Skeleton:
-        def make() -> tuple[bytes, dict[str, str], tuple[str, ...]]:
+        def make() -> tuple[bytes, *tuple[Any, ...]]:
             made = trace(network, input_shape, **options)
-            return ir.to_proto(made.model).SerializeToString(), made.layers, made.notes
+            return ir.to_proto(made.model).SerializeToString(), made.layers, made.notes, made.turns
 
         if (known := identity(network)) is None:
             return trace(network, input_shape, **options)
-        graph, layers, notes = remembered(folder, (known, tuple(input_shape), sorted(options.items())), make)
-        return Skeleton(ir.from_proto(onnx.load_model_from_string(graph)), layers, notes)
+        graph, *others = remembered(folder, (known, tuple(input_shape), sorted(options.items())), make)
+        return Skeleton(ir.from_proto(onnx.load_model_from_string(graph)), *others)
 
     return shared
 
