@@ -18,6 +18,8 @@ from dni_exporters.networks.probe import Array, ImageContract, forward, run_on
 from dni_exporters.sources import StateDict
 from dni_exporters.tracing.turns import NO_TURNS, Size, Turns
 
+from .ties import in_order
+
 
 class Reference:
     """PyTorch as the judge: the network with blended weights loaded into it, on small images.
@@ -38,7 +40,7 @@ class Reference:
         static: bool,
         turns: Turns = NO_TURNS,
     ) -> None:
-        self.original = original
+        self.original = replace(original, run=in_order(original.run))
         self.endpoints = endpoints
         self.formula = formula
         self.shape = contract.input_shape

@@ -24,6 +24,7 @@ from dni_exporters.networks.reach import view_notes
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
 from dni_exporters.tracing.skeleton import trace
+from dni_exporters.tracing.traceable import traceable
 from dni_exporters.tracing.turns import Turns
 from dni_exporters.tracing.unfuse import unfuse
 from dni_exporters.verdict.in_tiles import cost_of_tiles
@@ -55,7 +56,7 @@ def make_models(job: ExportJob) -> ExportReport:
         checkpoints = [c.without_tensors() for c in checkpoints]
         notes += aligned.notes
         formula = along.formula(states)
-    with clock("probe network"):
+    with clock("probe network"), traceable(architecture.network):
         contract = probe(architecture, job.input_shape, static=job.static)
         notes += view_notes(contract.view, contract.overlap, advised=architecture.whole)
         notes += unfuse(architecture.network, contract.input_shape)

@@ -17,6 +17,7 @@ from torch import nn
 
 from dni_runtime import ExportError
 
+from . import sorts
 from .traceable import traceable
 from .turns import Turns, watching_turns
 
@@ -77,9 +78,11 @@ def trace(
                 output_names=["output"],
                 opset_version=opset,
                 dynamic_shapes=None if static else ({0: dynamic, 2: dynamic, 3: dynamic},),
+                custom_translation_table=sorts.translations(),
             )
-            assert program is not None
+            assert program is not None and program.exported_program is not None
             model = program.model
+            sorting = (sorts.NOTE,) if sorts.leaves_ties_open(program.exported_program) else ()
             _lift(model, weights)
             onnxscript.optimizer.optimize(model)
     except Exception as error:  # torch.onnx wraps whatever the network's code raised
@@ -87,7 +90,7 @@ def trace(
             "" if static else "; networks that depend on image sizes need a fixed one: --static --input-shape N,C,H,W"
         )
         raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}{hint}") from error
-    notes = () if static else _name_dimensions(model)
+    notes = sorting + (() if static else _name_dimensions(model))
     layers = _layers(model)
     # Stack traces with the paths of this machine; the names of all weights once more.
     model.graph.metadata_props.clear()

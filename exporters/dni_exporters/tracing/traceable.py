@@ -9,6 +9,7 @@ from torch import nn
 from .rewrites.experts import all_experts
 from .rewrites.hues import hues_without_branches
 from .rewrites.sizes import sizes_stay_sizes
+from .rewrites.tokens import orders_of_any_batch
 from .rewrites.unsolved import unsolved_conditions
 
 Rewrite: TypeAlias = Callable[[nn.Module], AbstractContextManager[None]]
@@ -18,6 +19,7 @@ class, and does nothing for any other network."""
 REWRITES: tuple[Rewrite, ...] = (
     all_experts,
     hues_without_branches,
+    orders_of_any_batch,
     sizes_stay_sizes,
     unsolved_conditions,
 )

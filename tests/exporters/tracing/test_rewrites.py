@@ -10,11 +10,13 @@ import onnxruntime as ort
 import pytest
 import torch
 from networks import conv
+from spandrel.architectures.ATD.__arch.atd_arch import AC_MSA
 from spandrel.architectures.HVICIDNet.__arch.HVI_transform import RGB_HVI
 from spandrel.architectures.SeemoRe.__arch.seemore_arch import Expert, MoELayer, Router
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dni_exporters.checking.ties import in_order
 from dni_exporters.tracing.skeleton import trace
 from dni_exporters.tracing.traceable import traceable
 
@@ -35,7 +37,7 @@ def assert_as_in_pytorch(network: nn.Module, folder: Path, shapes: Sequence[tupl
     for shape in shapes:
         image = torch.rand(shape, generator=torch.Generator().manual_seed(7))
         with torch.no_grad():
-            wanted = torch.cat([network(each.clone()) for each in image.split(1)]).numpy()
+            wanted = torch.cat([in_order(network)(each.clone()) for each in image.split(1)]).numpy()
         (got,) = session.run(None, {"input": image.numpy(), **weights})
         assert got.shape == wanted.shape
         assert np.abs(got - wanted).max() <= 2e-6 * max(1, np.abs(wanted).max()), (
@@ -130,6 +132,30 @@ class Experts(nn.Module):
         return self.last(self.moe(x, x.flip(1)))
 
 
+class Categories(nn.Module):
+    """ATD's attention among the tokens of a category, in groups of 64 or of all tokens where they are fewer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = conv(3, 12), conv(4, 3)
+        self.attention = AC_MSA(4, (64, 64), num_tokens=5, num_heads=2, category_size=64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.first(x).flatten(2).transpose(1, 2)
+        tokens = self.attention(qkv, qkv[:, :, :5], x.shape[2:])
+        return self.last(tokens.transpose(1, 2).unflatten(2, x.shape[2:]))
+
+
+class SortedByBrightness(PaddedByCeil):
+    """Hundreds of pixels are equal to 1 of 4 shades; what comes with them tells which one was first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body(x)
+        order = torch.sort((x[:, 0] * 4).long().flatten(1), dim=-1, descending=True, stable=False)[1]
+        back = torch.argsort((x[:, 1] * 4).long().flatten(1))
+        return torch.stack([torch.gather(x[:, 2].flatten(1), 1, each).view_as(x[:, 2]) for each in (order, back)], 1)
+
+
 class HalvesOfHalves(nn.Module):
     """Takes multiples of 4: half a size has to be even (Real-CUGAN's fast x2)."""
 
@@ -161,6 +187,8 @@ FOURS = ((1, 3, 16, 20), (2, 3, 8, 12), (3, 3, 24, 8))
         (MaskedAssignments, SHAPES),
         (Hues, SHAPES),
         (Experts, SHAPES),
+        (Categories, (*SHAPES, (2, 3, 3, 5))),
+        (SortedByBrightness, SHAPES),
         (HalvesOfHalves, FOURS),
     ],
 )
