@@ -1,8 +1,10 @@
 """How far work has come: in the words of a log and of a bar."""
 
 import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -30,6 +32,42 @@ class LogLines:
         each = f", {rate_of(rate, self._unit)}" if rate and self._unit else ""
         about = "" if rate is None else f"{each}, about {_duration((total - done) / rate)} left"
         self._tell(f"{self._verb}{int(done)} of {total} ({share:.0%}){about}: {file.name}")
+
+
+class Doing:
+    """What is being done, in words, and for how long where it takes long; what stands before a colon is one step."""
+
+    SOONEST_S = 5.0
+
+    def __init__(self, words: str) -> None:
+        self._words, self._begin_s = words, time.monotonic()
+
+    def say(self, words: str) -> None:
+        if words.partition(":")[0] != self._words.partition(":")[0]:
+            self._begin_s = time.monotonic()
+        self._words = words
+
+    def __str__(self) -> str:
+        seconds = int(time.monotonic() - self._begin_s)
+        if seconds < self.SOONEST_S:
+            return self._words
+        return f"{self._words} ({f'{seconds // 60} min ' * (seconds >= 60)}{seconds % 60} s)"
+
+
+@contextmanager
+def every_minute(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell`, in a thread of its own, whenever another minute has passed in the block."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(LogLines.LATEST_S):
+            tell()
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def rate_of(rate: float, unit: str) -> str:

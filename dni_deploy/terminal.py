@@ -23,7 +23,7 @@ from rich.text import Text
 from dni_runtime import OutputError
 from dni_runtime.files.printable import printable
 
-from .progress import LogLines, rate_of
+from .progress import Doing, LogLines, every_minute, rate_of
 
 Step = Callable[[str], None]
 """Called with what is being done now."""
@@ -150,9 +150,17 @@ class Terminal:
 
     @contextlib.contextmanager
     def status(self, step: str) -> Iterator[Step]:
-        """Show what is being done, until the block ends; the function that it gives changes the text."""
-        with self._console.status(Text(printable(step))) as status:
-            yield lambda step: status.update(Text(printable(step)))
+        """Show what is being done, until the block ends; the function that it gives changes the text.
+
+        Where stderr is no terminal a line a minute tells that it goes on.
+        """
+        doing = Doing(step)
+        if self._console.is_terminal:
+            with self._console.status(_Shown(doing)):
+                yield doing.say
+        else:
+            with every_minute(lambda: self.tell(str(doing))):
+                yield doing.say
 
     @contextlib.contextmanager
     def progress(self, verb: str = "", unit: str = "") -> Iterator[Callable[[float, int, Path], None]]:
@@ -183,6 +191,16 @@ class Terminal:
                 yield report
             finally:
                 self._has_bar = False
+
+
+class _Shown:
+    """What is being done, as it is at each look."""
+
+    def __init__(self, doing: Doing) -> None:
+        self._doing = doing
+
+    def __rich__(self) -> Text:
+        return Text(printable(str(self._doing)))
 
 
 class _RateColumn(ProgressColumn):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 Progress = Callable[[str], None]
-"""Called with the name of each step as it begins."""
+"""Called with the name of each step as it begins; of one that takes long also with where it is, after a colon."""
 
 
 @dataclass(slots=True)

@@ -86,7 +86,7 @@ def export(
     verify:        compare with PyTorch before anything is written; turning it off is a risk.
     verdict:       say whether the blend works, from what it does to photographs; kept in the files' metadata.
     force:         replace existing outputs.
-    progress:      called with the name of each step as it begins.
+    progress:      called with the name of each step as it begins; of those that take long also with where they are.
 
     Raises a DniError that says what is wrong; in that case no output was written or replaced.
     """

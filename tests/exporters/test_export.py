@@ -138,7 +138,7 @@ def test_the_report_says_what_was_made_and_measured(exported: Exported):
 def test_every_step_is_announced_and_timed(exported: Exported):
     of_photographs = [step for step in exported.steps if step.startswith("judge the blend: ")]
     assert of_photographs[:2] == ["judge the blend: astronaut (1 of 6)", "judge the blend: camera (2 of 6)"]
-    assert [step for step in exported.steps if step not in of_photographs] == list(exported.report.seconds)
+    assert [step for step in exported.steps if ": " not in step] == list(exported.report.seconds)
     assert exported.steps[0] == "read endpoints"
     assert {"trace network", "verify", "publish"} <= set(exported.steps)
     assert all(seconds >= 0 for seconds in exported.report.seconds.values())

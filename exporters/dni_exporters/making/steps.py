@@ -27,6 +27,7 @@ from dni_exporters.tracing.skeleton import trace
 from dni_exporters.tracing.traceable import traceable
 from dni_exporters.tracing.turns import Turns
 from dni_exporters.tracing.unfuse import unfuse
+from dni_exporters.tracing.watched import watched
 from dni_exporters.verdict.in_tiles import cost_of_tiles
 from dni_exporters.verdict.judge import Trials
 from dni_exporters.verdict.verdict import Verdict
@@ -62,7 +63,7 @@ def make_models(job: ExportJob) -> ExportReport:
         notes += unfuse(architecture.network, contract.input_shape)
         related = _least_alike(states, aligned.learnt, formula.path)
     with collecting_by_hand() as collect:
-        with clock("trace network"):
+        with clock("trace network"), watched(architecture.network, contract.input_shape, job.progress):
             skeleton = trace(
                 architecture.network, contract.input_shape, static=job.static, opset=job.wanted_opset, half=job.half
             )
