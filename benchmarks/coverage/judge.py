@@ -2,16 +2,16 @@
 
 import copy
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from calls import Call, by_spandrel, call_of, call_of_code
 from numpy.typing import NDArray
 from row import Row
-from torch import Tensor, nn
+from torch import Tensor
 from weights import Weights
 
 Images = NDArray[np.float32]
@@ -26,27 +26,22 @@ class Judge:
     """
 
     def __init__(self, row: Row, files: tuple[Path, Path]) -> None:
-        torch.set_num_threads(1)
-        self.row, self.descriptor = row, None
+        self.descriptor: Any = None
         self.multiple, self.minimum, self.square, self.channels = 1, 0, False, row.options.get("channels", 3)
         if row.architecture is None:
             self._states = [torch.load(file, weights_only=True) for file in files]
             self._module = row.build()
+            self._call = call_of_code(self._module, row.value_range)
             return
-        a, b = (_load(file) for file in files)
-        self.descriptor = a
-        self._states = [_copied(each.model.state_dict()) for each in (a, b)]
-        self._module = a.model.eval()
-        self.multiple, self.minimum, self.square = (
-            a.size_requirements.multiple_of,
-            a.size_requirements.minimum,
-            a.size_requirements.square,
-        )
-        self.channels = a.input_channels
+        self.descriptor, b = map(by_spandrel, files)
+        self._states = [_copied(each.model.state_dict()) for each in (self.descriptor, b)]
+        self._module, self._call = self.descriptor.model, call_of(self.descriptor)
+        self.channels, needs = self.descriptor.input_channels, self.descriptor.size_requirements
+        self.multiple, self.minimum, self.square = needs.multiple_of, needs.minimum, needs.square
 
     def network(self, images: Images, alpha: float) -> Images:
         """What the network computes for images (N, C, H, W) in 0..1 of a size that it takes; not clamped."""
-        return self._run(self._call(), images, alpha)
+        return self._run(self._call, images, alpha)
 
     def user(self, images: Images, alpha: float, takes: tuple[int, int] = (1, 0)) -> Images:
         """What a user of spandrel gets for images of any size: padded for the network, cut back, clamped to 0..1.
@@ -54,23 +49,12 @@ class Judge:
         Of code, of which spandrel knows nothing, what it would do with a network of the multiple and minimum `takes`.
         """
         if self.descriptor is None:
-            return self._run(partial(_like_spandrel, self._call(), takes), images, alpha)
-        descriptor, call = copy.copy(self.descriptor), self._call()
-        descriptor._call_fn = lambda _, image: call(image)
+            return self._run(partial(_like_spandrel, self._call, takes), images, alpha)
+        descriptor = copy.copy(self.descriptor)
+        descriptor._call_fn = lambda _, image: self._call(image)
         return self._run(descriptor, images, alpha)
 
-    def _call(self) -> Callable[[Tensor], Tensor]:
-        module: Any = self._module
-        if self.row.architecture == "GFPGAN":
-            # Its own option for one and the same answer: the noise that the checkpoint holds, none that is drawn.
-            return lambda image: module(image, randomize_noise=False)[0]
-        if self.descriptor is not None:
-            call = self.descriptor._call_fn
-            return lambda image: call(module, image)
-        low, high = self.row.value_range or (0.0, 1.0)
-        return lambda image: (module(image * (high - low) + low) - low) / (high - low)
-
-    def _run(self, run: Callable[[Tensor], Tensor], images: Images, alpha: float) -> Images:
+    def _run(self, run: Call, images: Images, alpha: float) -> Images:
         """One by one, as its users call it: some of spandrel's calls take no more."""
         self._module.load_state_dict(_blended(self._states[0], self._states[1], alpha))
         with torch.inference_mode(), warnings.catch_warnings():
@@ -79,7 +63,7 @@ class Judge:
         return result
 
 
-def _like_spandrel(call: Callable[[Tensor], Tensor], takes: tuple[int, int], image: Tensor) -> Tensor:
+def _like_spandrel(call: Call, takes: tuple[int, int], image: Tensor) -> Tensor:
     from spandrel.__helpers.size_req import SizeRequirements, pad_tensor
 
     _, padded = pad_tensor(image, SizeRequirements(multiple_of=takes[0], minimum=takes[1]))
@@ -100,14 +84,3 @@ def _blended(a: Weights, b: Weights, alpha: float) -> Weights:
 
 def _copied(state: Weights) -> Weights:
     return {name: tensor.clone() for name, tensor in state.items()}
-
-
-def _load(file: Path) -> Any:
-    from spandrel import ModelLoader
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = ModelLoader(device="cpu").load_from_file(file)
-    assert isinstance(found.model, nn.Module)
-    found.model.eval()
-    return found

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from weights import Weights, related, trained
+from calls import by_spandrel, call_of, call_of_code
+from torch import Tensor, nn
+from weights import Weights, related, show_pictures, trained
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,7 +25,6 @@ class Row:
     network:      the class's name in spandrel's package of the architecture, or the function's in networks.py.
     options:      keyword arguments that build it. Where spandrel finds other ones in the weights, its own count.
     renamed:      patterns of names in the class and what they are in published checkpoints.
-    scaled:       prefixes of names and a factor, where random weights make pixels far outside 0..1.
     beside:       buffers that published checkpoints hold beside the weights, though the class does not save them.
     refused:      dni-deploy is to refuse it in words.
     large:        cannot be made small, as spandrel builds it in one size: takes minutes and gigabytes.
@@ -36,7 +36,6 @@ class Row:
     network: str
     options: Mapping[str, Any] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
-    scaled: Mapping[str, float] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     refused: bool = False
     large: bool = False
@@ -71,12 +70,23 @@ class Row:
         torch.manual_seed(0)
         network = self.build()
         beside = {name: network.get_buffer(name).clone() for name in self.beside}
-        a = {name: self._factor(name) * tensor for name, tensor in trained(network).items()}
+        a = trained(network)
+        if not (self.large or self.refused):
+            a |= self._shown({**a, **beside})
         b = related(a, network)
         return self._as_published({**a, **beside}), self._as_published({**b, **beside})
 
-    def _factor(self, name: str) -> float:
-        return next((factor for prefix, factor in self.scaled.items() if name.startswith(prefix)), 1)
+    def _shown(self, a: Weights) -> Weights:
+        """Weights of the last layer with which A gives pictures."""
+        if self.architecture is None:
+            network = self.build()
+            network.load_state_dict(a)
+            x = _picture(self.options.get("channels", 3), 256)
+            return show_pictures(network, call_of_code(network, self.value_range), x)
+        found = by_spandrel(self._as_published(a))
+        needs = found.size_requirements
+        side = -(-max(needs.minimum, 32) // needs.multiple_of) * needs.multiple_of
+        return show_pictures(found.model, call_of(found), _picture(found.input_channels, side))
 
     def _as_published(self, state: Weights) -> Weights:
         names = {name: name for name in state}
@@ -91,6 +101,11 @@ class Row:
         for path, state in zip(paths, self.endpoints(), strict=True):
             torch.save(state, path)
         return paths
+
+
+def _picture(channels: int, side: int) -> Tensor:
+    slope = torch.linspace(0.1, 0.9, side)
+    return (0.5 * slope + 0.5 * slope[:, None]).expand(1, channels, side, side).clone()
 
 
 def _code() -> Any:

@@ -22,8 +22,7 @@ ROWS = (
         "in_nc": 12, "num_filters": 16, "num_blocks": 1, "scale": 4, "shuffle_factor": 2}),
     Row("ESRGAN-unshuffle-4", "ESRGAN", "ESRGAN", {
         "in_nc": 48, "num_filters": 8, "num_blocks": 1, "scale": 4, "shuffle_factor": 4}),
-    Row("SPAN", "SPAN", "SPAN", {"num_in_ch": 3, "num_out_ch": 3, "feature_channels": 16, "upscale": 2},
-        scaled={"upsampler.0.": 0.03}),
+    Row("SPAN", "SPAN", "SPAN", {"num_in_ch": 3, "num_out_ch": 3, "feature_channels": 16, "upscale": 2}),
     Row("SPAN-nonorm", "SPAN", "SPAN", {
         "num_in_ch": 3, "num_out_ch": 3, "feature_channels": 12, "upscale": 4, "norm": False}),
     Row("RealCUGAN", "RealCUGAN", "UpCunet2x"),

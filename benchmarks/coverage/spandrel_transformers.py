@@ -45,15 +45,15 @@ ROWS = (
         "stripe_size": [8, 16], "stripe_shift": True, "mlp_ratio": 2, "anchor_window_down_factor": 2, "upscale": 2,
         "upsampler": "pixelshuffledirect", "local_connection": True}, beside=("table_w", "table_sh", "index_sh_a2w")),
     Row("DAT", "DAT", "DAT", {
-        "embed_dim": 16, "split_size": [4, 4], "depth": [2, 1], "num_heads": [2, 2], "expansion_factor": 2.0,
+        "embed_dim": 32, "split_size": [4, 4], "depth": [2, 1], "num_heads": [2, 2], "expansion_factor": 2.0,
         "upscale": 2}),
     Row("DAT-light", "DAT", "DAT", {
         "embed_dim": 32, "split_size": [4, 8], "depth": [3], "num_heads": [4], "expansion_factor": 2.0, "upscale": 3,
         "upsampler": "pixelshuffledirect", "resi_connection": "3conv"}),
     Row("RGT", "RGT", "RGT", {
-        "embed_dim": 16, "split_size": [4, 4], "depth": [2, 1], "num_heads": [2, 2], "mlp_ratio": 2.0, "upscale": 2}),
+        "embed_dim": 32, "split_size": [4, 4], "depth": [2, 1], "num_heads": [2, 2], "mlp_ratio": 2.0, "upscale": 2}),
     Row("RGT-tall", "RGT", "RGT", {
-        "embed_dim": 24, "split_size": [4, 8], "depth": [3], "num_heads": [4], "mlp_ratio": 2.0, "upscale": 3,
+        "embed_dim": 48, "split_size": [4, 8], "depth": [3], "num_heads": [4], "mlp_ratio": 2.0, "upscale": 3,
         "c_ratio": 0.5, "resi_connection": "3conv"}),
     Row("DRCT", "DRCT", "DRCT", {
         "img_size": 16, "embed_dim": 12, "depths": (6,), "num_heads": (2,), "window_size": 4, "gc": 4, "upscale": 2,
@@ -62,9 +62,9 @@ ROWS = (
         "img_size": 16, "embed_dim": 16, "depths": (6,), "num_heads": (4,), "window_size": 8, "gc": 8, "upscale": 3,
         "upsampler": "pixelshuffle", "resi_connection": "identity"}),
     Row("CRAFT", "CRAFT", "CRAFT", {
-        "embed_dim": 12, "depths": [2], "num_heads": [2], "split_size_0": 4, "split_size_1": 16, "upscale": 2}),
+        "embed_dim": 32, "depths": [2], "num_heads": [2], "split_size_0": 4, "split_size_1": 16, "upscale": 2}),
     Row("CRAFT-3x", "CRAFT", "CRAFT", {
-        "embed_dim": 16, "depths": [1, 1], "num_heads": [4, 4], "split_size_0": 4, "split_size_1": 8, "upscale": 3,
+        "embed_dim": 48, "depths": [1, 1], "num_heads": [4, 4], "split_size_0": 4, "split_size_1": 8, "upscale": 3,
         "mlp_ratio": 1.0, "resi_connection": "identity"}),
     Row("DCTLSA", "DCTLSA", "DCTLSA", {"nf": 10, "upscale": 2}),
     Row("DCTLSA-3x", "DCTLSA", "DCTLSA", {"nf": 20, "upscale": 3}),
@@ -100,7 +100,7 @@ ROWS = (
         "dim": 16, "ITL_blocks": 1, "SAL_blocks": 2, "UFONE_blocks": 2, "bias": True, "upscale": 3}),
     Row("IPT", "IPT", "IPT", {**_IPT, "patch_size": 24, "scale": [2]}),
     Row("IPT-restoration", "IPT", "IPT", {
-        **_IPT, "n_feats": 8, "patch_size": 12, "scale": [1, 1], "no_norm": True}),
+        **_IPT, "n_feats": 8, "patch_size": 12, "scale": [1, 1]}),
     Row("FDAT", "FDAT", "FDAT", {"embed_dim": 16, "num_groups": 1, "depth_per_group": 1, "num_heads": 2, "scale": 2}),
     Row("FDAT-unshuffle", "FDAT", "FDAT", {
         "embed_dim": 24, "num_groups": 2, "depth_per_group": 1, "num_heads": 4, "window_size": 4, "scale": 2,
@@ -109,10 +109,10 @@ ROWS = (
         "embed_dim": 16, "num_groups": 1, "depth_per_group": 1, "num_heads": 2, "scale": 4, "mid_dim": 16,
         "upsampler_type": "nearest+conv"}),
     Row("RestoreFormer", "RestoreFormer", "RestoreFormer", {
-        "n_embed": 32, "embed_dim": 32, "ch": 32, "ch_mult": (1, 1, 1, 1, 1, 1), "num_res_blocks": 1,
+        "n_embed": 32, "embed_dim": 32, "ch": 64, "ch_mult": (1, 1, 1, 1, 1, 1), "num_res_blocks": 1,
         "z_channels": 32}),
     Row("RestoreFormer-wide", "RestoreFormer", "RestoreFormer", {
-        "n_embed": 16, "embed_dim": 64, "ch": 32, "ch_mult": (1, 1, 1, 1, 1, 2), "num_res_blocks": 1,
+        "n_embed": 16, "embed_dim": 64, "ch": 64, "ch_mult": (1, 1, 1, 1, 1, 2), "num_res_blocks": 1,
         "z_channels": 64}),
     Row("AuraSR", "AuraSR", "AuraSR", {
         "dim": 8, "image_size": None, "input_image_size": None, "init_dim": 8, "down_dim_mults": (1, 1, 1),

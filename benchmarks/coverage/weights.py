@@ -1,10 +1,11 @@
 """Random weights under which every layer of a network matters, and a second endpoint related to them.
 
 Freshly initialised networks hide faults: gammas of zero switch blocks off, norms of one and biases of zero make
-layers alike, and attention with weights of 0.02 hardly adds to its residual.
+layers alike, attention with weights of 0.02 hardly adds to its residual, and pixels below 0 are all black.
 """
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,49 @@ def trained(network: nn.Module) -> Weights:
         elif name.endswith("running_var"):
             state[name] = torch.empty_like(tensor).uniform_(0.5, 1.5)
     return state
+
+
+def show_pictures(network: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor) -> Weights:
+    """The weights of the last layer of `network` with which `run`, its call, gives something like a picture for `x`.
+
+    What follows the last layer is taken to be linear in it, as shuffled pixels and residuals are. None where it is not,
+    where the layer has no bias, and where pixels are well within 0..1 as they are.
+    """
+    with torch.no_grad():
+        name, last = _last_layer(network, run, x)
+        mean, spread = _statistics(run, x)
+        if last is None or (0.2 <= mean <= 0.8 and 0.05 <= spread <= 0.35):
+            return {}
+        if not 0.05 <= spread <= 0.35:
+            last.weight *= 0.2 / spread
+            last.bias *= 0.2 / spread
+            mean, _ = _statistics(run, x)
+        last.bias += 1
+        moved, _ = _statistics(run, x)
+        last.bias += (0.45 - mean) / (moved - mean) - 1 if abs(moved - mean) > 1e-3 else -1
+    return {f"{name}.weight": last.weight.detach().clone(), f"{name}.bias": last.bias.detach().clone()}
+
+
+def _last_layer(network: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor) -> tuple[str, Any]:
+    """The last module with weights that runs, if it is a convolution with a bias."""
+    ran: list[tuple[str, nn.Module]] = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda module, _inputs, _output: ran.append((name, module))
+
+    layers = [each for each in network.named_modules() if next(each[1].parameters(recurse=False), None) is not None]
+    hooks = [module.register_forward_hook(note(name)) for name, module in layers]
+    run(x.clone())
+    for hook in hooks:
+        hook.remove()
+    name, last = ran[-1]
+    can_be_moved = isinstance(last, nn.Conv2d | nn.ConvTranspose2d) and last.bias is not None
+    return name, last if can_be_moved else None
+
+
+def _statistics(run: Callable[[Tensor], Tensor], x: Tensor) -> tuple[float, float]:
+    y = run(x.clone())
+    return float(y.mean()), float(y.std())
 
 
 def related(state: Weights, network: nn.Module) -> Weights:
