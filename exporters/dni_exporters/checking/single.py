@@ -26,6 +26,7 @@ def describe(source: EndpointSource, arch: str | nn.Module, arch_args: Mapping[s
     scale, channels = None, None
     try:
         architecture = build(arch, checkpoint, arch_args)
+        notes += architecture.notes
         contract = probe(architecture)
         scale, channels = contract.scale, (contract.input_shape[1], contract.out_channels)
     except ArchitectureError as error:

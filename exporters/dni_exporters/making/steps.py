@@ -18,6 +18,7 @@ from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.aligned import align_or_refuse
 from dni_exporters.networks.called import in_units
+from dni_exporters.networks.known.calls import NOISE_LEVEL
 from dni_exporters.networks.original import Original, original_of
 from dni_exporters.networks.probe import ImageContract, probe
 from dni_exporters.networks.reach import view_notes
@@ -41,6 +42,12 @@ from .collecting import collecting_by_hand
 from .make import Maker
 from .sign import describe, sign
 
+# ONNX Runtime's CPU computes float16 networks in float32 (see `check_parity`).
+_UNVOUCHED = (
+    "spandrel does not vouch for {} in float16; checked on small pictures: how near its weights come to float32, and "
+    "that no layer leaves float16's range; not checked: large pictures, and what a GPU adds up in float16"
+)
+
 
 def make_models(job: ExportJob) -> ExportReport:
     """Write the models of `job`, all or none. Raises a DniError."""
@@ -56,6 +63,7 @@ def make_models(job: ExportJob) -> ExportReport:
         original = original_of(job.arch, checkpoints, architecture, arch_args) if job.verify else None
         checkpoints = [c.without_tensors() for c in checkpoints]
         notes += aligned.notes
+        notes += [_UNVOUCHED.format(architecture.name)] if job.half and architecture.half is False else []
         formula = along.formula(states)
     with clock("probe network"), traceable(architecture.network):
         contract = probe(architecture, job.input_shape, static=job.static)
@@ -71,6 +79,7 @@ def make_models(job: ExportJob) -> ExportReport:
         model = skeleton.model
         with clock("attach blend"):
             stored = _attach(model, states, formula, job)
+            stored = {name: held for name, held in stored.items() if held[1] != NOISE_LEVEL}  # no file's own
         if _is_too_large(model, len(states), job):
             job = replace(job, weights="external")
             notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")

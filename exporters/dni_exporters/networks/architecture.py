@@ -90,10 +90,11 @@ def load(architecture: Architecture, tensors: StateDict) -> dict[str, Tensor]:
 def _from_spandrel(arch: str, checkpoint: Checkpoint, noise: Sequence[float] | None) -> Architecture:
     found = describe(arch, checkpoint)
     how = call_of(found, checkpoint.name, noise[0] if noise else None)
+    network = found.model.float().eval()
     sizes, name = found.size_requirements, str(found.architecture.name)
     given, made = found.input_channels, found.output_channels
     return Architecture(
-        network=called(found.model.float().eval(), how.traced),
+        network=network if how.traced is None else called(network, how.traced),
         name=name,
         channels=given,
         size_multiple=sizes.multiple_of,

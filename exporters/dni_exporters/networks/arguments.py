@@ -48,7 +48,7 @@ def noise_levels(arguments: Arguments, count: int) -> tuple[float, ...] | None:
     said = (arguments or {})[NOISE]
     parts = said.split(",") if isinstance(said, str) else list(said) if isinstance(said, Sequence) else [said]
     try:
-        levels = [float(part) for part in parts]
+        levels = [float(part) for part in parts if not isinstance(part, bool)]
     except (TypeError, ValueError):
         levels = []
     if len(levels) not in (1, count) or not all(math.isfinite(level) and 0 <= level <= _MOST for level in levels):

@@ -25,12 +25,12 @@ _SIGMA = 15.0  # of spandrel's, which cites the networks' own repository
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """traced:  network and image (N, C, H, W) to image; what is exported.
+    """traced:  network and image (N, C, H, W) to image; what is exported. None where that is the network alone.
     judged:  the same for one image, (1, C, H, W), as spandrel computes it: what that is compared with.
     notes:   for the user.
     """
 
-    traced: Run
+    traced: Run | None
     judged: Run
     notes: tuple[str, ...] = ()
 
@@ -63,7 +63,9 @@ def call_of(descriptor: Any, owner: str, noise: float | None) -> Call:
         return Call(_with_stored_noise, _with_stored_noise, (note,))
     if name == "IPT":
         return Call(in_patches, published)
-    return Call(published, published)
+    # What spandrel calls where an architecture says nothing is `lambda model, image: model(image)`.
+    is_plain = published.__qualname__.startswith("ImageModelDescriptor.")
+    return Call(None if is_plain else published, published)
 
 
 def as_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

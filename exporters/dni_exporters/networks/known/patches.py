@@ -21,21 +21,22 @@ def in_patches(model: Any, image: Tensor) -> Tensor:
     size, step, scale = model.patch_size, model.patch_size // 4, model.scale[task]
     grid = _cut(_cut(image * model.rgb_range, 2, size, step), 4, size, step)  # (N, C, rows, size, columns, size)
     count, _, rows, _, columns, _ = grid.shape
-    made = model(grid.permute(0, 2, 4, 1, 3, 5).flatten(0, 2))
-    made = made.unflatten(0, (count, rows, columns)).permute(0, 3, 1, 4, 2, 5)
+    made: Tensor = model(grid.permute(0, 2, 4, 1, 3, 5).flatten(0, 2))
+    made = made.reshape(count, rows, columns, *made.shape[1:]).permute(0, 3, 1, 4, 2, 5)
     below, beside = ((side - size) % step * scale for side in image.shape[2:])  # what no patch but the last one reaches
     step *= scale
     bands = _joined(made, 2, step, below, step)
     # Of the first rows the first patch is taken whole: that is how it is published.
     first, others = bands.narrow(2, 0, step), bands.narrow(2, step, bands.shape[2] - step)
     whole = [_joined(first, 3, step, beside, 4 * step), _joined(others, 3, step, beside, step)]
-    return torch.cat(whole, dim=2) / model.rgb_range
+    result: Tensor = torch.cat(whole, dim=2) / model.rgb_range
+    return result
 
 
 def _cut(x: Tensor, dim: int, size: int, step: int) -> Tensor:
     """Patches of `x` along `dim`: (..., side, ...) to (..., patches, size, ...)."""
     count = x.shape[dim] // step
-    steps = x.narrow(dim, 0, count * step).unflatten(dim, (count, step))
+    steps = x.narrow(dim, 0, count * step).unflatten(dim, (count, step))  # type: ignore[no-untyped-call]
     regular = torch.cat([steps.narrow(dim, number, count - 3) for number in range(4)], dim + 1)
     return torch.cat([regular, x.narrow(dim, x.shape[dim] - size, size).unsqueeze(dim)], dim)
 
