@@ -1,9 +1,10 @@
 """How far a trace has come: it takes minutes for large networks, and says nothing meanwhile."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import torch
@@ -28,6 +29,11 @@ def watched(network: nn.Module, input_shape: tuple[int, ...], progress: Progress
         return
     thread, told_s = threading.get_ident(), time.monotonic()
     total, number, is_inside = _count(network, input_shape), 0, False
+    out, err = sys.stdout, sys.stderr
+
+    def tell(where: str) -> None:
+        with redirect_stdout(out), redirect_stderr(err):  # what PyTorch prints meanwhile goes nowhere
+            progress(f"trace network: {where}")
 
     def enter(module: nn.Module, inputs: Any) -> None:
         nonlocal number, told_s, is_inside
@@ -38,13 +44,13 @@ def watched(network: nn.Module, input_shape: tuple[int, ...], progress: Progress
         number += is_inside
         if is_inside and time.monotonic() - told_s >= _EACH_S:
             told_s = time.monotonic()
-            progress(f"trace network: {type(module).__name__}, module {number} of {max(number, total)}")
+            tell(f"{type(module).__name__}, module {number} of {max(number, total)}")
 
     def leave(module: nn.Module, inputs: Any, output: Any) -> None:
         nonlocal is_inside
         if is_inside and number >= total and type(module) is type(network) and threading.get_ident() == thread:
             is_inside = False
-            progress("trace network: translating its operations to ONNX")
+            tell("translating its operations to ONNX")
 
     hooks = register_module_forward_pre_hook(enter), register_module_forward_hook(leave)
     try:

@@ -26,17 +26,25 @@ class Twice(nn.Module):
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_every_module_that_is_traced_is_told_in_its_order(monkeypatch: pytest.MonkeyPatch, half: bool):
+def test_every_module_that_is_traced_is_told_in_its_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], half: bool
+):
     monkeypatch.setattr(module, "_EACH_S", 0)
     said: list[str] = []
+
+    def tell(words: str) -> None:
+        said.append(words)
+        print(words)
+
     network = Twice().eval()
-    with watched(network, (2, 3, 8, 9), said.append):
+    with watched(network, (2, 3, 8, 9), tell):
         trace(network, (2, 3, 8, 9), half=half)
     kinds = ["Twice", "Conv2d", "Sequential", "Conv2d", "ReLU", "Sequential", "Conv2d", "ReLU"]
     assert said == [
         *(f"trace network: {kind}, module {number} of 8" for number, kind in enumerate(kinds, 1)),
         "trace network: translating its operations to ONNX",
     ]
+    assert capsys.readouterr().out.splitlines() == said
     network(torch.zeros(1, 3, 8, 9))
     assert len(said) == 9  # nobody watches any longer
 
