@@ -13,6 +13,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from .nodes import Nodes
+from .silence import silence
 
 # A blended weight may have any size; onnxscript's own limit is made for shape arithmetic.
 _NO_LIMIT = 2**62
@@ -53,7 +54,8 @@ def fold_constants(model: ir.Model, *, keep_small: bool = False) -> None:
 
     _fold_arithmetic(model.graph)
     kept = _WIDENING if keep_small else frozenset()
-    optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=lambda node: node.op_type not in kept)
+    with silence():
+        optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=lambda node: node.op_type not in kept)
     common.RemoveUnusedNodesPass()(model)
 
 

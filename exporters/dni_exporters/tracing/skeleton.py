@@ -1,20 +1,16 @@
 """Trace the network once, with its weights lifted out as graph inputs."""
 
 import ast
-import contextlib
 import copy
-import io
-import logging
 import re
-import warnings
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from dataclasses import dataclass
-from typing import Any
 
 import onnx_ir as ir
 import torch
 from torch import nn
 
+from dni_exporters.graphs.silence import silence
 from dni_runtime import ExportError
 
 from . import sorts
@@ -22,7 +18,6 @@ from .traceable import traceable
 from .turns import Turns, watching_turns
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
-_LOGGERS = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ def trace(
     example = torch.zeros(input_shape, dtype=torch.float16 if half else torch.float32)
     dynamic = torch.export.Dim.AUTO
     try:
-        with _silence(), watching_turns() as turns, traceable(network):
+        with silence(), watching_turns() as turns, traceable(network):
             program = torch.onnx.export(
                 _halved(network) if half else network,
                 (example,),
@@ -187,23 +182,3 @@ def _cause(error: BaseException) -> str:
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[Any]:
-    """Keep the exporter's progress, log records and deprecation warnings from the user's terminal."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

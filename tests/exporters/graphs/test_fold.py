@@ -1,3 +1,4 @@
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from exporting import assert_close, blended, expected, photo, run, traced
 from networks import Weights, conv, pair
 from torch import Tensor, nn
 
+from dni_exporters import export
 from dni_exporters.graphs.blend import attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
 
@@ -119,3 +121,23 @@ def test_constants_of_any_size_are_computed_and_nothing_unused_is_left():
     assert [node.op_type for node in model.graph] == ["Conv", "Relu", "Conv", "PRelu", "Conv"]
     used = {value.name for node in model.graph for value in node.inputs if value is not None}
     assert set(model.graph.initializers) <= used
+
+
+class NormedWeights(nn.Module):
+    """A LayerNorm of a weight, which is constant in a baked file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.tokens, self.norm = conv(3, 4), nn.Parameter(torch.randn(5, 4)), nn.LayerNorm(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + self.norm(self.tokens).mean(0)[:, None, None]
+
+
+def test_folding_is_silent(caplog: pytest.LogCaptureFixture, tmp_path: Path):
+    network = NormedWeights().eval()
+    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor + 0.1 for name, tensor in a.items()}
+    export([a, b], tmp_path / "model.onnx", alphas=[0.25], arch=network, verdict=False)
+    assert_close(run(tmp_path / "model.onnx", IMAGE), expected(network, blended(a, b, 0.25), IMAGE))
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
