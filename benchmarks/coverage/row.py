@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,9 @@ class Row:
             module = importlib.import_module(f"spandrel.architectures.{self.architecture}")
         else:
             module = importlib.import_module("networks") if str(HERE) in sys.path else _code()
-        network: nn.Module = getattr(module, self.network)(**self.options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network: nn.Module = getattr(module, self.network)(**self.options)
         return network.eval()
 
     def endpoints(self) -> tuple[Weights, Weights]:
