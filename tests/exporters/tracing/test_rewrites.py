@@ -25,11 +25,11 @@ SHAPES = ((1, 3, 16, 20), (2, 3, 9, 11), (3, 3, 24, 8), (1, 3, 7, 30))
 
 
 def assert_as_in_pytorch(network: nn.Module, folder: Path, shapes: Sequence[tuple[int, ...]]) -> None:
-    """The graph of `network` with its weights gives what PyTorch gives for each image of a batch, whatever the size."""
+    """The graph of `network` gives what PyTorch gives for each image of a batch, whatever the size and the weights."""
+    skeleton = trace(network.eval(), TRACED)
     with torch.no_grad():
         for number, weight in enumerate(network.parameters()):
             weight += 0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number))
-    skeleton = trace(network.eval(), TRACED)
     ir.save(skeleton.model, folder / "model.onnx")
     session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     inputs = {value.name for value in session.get_inputs()}
@@ -105,6 +105,18 @@ class MaskedAssignments(nn.Module):
             out[chosen] = (channel + x[:, 0] * self.factor)[chosen]
         out[largest < 0.4] = 0.5
         return out[:, None]
+
+
+class Power(nn.Module):
+    """Reads its parameter as a number, and keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.k = nn.Parameter(torch.full([1], 0.7))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.this_k = self.k.item()
+        return (x + 0.1).pow(self.this_k) * self.this_k
 
 
 class Hues(nn.Module):
@@ -185,6 +197,7 @@ FOURS = ((1, 3, 16, 20), (2, 3, 8, 12), (3, 3, 24, 8))
         (TheShorterSide, SHAPES),
         (IntAsAValue, SHAPES),
         (MaskedAssignments, SHAPES),
+        (Power, SHAPES),
         (Hues, SHAPES),
         (Experts, SHAPES),
         (Categories, (*SHAPES, (2, 3, 3, 5))),
