@@ -1,8 +1,11 @@
 """The rows of the table of architectures: all of spandrel's, and weights under which every layer matters."""
 
+from pathlib import Path
+
 import pytest
 from spandrel import MAIN_REGISTRY
 
+import dni_deploy
 from tests.support.suite.benchmark_scripts import scripts
 
 
@@ -27,3 +30,31 @@ def test_weights_are_a_networks_own_and_none_is_constant(name: str) -> None:
             if tensor.is_floating_point() and tensor.numel() > 1:
                 assert tensor.std() > 0, f"{key} is constant"
                 assert not tensor.equal(b[key]), f"{key} is alike in A and B"
+
+
+def test_a_file_of_other_weights_is_found_out_by_pixels_and_in_bytes(tmp_path: Path) -> None:
+    with scripts("coverage", ["rows", "steps"]) as benchmark:
+        case = benchmark.steps.Case(benchmark.rows.ROWS["Compact"], tmp_path)
+        assert benchmark.steps.export(case)["dims"] == ["N", 3, "H", "W"]
+        assert benchmark.steps.parity(case)["ok"]
+        assert benchmark.steps.enhance(case)["max"] == 0
+        dni_deploy.export(case.files[::-1], case.model, alpha_input=True, verdict=False, force=True)
+        found = benchmark.steps.parity(case)
+        assert not found["ok"] and found["worst"] > 100 * benchmark.steps.BOUND
+        assert benchmark.steps.enhance(case)["max"] > 0
+
+
+def test_results_go_on_and_those_of_an_earlier_file_are_dropped(tmp_path: Path) -> None:
+    file = tmp_path / "coverage.jsonl"
+    with scripts("coverage", ["results", "page"]) as benchmark:
+        kept = benchmark.results.Results(file)
+        kept.add("SwinIR", {"step": "export", "seconds": 1.0, "ok": False, "error": "no <file>"})
+        kept.add("SwinIR", {"step": "parity", "seconds": 1.0, "ok": True, "worst": 0.0})
+        kept.add("AuraSR", {"step": "refused", "seconds": 1.0, "ok": True, "message": "it draws", "within_s": 0.1})
+        again = benchmark.results.Results(file)
+        assert again.lines == kept.lines and again.has("SwinIR", "export") and not again.has("SwinIR", "speed")
+        text = benchmark.page.page(again.lines, again.machine)
+        assert "- SwinIR, export: no &lt;file>" in text and "1 are refused (AuraSR)" in text
+        assert benchmark.page.failures(again.lines) == [("SwinIR", "export", "no <file>")]
+        again.add("SwinIR", {"step": "export", "seconds": 1.0, "ok": True})
+        assert not benchmark.results.Results(file).has("SwinIR", "parity")
