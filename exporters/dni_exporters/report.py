@@ -47,7 +47,7 @@ class ExportReport:
 
     parameters: number of elements of one endpoint's floating-point tensors.
     delta:      how differences between endpoints are stored; None where the endpoints are.
-    scale, size_multiple, size_minimum, overlap, view: as in the model's metadata, lengths in pixels.
+    scale, size_multiple, size_minimum, size_square, overlap, view: as in the model's metadata, lengths in pixels.
     lineage:    of the first endpoint and the one least alike.
     verdict:    whether blends work, from what they do to photographs; None where nobody asked.
     seconds:    wall time by step, in the order of the steps.
@@ -74,6 +74,7 @@ class ExportReport:
     path: AlphaPath | None = None
     knobs: tuple[Knob, ...] = ()
     view: str | None = None
+    size_square: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

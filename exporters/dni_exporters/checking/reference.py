@@ -20,6 +20,9 @@ from dni_exporters.tracing.turns import NO_TURNS, Size, Turns
 
 from .ties import in_order
 
+# Of a multiple: images of two and four times as much take long.
+_LARGE = 64
+
 
 class Reference:
     """PyTorch as the judge: the network with blended weights loaded into it, on small images.
@@ -126,10 +129,12 @@ def probe_images(contract: ImageContract, *, static: bool = False, further: Sequ
     batch, channels, height, width = contract.input_shape
     shapes = [(batch, channels, height, width)]
     if not static:
-        # The second size: smaller and wider, odd multiples where the network takes them.
-        step = contract.size_multiple
-        side = -(-max(contract.size_minimum, 8) // step) * step
-        shapes = [(1, channels, height, width), (batch, channels, side + step, side + 3 * step)]
+        # The second size: smaller and wider, odd multiples where the network takes them. Of large ones it is taller.
+        step, side = contract.size_multiple, contract.sizes.side(8)
+        second = (side + step, side + 3 * step) if step < _LARGE else (side + step, side)
+        if contract.size_square:
+            second = (side + step,) * 2
+        shapes = [(1, channels, height, width), (batch, channels, *second)]
     shapes += [(n, channels, h, w) for n, h, w in further if (n, channels, h, w) not in shapes]
     rng = np.random.default_rng(0)
     return [picture(rng, *shape) for shape in shapes]

@@ -17,6 +17,7 @@ from dni_exporters.sources import StateDict
 from dni_exporters.tracing.unfuse import unfuse
 from dni_runtime import ArchitectureError, EndpointError
 from dni_runtime.metadata import AVERAGES, WHOLE
+from dni_runtime.sizes import Sizes
 
 from .job import FitJob
 from .learner import LOOKS_AT_ALL, Recipe
@@ -25,19 +26,18 @@ from .points import Task, VectorNetwork
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """step_px, least_px: of image sides, which both networks take. recipe: what suits them."""
+    """sizes: of images that both networks take. recipe: what suits them."""
 
     task: Task
     name: str
     channels: int
-    step_px: int
-    least_px: int
+    sizes: Sizes
     notes: list[str]
     recipe: Recipe
 
     def side(self, wanted_px: int) -> int:
         """The smallest side of an image of so many pixels or more."""
-        return -(-max(wanted_px, self.least_px) // self.step_px) * self.step_px
+        return self.sizes.side(wanted_px)
 
     def point(self, job: FitJob, a: Checkpoint, start: Checkpoint) -> Tensor:
         """What is learnt, (1, parameters), as `start` has it. Raises EndpointError where that is not like A."""
@@ -81,7 +81,7 @@ def _lesson(job: FitJob, a: Checkpoint, b: Checkpoint, device: torch.device) -> 
     first = {name: tensor.detach().clone() for name, tensor in learner.network.state_dict().items()}
     contract, notes = _contract(learner)
     theirs, _ = _contract(teacher)
-    image = torch.zeros(1, contract.input_shape[1], *_common_shape(contract, theirs))
+    image = torch.zeros(1, contract.input_shape[1], *_common_sizes(contract, theirs).wide(16))
     ours, wanted = (forward(each.network, image) for each in (learner, teacher))
     if ours is None or wanted is None or ours.shape != wanted.shape:
         told = [f"{c.name} is {_described(n, k)}" for c, n, k in ((a, learner, contract), (b, teacher, theirs))]
@@ -103,8 +103,7 @@ def _opened(task: Task, architecture: Architecture, contracts: Sequence[ImageCon
         task,
         architecture.name,
         contracts[0].input_shape[1],
-        math.lcm(*(contract.size_multiple for contract in contracts)),
-        max(contract.size_minimum for contract in contracts),
+        _common_sizes(*contracts),
         notes,
         LOOKS_AT_ALL if any(contract.view in (AVERAGES, WHOLE) for contract in contracts) else Recipe(),
     )
@@ -121,11 +120,12 @@ def _contract(architecture: Architecture) -> tuple[ImageContract, list[str]]:
     return contract, unfuse(architecture.network, contract.input_shape)
 
 
-def _common_shape(*contracts: ImageContract) -> tuple[int, int]:
-    step = math.lcm(*(contract.size_multiple for contract in contracts))
-    least = max(max(contract.size_minimum, 16) for contract in contracts)
-    side = -(-least // step) * step
-    return side, side + step
+def _common_sizes(*contracts: ImageContract) -> Sizes:
+    return Sizes(
+        math.lcm(*(contract.size_multiple for contract in contracts)),
+        max(contract.size_minimum for contract in contracts),
+        any(contract.size_square for contract in contracts),
+    )
 
 
 def _described(architecture: Architecture, contract: ImageContract) -> str:

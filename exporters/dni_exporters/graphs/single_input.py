@@ -95,7 +95,7 @@ def check_single_input(path: Path) -> None:
             f"the model takes {sizes[0]} images at a time, and tools with one input feed 1; "
             "give --input-shape 1,C,H,W with --static"
         )
-    side = -(-max(metadata.size_minimum, 32) // metadata.size_multiple) * metadata.size_multiple
+    side = metadata.sizes.side(32)
     sizes = [1, sizes[1], sizes[2] or side, sizes[3] or side]
     for dim, size in zip(image.type.tensor_type.shape.dim, sizes, strict=True):
         dim.dim_value = size

@@ -73,7 +73,12 @@ def make_models(job: ExportJob) -> ExportReport:
     with collecting_by_hand() as collect:
         with clock("trace network"), watched(architecture.network, contract.input_shape, job.progress):
             skeleton = trace(
-                architecture.network, contract.input_shape, static=job.static, opset=job.wanted_opset, half=job.half
+                architecture.network,
+                contract.input_shape,
+                static=job.static,
+                opset=job.wanted_opset,
+                half=job.half,
+                square=contract.size_square,
             )
             collect()
         model = skeleton.model
@@ -109,6 +114,7 @@ def make_models(job: ExportJob) -> ExportReport:
         scale=contract.scale,
         size_multiple=contract.size_multiple,
         size_minimum=contract.size_minimum,
+        size_square=contract.size_square,
         overlap=contract.overlap,
         view=contract.view,
         dtype=job.dtype,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.sources import StateDict
 from dni_runtime import ArchitectureError
+from dni_runtime.sizes import Sizes
 
 from .arguments import Arguments, check_arch, is_known, noise_levels
 from .called import called
@@ -25,7 +26,7 @@ class Architecture:
 
     network:        on the CPU, in evaluation mode, float32; with what spandrel computes around its model.
     channels:       of the input; None where unknown.
-    size_multiple, size_minimum: of input height and width in pixels; None where unknown.
+    sizes:          what input height and width have to be; None where unknown.
     title:          what to call it beside another one, such as `ESRGAN x4`.
     settings:       what it was built with, by name, where spandrel found that out.
     whole:          whether spandrel advises against cutting its images into tiles.
@@ -36,8 +37,7 @@ class Architecture:
     network: nn.Module
     name: str
     channels: int | None = None
-    size_multiple: int | None = None
-    size_minimum: int | None = None
+    sizes: Sizes | None = None
     title: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     whole: bool = False
@@ -91,14 +91,13 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint, noise: Sequence[float] | N
     found = describe(arch, checkpoint)
     how = call_of(found, checkpoint.name, noise[0] if noise else None)
     network = found.model.float().eval()
-    sizes, name = found.size_requirements, str(found.architecture.name)
+    needed, name = found.size_requirements, str(found.architecture.name)
     given, made = found.input_channels, found.output_channels
     return Architecture(
         network=network if how.traced is None else called(network, how.traced),
         name=name,
         channels=given,
-        size_multiple=sizes.multiple_of,
-        size_minimum=max(1, sizes.minimum),
+        sizes=Sizes(needed.multiple_of, max(1, needed.minimum), needed.square),
         title=f"{name} x{found.scale}" + (f" ({given} to {made} channels)" if {given, made} != {3} else ""),
         settings=dict(getattr(found.model, "hyperparameters", {})),
         whole=found.tiling.name != "SUPPORTED",

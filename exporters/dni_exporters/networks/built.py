@@ -9,6 +9,7 @@ from torch.func import functional_call
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.checkpoints.endpoints import differences
 from dni_exporters.sources import StateDict
+from dni_runtime.sizes import Sizes
 
 from .architecture import Architecture
 from .probe import forward
@@ -47,9 +48,7 @@ def built_differently(
 
 def _image(architecture: Architecture) -> Tensor:
     """Noise, of a size that is a multiple of what the network asks for."""
-    step = architecture.size_multiple or 1
-    side = -(-max(architecture.size_minimum or 1, _SIDE) // step) * step
-    shape = (1, architecture.channels or 3, side, side + step)
+    shape = (1, architecture.channels or 3, *(architecture.sizes or Sizes()).wide(_SIDE))
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 

@@ -1,5 +1,6 @@
 """What a network does with image sizes, found out by running it: multiple, minimum, scale; `reach` has the rest."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,26 +13,29 @@ from torch import Tensor, nn
 
 from dni_runtime import ArchitectureError
 from dni_runtime.metadata import WHOLE
+from dni_runtime.sizes import Sizes
 
 from .architecture import Architecture
 from .randomness import check_repeats
-from .reach import Reach, find_reach, round_up
+from .reach import Reach, find_reach
 
 Array = NDArray[np.float32]
 
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+# Sides that networks are tried at: pix2pix with eight steps down (arXiv 1611.07004) takes no image of less than 256.
+_SIDES = (16, 32, 64, 128, 256, 512)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageContract:
     """The images that a network takes and gives.
 
-    input_shape:   (N, C, H, W) to trace with; H and W differ, and N is 2 where N is to be dynamic,
-                   because torch.export takes sizes that are 0, 1 or alike for constants.
+    input_shape:   (N, C, H, W) to trace with; H and W differ unless the network takes square images alone, and N is 2
+                   where N is to be dynamic, because torch.export takes sizes that are 0, 1 or alike for constants.
     size_multiple, size_minimum: of input height and width in pixels.
     out_channels:  C of the output.
     scale:         output height / input height; None where the output is no multiple of the input.
     overlap, view: as in the model's metadata.
+    size_square:   whether input height and width have to be alike.
     """
 
     input_shape: tuple[int, int, int, int]
@@ -41,6 +45,12 @@ class ImageContract:
     scale: float | None
     overlap: int | None
     view: str | None = None
+    size_square: bool = False
+
+    @property
+    def sizes(self) -> Sizes:
+        """What input height and width have to be."""
+        return Sizes(self.size_multiple, self.size_minimum, self.size_square)
 
 
 def probe(
@@ -54,15 +64,12 @@ def probe(
     network = architecture.network
     channels = input_shape[1] if input_shape else architecture.channels or _find_channels(network)
     if static and input_shape:
-        multiple, minimum = 1, 1
-        shape = input_shape
+        sizes, shape = Sizes(), input_shape
     else:
-        multiple = architecture.size_multiple or _find_multiple(network, channels)
-        minimum = architecture.size_minimum or _find_minimum(network, channels, multiple)
-        height = round_up(max(minimum, 16), multiple)
-        shape = input_shape or (1, channels, height, height + multiple)
-        if not static:
-            shape = (max(2, shape[0]), *shape[1:])
+        sizes = _sizes(architecture, channels, input_shape)
+        shape = input_shape or (1, channels, *sizes.wide(_SIDES[0]))
+        if not static and _run(network, two := (max(2, shape[0]), *shape[1:])) is not None:
+            shape = two  # some take one image at a time
     output = _run(network, shape)
     if output is None:
         raise ArchitectureError(
@@ -70,64 +77,84 @@ def probe(
             f"{_error(network, shape)}; give one that it takes: --input-shape N,C,H,W"
         )
     check_repeats(architecture.name, network, output, lambda: _run(network, shape))
-    larger = (shape[0], channels, shape[2] + 2 * multiple, shape[3] + multiple)
-    if not static and _run(network, larger) is None:
+    larger = (1, channels, shape[2] + (1 if sizes.square else 2) * sizes.multiple, shape[3] + sizes.multiple)
+    second = _run(network, larger)
+    if not static and second is None:
         raise ArchitectureError(
             f"the network {architecture.name} takes an input of shape {shape}, but none of {larger}: "
             f"{_error(network, larger)}; fix its size: --static --input-shape N,C,H,W"
         )
-    reach = Reach(None, None) if static else find_reach(lambda x: forward(network, x), channels, multiple, minimum)
+    reach = Reach(None, None) if static else find_reach(lambda x: forward(network, x), channels, sizes)
     return ImageContract(
         input_shape=shape,
-        size_multiple=multiple,
-        size_minimum=minimum,
+        size_multiple=sizes.multiple,
+        size_minimum=sizes.minimum,
         out_channels=output.shape[1],
-        scale=_scale(network, shape, output, multiple),
+        scale=_scale((shape, output), *([] if second is None else [(larger, second)])),
         overlap=reach.overlap,
         view=reach.view or (WHOLE if architecture.whole else None),
+        size_square=sizes.square,
     )
 
 
 def _find_channels(network: nn.Module) -> int:
     """3 (RGB), 1 (grey) or 4: the first that the network takes; 3 where none works."""
-    return next((c for c in (3, 1, 4) if _run(network, (1, c, 64, 64)) is not None), 3)
+    tried = ((side, channels) for side in (64, *_SIDES[-2:]) for channels in (3, 1, 4))
+    return next((c for side, c in tried if _run(network, (1, c, side, side)) is not None), 3)
 
 
-def _find_multiple(network: nn.Module, channels: int) -> int:
-    """The smallest power of two up to 64 at whose odd multiples the output is a fixed multiple of the input.
+def _sizes(architecture: Architecture, channels: int, given: tuple[int, ...] | None) -> Sizes:
+    """What is known of heights and widths, or is found out where nothing is or that is too little."""
+    network, known = architecture.network, architecture.sizes
+    if known and _run(network, given or (1, channels, *known.wide(_SIDES[0]))) is not None:
+        return known
+    found = _find_sizes(network, channels, given)
+    if not known or found == Sizes():
+        return known or found
+    multiple = math.lcm(known.multiple, found.multiple)
+    return Sizes(multiple, max(known.minimum, found.minimum), known.square or found.square)
 
-    Where there is none (convolutions without padding), the smallest that the network takes at all.
-    """
-    runs = None
-    for multiple in MULTIPLES:
-        side = multiple * (16 // multiple + 1 | 1)
-        shape = (1, channels, side, side + 2 * multiple)
+
+def _find_sizes(network: nn.Module, channels: int, given: tuple[int, ...] | None) -> Sizes:
+    """What heights and widths the network takes, found at the `given` shape (N, C, H, W), else at small squares."""
+    bases = [given[2:]] if given else [(side, side) for side in _SIDES]
+    for height, width in bases:
+        shape = (1, channels, height, width)
         if (output := _run(network, shape)) is None:
             continue
-        runs = runs or multiple
-        if _scale(network, shape, output, multiple) is not None:
-            return multiple
-    return runs or 1
+        multiple = _find_multiple(network, shape, output)
+        if multiple is None:
+            break  # it takes one size alone
+        side = multiple
+        while side < min(height, width) and _run(network, (1, channels, side, side)) is None:
+            side *= 2
+        is_square = height == width and _run(network, (1, channels, height, width + multiple)) is None
+        return Sizes(multiple, min(side, height, width), is_square)
+    return Sizes()
 
 
-def _find_minimum(network: nn.Module, channels: int, multiple: int) -> int:
-    """The smallest side among 1, 2, 4, ... multiples that works."""
-    side = multiple
-    while side < 16 and _run(network, (1, channels, side, side)) is None:
-        side *= 2
-    return side
+def _find_multiple(network: nn.Module, shape: tuple[int, ...], output: Tensor) -> int | None:
+    """The smallest part of `shape` by which an image may be larger, and the output is then, too, as the scale says.
+
+    Where there is none of which it is (convolutions without padding), the smallest that the network takes at all, None
+    where it takes none. As `shape` is a multiple of all of them, it is enough to try each once.
+    """
+    runs = None
+    common = math.gcd(*shape[2:])
+    for part in (part for part in range(1, common + 1) if common % part == 0):
+        larger = (*shape[:2], shape[2] + part, shape[3] + part)
+        if (second := _run(network, larger)) is not None:
+            runs = runs or part
+            if _scale((shape, output), (larger, second)) is not None:
+                return part
+    return runs
 
 
-def _scale(network: nn.Module, shape: tuple[int, ...], output: Tensor, multiple: int) -> float | None:
-    """Output size / input size, if it is the same for both axes and at a second size."""
-    _, channels, height, width = shape
-    scale = output.shape[2] / height
-    second = _run(network, (1, channels, height + 2 * multiple, width + multiple))
-    sizes = [(output, height, width)]
-    if second is not None:
-        sizes.append((second, height + 2 * multiple, width + multiple))
-    proportional = all(tuple(o.shape[2:]) == (scale * h, scale * w) for o, h, w in sizes)
-    return scale if proportional else None
+def _scale(*runs: tuple[tuple[int, ...], Tensor]) -> float | None:
+    """Output size / input size of runs, each an input's shape and its output; None where it is not one number."""
+    scale = runs[0][1].shape[2] / runs[0][0][2]
+    is_one = all(output.shape[axis] == scale * shape[axis] for shape, output in runs for axis in (2, 3))
+    return scale if is_one else None
 
 
 def _run(network: nn.Module, shape: tuple[int, ...]) -> Tensor | None:

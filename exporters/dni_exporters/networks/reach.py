@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dni_runtime.metadata import AVERAGES, NEAR, WHOLE
+from dni_runtime.sizes import Sizes, round_up
 
 Forward = Callable[[Tensor], Tensor | None]
 
@@ -61,15 +62,18 @@ class Reach:
     view: str | None
 
 
-def find_reach(forward: Forward, channels: int, multiple: int, minimum: int) -> Reach:
+def find_reach(forward: Forward, channels: int, sizes: Sizes) -> Reach:
     """Find it out by running the network; `forward` gives its output, None where it fails."""
+    multiple = sizes.multiple
 
     def near() -> float | None:
-        return _follow(forward, channels, multiple, max(minimum, 8), LONGEST_REACH)
+        return _follow(forward, channels, sizes, 8, LONGEST_REACH)
 
     def is_far() -> bool | None:
+        if sizes.square:
+            return None  # a square so long takes minutes
         # As low as it can be, since it is long.
-        reach = _follow(forward, channels, multiple, minimum, _FAR_PIXELS)
+        reach = _follow(forward, channels, sizes, 1, _FAR_PIXELS)
         return None if reach is None else reach > _FAR_PIXELS
 
     reach = near()
@@ -89,14 +93,18 @@ def find_reach(forward: Forward, channels: int, multiple: int, minimum: int) -> 
         return Reach(None, AVERAGES if is_far() is False else WHOLE)
 
 
-def _follow(forward: Forward, channels: int, multiple: int, height: int, radius: int) -> float | None:
+def _follow(forward: Forward, channels: int, sizes: Sizes, height: int, radius: int) -> float | None:
     """How far an input pixel is seen in the output, by following a NaN, which survives every sum and product.
 
     More than `radius` where it is seen everywhere; None where nothing was learnt. A strip is enough and cheap, since
-    networks reach equally far in height and width.
+    networks reach equally far in height and width; those of square images take no strip.
     """
-    radius = round_up(radius, multiple) + multiple
-    strip = torch.zeros(1, channels, round_up(height, multiple), 2 * radius + multiple)
+    multiple = sizes.multiple
+    radius = round_up(radius + 1, multiple)
+    strip = torch.zeros(1, channels, *sizes.fit(height, 2 * radius + multiple))
+    radius = (
+        (strip.shape[3] - multiple) // 2 // multiple * multiple
+    )  # of a network that takes no shorter one it is more
     strip[..., radius : radius + multiple] = torch.nan
     output = forward(strip)
     if output is None or output.shape[3] == 0:
@@ -144,8 +152,3 @@ def _is_average(func: Any, args: Sequence[Any]) -> bool:
         x, axes = args[:2]
         return x.dim() == 4 and {2, 3} <= {axis % 4 for axis in axes or range(4)}
     return False
-
-
-def round_up(value: int, multiple: int) -> int:
-    """The smallest multiple that is not below `value`."""
-    return -(-value // multiple) * multiple

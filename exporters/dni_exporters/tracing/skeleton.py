@@ -44,10 +44,12 @@ def trace(
     static: bool = False,
     opset: int | None = None,
     half: bool = False,
+    square: bool = False,
 ) -> Skeleton:
     """Export `network` (evaluation mode, CPU) to ONNX and lift its weights out.
 
-    `input_shape` is (N, C, H, W). Unless `static`, N, H and W become dynamic where the network allows.
+    `input_shape` is (N, C, H, W). Unless `static`, N, H and W become dynamic where the network allows; with `square` H
+    and W are one.
     With `half` weights and computation are float16, while input and output stay float32 and so do the
     parameters of BatchNorm, whose 1/sqrt(variance + epsilon) leaves float16's range.
 
@@ -62,7 +64,7 @@ def trace(
     example = torch.zeros(input_shape, dtype=torch.float16 if half else torch.float32)
     dynamic = torch.export.Dim.AUTO
     try:
-        with silence(), watching_turns() as turns, traceable(network):
+        with silence(), watching_turns() as turns, traceable(network, square=square and not static):
             program = torch.onnx.export(
                 _halved(network) if half else network,
                 (example,),
@@ -146,7 +148,7 @@ def _name_dimensions(model: ir.Model) -> tuple[str, ...]:
     for axis, letter in ((0, "N"), (2, "H"), (3, "W")):
         dimension = image.shape[axis]
         if isinstance(dimension, ir.SymbolicDim):
-            names[str(dimension.value)] = letter
+            names.setdefault(str(dimension.value), letter)  # of square images W is H
         else:
             fixed.append(f"{letter}={dimension}")
     pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b") if names else None

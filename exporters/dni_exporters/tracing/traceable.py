@@ -10,6 +10,7 @@ from .rewrites.experts import all_experts
 from .rewrites.hues import hues_without_branches
 from .rewrites.numbers import numbers_stay_tensors
 from .rewrites.sizes import sizes_stay_sizes
+from .rewrites.squares import sides_of_squares
 from .rewrites.tokens import orders_of_any_batch
 from .rewrites.unsolved import unsolved_conditions
 
@@ -28,12 +29,16 @@ REWRITES: tuple[Rewrite, ...] = (
 
 
 @contextmanager
-def traceable(network: nn.Module) -> Iterator[None]:
+def traceable(network: nn.Module, *, square: bool = False) -> Iterator[None]:
     """Make `network` one that can be traced; its weights stay, and so does what PyTorch computes with it afterwards.
+
+    square: whether it takes square images alone.
 
     Whoever judges the result has an original of its own (`networks.original`), run outside of this.
     """
     with ExitStack() as stack:
         for rewrite in REWRITES:
             stack.enter_context(rewrite(network))
+        if square:
+            stack.enter_context(sides_of_squares(network))
         yield

@@ -131,8 +131,7 @@ def _inputs(
         batch = 1
         side = next((side for side in _SIDES_PX if work * side**2 <= _MOST_WORK), _SIDES_PX[-1])
         side = int(min(side, _LARGEST_OUTPUT_PX / (contract.scale or 1)))
-        side -= side % contract.size_multiple
-        height = width = max(side, contract.size_multiple, _round_up(contract.size_minimum, contract.size_multiple))
+        height = width = contract.sizes.side(side - side % contract.size_multiple)
     # Of few photographs several parts each.
     trials = [(photographs[n % len(photographs)], n // len(photographs)) for n in range(count)]
     return [
@@ -153,7 +152,3 @@ def _work_of_a_pixel(network: nn.Module, shape: tuple[int, int, int, int]) -> fl
     except Exception:  # it cannot follow every network: parametrized weights (spectral_norm) end it
         return 2.0 * sum(parameter.numel() for parameter in network.parameters())
     return float(counter.get_total_flops() / (shape[0] * shape[2] * shape[3]))
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple

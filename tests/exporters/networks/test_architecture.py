@@ -10,6 +10,7 @@ from torch import nn
 from dni_exporters import read_endpoints
 from dni_exporters.networks.architecture import Architecture, build
 from dni_runtime import ArchitectureError
+from dni_runtime.sizes import Sizes
 
 NETWORK_FILE = """
 from torch import nn
@@ -57,7 +58,7 @@ def test_compact_is_detected():
     tensors = compact()
     architecture = built("auto", tensors)
     assert architecture.name == "RealESRGAN Compact"
-    assert (architecture.channels, architecture.size_multiple, architecture.size_minimum) == (3, 1, 1)
+    assert (architecture.channels, architecture.sizes) == (3, Sizes())
     assert not architecture.network.training
     with torch.no_grad():
         assert architecture.network(torch.rand(1, 3, 8, 8)).shape == (1, 3, 16, 16)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from dni_exporters.networks.architecture import Architecture
 from dni_exporters.networks.probe import ImageContract, probe, quiet_inference
 from dni_runtime import ArchitectureError
+from dni_runtime.sizes import Sizes
 
 
 def probed(network: nn.Module, shape: tuple[int, int, int, int] | None = None, **options: object) -> ImageContract:
@@ -170,7 +171,7 @@ def test_channels_are_found(channels: int):
 
 
 def test_other_channels_need_a_shape():
-    with pytest.raises(ArchitectureError, match=r"takes no input of shape .*2, 3, .*--input-shape N,C,H,W"):
+    with pytest.raises(ArchitectureError, match=r"takes no input of shape .*1, 3, .*--input-shape N,C,H,W"):
         probed(conv(7, 3))
     assert probed(conv(7, 3), (1, 7, 20, 24)).input_shape == (2, 7, 20, 24)
 
@@ -182,7 +183,7 @@ def test_a_given_shape_is_kept_where_sizes_are_fixed():
 
 
 def test_what_the_architecture_knows_is_not_measured():
-    contract = probe(Architecture(small_network(), "Network", 3, 8, 24))
+    contract = probe(Architecture(small_network(), "Network", 3, Sizes(8, 24)))
     assert (contract.size_multiple, contract.size_minimum) == (8, 24)
     assert contract.input_shape == (2, 3, 24, 32)
     assert contract.overlap == 8  # 2 pixels, rounded up
@@ -208,7 +209,7 @@ class Returns(nn.Module):
     [
         (lambda y: (y, y), "tuple"),
         (lambda y: {"image": y}, "dict"),
-        (lambda y: y.mean(dim=(2, 3)), r"shape \(2, 3\)"),
+        (lambda y: y.mean(dim=(2, 3)), r"shape \(1, 3\)"),
     ],
 )
 def test_networks_that_give_no_image_are_refused(answer, kind: str):
@@ -233,8 +234,92 @@ def test_probing_is_silent_and_leaves_no_gradients():
 def test_a_network_of_one_size_is_asked_to_be_static():
     network = Refuses(lambda x: x.shape[2] == 16)
     with pytest.raises(
-        ArchitectureError, match=r"takes an input of shape \(2, 3, 16, 17\), but none of \(2, 3, 18, 18\)"
+        ArchitectureError, match=r"takes an input of shape \(2, 3, 16, 17\), but none of \(1, 3, 18, 18\)"
     ) as e:
         probed(network)
-    assert str(e.value).endswith(": no (2, 3, 18, 18); fix its size: --static --input-shape N,C,H,W")
+    assert str(e.value).endswith(": no (1, 3, 18, 18); fix its size: --static --input-shape N,C,H,W")
     assert probed(network, (1, 3, 16, 20), static=True).input_shape == (1, 3, 16, 20)
+
+
+class Multiples(nn.Module):
+    """Takes sides that are multiples of one; those of square images alone, or one image at a time, if asked to."""
+
+    def __init__(self, multiple: int, channels: int = 3, *, square: bool = False, alone: bool = False) -> None:
+        super().__init__()
+        self.multiple, self.square, self.alone, self.body = multiple, square, alone, conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        if height % self.multiple or width % self.multiple or (self.square and height != width):
+            raise RuntimeError("no such size")
+        if self.alone and n > 1:
+            raise RuntimeError("one image, please")
+        return self.body(x)
+
+
+@pytest.mark.parametrize("multiple", [1, 2, 16, 64, 128, 256, 512])
+@pytest.mark.parametrize("square", [False, True])
+def test_multiples_up_to_512_are_found(multiple: int, square: bool):
+    contract = probed(Multiples(multiple, square=square))
+    assert contract.sizes == Sizes(multiple, multiple, square)
+    side = max(16, multiple)
+    assert contract.input_shape == (2, 3, side, side if square else side + multiple)
+    assert (contract.scale, contract.overlap, contract.view) == (1, multiple, "near") or multiple > 48
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        ((1, 3, 48, 72), Sizes(24, 24)),
+        ((1, 3, 24, 24), Sizes(24, 24)),
+        ((2, 3, 720, 720), Sizes(24, 24)),
+    ],
+)
+def test_a_given_shape_tells_multiples_that_are_no_power_of_two(given: tuple[int, int, int, int], sizes: Sizes):
+    assert probed(Multiples(24), given).sizes == sizes
+    with pytest.raises(ArchitectureError, match=r"no such size; give one that it takes: --input-shape"):
+        probed(Multiples(24))
+
+
+def test_a_given_square_tells_that_others_are_not_taken():
+    contract = probed(Multiples(24, square=True), (1, 3, 48, 48))
+    assert (contract.sizes, contract.input_shape) == (Sizes(24, 24, square=True), (2, 3, 48, 48))
+    with pytest.raises(ArchitectureError, match=r"takes no input of shape \(1, 3, 48, 72\)"):
+        probed(Multiples(24, square=True), (1, 3, 48, 72))
+
+
+def test_pix2pix_of_eight_steps_down():
+    """arXiv 1611.07004: the innermost features are one pixel large, and BatchNorm alone."""
+
+    class Steps(nn.Module):
+        def __init__(self, count: int, channels: int) -> None:
+            super().__init__()
+            self.down, self.up = nn.Conv2d(channels, 4, 4, 2, 1), nn.ConvTranspose2d(4, channels, 4, 2, 1)
+            self.norm = nn.BatchNorm2d(channels)
+            self.inner = Steps(count - 1, 4) if count > 1 else nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.norm(self.up(self.inner(self.down(x))))
+
+    contract = probed(Steps(8, 1))
+    assert (contract.sizes, contract.input_shape) == (Sizes(256, 256), (2, 1, 256, 512))
+    assert contract.scale == 1
+
+
+def test_what_spandrel_says_is_too_little_for_some():
+    """SwinIR that unshuffles first pads to its window before: multiples of 16, spandrel says 4."""
+    contract = probe(Architecture(Multiples(16).eval(), "Network", 3, Sizes(4, 20)))
+    assert contract.sizes == Sizes(16, 20)
+    assert contract.input_shape == (2, 3, 32, 48)
+
+
+def test_a_network_of_square_images_as_spandrel_knows_it():
+    contract = probe(Architecture(Multiples(32, square=True).eval(), "Network", 3, Sizes(32, 32, square=True)))
+    assert (contract.sizes, contract.input_shape) == (Sizes(32, 32, square=True), (2, 3, 32, 32))
+    assert (contract.overlap, contract.view) == (32, "near")
+
+
+def test_one_image_at_a_time():
+    contract = probed(Multiples(8, alone=True))
+    assert (contract.input_shape, contract.size_multiple) == ((1, 3, 16, 24), 8)
+    assert probed(Multiples(8, alone=True), (1, 3, 32, 40)).input_shape == (1, 3, 32, 40)

@@ -18,6 +18,7 @@ from dni_exporters.verdict.judge import Trials, points_between
 from dni_exporters.verdict.photographs import Photograph, built_in
 from dni_runtime.alpha import Knob
 from dni_runtime.shares import Path
+from dni_runtime.sizes import Sizes
 
 Weights = dict[str, Tensor]
 
@@ -45,7 +46,7 @@ def weights(network: nn.Module, **values: float | list[float]) -> Weights:
 
 def judged(network: nn.Module, *endpoints: Weights, channels: int = 3, size: int = 1, static: bool = False) -> Verdict:
     shape = (2, channels, 100, 90) if static else None
-    contract = probe(Architecture(network.eval(), "it", channels, size), shape, static=static)
+    contract = probe(Architecture(network.eval(), "it", channels, Sizes(size)), shape, static=static)
     return Trials().judge(network, endpoints, contract, static=static)
 
 
@@ -206,7 +207,7 @@ class Sized(Product):
 def test_sizes_are_those_that_the_network_takes(multiple: int, scale: float, size: int):
     network = Sized(multiple, scale)
     endpoint = weights(network)
-    contract = probe(Architecture(network, "it", 3, multiple, multiple))
+    contract = probe(Architecture(network, "it", 3, Sizes(multiple, multiple)))
     network.sizes.clear()
     verdict = Trials().judge(network, [endpoint, endpoint], contract)
     assert verdict.blends is True
