@@ -81,7 +81,7 @@ def find_reach(forward: Forward, channels: int, sizes: Sizes) -> Reach:
         return Reach(None, None)
     if reach <= LONGEST_REACH:
         overlap = round_up(math.ceil(reach), multiple)
-        return Reach(overlap if _moves_along(forward, channels, multiple, max(minimum, 8), overlap) else None, NEAR)
+        return Reach(overlap if _moves_along(forward, channels, sizes, overlap) else None, NEAR)
     with _AveragesHeld():  # type: ignore[no-untyped-call]
         reach = near()
     if reach is not None and reach <= LONGEST_REACH:
@@ -102,9 +102,7 @@ def _follow(forward: Forward, channels: int, sizes: Sizes, height: int, radius: 
     multiple = sizes.multiple
     radius = round_up(radius + 1, multiple)
     strip = torch.zeros(1, channels, *sizes.fit(height, 2 * radius + multiple))
-    radius = (
-        (strip.shape[3] - multiple) // 2 // multiple * multiple
-    )  # of a network that takes no shorter one it is more
+    radius = (strip.shape[3] - multiple) // 2 // multiple * multiple  # more where the network takes no shorter one
     strip[..., radius : radius + multiple] = torch.nan
     output = forward(strip)
     if output is None or output.shape[3] == 0:
@@ -117,21 +115,22 @@ def _follow(forward: Forward, channels: int, sizes: Sizes, height: int, radius: 
     return max(radius - first, last - (radius + multiple), 0)
 
 
-def _moves_along(forward: Forward, channels: int, multiple: int, height: int, overlap: int) -> bool:
-    """Whether of an image that begins `multiple` pixels later comes the same, `overlap` pixels from its end on.
+def _moves_along(forward: Forward, channels: int, sizes: Sizes, overlap: int) -> bool:
+    """Whether of an image that begins a multiple of pixels later comes the same, `overlap` pixels from its end on.
 
     Windows of attention lie on a grid from the image's first pixel on: they see no farther than a few of them, and of a
     tile that begins within one comes another picture all the same.
     """
-    generator = torch.Generator().manual_seed(0)
-    width = max(2 * overlap, height) + _WINDOW_PIXELS
-    image = torch.rand(1, channels, round_up(height, multiple), round_up(width, multiple), generator=generator)
-    whole, later = forward(image), forward(image[..., multiple:])
+    generator, multiple = torch.Generator().manual_seed(0), sizes.multiple
+    size = sizes.fit(8, max(2 * overlap, sizes.side(8)) + _WINDOW_PIXELS)
+    image = torch.rand(1, channels, *size, generator=generator)
+    whole, later = forward(image), forward(image[..., multiple if sizes.square else 0 :, multiple:])
     if whole is None or later is None or whole.shape[3] <= later.shape[3]:
         return False
     moved = whole.shape[3] - later.shape[3]
-    inner = slice(math.ceil(overlap * moved / multiple), None)
-    difference = (whole[..., moved:][..., inner] - later[..., inner]).abs().max()
+    inner = math.ceil(overlap * moved / multiple)
+    top = inner if sizes.square else 0
+    difference = (whole[..., -later.shape[2] :, moved:] - later)[..., top:, inner:].abs().max()
     return float(difference) <= _ROUNDING * max(1.0, float(whole.abs().max()))
 
 

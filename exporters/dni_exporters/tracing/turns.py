@@ -17,7 +17,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.utils._sympy.printers import PythonPrinter
 
-from dni_exporters.networks.reach import round_up
+from dni_runtime.sizes import round_up
 
 Size: TypeAlias = tuple[int, int, int]
 """N, H and W."""
