@@ -4,7 +4,9 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
+from unittest.mock import patch
 
+import torch
 from torch import Tensor, nn
 from weights import Weights
 
@@ -32,6 +34,11 @@ def call_of(descriptor: Any) -> Call:
     if descriptor.architecture.id == "GFPGAN":
         # Its own option for one and the same answer: the noise that the checkpoint holds, none that is drawn.
         return lambda image: module(image, randomize_noise=False)[0]
+    if descriptor.architecture.id == "ATD":
+        # It sorts pixels by their category, and leaves the order of equal ones to the processor (`stable=False`).
+        sort = torch.sort
+        stable = patch.object(torch, "sort", lambda *args, **kwargs: sort(*args, **{**kwargs, "stable": True}))
+        return stable(lambda image: descriptor._call_fn(module, image))
     return lambda image: descriptor._call_fn(module, image)
 
 

@@ -20,14 +20,14 @@ Images = NDArray[np.float32]
 class Judge:
     """A row's network at any alpha, computed without anything of ours.
 
-    multiple, minimum, square: what spandrel says of image sizes; 1, 0, False for code.
-    channels:                  of its input.
-    descriptor:                spandrel's of A; None for code.
+    multiple:   of image sizes, as spandrel says; 1 for code.
+    channels:   of its input.
+    descriptor: spandrel's of A; None for code.
     """
 
     def __init__(self, row: Row, files: tuple[Path, Path]) -> None:
         self.descriptor: Any = None
-        self.multiple, self.minimum, self.square, self.channels = 1, 0, False, row.options.get("channels", 3)
+        self.multiple, self.channels = 1, row.options.get("channels", 3)
         if row.architecture is None:
             self._states = [torch.load(file, weights_only=True) for file in files]
             self._module = row.build()
@@ -36,8 +36,7 @@ class Judge:
         self.descriptor, b = map(by_spandrel, files)
         self._states = [_copied(each.model.state_dict()) for each in (self.descriptor, b)]
         self._module, self._call = self.descriptor.model, call_of(self.descriptor)
-        self.channels, needs = self.descriptor.input_channels, self.descriptor.size_requirements
-        self.multiple, self.minimum, self.square = needs.multiple_of, needs.minimum, needs.square
+        self.channels, self.multiple = self.descriptor.input_channels, self.descriptor.size_requirements.multiple_of
 
     def network(self, images: Images, alpha: float) -> Images:
         """What the network computes for images (N, C, H, W) in 0..1 of a size that it takes; not clamped."""
@@ -46,9 +45,9 @@ class Judge:
     def user(self, images: Images, alpha: float, takes: tuple[int, int] = (1, 0)) -> Images:
         """What a user of spandrel gets for images of any size: padded for the network, cut back, clamped to 0..1.
 
-        Of code, of which spandrel knows nothing, what it would do with a network of the multiple and minimum `takes`.
+        With `takes`, the network's true multiple and minimum, also of code, and of what spandrel pads too little for.
         """
-        if self.descriptor is None:
+        if self.descriptor is None or takes[0] > self.multiple:
             return self._run(partial(_like_spandrel, self._call, takes), images, alpha)
         descriptor = copy.copy(self.descriptor)
         descriptor._call_fn = lambda _, image: self._call(image)

@@ -22,7 +22,9 @@ architecture has its name and is tried in all ways; further rows are other width
 - **multiple / minimum**: of height and width in pixels, in the file; in brackets what spandrel says, where it differs.
 - **parity**: both files loaded by spandrel, blended by PyTorch in float64, at alpha 0, 0.3, 0.77 and 1 and at three
   sizes of three shapes and batches: the largest difference, of max(1, |reference|max), between what the runtime gives
-  and what spandrel's own call and, clamped, its descriptor give. Bound {BOUND:g}.
+  and what spandrel's own call and, clamped, its descriptor give. Bound {BOUND:g}. Two networks give more than one right
+  answer: GFPGAN, which draws noise unless it is told to use its own (here it is), and ATD, which leaves the order of
+  equal numbers in a sort to the processor (here they keep their order).
 - **baked, float16, int8**: other kinds of files, likewise; bounds {BOUND:g}, {BOUNDS["float16"]:g} and
   {BOUNDS["int8"]:.3g}.
 - **53 x 71**: a picture of bytes of that size through `Model.enhance`, beside spandrel's padding, its descriptor, and

@@ -22,7 +22,7 @@ def shapes(signature: Sequence[int | None], metadata: Metadata, judge: Judge) ->
     base = -(-max(metadata.size_minimum, 20) // step) * step
     more = step * max(1, 13 // step)
     sides = [(base, base + more), (base + 2 * more, base + step), (base + more, base + more)]
-    if judge.square:
+    if metadata.size_square:
         sides = [(side, side) for side in (base, base + more, base + 2 * more)]
     if h is not None or w is not None:
         sides = [(h or base, w or base)]
