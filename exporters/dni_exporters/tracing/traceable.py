@@ -8,6 +8,7 @@ from torch import nn
 
 from .rewrites.experts import all_experts
 from .rewrites.hues import hues_without_branches
+from .rewrites.normalising import normalising_unchecked
 from .rewrites.numbers import numbers_stay_tensors
 from .rewrites.sizes import sizes_stay_sizes
 from .rewrites.squares import sides_of_squares
@@ -22,6 +23,7 @@ REWRITES: tuple[Rewrite, ...] = (
     all_experts,
     hues_without_branches,
     orders_of_any_batch,
+    normalising_unchecked,
     numbers_stay_tensors,
     sizes_stay_sizes,
     unsolved_conditions,

@@ -15,6 +15,7 @@ from spandrel.architectures.HVICIDNet.__arch.HVI_transform import RGB_HVI
 from spandrel.architectures.SeemoRe.__arch.seemore_arch import Expert, MoELayer, Router
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.transforms.functional import normalize
 
 from dni_exporters.checking.ties import in_order
 from dni_exporters.tracing.skeleton import trace
@@ -107,6 +108,11 @@ class MaskedAssignments(nn.Module):
         return out[:, None]
 
 
+class Normalised(PaddedByCeil):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(normalize(x, [0.4, 0.5, 0.6], [0.5, 0.25, 0.125]))
+
+
 class Power(nn.Module):
     """Reads its parameter as a number, and keeps it."""
 
@@ -197,6 +203,7 @@ FOURS = ((1, 3, 16, 20), (2, 3, 8, 12), (3, 3, 24, 8))
         (TheShorterSide, SHAPES),
         (IntAsAValue, SHAPES),
         (MaskedAssignments, SHAPES),
+        (Normalised, SHAPES),
         (Power, SHAPES),
         (Hues, SHAPES),
         (Experts, SHAPES),
