@@ -27,8 +27,8 @@ architecture has its name and is tried in all ways; further rows are other width
   equal numbers in a sort to the processor (here they keep their order).
 - **baked, float16, int8**: other kinds of files, likewise; bounds {BOUND:g}, {BOUNDS["float16"]:g} and
   {BOUNDS["int8"]:.3g}.
-- **53 x 71**: a picture of bytes of that size through `Model.enhance`, beside spandrel's padding, its descriptor, and
-  rounding: the largest and the mean difference, in steps of 1/255.
+- **53 x 71**: a picture of bytes of that size (a larger one where the network takes no less) through `Model.enhance`,
+  beside spandrel's padding, its descriptor, and rounding: the largest and the mean difference, in steps of 1/255.
 - **tiles**: a picture in tiles of the given size beside the whole picture, largest and mean difference in steps.
 - **laid out**: whether weights are blended in ONNX Runtime's own layout; a dash in front of the reason why not.
 - **moving / held / plain**: processor time of a call with a new alpha, with a held one, and of ONNX Runtime on the file

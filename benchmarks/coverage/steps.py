@@ -133,13 +133,15 @@ def int8(case: Case) -> Found:
 
 def enhance(case: Case) -> Found:
     """An odd picture of bytes as `dni run` does it, beside what spandrel's users make of it; in steps of 1/255."""
-    image = picture(ODD, case.judge.channels)
     with dni_runtime.load(case.model, "cpu", threads=1) as model:
-        result = model.enhance(image, 0.77)
         takes = model.metadata.size_multiple, model.metadata.size_minimum
-    x = (image.reshape(*ODD, -1).astype(np.float32) / 255).transpose(2, 0, 1)[None]
+        # What is missing is mirrored once: beyond that spandrel repeats the last row, where we mirror on.
+        height, width = (max(side, max(takes) // 2 + side % 10) for side in ODD)
+        image = picture((height, width), case.judge.channels)
+        result = model.enhance(image, 0.77)
+    x = (image.reshape(height, width, -1).astype(np.float32) / 255).transpose(2, 0, 1)[None]
     expected = np.rint(case.judge.user(np.ascontiguousarray(x), 0.77, takes)[0].transpose(1, 2, 0) * 255)
-    return _steps_apart(result.reshape(expected.shape), expected)
+    return {"size": [height, width], **_steps_apart(result.reshape(expected.shape), expected)}
 
 
 def tiles(case: Case) -> Found:

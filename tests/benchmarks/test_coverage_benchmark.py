@@ -1,5 +1,7 @@
 """The rows of the table of architectures: all of spandrel's, and weights under which every layer matters."""
 
+import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ def test_every_architecture_of_spandrel_has_a_row_of_its_own_name_and_all_rows_t
         assert {row.architecture for row in rows.values()} == known | {None}
         assert all(row.name == name for name, row in rows.items())
         assert {row.name for row in rows.values() if row.refused} == {"AuraSR", "LaMa"}
+
+
+def test_the_page_on_networks_names_all_of_them() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "networks.md").read_text()
+    named = set(re.findall(r"\w+", text))
+    assert {support.architecture.id for support in MAIN_REGISTRY} <= named
+    assert f"All {len(MAIN_REGISTRY)} architectures" in text and version("spandrel") in text
 
 
 @pytest.mark.parametrize("name", ["NAFNet", "SPAN", "DnCNN", "ESRGAN-real", "paper-pix2pix-6"])
