@@ -40,7 +40,6 @@ class Reference:
         endpoints: Sequence[StateDict],
         formula: Formula,
         contract: ImageContract,
-        static: bool,
         turns: Turns = NO_TURNS,
     ) -> None:
         self.original = replace(original, run=in_order(original.run))
@@ -55,7 +54,7 @@ class Reference:
             return output is not None and bool(output.isfinite().all())  # a deviation of one pixel is not
 
         further = turns.beyond(contract.input_shape, contract.size_multiple, contract.size_minimum, takes)
-        self.images = probe_images(contract, static=static, further=further)
+        self.images = probe_images(contract, further=further)
         self._lock = threading.RLock()
         self._outputs: dict[tuple[float, ...], list[Array]] = {}
 
@@ -121,14 +120,14 @@ class Reference:
                 each.remove()
 
 
-def probe_images(contract: ImageContract, *, static: bool = False, further: Sequence[Size] = ()) -> list[Array]:
+def probe_images(contract: ImageContract, *, further: Sequence[Size] = ()) -> list[Array]:
     """Images of two sizes, float32 (N,C,H,W) in 0..1, with slopes, edges and noise; one where sizes are fixed.
 
     further: other sizes to make images of.
     """
     batch, channels, height, width = contract.input_shape
     shapes = [(batch, channels, height, width)]
-    if not static:
+    if not contract.static:
         # The second size: smaller and wider, odd multiples where the network takes them. Of large ones it is taller.
         step, side = contract.size_multiple, contract.sizes.side(8)
         second = (side + step, side + 3 * step) if step < _LARGE else (side + step, side)

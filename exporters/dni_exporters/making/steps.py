@@ -75,7 +75,7 @@ def make_models(job: ExportJob) -> ExportReport:
             skeleton = trace(
                 architecture.network,
                 contract.input_shape,
-                static=job.static,
+                static=contract.static,
                 opset=job.wanted_opset,
                 half=job.half,
                 square=contract.size_square,
@@ -153,7 +153,7 @@ def _judge(
     clock: Clock,
 ) -> Verdict:
     with clock("judge the blend"):
-        return Trials(progress=job.progress).judge(network, states, contract, formula=formula, static=job.static)
+        return Trials(progress=job.progress).judge(network, states, contract, formula=formula)
 
 
 def _warnings(related: Lineage, verdict: Verdict | None, formula: Formula) -> tuple[str, ...]:
@@ -208,4 +208,4 @@ def _reference(
     turns: Turns,
 ) -> Reference:
     judged = replace(contract, input_shape=(1, *contract.input_shape[1:])) if job.plane else contract
-    return Reference(original, states, formula, judged, job.static, turns)
+    return Reference(original, states, formula, judged, turns)

@@ -27,6 +27,7 @@ class Architecture:
     network:        on the CPU, in evaluation mode, float32; with what spandrel computes around its model.
     channels:       of the input; None where unknown.
     sizes:          what input height and width have to be; None where unknown.
+    only:           the one shape (N, C, H, W) of images that it takes; None where there is no such.
     title:          what to call it beside another one, such as `ESRGAN x4`.
     settings:       what it was built with, by name, where spandrel found that out.
     whole:          whether spandrel advises against cutting its images into tiles.
@@ -38,6 +39,7 @@ class Architecture:
     name: str
     channels: int | None = None
     sizes: Sizes | None = None
+    only: tuple[int, int, int, int] | None = None
     title: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     whole: bool = False
@@ -98,6 +100,7 @@ def _from_spandrel(arch: str, checkpoint: Checkpoint, noise: Sequence[float] | N
         name=name,
         channels=given,
         sizes=Sizes(needed.multiple_of, max(1, needed.minimum), needed.square),
+        only=how.only,
         title=f"{name} x{found.scale}" + (f" ({given} to {made} channels)" if {given, made} != {3} else ""),
         settings=dict(getattr(found.model, "hyperparameters", {})),
         whole=found.tiling.name != "SUPPORTED",

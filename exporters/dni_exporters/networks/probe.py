@@ -36,6 +36,7 @@ class ImageContract:
     scale:         output height / input height; None where the output is no multiple of the input.
     overlap, view: as in the model's metadata.
     size_square:   whether input height and width have to be alike.
+    static:        whether images of `input_shape` are all that a file is to take.
     """
 
     input_shape: tuple[int, int, int, int]
@@ -46,10 +47,14 @@ class ImageContract:
     overlap: int | None
     view: str | None = None
     size_square: bool = False
+    static: bool = False
 
     @property
     def sizes(self) -> Sizes:
         """What input height and width have to be."""
+        if self.static:
+            side = max(self.input_shape[2:])
+            return Sizes(side, side, self.input_shape[2] == self.input_shape[3])
         return Sizes(self.size_multiple, self.size_minimum, self.size_square)
 
 
@@ -62,6 +67,8 @@ def probe(
     than one image, or another one each time.
     """
     network = architecture.network
+    if architecture.only is not None:
+        input_shape, static = input_shape or architecture.only, True
     channels = input_shape[1] if input_shape else architecture.channels or _find_channels(network)
     if static and input_shape:
         sizes, shape = Sizes(), input_shape
@@ -78,7 +85,7 @@ def probe(
         )
     check_repeats(architecture.name, network, output, lambda: _run(network, shape))
     larger = (1, channels, shape[2] + (1 if sizes.square else 2) * sizes.multiple, shape[3] + sizes.multiple)
-    second = _run(network, larger)
+    second = None if static else _run(network, larger)
     if not static and second is None:
         raise ArchitectureError(
             f"the network {architecture.name} takes an input of shape {shape}, but none of {larger}: "
@@ -94,6 +101,7 @@ def probe(
         overlap=reach.overlap,
         view=reach.view or (WHOLE if architecture.whole else None),
         size_square=sizes.square,
+        static=static,
     )
 
 

@@ -82,12 +82,10 @@ class Trials:
         contract: ImageContract,
         *,
         formula: Formula = ONE_ALPHA,
-        static: bool = False,
     ) -> Verdict:
         """Tell whether blends of `endpoints`, weights of `network`, make pictures as the endpoints themselves do.
 
-        formula: how alpha becomes their shares. static: whether the network takes images of the contract's shape
-        alone. The first endpoint's weights are in the network afterwards.
+        formula: how alpha becomes their shares. The first endpoint's weights are in the network afterwards.
         """
         channels = (contract.input_shape[1], contract.out_channels)
         if not set(channels) <= {1, 3}:
@@ -97,7 +95,7 @@ class Trials:
         between = points_between(len(endpoints), formula)
         trial = Trial(network, endpoints, formula, between)
         photographs = built_in() if self.photographs is None else self.photographs
-        inputs = _inputs(network, photographs, contract, static, len(trial.ends) + len(between))
+        inputs = _inputs(network, photographs, contract, len(trial.ends) + len(between))
         try:
             for number, (name, image) in enumerate(inputs, 1):
                 if self.progress is not None:
@@ -119,13 +117,13 @@ class Trials:
 
 
 def _inputs(
-    network: nn.Module, photographs: Sequence[Photograph], contract: ImageContract, static: bool, runs: int
+    network: nn.Module, photographs: Sequence[Photograph], contract: ImageContract, runs: int
 ) -> list[tuple[str, Array]]:
     """Name and image (N, C, H, W) of each trial: MOST or fewer, of a size that the network takes and that is quick."""
     batch, channels, height, width = contract.input_shape
     work = MOST * runs * _work_of_a_pixel(network, contract.input_shape)
     count = MOST
-    if static:
+    if contract.static:
         count = max(_FEWEST, min(MOST, int(MOST * _MOST_WORK / max(1, work * batch * height * width))))
     else:
         batch = 1

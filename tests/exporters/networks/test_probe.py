@@ -179,7 +179,7 @@ def test_other_channels_need_a_shape():
 def test_a_given_shape_is_kept_where_sizes_are_fixed():
     network = Refuses(lambda x: x.shape[2:] == (20, 24))
     contract = probed(network, (1, 3, 20, 24), static=True)
-    assert contract == ImageContract((1, 3, 20, 24), 1, 1, 3, 1.0, None)
+    assert contract == ImageContract((1, 3, 20, 24), 1, 1, 3, 1.0, None, static=True)
 
 
 def test_what_the_architecture_knows_is_not_measured():

@@ -47,7 +47,7 @@ def weights(network: nn.Module, **values: float | list[float]) -> Weights:
 def judged(network: nn.Module, *endpoints: Weights, channels: int = 3, size: int = 1, static: bool = False) -> Verdict:
     shape = (2, channels, 100, 90) if static else None
     contract = probe(Architecture(network.eval(), "it", channels, Sizes(size)), shape, static=static)
-    return Trials().judge(network, endpoints, contract, static=static)
+    return Trials().judge(network, endpoints, contract)
 
 
 def shuffled(state: Weights) -> Weights:
@@ -219,7 +219,7 @@ def test_a_network_of_one_size_is_given_that():
     endpoint = weights(network)
     contract = probe(Architecture(network, "it", 3), (2, 3, 100, 90), static=True)
     network.sizes.clear()
-    assert Trials().judge(network, [endpoint, endpoint], contract, static=True).blends is True
+    assert Trials().judge(network, [endpoint, endpoint], contract).blends is True
     assert network.sizes == {(2, 3, 100, 90)}
 
 

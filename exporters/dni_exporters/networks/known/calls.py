@@ -28,11 +28,13 @@ class Call:
     """traced:  network and image (N, C, H, W) to image; what is exported. None where that is the network alone.
     judged:  the same for one image, (1, C, H, W), as spandrel computes it: what that is compared with.
     notes:   for the user.
+    only:    the one shape of images that it takes, (N, C, H, W); None where there is no such.
     """
 
     traced: Run | None
     judged: Run
     notes: tuple[str, ...] = ()
+    only: tuple[int, int, int, int] | None = None
 
 
 def call_of(descriptor: Any, owner: str, noise: float | None) -> Call:
@@ -60,7 +62,9 @@ def call_of(descriptor: Any, owner: str, noise: float | None) -> Call:
             f"{owner} is a GFPGAN, which draws new noise at every call unless it is told not to; exported with the "
             "noise that is stored beside its weights (its randomize_noise=False)"
         )
-        return Call(_with_stored_noise, _with_stored_noise, (note,))
+        # Faces of 512x512 pixels: what the network looks at becomes one vector, and what it draws is of that size. Each
+        # image has convolutions of its own, and their number is no size in ONNX.
+        return Call(_with_stored_noise, _with_stored_noise, (note,), (1, 3, 512, 512))
     if name == "IPT":
         return Call(in_patches, published)
     # What spandrel calls where an architecture says nothing is `lambda model, image: model(image)`.
