@@ -130,6 +130,20 @@ def test_a_network_learns_the_pictures_of_another_architecture(photos: Path, tmp
     assert float((between - wanted).abs().mean()) < 0.6 * float((output_of(network, a, x) - wanted).abs().mean())
 
 
+def test_a_network_that_takes_square_images_alone_learns_from_such(photos: Path, tmp_path: Path):
+    network, a = through(0)
+    teacher, b = through(0, contrast=0.5)
+    teacher.register_forward_pre_hook(_squares_of_16)
+    report = fit([a, b], tmp_path / "b2.safetensors", photos=photos, arch=network, arch_b=teacher, teach=True, steps=60,
+                 threads=1)  # fmt: skip
+    assert report.after.to_b_db > report.before.to_b_db + 3
+
+
+def _squares_of_16(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    if inputs[0].shape[2] != inputs[0].shape[3] or inputs[0].shape[2] % 16:
+        raise RuntimeError("no such size")
+
+
 def test_the_same_seed_and_steps_give_the_same_file(photos: Path, tmp_path: Path):
     files = {name: tmp_path / f"{name}.safetensors" for name in ("first", "again", "other")}
     for name, file in files.items():

@@ -21,7 +21,7 @@ import dni_runtime
 from dni_deploy.cli import main
 from dni_deploy.ship.triton import ShipOptions, check_repository, repository, ship_triton
 from dni_deploy.ship.triton.model_folder import folder as model_folder
-from dni_runtime import Calibration, InputError, Metadata, OutputError
+from dni_runtime import Calibration, InputError, Metadata, OutputError, write_metadata
 
 
 def config_of(folder: Path) -> Any:
@@ -69,6 +69,15 @@ def test_the_model_runs_what_the_configuration_declares(make: Any, tmp_path: Pat
     declared = {value.name: list(value.dims) for value in config.input}
     for value in session.get_inputs():
         assert [size if isinstance(size, int) else -1 for size in value.shape] == declared[value.name]
+
+
+def test_warm_ups_of_a_network_of_square_images_are_square(tmp_path: Path, repo: Path):
+    proto = unet()
+    write_metadata(proto, replace(METADATA, size_multiple=4, size_minimum=8, size_square=True))
+    ship(save(proto, tmp_path / "model.onnx"), "-o", repo, "--warmup", "30x20").assert_ok()
+    config = config_of(repo / "model")
+    assert {tuple(warmup.inputs["input"].dims) for warmup in config.model_warmup} == {(1, 3, 32, 32)}
+    assert "both sizes multiples of 4, and alike" in (repo / "client.py").read_text()
 
 
 def test_the_python_backend(model: Path, repo: Path):

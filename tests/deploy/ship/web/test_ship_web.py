@@ -101,6 +101,9 @@ def test_the_page_is_told_what_the_metadata_says(tmp_path: Path):
         "verdict": None,
         "calibration": None,
     }
+    square = replace(METADATA, size_multiple=128, size_square=True)
+    told = about(save(conv_stack(metadata=square), tmp_path / "square.onnx"))
+    assert told["size"] == {"multiple": 128, "minimum": 1, "square": True}
     named = replace(METADATA, verdict="blends: at 0.5")
     assert about(save(conv_stack(metadata=named), tmp_path / "judged.onnx"))["verdict"] == "blends: at 0.5"
     assert about(saved(tmp_path / "calibrated.onnx", NOISE))["calibration"] == NOISE.to_dict()
