@@ -61,6 +61,7 @@ class Metadata:
     size_multiple:  input height and width have to be multiples of it.
     size_minimum:   smallest input height and width in pixels.
     size_square:    whether input height and width have to be the same.
+    size_grid:      tiles of an image have to begin at multiples of it, or give another picture than the whole does.
     overlap:        distance in input pixels over which an output pixel depends on the input, rounded up
                     to size_multiple; None where it was too large to measure, or unbounded. What `view` says of
                     averages does not count.
@@ -88,6 +89,7 @@ class Metadata:
     size_multiple: int = 1
     size_minimum: int = 1
     size_square: bool = False
+    size_grid: int = 1
     overlap: int | None = None
     view: str | None = None
     color: str = ""
@@ -164,6 +166,7 @@ class Metadata:
                     "multiple": self.size_multiple,
                     "minimum": self.size_minimum,
                     **({"square": True} if self.size_square else {}),
+                    **({"grid": self.size_grid} if self.size_grid > 1 else {}),
                 },
                 "overlap": self.overlap,
                 **({} if self.view is None else {"view": self.view}),
@@ -194,6 +197,7 @@ class Metadata:
                 size_multiple=size.whole("multiple", 1, LIMIT_SIDE_PIXELS),
                 size_minimum=size.whole("minimum", 1, LIMIT_SIDE_PIXELS),
                 size_square="square" in size and size.flag("square"),
+                size_grid=size.whole("grid", 1, LIMIT_SIDE_PIXELS) if "grid" in size else 1,
                 overlap=None if fields.is_null("overlap") else fields.whole("overlap", 0, LIMIT_SIDE_PIXELS),
                 view=fields.one_of("view", _VIEWS) if "view" in fields else None,
                 color=fields.one_of("color", _COLORS),

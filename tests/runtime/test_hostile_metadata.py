@@ -53,6 +53,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("size", [1, 1], "size is [1, 1]; expected an object"),
     ("size.square", 1, "size.square is 1; expected true or false"),
     ("size.square", None, "size.square is null; expected true or false"),
+    *(("size.grid", v, f"size.grid is {v}; {WHOLE}") for v in (0, -8, 10**9, 2.7)),
+    ("size.grid", None, f"size.grid is null; {WHOLE}"),
     ("overlap", -1, "overlap is -1; expected a whole number in 0..1024"),
     ("overlap", 10**9, "overlap is 1000000000; expected a whole number in 0..1024"),
     ("view", '"far"', 'view is "far"; expected one of "near", "averages", "whole"'),

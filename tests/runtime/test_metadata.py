@@ -23,6 +23,7 @@ KNOBS = (Knob("late", ("body.1?.*", "tail.*")), Knob("bias", ("*.bias",)))
         replace(METADATA, alpha_range=(-1.0, 2.0), value_range=(-1.0, 1.0), color="L", scale=None),
         replace(METADATA, view="averages"),
         replace(METADATA, size_multiple=128, size_minimum=128, size_square=True),
+        replace(METADATA, size_grid=8),
         replace(METADATA, verdict="blends: a colour shift of 0.2 (dE2000) at most at 0.5"),
         CURVE,
         replace(CURVE, alpha_range=(0.0, 4.0), alpha_path=Path((4.0, 0.0), (1,)), alpha_pinned=(2.5,)),

@@ -68,6 +68,7 @@ def describe(model: ModelFile) -> dict[str, Any]:
             "multiple": metadata.size_multiple,
             "minimum": metadata.size_minimum,
             **({"square": True} if metadata.size_square else {}),
+            **({"grid": metadata.size_grid} if metadata.size_grid > 1 else {}),
         },
         "overlap": metadata.overlap,
         "range": list(metadata.value_range),

@@ -50,6 +50,7 @@ def describe(
         size_multiple=contract.size_multiple,
         size_minimum=contract.size_minimum,
         size_square=contract.size_square,
+        size_grid=contract.grid,
         overlap=contract.overlap,
         view=contract.view,
         color={1: "L", 3: "RGB"}.get(contract.input_shape[1], ""),

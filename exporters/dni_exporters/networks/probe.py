@@ -34,7 +34,7 @@ class ImageContract:
     size_multiple, size_minimum: of input height and width in pixels.
     out_channels:  C of the output.
     scale:         output height / input height; None where the output is no multiple of the input.
-    overlap, view: as in the model's metadata.
+    overlap, view, grid: as in the model's metadata.
     size_square:   whether input height and width have to be alike.
     static:        whether images of `input_shape` are all that a file is to take.
     """
@@ -46,6 +46,7 @@ class ImageContract:
     scale: float | None
     overlap: int | None
     view: str | None = None
+    grid: int = 1
     size_square: bool = False
     static: bool = False
 
@@ -102,6 +103,7 @@ def probe(
         view=reach.view or (WHOLE if architecture.whole else None),
         size_square=sizes.square,
         static=static,
+        grid=reach.grid,
     )
 
 

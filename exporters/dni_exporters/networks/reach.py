@@ -18,11 +18,14 @@ Forward = Callable[[Tensor], Tensor | None]
 LONGEST_REACH = 48
 # Whatever sees farther than this sees farther than a tile. RRDBNet, of 345 layers, does not.
 _FAR_PIXELS = 512
-# Beyond both overlaps: more than a window of attention.
+# Windows of attention are of 7 to 16 pixels, as a rule; other layers lie on powers of two.
+_GRID_STEPS = (1, 2, 4, 7, 8, 12, 16, 24, 32)
+# Beyond both overlaps: more than any of them.
 _WINDOW_PIXELS = 64
 # Sums in another order; windows that lie elsewhere make more, if little in networks that are not trained.
 _ROUNDING = 3e-6
 
+_ANOTHER = "so in tiles it makes another picture; --tile 0 runs an image as a whole where there is the memory"
 VIEW_NOTES = {
     AVERAGES: (
         "the network looks at averages over the whole image; an image that is cut into tiles takes a few passes over "
@@ -38,14 +41,16 @@ VIEW_NOTES = {
 
 def view_notes(view: str | None, overlap: int | None, *, advised: bool) -> list[str]:
     """What a user should know of how far a network sees. `advised`: whether spandrel advises against tiles."""
+    if view == AVERAGES and overlap is None:
+        return [
+            "the network looks at averages over the whole image, which tiles share after a few passes, and beside them "
+            f"farther than tiles overlap, {_ANOTHER}"
+        ]
     if view in VIEW_NOTES:
         return [VIEW_NOTES[view]]
     if not advised or overlap is not None:  # of tiles that overlap as far as it sees comes what the whole gives
         return []
-    return [
-        "spandrel advises against tiles for this network: it sees farther than tiles overlap, so they make another "
-        "picture; --tile 0 runs an image as a whole where there is the memory"
-    ]
+    return [f"spandrel advises against tiles for this network: it sees farther than tiles overlap, {_ANOTHER}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,12 @@ class Reach:
              gives depends on the pixel that it begins with, or nothing was learnt. What averages over the whole image
              see does not count.
     view:    NEAR, AVERAGES or WHOLE; None where nothing was learnt.
+    grid:    what tiles have to begin at multiples of, beside the network's own multiple.
     """
 
     overlap: int | None
     view: str | None
+    grid: int = 1
 
 
 def find_reach(forward: Forward, channels: int, sizes: Sizes) -> Reach:
@@ -76,17 +83,23 @@ def find_reach(forward: Forward, channels: int, sizes: Sizes) -> Reach:
         reach = _follow(forward, channels, sizes, 1, _FAR_PIXELS)
         return None if reach is None else reach > _FAR_PIXELS
 
+    def on_grid(reach: float, view: str) -> Reach:
+        for grid in (multiple * step for step in _GRID_STEPS):
+            # From elsewhere in a window a pixel may be seen farther, by less than a window.
+            overlap = round_up(math.ceil(reach) + (grid if grid > multiple else 0), multiple)
+            if _is_cut_well(forward, channels, sizes, overlap, grid):
+                return Reach(overlap, view, grid)
+        return Reach(None, view)
+
     reach = near()
     if reach is None:
         return Reach(None, None)
     if reach <= LONGEST_REACH:
-        overlap = round_up(math.ceil(reach), multiple)
-        return Reach(overlap if _moves_along(forward, channels, sizes, overlap) else None, NEAR)
+        return on_grid(reach, NEAR)
     with _AveragesHeld():  # type: ignore[no-untyped-call]
         reach = near()
-    if reach is not None and reach <= LONGEST_REACH:
-        # Their tiles begin where feature maps do: the runtime finds that in the graph (`dni_runtime.averages`).
-        return Reach(round_up(math.ceil(reach), multiple), AVERAGES)
+        if reach is not None and reach <= LONGEST_REACH:
+            return on_grid(reach, AVERAGES)
     if not (far := is_far()):
         return Reach(None, None if far is None else NEAR)
     with _AveragesHeld():  # type: ignore[no-untyped-call]
@@ -115,23 +128,28 @@ def _follow(forward: Forward, channels: int, sizes: Sizes, height: int, radius: 
     return max(radius - first, last - (radius + multiple), 0)
 
 
-def _moves_along(forward: Forward, channels: int, sizes: Sizes, overlap: int) -> bool:
-    """Whether of an image that begins a multiple of pixels later comes the same, `overlap` pixels from its end on.
+def _is_cut_well(forward: Forward, channels: int, sizes: Sizes, overlap: int, grid: int) -> bool:
+    """Whether a part of an image that begins `grid` pixels later gives what the whole does, `overlap` from its ends on.
 
-    Windows of attention lie on a grid from the image's first pixel on: they see no farther than a few of them, and of a
-    tile that begins within one comes another picture all the same.
+    Windows of attention lie on a grid from the image's first pixel on, and so do the pixels that a stride takes: of a
+    tile that begins elsewhere comes another picture, however much it overlaps. Where it ends is all the same.
     """
-    generator, multiple = torch.Generator().manual_seed(0), sizes.multiple
-    size = sizes.fit(8, max(2 * overlap, sizes.side(8)) + _WINDOW_PIXELS)
-    image = torch.rand(1, channels, *size, generator=generator)
-    whole, later = forward(image), forward(image[..., multiple if sizes.square else 0 :, multiple:])
-    if whole is None or later is None or whole.shape[3] <= later.shape[3]:
+    width = max(2 * overlap, sizes.side(8)) + _WINDOW_PIXELS + grid + sizes.multiple
+    image = torch.rand(1, channels, *sizes.fit(8, width), generator=torch.Generator().manual_seed(0))
+    cut = slice(grid, -sizes.multiple)
+    whole, part = forward(image), forward(image[..., cut if sizes.square else slice(None), cut])
+    if whole is None or part is None or whole.shape[3] <= part.shape[3]:
         return False
-    moved = whole.shape[3] - later.shape[3]
-    inner = math.ceil(overlap * moved / multiple)
-    top = inner if sizes.square else 0
-    difference = (whole[..., -later.shape[2] :, moved:] - later)[..., top:, inner:].abs().max()
-    return float(difference) <= _ROUNDING * max(1.0, float(whole.abs().max()))
+    scale = whole.shape[3] / image.shape[3]
+    lost = math.ceil(overlap * scale)
+    within = slice(lost, part.shape[3] - lost)
+    begun = round(grid * scale)
+    around = slice(begun + lost, begun + part.shape[3] - lost)
+    inner = whole[..., around if sizes.square else slice(None), around]
+    same = part[..., within if sizes.square else slice(None), within]
+    if inner.shape != same.shape or not inner.numel():
+        return False
+    return float((inner - same).abs().max()) <= _ROUNDING * max(1.0, float(whole.abs().max()))
 
 
 class _AveragesHeld(TorchDispatchMode):  # type: ignore[no-untyped-call]

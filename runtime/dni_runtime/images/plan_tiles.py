@@ -44,7 +44,7 @@ def plan_tiles(
         if value is not None and value < 0:
             raise InputError(f"{name} is {value}; expected 0 or more pixels, or None for the automatic choice")
     unit = math.lcm(metadata.size_multiple, scale.denominator)
-    grid = math.lcm(unit, grid)
+    grid = math.lcm(unit, grid, metadata.size_grid)
     sizes = Sizes(unit, metadata.size_minimum, metadata.size_square)
     needed = sizes.fit(height, width)
     if tile is None:

@@ -45,7 +45,7 @@ def test_real_cugan_in_tiles_is_that_of_the_whole(tmp_path: Path):
     b = {name: tensor + 0.1 * tensor.std() * torch.randn_like(tensor) for name, tensor in a.items()}
     output = tmp_path / "cugan.onnx"
     report = export([a, b], output, alpha_input=True, verify=False, verdict=False)
-    assert (report.view, report.overlap) == ("averages", 19)
+    assert (report.view, report.overlap) == ("averages", 21)
     assert any("averages over the whole image" in note for note in report.notes)
     assert largest_difference(output, 64, 130, 80) <= 1
 
@@ -74,6 +74,13 @@ class Windows(nn.Module):
         return x - means[..., : x.shape[2], : x.shape[3]]
 
 
+class Brightness(nn.Module):
+    """Looks at an average over all."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (1 + x.mean((2, 3), keepdim=True))
+
+
 class Hides(nn.Module):
     """Shows no NaN, so nothing is learnt of how far it sees."""
 
@@ -85,15 +92,36 @@ def contract_of(network: nn.Module, **known: bool) -> ImageContract:
     return probe(Architecture(network.eval(), type(network).__name__, channels=3, **known))
 
 
-def test_tiles_of_what_lies_on_a_grid_are_not_called_exact():
-    """A window sees 3 pixels; of a tile that begins within one comes another picture, however much it overlaps."""
+def test_what_lies_on_a_grid_is_cut_on_it():
+    """Of a tile that begins within a window comes another picture, however much it overlaps."""
     network = Windows()
-    assert (contract_of(network).view, contract_of(network).overlap) == ("near", None)
     image = torch.rand(1, 3, 16, 32)
     assert not torch.allclose(network(image)[..., 1 + 8 :], network(image[..., 1:])[..., 8:])
-    assert contract_of(nn.Sequential(conv(3, 4), conv(4, 3))).overlap == 2
-    strided = nn.Sequential(nn.Conv2d(3, 4, 2, 2), nn.ConvTranspose2d(4, 3, 2, 2))  # on a grid of its multiple
-    assert (contract_of(strided).size_multiple, contract_of(strided).overlap) == (2, 0)
+    contract = contract_of(network)
+    assert (contract.size_multiple, contract.view, contract.grid) == (1, "near", 4)
+    assert contract.overlap is not None
+    assert 3 <= contract.overlap <= 8
+    plain = contract_of(nn.Sequential(conv(3, 4), conv(4, 3)))
+    assert (plain.overlap, plain.grid) == (2, 1)
+    strided = contract_of(nn.Sequential(nn.Conv2d(3, 4, 2, 2), nn.ConvTranspose2d(4, 3, 2, 2)))
+    assert (strided.size_multiple, strided.overlap, strided.grid) == (2, 0, 2)
+
+
+@pytest.mark.parametrize("head", ["near", "averages"])
+def test_tiles_on_a_grid_are_those_of_the_whole(head: str, tmp_path: Path):
+    """On odd sizes, which the last tile does not fill; with averages, too, whose grid the runtime finds by itself."""
+    torch.manual_seed(0)
+    network = nn.Sequential(conv(3, 3), Windows(), conv(3, 3), *[Brightness()] * (head == "averages")).eval()
+    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor + 0.05 * torch.randn_like(tensor) for name, tensor in a.items()}
+    report = export([a, b], tmp_path / "m.onnx", alpha_input=True, arch=network, verdict=False)
+    assert report.view == head
+    image = np.random.default_rng(0).random((75, 101, 3), np.float32)
+    with load(tmp_path / "m.onnx", "cpu") as model:
+        assert model.metadata.size_grid == 4
+        whole = model.enhance(image, 0.5, tile=0)
+        for tile in (32, 37, 64):
+            np.testing.assert_allclose(model.enhance(image, 0.5, tile=tile), whole, atol=2e-6)
 
 
 def test_where_nothing_is_learnt_spandrel_has_the_word():
@@ -114,7 +142,10 @@ def test_what_spandrel_says_of_tiles_reaches_the_user():
     architecture = build("auto", read_endpoints([network.state_dict()])[0][0])
     assert architecture.whole
     contract = probe(architecture)
-    (note,) = view_notes(contract.view, contract.overlap, advised=architecture.whole)
+    assert (contract.view, contract.grid) == ("near", 8)
+    assert view_notes(contract.view, contract.overlap, advised=True) == []  # so narrow a one is exact in tiles
+    (note,) = view_notes("near", None, advised=True)
     assert "spandrel advises against tiles for this network" in note
-    assert view_notes("near", 12, advised=True) == []  # then tiles are exact
+    (note,) = view_notes("averages", None, advised=False)
+    assert "farther than tiles overlap" in note
     assert view_notes("near", None, advised=False) == []

@@ -51,8 +51,13 @@ const RULES = {
   endpoints: [`a list of texts, ${LIMIT_ENDPOINTS} at most`, (value) => isList(value, LIMIT_ENDPOINTS, isText)],
   architecture: TEXT,
   scale: [`[numerator, denominator] of a number in 1/${LIMIT_SCALE}..${LIMIT_SCALE}`, isScale],
-  // Of sites that were written before there were networks of square images none says so.
-  size: { multiple: SIDE, minimum: SIDE, square: ["true or false", (value) => value === undefined || typeof value === "boolean"] },
+  // Of sites that were written before there were networks of square images, or tiles on a grid, none says so.
+  size: {
+    multiple: SIDE,
+    minimum: SIDE,
+    square: ["true or false", (value) => value === undefined || typeof value === "boolean"],
+    grid: [SIDE[0], (value) => value === undefined || SIDE[1](value)],
+  },
   overlap: orNull(whole(0, LIMIT_SIDE)),
   range: SPAN,
   // Sites that were written before there was one have none.

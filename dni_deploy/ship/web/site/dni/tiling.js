@@ -14,10 +14,11 @@ export const roundUp = (size, unit) => Math.ceil(size / unit) * unit;
 
 const greatestDivisor = (a, b) => (b === 0 ? a : greatestDivisor(b, a % b));
 
+const commonMultiple = (a, b) => (a * b) / greatestDivisor(a, b);
+
 /** Input sizes and tile positions are multiples of it, so that they times the scale are whole numbers. */
 export function sizeUnit({ size, scale }) {
-  const denominator = scale[1];
-  return (size.multiple * denominator) / greatestDivisor(size.multiple, denominator);
+  return commonMultiple(size.multiple, scale[1]);
 }
 
 /** Whether tiles of any size give the same result: what a pixel depends on is known, and is not cut off. */
@@ -45,22 +46,32 @@ export function planTiles(height, width, model, { tile = null, overlap = null } 
   const padded = [height, width].map((size) => Math.max(roundUp(size, unit), least));
   const needed = model.size.square ? padded.map(() => Math.max(...padded)) : padded;
   tile ??= needed[0] * needed[1] > UNTILED_LIMIT_PIXELS ? automaticTile(unit, overlap) : 0;
+  const grid = commonMultiple(unit, model.size.grid ?? 1);
   const reach = roundUp(overlap ?? automaticOverlap(model), model.scale[1]);
   const isGuess = overlap === null && model.overlap === null;
   const fixedSizes = model.input.shape.slice(2);
   return [height, width].map((size, axis) => {
     const fixed = fixedSizes[axis];
     let length = fixed ?? needed[axis];
-    if (fixed === null && isEven) length = Math.max(least, evenTile(needed[axis], reach, unit));
-    else if (fixed === null && tile) length = Math.min(length, Math.max(roundUp(tile, unit), least));
+    if (fixed === null && (isEven || tile)) {
+      const wanted = isEven ? evenTile(length, reach, grid) : tile;
+      length = onGrid(length, Math.max(wanted, least), reach, unit, grid);
+    }
     const givesWay = isGuess || (fixed !== null && overlap === null);
     const axisReach = givesWay ? inTilesOf(length, reach, unit, model.scale[1]) : reach;
     const covered = fixed === null ? padded[axis] : size;
     if (fixed === null && isGuess && length === unit && length < covered) {
       throw new RangeError(`tile ${length} is too small; expected a tile of at least ${2 * unit} pixels, or overlap 0`);
     }
-    return cutAxis(paddedSize(covered, length, unit), length, axisReach, unit);
+    return cutAxis(paddedSize(covered, length, unit), length, axisReach, fixed === null ? grid : unit);
   });
+}
+
+/** The length of tiles of `wanted` pixels or more that begin on the grid, the last of which ends where `size` does. */
+function onGrid(size, wanted, reach, unit, grid) {
+  const least = grid > unit ? 2 * roundUp(reach, grid) + grid : 0;
+  const length = roundUp(Math.max(wanted, least), grid);
+  return length >= size ? size : length + ((size - length) % grid);
 }
 
 const automaticTile = (unit, overlap) =>
