@@ -18,7 +18,7 @@ from tests.support.suite.benchmark_scripts import scripts
 
 FREE = (
     "Compact", "SwiftSRGAN", "ESRGAN-real", "SPAN-nonorm", "RealCUGAN", "SAFMN", "SAFMNBCIE", "NAFNet", "MixDehazeNet",
-    "DnCNN", "FDnCNN", "DRUNet", "MMRealSR", "PLKSR", "RealPLKSR-dysample", "RCAN", "FDAT",
+    "DnCNN", "FDnCNN", "DRUNet", "MMRealSR", "PLKSR", "RealPLKSR-dysample", "RCAN", "FDAT", "SeemoRe", "MoSR", "HAT",
 )  # fmt: skip
 
 
