@@ -13,7 +13,7 @@ from .reference import Reference
 Alpha = tuple[float, ...]
 
 # Networks that tracing made others are off by thousands of bounds, as a rule.
-_NEAR = 10
+_NEAR = 4
 # What float32 leaves in any case, however small a bound somebody sets.
 _ROUNDING = 1e-5
 

@@ -66,9 +66,11 @@ def _what_is_wrong(found: Beside, file: File, layer: WorstLayer, alphas: Sequenc
             f"the ONNX model gives NaN or Inf at alpha {format_alpha(alpha)}{where}; nothing was written. Values there "
             f"leave the range of the number format (float16 ends at {_LARGEST_FLOAT16}): use --dtype float32"
         )
-    rounding = " A looser bound is set with --atol, where it is rounding alone." if found.is_near else ""
+    why = "So little is rounding, as a rule; a looser bound is set with --atol"
+    if not found.is_near:
+        why = remedy(file, alpha, image.shape, alphas)
     return (
         f"the ONNX model differs from PyTorch by {found.error:.3g} at alpha {format_alpha(alpha)}, input "
-        f"{image.shape}{layer.told()}; expected at most {found.bound:.3g}; nothing was written."
-        f"{rounding} {remedy(file, alpha, image.shape, alphas)}"
+        f"{image.shape}{layer.told()}; expected at most {found.bound:.3g}; nothing was written. "
+        f"{why}"
     )

@@ -23,7 +23,7 @@ from dni_runtime.alpha import Knob
 from dni_runtime.shares import Path as AlphaPath
 
 CONTRACT = ImageContract((2, 3, 16, 17), 1, 1, 3, 1.0, 2)
-ROUNDING = " A looser bound is set with --atol, where it is rounding alone."
+ROUNDING = "nothing was written. So little is rounding, as a rule; a looser bound is set with --atol"
 METADATA = Metadata(endpoints=(Endpoint("a", ""), Endpoint("b", "")))
 
 
@@ -74,7 +74,7 @@ def test_the_bound_grows_with_the_output():
 @pytest.mark.parametrize("letter", ["A", "B"])
 def test_one_wrong_weight_is_found_and_its_layer_named(exported: Exported, layer: str, letter: str):
     def change(weights: np.ndarray) -> np.ndarray:
-        weights.flat[5] += 0.01
+        weights.flat[5] += 0.1
         return weights
 
     exported.damage(f"{layer}.weight@{letter}", change)
@@ -84,7 +84,7 @@ def test_one_wrong_weight_is_found_and_its_layer_named(exported: Exported, layer
     assert "the ONNX model differs from PyTorch by " in str(caught.value)
     assert "expected at most " in str(caught.value)
     why = {"A": "It is so for the size that was traced, too", "B": "At fault are weights: with those of the first"}
-    assert f"nothing was written. {why[letter]}" in str(caught.value).replace(ROUNDING, "")
+    assert f"nothing was written. {why[letter]}" in str(caught.value)
 
 
 def test_a_layer_is_judged_before_what_follows_works_in_place(tmp_path: Path):
