@@ -8,6 +8,7 @@ from torch import nn
 
 from .rewrites.experts import all_experts
 from .rewrites.hues import hues_without_branches
+from .rewrites.nearest import nearest_by_number
 from .rewrites.normalising import normalising_unchecked
 from .rewrites.numbers import numbers_stay_tensors
 from .rewrites.sizes import sizes_stay_sizes
@@ -22,6 +23,7 @@ class, and does nothing for any other network."""
 REWRITES: tuple[Rewrite, ...] = (
     all_experts,
     hues_without_branches,
+    nearest_by_number,
     orders_of_any_batch,
     normalising_unchecked,
     numbers_stay_tensors,
