@@ -14,6 +14,9 @@ from .within_bounds import check_scale, within_bounds
 
 # Beside the tensors of a checkpoint, to be tried one by one.
 _MOST_VALUES = 8
+# Any network that draws is found out when it runs (`networks.randomness`). To build the published one of these takes
+# half a minute and 10 GB first.
+_DRAWS = "AuraSR"
 
 
 class UnknownNetworkError(ArchitectureError):
@@ -91,9 +94,15 @@ def _is_of_a_profiler(name: str) -> bool:
 
 def _fit(make: Callable[[dict[str, Any]], Any], arch: str, checkpoint: Checkpoint, form: dict[str, Any]) -> Any:
     """spandrel's description of a network that is made of `form`."""
-    from spandrel import UnsupportedModelError
+    from spandrel import MAIN_REGISTRY, UnsupportedModelError
 
     owner = checkpoint.name
+    if MAIN_REGISTRY[_DRAWS].architecture.detect(form):
+        raise ArchitectureError(
+            f"{owner} is an {_DRAWS} network, which draws random numbers whenever it runs (noise for the pixels, and a "
+            "style), so a file could equal nothing that it gives; expected a network that computes one picture of an "
+            "image"
+        )
     try:
         with within_bounds(owner, checkpoint.tensors), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what spandrel's code may not do for ever concerns no user of ours
