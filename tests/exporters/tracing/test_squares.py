@@ -40,6 +40,7 @@ class Tokens(nn.Module):
 
     def image(self, tokens: Tensor) -> Tensor:
         n, pixels, c = tokens.shape
+        assert type(c) is int  # as code of Uformer asks, in the module whose other functions call int()
         height = width = side(pixels, self.root)
         return tokens.transpose(1, 2).reshape(n, c, height, width)
 

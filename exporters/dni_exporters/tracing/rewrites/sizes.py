@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,8 +13,6 @@ from torch import nn
 _SIZES = (torch.SymInt, torch.SymFloat)
 # Whose code knows such sizes.
 _FOREIGN = frozenset({"builtins", "numpy", "torch"})
-
-_Names: TypeAlias = dict[str, Any]
 
 
 def _int(value: Any = 0, *base: Any) -> Any:
@@ -42,25 +40,47 @@ def sizes_stay_sizes(network: nn.Module) -> Iterator[None]:
     `int(windows.shape[0] / (h * w / size / size))` would be the traced image's for all images, and `min(h, 256)` would
     be what was the smaller there.
 
-    A module of code that has one of them as a value (`dtype=int`) keeps Python's.
+    A function that has one of them as a value (`dtype=int`) keeps Python's.
     """
-    modules: dict[int, _Names] = {}
-    called: dict[tuple[int, str], bool] = {}
-    for function in _functions(network):
-        modules[id(function.__globals__)] = function.__globals__
-        for code in _codes(function.__code__):
-            for step in dis.get_instructions(code):
-                if step.opname == "LOAD_GLOBAL" and step.argval in _FORMS:
-                    use = id(function.__globals__), str(step.argval)
-                    called[use] = called.get(use, True) and bool((step.arg or 0) & 1)  # the bit of a call
-    replaced = [use for use, only_called in called.items() if only_called and use[1] not in modules[use[0]]]
+    codes = {function: code for function in _functions(network) if (code := _renamed(function)) is not None}
+    plain = {function: function.__code__ for function in codes}
+    modules = {id(function.__globals__): function.__globals__ for function in codes}
     try:
-        for module, name in replaced:
-            modules[module][name] = _FORMS[name]
+        for module in modules.values():
+            module.update({_named(name): form for name, form in _FORMS.items()})
+        for function, code in codes.items():
+            function.__code__ = code
         yield
     finally:
-        for module, name in replaced:
-            modules[module].pop(name, None)
+        for function, code in plain.items():
+            function.__code__ = code
+        for module in modules.values():
+            for name in _FORMS:
+                module.pop(_named(name), None)
+
+
+def _named(name: str) -> str:
+    """What a form is called in a module: no name that code could have."""
+    return f"{name} of sizes"
+
+
+def _renamed(function: FunctionType) -> CodeType | None:
+    """The code of `function` with the forms' names where it calls the functions; None where it calls none."""
+    uses: dict[str, bool] = {}
+    for code in _codes(function.__code__):
+        for step in dis.get_instructions(code):
+            # An attribute of that name, `x.int()`, has the name in common; the bit is that of a call.
+            if step.opcode in dis.hasname and step.argval in _FORMS:
+                is_call = step.opname == "LOAD_GLOBAL" and bool((step.arg or 0) & 1)
+                uses[step.argval] = uses.get(step.argval, True) and is_call
+    names = {name: _named(name) for name, called in uses.items() if called and name not in function.__globals__}
+    return _with_names(function.__code__, names) if names else None
+
+
+def _with_names(code: CodeType, names: dict[str, str]) -> CodeType:
+    """`code`, and that of the functions in it, with other names."""
+    constants = (_with_names(each, names) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_names=tuple(names.get(name, name) for name in code.co_names), co_consts=tuple(constants))
 
 
 def _functions(network: nn.Module) -> list[FunctionType]:
