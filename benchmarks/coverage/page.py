@@ -33,6 +33,7 @@ architecture has its name and is tried in all ways; further rows are other width
 - **laid out**: whether weights are blended in ONNX Runtime's own layout; a dash in front of the reason why not.
 - **moving / held / plain**: processor time of a call with a new alpha, with a held one, and of ONNX Runtime on the file
   as it is, as multiples of a baked file's call on the same small image; medians of calls in random order, one thread.
+- **export**: its processor time, all checks and the verdict among it; three quarters and more are PyTorch's tracing.
 """
 
 _HEAD = ("network", "weights", "free", "multiple / minimum", "parity", "baked", "float16", "int8", "53 x 71", "tiles",
@@ -102,7 +103,7 @@ def _cells(lines: Lines, name: str) -> list[str]:
 
     detected, exported, laid, fast = of("detect"), of("export"), of("laid out"), of("speed")
     weights = f"{detected['weights']:,}" if "weights" in detected else ""
-    took = f"{exported['seconds']:.0f} s" if exported.get("ok") else "**none**" if exported else ""
+    took = f"{exported['cpu_s']:.0f} s" if exported.get("ok") else "**none**" if exported else ""
     layout = "" if not laid else "yes" if laid.get("laid_out") else f"- {_reason(laid)}"
     times = (
         "" if not fast else f"{fast['moving']:.2f} / {fast['held']:.2f} / {fast['plain']:.2f}" if fast["ok"] else "?"

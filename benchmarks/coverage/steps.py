@@ -146,8 +146,10 @@ def enhance(case: Case) -> Found:
 
 def tiles(case: Case) -> Found:
     """In the smallest tiles that it takes, beside the whole picture; in steps of 1/255."""
+    said = "it takes no tiles of up to 512 pixels"
     with dni_runtime.load(case.model, "cpu", threads=1) as model:
-        for tile in (64, 96, 128, 192, 256, 384, 512):
+        least = max(model.metadata.size_multiple, model.metadata.size_minimum)
+        for tile in (tile for tile in (64, 96, 128, 192, 256, 384, 512) if tile >= least):
             image = picture((tile + tile // 2 + 7, 2 * tile + 5), case.judge.channels)
             try:
                 result = model.enhance(image, 0.77, tile=tile)
