@@ -30,7 +30,8 @@ class ImageContract:
     """The images that a network takes and gives.
 
     input_shape:   (N, C, H, W) to trace with; H and W differ unless the network takes square images alone, and N is 2
-                   where N is to be dynamic, because torch.export takes sizes that are 0, 1 or alike for constants.
+                   where N is to be dynamic, because torch.export takes sizes that are 0, 1 or alike for constants; for
+                   the same reason they are two multiples or more, of which one may be a pixel inside the network.
     size_multiple, size_minimum: of input height and width in pixels.
     out_channels:  C of the output.
     scale:         output height / input height; None where the output is no multiple of the input.
@@ -75,7 +76,7 @@ def probe(
         sizes, shape = Sizes(), input_shape
     else:
         sizes = _sizes(architecture, channels, input_shape)
-        shape = input_shape or (1, channels, *sizes.wide(_SIDES[0]))
+        shape = input_shape or (1, channels, *sizes.wide(_SIDES[0] if static else max(_SIDES[0], 2 * sizes.multiple)))
         if not static and _run(network, two := (max(2, shape[0]), *shape[1:])) is not None:
             shape = two  # some take one image at a time
     output = _run(network, shape)

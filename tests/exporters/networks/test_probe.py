@@ -262,7 +262,7 @@ class Multiples(nn.Module):
 def test_multiples_up_to_512_are_found(multiple: int, square: bool):
     contract = probed(Multiples(multiple, square=square))
     assert contract.sizes == Sizes(multiple, multiple, square)
-    side = max(16, multiple)
+    side = max(16, 2 * multiple)
     assert contract.input_shape == (2, 3, side, side if square else side + multiple)
     assert (contract.scale, contract.overlap, contract.view) == (1, multiple, "near") or multiple > 48
 
@@ -302,7 +302,7 @@ def test_pix2pix_of_eight_steps_down():
             return x + self.norm(self.up(self.inner(self.down(x))))
 
     contract = probed(Steps(8, 1))
-    assert (contract.sizes, contract.input_shape) == (Sizes(256, 256), (2, 1, 256, 512))
+    assert (contract.sizes, contract.input_shape) == (Sizes(256, 256), (2, 1, 512, 768))
     assert contract.scale == 1
 
 
@@ -315,7 +315,7 @@ def test_what_spandrel_says_is_too_little_for_some():
 
 def test_a_network_of_square_images_as_spandrel_knows_it():
     contract = probe(Architecture(Multiples(32, square=True).eval(), "Network", 3, Sizes(32, 32, square=True)))
-    assert (contract.sizes, contract.input_shape) == (Sizes(32, 32, square=True), (2, 3, 32, 32))
+    assert (contract.sizes, contract.input_shape) == (Sizes(32, 32, square=True), (2, 3, 64, 64))
     assert (contract.overlap, contract.view) == (32, "near")
 
 
