@@ -67,6 +67,10 @@ def call_of(descriptor: Any, owner: str, noise: float | None) -> Call:
         return Call(_with_stored_noise, _with_stored_noise, (note,), (1, 3, 512, 512))
     if name == "IPT":
         return Call(in_patches, published)
+    if name == "RetinexFormer":
+        # From 3000 pixels on spandrel runs even and odd columns apart, for less memory, which makes another picture.
+        # A file is the network itself, and is run in tiles.
+        return Call(None, lambda model, image: model(image))
     # What spandrel calls where an architecture says nothing is `lambda model, image: model(image)`.
     is_plain = published.__qualname__.startswith("ImageModelDescriptor.")
     return Call(None if is_plain else published, published)
