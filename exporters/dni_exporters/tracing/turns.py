@@ -6,15 +6,18 @@ makes something else without a word. Whoever checks it looks at images from the 
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, TypeAlias
 
+import numpy as np
 import sympy
 import torch
 from torch.export import ExportedProgram
+from torch.utils._sympy.functions import CeilToInt, FloorToInt, RoundToInt, TruncToInt
 from torch.utils._sympy.printers import PythonPrinter
 
 from dni_runtime.sizes import round_up
@@ -26,10 +29,13 @@ Size: TypeAlias = tuple[int, int, int]
 _LARGEST_SIDE = 2048
 _MOST_PIXELS = 2**18
 _MOST_BATCH = 8
+# Up to which all are looked at where sizes are rounded: 90 * 1.3 is 117 and a little less, in float32 and in float64.
+_ROUNDED_SIDE = 1024
 # Of images that a network is shown before one behind a turn is given up: it may refuse them, too narrow ones above all.
 _MOST_TRIES = 4
 _NAMES = ("N", "H", "W")
-_FUNCTIONS = {"math": math, "torch": torch}
+_FUNCTIONS = {"math": math, "torch": torch, "numpy": np, "float32": np.float32}
+_ROUNDINGS = (TruncToInt, FloorToInt, CeilToInt, RoundToInt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,13 @@ class Turns:
     """What a trace took for granted: expressions of Python, true of the N, H and W that it holds for.
 
     numbers: all those that sizes are compared with, or divided by.
+    rounds:  whether sizes are rounded on the way: ONNX computes them in float32, Python in float64.
     square:  whether height and width are one size.
     """
 
     conditions: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
+    rounds: bool = False
     square: bool = False
 
     def beyond(
@@ -66,7 +74,9 @@ class Turns:
             places = [sizes[at] for _, at in behind]
             for several in (places, [place for place in places if place[1] == place[2]]):
                 for size in several[:_MOST_TRIES]:
-                    if taken.setdefault(size, size in taken or takes(size)):
+                    if size not in taken:
+                        taken[size] = takes(size)
+                    if taken[size]:
                         found[size] = None
                         break
         return list(found)
@@ -82,6 +92,10 @@ class Turns:
         if not self.square:
             pairs |= {(s, o) for s in sides for o in (least, near[7], height, width, s + multiple)}
             pairs |= {(w, h) for h, w in pairs}
+        if self.rounds:
+            every = range(least, _ROUNDED_SIDE, multiple)
+            pairs |= {(s, s) for s in every}
+            pairs |= {pair for s in every for pair in ((s, width), (height, s)) if not self.square}
         sizes = {(1, *pair) for pair in pairs if math.prod(pair) <= _MOST_PIXELS}
         if batch > 1:
             batches = {1, 2, 3, *(n + more for n in self.numbers for more in (0, 1) if 0 < n < _MOST_BATCH)}
@@ -141,11 +155,46 @@ def _turns(program: ExportedProgram) -> Turns:
         taken += [symbol >= span.lower] if isinstance(span.lower, sympy.Integer) else []
         taken += [symbol <= span.upper] if isinstance(span.upper, sympy.Integer) else []
     square = str(value.shape[2]) == str(value.shape[3])
-    return _conditions([each for each in taken if each.free_symbols <= sizes.keys()], sizes, square)
+    rounded = {each for expression in _computed(program) for each in expression.atoms(*_ROUNDINGS)}
+    return _conditions(
+        [each for each in taken if each.free_symbols <= sizes.keys()],
+        [each for each in rounded if each.free_symbols <= sizes.keys()],
+        sizes,
+        square,
+    )
 
 
-def _conditions(taken: Sequence[sympy.Basic], sizes: dict[sympy.Symbol, sympy.Symbol], square: bool) -> Turns:
+def _computed(program: ExportedProgram) -> Iterator[sympy.Basic]:
+    """All sizes in the program, as formulas."""
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        for size in value.shape if isinstance(value, torch.Tensor) else (value,):
+            if isinstance(size, torch.SymInt | torch.SymFloat):
+                yield size.node.expr
+
+
+def _conditions(
+    taken: Sequence[sympy.Basic],
+    rounded: Sequence[sympy.Basic],
+    sizes: dict[sympy.Symbol, sympy.Symbol],
+    square: bool,
+) -> Turns:
     printer = PythonPrinter()
-    texts = dict.fromkeys(printer.doprint(each.xreplace(sizes)) for each in taken)
+    texts = [printer.doprint(each.xreplace(sizes)) for each in taken]
+    for each in rounded:
+        precise = printer.doprint(each.xreplace(sizes))
+        texts.append(f"{precise} == {_in_float32(precise)}")
     numbers = {int(number) for each in taken for number in each.atoms(sympy.Integer)}
-    return Turns(tuple(texts), tuple(sorted(number for number in numbers if 0 < number <= _LARGEST_SIDE)), square)
+    return Turns(
+        tuple(dict.fromkeys(texts)),
+        tuple(sorted(number for number in numbers if 0 < number <= _LARGEST_SIDE)),
+        bool(rounded),
+        square,
+    )
+
+
+def _in_float32(expression: str) -> str:
+    """The same of sizes in float32, with which Python's numbers become that, too."""
+    for name in _NAMES:
+        expression = re.sub(rf"\b{name}\b", f"float32({name})", expression)
+    return expression.replace("torch.sym_float", "").replace("math.", "numpy.")
