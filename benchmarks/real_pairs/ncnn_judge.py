@@ -20,11 +20,15 @@ PADDING_PX = {
 """By family: with ncnn's files it is the caller who pads an image."""
 
 
-def ncnn_output(param: str, binary: bytes, image: Floats, *, padding: int, pro: bool) -> Floats:
-    """What ncnn makes of an image (3, H, W), H and W even; `pro` files want another range, too."""
+def ncnn_output(param: str, binary: bytes, image: Floats, *, padding: int, pro: bool, multiple: int = 2) -> Floats:
+    """What ncnn makes of an image (3, H, W); `pro` files want another range, too.
+
+    It is larger than wanted by what H and W lack to a `multiple`, at the bottom and at the right.
+    """
     import ncnn
 
-    padded = np.pad(image, ((0, 0), (padding, padding), (padding, padding)), mode="reflect")
+    lacking = [-side % multiple for side in image.shape[1:]]
+    padded = np.pad(image, ((0, 0), *((padding, padding + more) for more in lacking)), mode="reflect")
     if pro:
         padded = padded * np.float32(0.7) + np.float32(0.15)
     with tempfile.TemporaryDirectory() as temporary, ncnn.Net() as net:

