@@ -7,10 +7,12 @@ from typing import TypeAlias
 from torch import nn
 
 from .rewrites.experts import all_experts
+from .rewrites.formulas import paddings_round_up
 from .rewrites.hues import hues_without_branches
 from .rewrites.nearest import nearest_by_number
 from .rewrites.normalising import normalising_unchecked
 from .rewrites.numbers import numbers_stay_tensors
+from .rewrites.recursions import recursions_of_any_size
 from .rewrites.sizes import sizes_stay_sizes
 from .rewrites.squares import sides_of_squares
 from .rewrites.tokens import orders_of_any_batch
@@ -24,9 +26,11 @@ REWRITES: tuple[Rewrite, ...] = (
     all_experts,
     hues_without_branches,
     nearest_by_number,
-    orders_of_any_batch,
     normalising_unchecked,
     numbers_stay_tensors,
+    orders_of_any_batch,
+    paddings_round_up,
+    recursions_of_any_size,
     sizes_stay_sizes,
     unsolved_conditions,
 )

@@ -10,12 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from .formulas import whole
+
 _SIZES = (torch.SymInt, torch.SymFloat)
 # Whose code knows such sizes.
 _FOREIGN = frozenset({"builtins", "numpy", "torch"})
 
 
 def _int(value: Any = 0, *base: Any) -> Any:
+    if isinstance(value, torch.SymFloat) and (size := whole(value)) is not None:
+        return size
     return torch.sym_int(value) if isinstance(value, _SIZES) else int(value, *base)
 
 
