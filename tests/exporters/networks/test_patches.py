@@ -52,6 +52,7 @@ def test_a_file_takes_images_of_any_size(tmp_path: Path, endpoints: tuple[Weight
     """Traced with one patch along each side, which must not become the only number of them."""
     a, b = endpoints
     report = export([a, b], tmp_path / "m.onnx", alpha_input=True, verdict=False)
+    assert "on all that an image or tile has at once (1600 of 256x256)" in " ".join(report.notes)
     assert (report.scale, report.size_multiple, report.size_minimum) == (2, 1, SIDE)
     for shape in ((1, 3, 24, 24), (3, 3, 41, 25), (1, 3, 31, 67)):
         image = photo(*shape)

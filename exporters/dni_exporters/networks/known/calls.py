@@ -66,7 +66,13 @@ def call_of(descriptor: Any, owner: str, noise: float | None) -> Call:
         # image has convolutions of its own, and their number is no size in ONNX.
         return Call(_with_stored_noise, _with_stored_noise, (note,), (1, 3, 512, 512))
     if name == "IPT":
-        return Call(in_patches, published)
+        side = model.patch_size
+        count = ((256 - side) // (side // 4) + 2) ** 2
+        note = (
+            f"an IPT works on patches of {side} pixels, and a file on all that an image or tile has at once ({count} "
+            "of 256x256), which takes gigabytes where spandrel takes 64 at a time: --tile 128 takes less"
+        )
+        return Call(in_patches, published, (note,))
     if name == "RetinexFormer":
         # From 3000 pixels on spandrel runs even and odd columns apart, for less memory, which makes another picture.
         # A file is the network itself, and is run in tiles.
