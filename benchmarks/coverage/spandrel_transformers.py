@@ -109,10 +109,10 @@ ROWS = (
         "embed_dim": 16, "num_groups": 1, "depth_per_group": 1, "num_heads": 2, "scale": 4, "mid_dim": 16,
         "upsampler_type": "nearest+conv"}),
     Row("RestoreFormer", "RestoreFormer", "RestoreFormer", {
-        "n_embed": 32, "embed_dim": 32, "ch": 64, "ch_mult": (1, 1, 1, 1, 1, 1), "num_res_blocks": 1,
+        "n_embed": 32, "embed_dim": 32, "ch": 128, "ch_mult": (1, 1, 1, 1, 1, 1), "num_res_blocks": 1,
         "z_channels": 32}),
     Row("RestoreFormer-wide", "RestoreFormer", "RestoreFormer", {
-        "n_embed": 16, "embed_dim": 64, "ch": 64, "ch_mult": (1, 1, 1, 1, 1, 2), "num_res_blocks": 1,
+        "n_embed": 16, "embed_dim": 64, "ch": 128, "ch_mult": (1, 1, 1, 1, 1, 2), "num_res_blocks": 1,
         "z_channels": 64}),
     Row("AuraSR", "AuraSR", "AuraSR", {
         "dim": 8, "image_size": None, "input_image_size": None, "init_dim": 8, "down_dim_mults": (1, 1, 1),
