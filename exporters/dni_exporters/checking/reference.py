@@ -132,7 +132,7 @@ def probe_images(contract: ImageContract, *, further: Sequence[Size] = ()) -> li
         step, side = contract.size_multiple, contract.sizes.side(8)
         second = (side + step, side + 3 * step) if step < _LARGE else (side + step, side)
         if contract.size_square:
-            second = (side + step,) * 2
+            second = (side, side) if side < height else (side + step,) * 2
         shapes = [(1, channels, height, width), (batch, channels, *second)]
     shapes += [(n, channels, h, w) for n, h, w in further if (n, channels, h, w) not in shapes]
     rng = np.random.default_rng(0)

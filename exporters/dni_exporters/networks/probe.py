@@ -21,6 +21,9 @@ from .reach import Reach, find_reach
 
 Array = NDArray[np.float32]
 
+# The largest multiple of which images of two are shown to a network.
+_MOST_TWICE = 128
+
 # Sides that networks are tried at: pix2pix with eight steps down (arXiv 1611.07004) takes no image of less than 256.
 _SIDES = (16, 32, 64, 128, 256, 512)
 
@@ -31,7 +34,8 @@ class ImageContract:
 
     input_shape:   (N, C, H, W) to trace with; H and W differ unless the network takes square images alone, and N is 2
                    where N is to be dynamic, because torch.export takes sizes that are 0, 1 or alike for constants; for
-                   the same reason they are two multiples or more, of which one may be a pixel inside the network.
+                   the same reason they are two multiples or more, of which one may be a pixel inside the network (of
+                   very large ones one, as images of two take long).
     size_multiple, size_minimum: of input height and width in pixels.
     out_channels:  C of the output.
     scale:         output height / input height; None where the output is no multiple of the input.
@@ -76,7 +80,8 @@ def probe(
         sizes, shape = Sizes(), input_shape
     else:
         sizes = _sizes(architecture, channels, input_shape)
-        shape = input_shape or (1, channels, *sizes.wide(_SIDES[0] if static else max(_SIDES[0], 2 * sizes.multiple)))
+        least = 2 * sizes.multiple if not static and sizes.multiple <= _MOST_TWICE else sizes.multiple
+        shape = input_shape or (1, channels, *sizes.wide(max(_SIDES[0], least)))
         if not static and _run(network, two := (max(2, shape[0]), *shape[1:])) is not None:
             shape = two  # some take one image at a time
     output = _run(network, shape)

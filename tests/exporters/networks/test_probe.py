@@ -262,7 +262,7 @@ class Multiples(nn.Module):
 def test_multiples_up_to_512_are_found(multiple: int, square: bool):
     contract = probed(Multiples(multiple, square=square))
     assert contract.sizes == Sizes(multiple, multiple, square)
-    side = max(16, 2 * multiple)
+    side = max(16, 2 * multiple) if multiple <= 128 else multiple
     assert contract.input_shape == (2, 3, side, side if square else side + multiple)
     assert (contract.scale, contract.overlap, contract.view) == (1, multiple, "near") or multiple > 48
 
@@ -302,7 +302,7 @@ def test_pix2pix_of_eight_steps_down():
             return x + self.norm(self.up(self.inner(self.down(x))))
 
     contract = probed(Steps(8, 1))
-    assert (contract.sizes, contract.input_shape) == (Sizes(256, 256), (2, 1, 512, 768))
+    assert (contract.sizes, contract.input_shape) == (Sizes(256, 256), (2, 1, 256, 512))
     assert contract.scale == 1
 
 
