@@ -60,7 +60,7 @@ class Reference:
 
     def _load(self, alpha: Sequence[float]) -> None:
         """Load theta(alpha) into the network, whose weights matter as long as the lock is held."""
-        self.original.module.load_state_dict(theta(self.endpoints, tuple(alpha), self.formula), strict=True)
+        self.original.load(theta(self.endpoints, tuple(alpha), self.formula))
 
     def outputs(self, alpha: Sequence[float]) -> list[Array]:
         """The network's output at `alpha` for every probe image, float32 (N,C,H,W); computed once."""

@@ -1,14 +1,15 @@
 """A network as it was published and is run there: by spandrel's call, or by its own code."""
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from dni_exporters.checkpoints.checkpoint import Checkpoint
+from dni_exporters.sources import StateDict
 
 from .architecture import Architecture
 from .arguments import Arguments, is_known, noise_levels
@@ -17,6 +18,8 @@ from .known.finding import describe
 from .tables import shared_tables
 
 Run: TypeAlias = Callable[[Tensor], Tensor]
+
+_PYTORCHS = vars(nn.Module()).keys() - {"_buffers", "_non_persistent_buffers_set"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,28 @@ class Original:
 
     module: nn.Module
     run: Run
+    _attributes: Mapping[nn.Module, Mapping[str, Any]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_attributes", {module: _attributes(module) for module in self.module.modules()})
+
+    def load(self, state: StateDict) -> None:
+        """Give the network these weights; what it kept from earlier ones beside them, as `self.cache`, it forgets."""
+        for module, attributes in self._attributes.items():
+            for name in _attributes(module).keys() - attributes.keys():
+                del module.__dict__[name]
+            module.__dict__.update({name: _copied(value) for name, value in attributes.items()})
+        self.module.load_state_dict(state, strict=True)
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    """What a module's own code may keep things in; hooks, parameters and inner modules are PyTorch's."""
+    return {name: _copied(value) for name, value in vars(module).items() if name not in _PYTORCHS}
+
+
+def _copied(value: Any) -> Any:
+    """What a network keeps things in; its weights are not copied."""
+    return copy.copy(value) if isinstance(value, dict | list | set) else value
 
 
 def original_of(

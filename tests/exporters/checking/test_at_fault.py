@@ -46,6 +46,28 @@ class OfBothSides(Adds):
         return constant(h, w)
 
 
+class Keeps(nn.Module):
+    """Computes with what it made of the first weights that it ran with."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.body, self.kept, self.how = conv(3, 3), None, how
+        self.cache: dict[str, Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        doubled = 2 * self.body.weight.detach()
+        if self.how == "attribute":
+            self.kept = doubled if self.kept is None else self.kept
+            weight = self.kept
+        elif self.how == "dictionary":
+            weight = self.cache.setdefault("weight", doubled)
+        else:
+            if not hasattr(self, "made"):
+                self.register_buffer("made", doubled, persistent=False)
+            weight = self.made
+        return nn.functional.conv2d(x, weight, self.body.bias, padding=1)
+
+
 def refusal(network: nn.Module, tmp_path: Path) -> str:
     torch.manual_seed(0)
     a: Weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -89,3 +111,8 @@ def test_of_knobs_the_layer_is_named_as_well(tmp_path: Path):
     b = {name: tensor + 0.1 for name, tensor in a.items()}
     with pytest.raises(ParityError, match=r"worst in layer 'body' .*At fault is the height H"):
         export([a, b], tmp_path / "m.onnx", arch=network, alpha_input=True, verdict=False, knobs={"late": "*bias"})
+
+
+@pytest.mark.parametrize("how", ["attribute", "dictionary", "buffer"])
+def test_what_a_network_keeps_of_its_weights_is_no_judge_of_other_weights(how: str, tmp_path: Path):
+    assert "At fault are weights" in refusal(Keeps(how), tmp_path)
