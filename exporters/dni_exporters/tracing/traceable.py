@@ -7,8 +7,9 @@ from typing import TypeAlias
 from torch import nn
 
 from .rewrites.experts import all_experts
-from .rewrites.formulas import paddings_round_up
+from .rewrites.formulas import paddings_round_up, unsolved_conditions
 from .rewrites.hues import hues_without_branches
+from .rewrites.mirrors import mirrors_where_there_is_room
 from .rewrites.nearest import nearest_by_number
 from .rewrites.normalising import normalising_unchecked
 from .rewrites.numbers import numbers_stay_tensors
@@ -16,7 +17,6 @@ from .rewrites.recursions import recursions_of_any_size
 from .rewrites.sizes import sizes_stay_sizes
 from .rewrites.squares import sides_of_squares
 from .rewrites.tokens import orders_of_any_batch
-from .rewrites.unsolved import unsolved_conditions
 
 Rewrite: TypeAlias = Callable[[nn.Module], AbstractContextManager[None]]
 """While it is active, what it knows of the network computes the same in other words. It looks for what it knows by
@@ -25,6 +25,7 @@ class, and does nothing for any other network."""
 REWRITES: tuple[Rewrite, ...] = (
     all_experts,
     hues_without_branches,
+    mirrors_where_there_is_room,
     nearest_by_number,
     normalising_unchecked,
     numbers_stay_tensors,

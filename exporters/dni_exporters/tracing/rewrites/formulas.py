@@ -1,12 +1,12 @@
 """Formulas of an image's sizes in whole numbers, as PyTorch's exporter records them."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import sympy
 import torch
 from torch import nn
-from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.fx.experimental.symbolic_shapes import DimConstraints, ShapeEnv
 from torch.utils._sympy.functions import FloatTrueDiv, FloorDiv, IntTrueDiv, Mod, PythonMod, ToFloat
 from torch.utils._sympy.interp import sympy_interp
 from torch.utils._sympy.reference import PythonReferenceAnalysis
@@ -35,6 +35,22 @@ def whole(value: torch.SymFloat) -> int | torch.SymInt | None:
         numerator *= over**power if power > 0 else under**-power
         denominator *= under**power if power > 0 else over**-power
     return _size(FloorDiv(numerator, denominator), value)
+
+
+def unsolved_conditions(_network: nn.Module) -> AbstractContextManager[None]:
+    """Leave a condition on sizes alone that SymPy cannot solve: that half a size is even (Real-CUGAN's fast x2).
+
+    PyTorch solves all of them so as to tell which sizes a trace holds for, and asks SymPy, which has no answer for
+    halves of halves and raises. A graph contains none of them: sizes are probed before, and the file is run at others
+    than the traced ones.
+    """
+    solve = DimConstraints.solve
+
+    def solve_what_can_be(self: DimConstraints, *args: Any) -> None:
+        with suppress(NotImplementedError):
+            solve(self, *args)
+
+    return replaced([(DimConstraints, "solve", solve_what_can_be)])
 
 
 def paddings_round_up(_network: nn.Module) -> AbstractContextManager[None]:
