@@ -60,10 +60,7 @@ def page(lines: Lines, hardware: Hardware) -> str:
     text += ["| " + " | ".join(_HEAD) + " |", "|---|---:" + "|---" * (len(_HEAD) - 2) + "|"]
     text += ["| " + " | ".join(_cells(lines, name)) + " |" for name in rows if not ROWS[name].refused]
     text += ["", "## What is refused", ""]
-    text += [
-        f"- {name}, after {lines[name, 'refused']['within_s']} s: {_cell(lines[name, 'refused']['message'])}"
-        for name in refused
-    ]
+    text += [f"- {name}, within ten seconds: {_cell(lines[name, 'refused']['message'])}" for name in refused]
     text += ["", "## What an export says", ""]
     for name in rows:
         line = lines.get((name, "export"), {})
