@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -17,6 +18,9 @@ from .outputs import refuse_existing
 from .report import ExportReport
 from .sources import EndpointSource, check_range, check_sources
 from .torch_types import nn
+
+# PyTorch's exporter traces one network at a time in a process, and what is changed in PyTorch meanwhile is everybody's.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def export(
@@ -88,6 +92,8 @@ def export(
     force:         replace existing outputs.
     progress:      called with the name of each step as it begins; of those that take long also with where they are.
 
+    Exports in several threads of one process take turns.
+
     Raises a DniError that says what is wrong; in that case no output was written or replaced.
     """
     job = ExportJob(**locals())  # a field for each keyword, and nothing else: a test holds the two together
@@ -102,4 +108,5 @@ def export(
     with heavy_imports():
         from .making.steps import make_models
 
-    return make_models(job)
+    with _ONE_AT_A_TIME:
+        return make_models(job)
