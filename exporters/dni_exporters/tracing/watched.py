@@ -12,7 +12,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from dni_exporters.clock import Progress
-from dni_exporters.networks.probe import quiet_inference
+from dni_exporters.networks.probe import forward
+
+from .traceable import traceable
 
 _EACH_S = 1.0
 
@@ -61,7 +63,7 @@ def watched(network: nn.Module, input_shape: tuple[int, ...], progress: Progress
 
 
 def _count(network: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """How many times a module is entered when the network runs."""
+    """How many times a module is entered when the network runs; until it fails, where it does."""
     number = 0
 
     def enter(module: nn.Module, inputs: Any) -> None:
@@ -70,8 +72,8 @@ def _count(network: nn.Module, input_shape: tuple[int, ...]) -> int:
 
     hooks = [module.register_forward_pre_hook(enter) for module in network.modules()]
     try:
-        with quiet_inference():
-            network(torch.zeros(input_shape))
+        with traceable(network):  # some run in this shape only as it is traced
+            forward(network, torch.zeros(input_shape))
     finally:
         for hook in hooks:
             hook.remove()

@@ -68,6 +68,29 @@ def test_the_trace_is_what_it_is_without(tmp_path):
     assert "trace network" in said
 
 
+class _OneAtATime(nn.Module):
+    """Fails in plain PyTorch where it is given two images, as SeemoRe's experts do for black ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = conv(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body(x)
+        if len(x) != 1:
+            raise RuntimeError("one image, please")
+        return x
+
+
+def test_what_cannot_be_counted_is_watched_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_EACH_S", 0)
+    said: list[str] = []
+    network = _OneAtATime()
+    with watched(network, (2, 3, 8, 8), said.append):
+        network(torch.zeros(1, 3, 8, 8))
+    assert said[:2] == ["trace network: _OneAtATime, module 1 of 2", "trace network: Conv2d, module 2 of 2"]
+
+
 def test_who_asks_for_nothing_is_told_nothing():
     with watched(nn.Sequential(conv(3, 3)), (1, 3, 8, 8), None):
         assert not torch.nn.modules.module._global_forward_pre_hooks
