@@ -11,7 +11,7 @@ from networks import Weights
 
 import dni_runtime
 from dni_exporters import export
-from dni_exporters.making import steps
+from dni_exporters.making import traced
 from dni_exporters.tracing import skeleton
 from dni_runtime import AlphaError, ExportError
 
@@ -29,7 +29,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return genuine(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(torch.onnx, "export", counted)
-    monkeypatch.setattr(steps, "trace", skeleton.trace)  # no copy of what another test has traced
+    monkeypatch.setattr(traced, "trace", skeleton.trace)  # no copy of what another test has traced
     return calls
 
 

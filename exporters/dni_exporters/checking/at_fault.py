@@ -4,6 +4,7 @@ Found out by running the file and PyTorch with one thing changed at a time from 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -17,24 +18,33 @@ _AXES = {0: "the batch N", 2: "the height H", 3: "the width W"}
 _STATIC = "fix the size: --static --input-shape N,C,H,W"
 
 
-def remedy(file: File, alpha: Alpha, shape: Sequence[int], alphas: Sequence[Alpha]) -> str:
-    """What is at fault where `file` is wrong at `alpha`, of `alphas`, for an image of `shape`, and what to do."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """axes: of the image, that made the file wrong; () where something else did. remedy: what it is, and what to do."""
+
+    axes: tuple[int, ...]
+    remedy: str
+
+
+def fault(file: File, alpha: Alpha, shape: Sequence[int], alphas: Sequence[Alpha]) -> Fault:
+    """Why `file` is wrong at `alpha`, of `alphas`, for an image of `shape`."""
     traced = file.reference.shape
     found = _is_right(file, alpha, traced)
     if found is None:
-        return f"A network that depends on sizes in a way that tracing loses has to have one: {_STATIC}"
+        return Fault((), f"A network that depends on sizes in a way that tracing loses has to have one: {_STATIC}")
     if not found:
-        return _whatever_the_size(file, alpha, alphas)
+        return Fault((), _whatever_the_size(file, alpha, alphas))
     if axes := _axes(file, alpha, traced, shape):
         names = " and ".join(_AXES[axis] for axis in axes)
         held = ", ".join(f"{_AXES[axis][-1]}={traced[axis]}" for axis in axes)
         code = " (such as int(windows.shape[0] / (H * W / 64)), which view(-1, ...) spares)" if axes == (0,) else ""
-        return (
+        return Fault(
+            axes,
             f"At fault is {names}: with {held}, as it was traced, the file is right. The network's code makes a number "
             f"or a branch of {'it' if len(axes) == 1 else 'them'}{code}, which tracing keeps as it was; change that, "
-            f"or {_STATIC}"
+            f"or {_STATIC}",
         )
-    return f"The network depends on its image's size in a way that tracing loses; {_STATIC}"
+    return Fault((), f"The network depends on its image's size in a way that tracing loses; {_STATIC}")
 
 
 def _axes(file: File, alpha: Alpha, traced: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:

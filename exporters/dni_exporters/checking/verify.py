@@ -9,12 +9,16 @@ import dni_runtime
 from dni_exporters.report import Parity
 from dni_runtime import ParityError, format_alpha
 
-from .at_fault import remedy
+from .at_fault import Fault, fault
 from .beside import Alpha, Beside, File
 from .reference import Reference
 from .worst_layer import WorstLayer
 
 _LARGEST_FLOAT16 = 65504
+
+
+class BatchError(ParityError):
+    """Of a file that is wrong for another number of images than was traced, and for nothing else that is known."""
 
 
 def check_parity(
@@ -48,29 +52,35 @@ def check_parity(
                 found = file.beside(alpha, image, wanted)
                 if not found.is_right:
                     worst_layer = WorstLayer(path, reference, layers, alpha, image, model.metadata)
-                    raise ParityError(_what_is_wrong(found, file, worst_layer, alphas))
+                    raise _what_is_wrong(found, file, worst_layer, alphas)
                 if found.error / found.bound >= worst.error / worst.bound:
                     worst = Parity(alpha, found.error, found.bound)
             results.append(worst)
     return results
 
 
-def _what_is_wrong(found: Beside, file: File, layer: WorstLayer, alphas: Sequence[Alpha]) -> str:
+def _what_is_wrong(found: Beside, file: File, layer: WorstLayer, alphas: Sequence[Alpha]) -> ParityError:
     """What, where, and what to do."""
     alpha, image = layer.alpha, layer.image
     if found.other:
-        return f"the ONNX model {found.other}; nothing was written. {remedy(file, alpha, image.shape, alphas)}"
+        why = fault(file, alpha, image.shape, alphas)
+        return _error(f"the ONNX model {found.other}; nothing was written. {why.remedy}", why.axes)
     if (broken := layer.first_broken()) is not None or not np.isfinite(found.error):
         where = f", first in layer {broken!r}" if broken is not None else ""
-        return (
+        return ParityError(
             f"the ONNX model gives NaN or Inf at alpha {format_alpha(alpha)}{where}; nothing was written. Values there "
             f"leave the range of the number format (float16 ends at {_LARGEST_FLOAT16}): use --dtype float32"
         )
-    why = "So little is rounding, as a rule; a looser bound is set with --atol"
+    why = Fault((), "So little is rounding, as a rule; a looser bound is set with --atol")
     if not found.is_near:
-        why = remedy(file, alpha, image.shape, alphas)
-    return (
+        why = fault(file, alpha, image.shape, alphas)
+    return _error(
         f"the ONNX model differs from PyTorch by {found.error:.3g} at alpha {format_alpha(alpha)}, input "
         f"{image.shape}{layer.told()}; expected at most {found.bound:.3g}; nothing was written. "
-        f"{why}"
+        f"{why.remedy}",
+        why.axes,
     )
+
+
+def _error(text: str, axes: tuple[int, ...]) -> ParityError:
+    return BatchError(text) if axes == (0,) else ParityError(text)

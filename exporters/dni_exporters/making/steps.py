@@ -1,14 +1,14 @@
 """From checkpoints to verified ONNX files: the order of the steps, nothing else."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import onnx_ir as ir
 from torch import nn
 
 from dni_exporters.checking.reference import Reference
-from dni_exporters.checkpoints.endpoints import Lineage, lineage
+from dni_exporters.checking.verify import BatchError
+from dni_exporters.checkpoints.endpoints import Lineage
 from dni_exporters.clock import Clock
 from dni_exporters.graphs.blend import Stored, attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
@@ -16,100 +16,77 @@ from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.knobs import give_inputs
 from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
 from dni_exporters.job import ExportJob
-from dni_exporters.networks.aligned import align_or_refuse
-from dni_exporters.networks.called import in_units
 from dni_exporters.networks.known.calls import NOISE_LEVEL
-from dni_exporters.networks.original import Original, original_of
-from dni_exporters.networks.probe import ImageContract, probe
-from dni_exporters.networks.reach import view_notes
+from dni_exporters.networks.original import Original
+from dni_exporters.networks.probe import ImageContract
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
-from dni_exporters.tracing.skeleton import trace
-from dni_exporters.tracing.traceable import traceable
 from dni_exporters.tracing.turns import Turns
-from dni_exporters.tracing.unfuse import unfuse
-from dni_exporters.tracing.watched import watched
 from dni_exporters.verdict.in_tiles import cost_of_tiles
 from dni_exporters.verdict.judge import Trials
 from dni_exporters.verdict.verdict import Verdict
 from dni_runtime import ExportError
 from dni_runtime.files.unfinished import staging
-from dni_runtime.shares import Path
 
 from . import write
-from .along import read_along
 from .collecting import collecting_by_hand
 from .make import Maker
+from .opened import Opened, open_endpoints
 from .sign import describe, sign
-
-# ONNX Runtime's CPU computes float16 networks in float32 (see `check_parity`).
-_UNVOUCHED = (
-    "spandrel does not vouch for {} in float16; checked on small pictures: how near its weights come to float32, and "
-    "that no layer leaves float16's range; not checked: large pictures, and what a GPU adds up in float16"
-)
+from .traced import ONE_AT_A_TIME, one_at_a_time, traced
 
 
 def make_models(job: ExportJob) -> ExportReport:
     """Write the models of `job`, all or none. Raises a DniError."""
     clock = Clock(job.progress)
-    with clock("read endpoints"):
-        along = read_along(job.route)
-        checkpoints, notes = along.checkpoints, along.notes
-    with clock("build network"):
-        arch_args = along.arguments(job.arch, job.arch_args)
-        aligned = align_or_refuse(job.arch, checkpoints, arch_args)
-        architecture, states = aligned.architecture, aligned.states
-        in_units(architecture.network, job.value_range)
-        original = original_of(job.arch, checkpoints, architecture, arch_args) if job.verify else None
-        checkpoints = [c.without_tensors() for c in checkpoints]
-        notes += aligned.notes
-        notes += [_UNVOUCHED.format(architecture.name)] if job.half and architecture.half is False else []
-        formula = along.formula(states)
-    with clock("probe network"), traceable(architecture.network):
-        contract = probe(architecture, job.input_shape, static=job.static)
-        notes += view_notes(contract.view, contract.overlap, advised=architecture.whole)
-        notes += unfuse(architecture.network, contract.input_shape)
-        related = _least_alike(states, aligned.learnt, formula.path)
+    opened = open_endpoints(job, clock)
     with collecting_by_hand() as collect:
-        with clock("trace network"), watched(architecture.network, contract.input_shape, job.progress):
-            skeleton = trace(
-                architecture.network,
-                contract.input_shape,
-                static=contract.static,
-                opset=job.wanted_opset,
-                half=job.half,
-                square=contract.size_square,
-            )
-            collect()
-        model = skeleton.model
-        with clock("attach blend"):
-            stored = _attach(model, states, formula, job)
-            stored = {name: held for name, held in stored.items() if held[1] != NOISE_LEVEL}  # no file's own
-        if _is_too_large(model, len(states), job):
-            job = replace(job, weights="external")
-            notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
-        # It takes longest, so it comes after all that can be refused.
-        verdict = _judge(architecture.network, states, formula, contract, job, clock) if job.verdict else None
-        metadata = describe(job, architecture.name, contract, along, model.opset_imports[""], verdict)
-        sign(model, metadata)
-        reference = (
-            _reference(original, states, formula, contract, job, skeleton.turns) if original is not None else None
-        )
-        make = Maker(job, skeleton.layers, formula, reference, clock, collect)
-        outputs = job.outputs
-        with staging(outputs[0].parent) as folder:
-            if job.baked:
-                files = make.baked(model, folder, outputs)
-            else:
-                files = [make.alpha_input(model, stored, checkpoints, folder, outputs[0])]
+        try:
+            return _make(job, opened, clock, collect)
+        except BatchError:
+            if opened.contract.input_shape[0] == 1:
+                raise
+            note = ONE_AT_A_TIME.format("it would be wrong")
+            single = replace(opened, contract=one_at_a_time(opened.contract), notes=[*opened.notes, note])
+            return _make(job, single, clock, collect)
+
+
+def _make(job: ExportJob, opened: Opened, clock: Clock, collect: Callable[[], object]) -> ExportReport:
+    """Trace, blend, write and verify. Raises BatchError where that is right for one number of images alone."""
+    along, network, states, formula = opened.along, opened.network, opened.states, opened.formula
+    with clock("trace network"):
+        network.load_state_dict(states[0])  # a verdict may have been before
+        skeleton, contract, notes = traced(network, opened.contract, job)
+        collect()
+    model = skeleton.model
+    with clock("attach blend"):
+        stored = _attach(model, states, formula, job)
+        stored = {name: held for name, held in stored.items() if held[1] != NOISE_LEVEL}  # no file's own
+    if _is_too_large(model, len(states), job):
+        job = replace(job, weights="external")
+        notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
+    # It takes longest, so it comes after all that can be refused.
+    verdict = _judge(network, states, formula, contract, job, clock) if job.verdict else None
+    metadata = describe(job, opened.name, contract, along, model.opset_imports[""], verdict)
+    sign(model, metadata)
+    reference = None
+    if opened.original is not None:
+        reference = _reference(opened.original, states, formula, contract, job, skeleton.turns)
+    make = Maker(job, skeleton.layers, formula, reference, clock, collect)
+    outputs = job.outputs
+    with staging(outputs[0].parent) as folder:
+        if job.baked:
+            files = make.baked(model, folder, outputs)
+        else:
+            files = [make.alpha_input(model, stored, opened.checkpoints, folder, outputs[0])]
     if all(isinstance(side, int) for side in _sides(model)):
         with clock("compare tiles"):
-            architecture.network.load_state_dict(states[0])
-            notes.append(cost_of_tiles(architecture.network, metadata, contract.input_shape))
+            network.load_state_dict(states[0])
+            notes.append(cost_of_tiles(network, metadata, contract.input_shape))
     return ExportReport(
         files=tuple(files),
-        endpoints=tuple(c.name for c in checkpoints),
-        architecture=architecture.name,
+        endpoints=tuple(c.name for c in opened.checkpoints),
+        architecture=opened.name,
         parameters=sum(t.numel() for t in states[0].values() if t.is_floating_point()),
         scale=contract.scale,
         size_multiple=contract.size_multiple,
@@ -120,12 +97,12 @@ def make_models(job: ExportJob) -> ExportReport:
         dtype=job.dtype,
         delta=job.delta,
         opset=metadata.opset,
-        lineage=related,
+        lineage=opened.related,
         path=formula.path,
         knobs=formula.knobs,
         verdict=verdict,
-        notes=(*notes, *skeleton.notes),
-        warnings=_warnings(related, verdict, formula),
+        notes=(*opened.notes, *notes, *skeleton.notes),
+        warnings=_warnings(opened.related, verdict, formula),
         seconds=clock.seconds,
     )
 
@@ -135,13 +112,6 @@ def _sides(model: ir.Model) -> Sequence[object]:
     shape = model.graph.inputs[0].shape
     assert shape is not None  # the exporter writes it
     return shape[2:]
-
-
-def _least_alike(states: Sequence[StateDict], learnt: Collection[str], path: Path | None) -> Lineage:
-    """Of the first endpoint and another; along a path, of two checkpoints that follow each other."""
-    knots = [] if path is None else [states[number] for number in path.knot_numbers]
-    pairs = pairwise(knots) if knots else ((states[0], other) for other in states[1:])
-    return min((lineage(a, b, learnt) for a, b in pairs), key=lambda found: found.overall_cosine)
 
 
 def _judge(

@@ -149,7 +149,7 @@ def _name_dimensions(model: ir.Model) -> tuple[str, ...]:
         dimension = image.shape[axis]
         if isinstance(dimension, ir.SymbolicDim):
             names.setdefault(str(dimension.value), letter)  # of square images W is H
-        else:
+        elif letter != "N" or dimension != 1:  # that it is one image, whoever asked for that knows
             fixed.append(f"{letter}={dimension}")
     pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b") if names else None
     for value in [*model.graph.inputs, *(v for node in model.graph for v in node.outputs)]:

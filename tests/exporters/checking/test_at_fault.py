@@ -3,13 +3,14 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from networks import Weights, conv
 from torch import Tensor, nn
 
 from dni_exporters import export
-from dni_runtime import ParityError
+from dni_runtime import ParityError, load
 
 
 class Adds(nn.Module):
@@ -81,7 +82,6 @@ def refusal(network: nn.Module, tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        (OfTheBatch, "At fault is the batch N: with N=2, as it was traced, the file is right."),
         (OfTheHeight, "At fault is the height H: with H=16, as it was traced, the file is right."),
         (OfBothSides, "At fault is the height H and the width W: with H=16, W=17, as it was traced,"),
     ],
@@ -100,9 +100,37 @@ class OfEither(Adds):
         return constant(n, h)
 
 
-def test_an_axis_is_named_for_the_image_that_is_wrong(tmp_path: Path):
-    """The first image that is looked at has another batch alone."""
-    assert "At fault is the batch N: " in refusal(OfEither(), tmp_path)
+def test_of_two_axes_the_one_that_is_left_is_named(tmp_path: Path):
+    """A file for one image at a time is tried before."""
+    assert "At fault is the height H: with H=16" in refusal(OfEither(), tmp_path)
+
+
+class Untraceable(Adds):
+    """As a network that PyTorch's exporter follows for one image alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_exporting() and x.shape[0] != 1:
+            raise NotImplementedError("one at a time")
+        return self.body(x)
+
+
+@pytest.mark.parametrize("alphas", [None, [0.3]])
+@pytest.mark.parametrize("network", [OfTheBatch(), Untraceable()])
+def test_one_image_at_a_time_is_tried_before_a_fixed_size(
+    network: nn.Module, alphas: list[float] | None, tmp_path: Path
+):
+    a: Weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor + 0.1 for name, tensor in a.items()}
+    report = export([a, b], tmp_path / "m.onnx", arch=network, alpha_input=alphas is None, alphas=alphas, verdict=False)
+    assert [note for note in report.notes if "one image at a time" in note]
+    with load(tmp_path / "m.onnx", provider="cpu") as model:
+        for height, width in ((16, 17), (9, 31), (40, 5)):
+            image = torch.rand(1, 3, height, width)
+            network.load_state_dict({name: 0.3 * a[name] + 0.7 * b[name] for name in a})
+            with torch.no_grad():
+                wanted = network(image).numpy()
+            got = model(image.numpy(), alpha=None if alphas else 0.3)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)
 
 
 def test_of_knobs_the_layer_is_named_as_well(tmp_path: Path):

@@ -68,7 +68,6 @@ def smaller_and_back(x: Tensor, y: Tensor) -> Tensor:
 
 TURNS = {
     higher_than_100: "(1, 3, 101, 16)",
-    more_than_two: "(3, 3, 16, 16)",
     upright: "(1, 3, 17, 16)",
     as_large_as_its_mask: "(1, 3, 32, 32)",
     of_many_pixels: "(1, 3, 1024, 16)",
@@ -111,6 +110,15 @@ def half_as_large_again(x: Tensor, y: Tensor) -> Tensor:
 def in_the_middle_alike(x: Tensor, y: Tensor) -> Tensor:
     """Another way for some sizes, to the same end."""
     return y * 2 if x.shape[2] > 40 else y + y
+
+
+def test_where_a_turn_is_of_the_batch_the_file_is_for_one_image(tmp_path: Path):
+    network, path = Asking(more_than_two).eval(), tmp_path / "model.onnx"
+    a, b = endpoints(network)
+    report = export([a, b], path, alpha_input=True, arch=network, verdict=False)
+    assert "the file takes one image at a time" in " ".join(report.notes)
+    for image in (photo(1, 3, 41, 3), photo(1, 3, 53, 71)):
+        assert_close(run(path, image, 0.3), expected(network, blended(a, b, 0.3), image))
 
 
 @pytest.mark.parametrize("then", [in_windows, half_as_large_again, in_the_middle_alike], ids=lambda then: then.__name__)

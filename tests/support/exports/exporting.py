@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dni_exporters import export
-from dni_exporters.making import steps
+from dni_exporters.making import traced as tracing
 from dni_exporters.tracing.skeleton import Skeleton
 
 FloatArray = NDArray[np.float32]
@@ -43,7 +43,7 @@ def make_exports_faster() -> None:
 
 def traced(network: nn.Module, input_shape: tuple[int, int, int, int]) -> Skeleton:
     """As an export traces it: see shared_traces.py."""
-    return steps.trace(network, input_shape, static=False, opset=None, half=False)  # type: ignore[attr-defined]
+    return tracing.trace(network, input_shape, static=False, opset=None, half=False)  # type: ignore[attr-defined]
 
 
 def nasty_model(folder: Path, name: str) -> Path:

@@ -31,7 +31,7 @@ def share() -> None:
     make_exports_faster()
     folder = Path(os.environ["DNI_TESTS_TRACES"])
     folder.mkdir(parents=True, exist_ok=True)
-    module = importlib.import_module("dni_exporters.making.steps")
+    module = importlib.import_module("dni_exporters.making.traced")
     module.trace = sharing(module.trace, folder)  # type: ignore[attr-defined]
     trials = importlib.import_module("dni_exporters.verdict.judge").Trials
     trials.judge = sharing_verdicts(trials.judge, folder)
