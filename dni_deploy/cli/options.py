@@ -131,7 +131,8 @@ arch = click.option(
 )  # fmt: skip
 arch_args = click.option(
     "--arch-arg", "arch_args", multiple=True, type=parsed(parse_argument), callback=_as_dict, metavar="KEY=VALUE",
-    help="An argument for the callable of --arch, or noise=SIGMA for DRUNet and FDnCNN; repeatable.",
+    help="An argument for the callable of --arch, or for DRUNet and FDnCNN noise=SIGMA, or noise=50,0 for A and B; "
+    "repeatable.",
 )  # fmt: skip
 value_range = click.option(
     "--range", "value_range", type=float, nargs=2, default=(0.0, 1.0), metavar="LO HI", show_default=True,

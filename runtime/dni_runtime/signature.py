@@ -87,9 +87,8 @@ class Signature:
         sizes, (height, width) = metadata.sizes, shape[2:]
         if sizes.fit(height, width) != (height, width):
             raise InputError(
-                f"x has height and width {height}x{width}; expected at least {sizes.minimum} pixels and a multiple of "
-                f"{sizes.multiple}{', the same for both' if sizes.square else ''}. Pad x, or use enhance(), which does "
-                "so by itself"
+                f"x has height and width {height}x{width}; expected {sizes}. Pad x, or use enhance(), which does so by "
+                "itself"
             )
 
 

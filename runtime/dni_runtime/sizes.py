@@ -31,8 +31,11 @@ class Sizes:
         return side, side if self.square else side + self.multiple
 
     def __str__(self) -> str:
-        text = f"multiples of {self.multiple}, at least {self.minimum}"
-        return f"{text}, height and width alike" if self.square else text
+        """Without what goes without saying: `multiples of 128, height and width alike`."""
+        parts = [f"multiples of {self.multiple}"] * (self.multiple > 1)
+        parts += [f"at least {self.minimum}"] * (self.minimum > self.multiple)
+        parts += ["height and width alike"] * self.square
+        return ", ".join(parts) or "any"
 
 
 def round_up(size: int, unit: int) -> int:

@@ -43,7 +43,7 @@ def view_notes(view: str | None, overlap: int | None, *, advised: bool) -> list[
     """What a user should know of how far a network sees. `advised`: whether spandrel advises against tiles."""
     if view == AVERAGES and overlap is None:
         return [
-            "the network looks at averages over the whole image, which tiles share after a few passes, and beside them "
+            "the network looks at averages over the whole image, which tiles share, but in other ways, too, it sees "
             f"farther than tiles overlap, {_ANOTHER}"
         ]
     if view in VIEW_NOTES:

@@ -119,7 +119,9 @@ def test_sizes_and_kinds_of_weights(capsys: pytest.CaptureFixture):
         ({"overlap": None, "view": "whole"}, "reach the whole image"),
         ({"overlap": 19, "view": "averages"}, "reach 19 px, and averages of all"),
         ({"size_multiple": 4, "size_minimum": 16}, "multiples of 4, at least 16"),
-        ({"size_multiple": 128, "size_square": True}, "multiples of 128, at least 1, height and width alike"),
+        ({"size_multiple": 128, "size_square": True}, "multiples of 128, height and width alike"),
+        ({"size_multiple": 1, "size_minimum": 16}, "  at least 16; reach"),
+        ({"size_multiple": 1, "size_minimum": 1}, "  any; reach"),
         ({"endpoints": METADATA.endpoints * 2}, "endpoint D"),
     ],
 )

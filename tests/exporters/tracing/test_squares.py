@@ -67,7 +67,7 @@ def test_the_root_of_a_number_of_pixels_is_a_side(tmp_path: Path, root: str):
         for n, height in ((1, 4), (3, 20), (2, 16), (1, 36)):
             x = torch.rand(n, 3, height, height)
             np.testing.assert_allclose(model(x.numpy(), 0.3), network(x).numpy(), atol=1e-5, rtol=0)  # float32
-        with pytest.raises(InputError, match=r"16x20; expected .*, the same for both"):
+        with pytest.raises(InputError, match=r"16x20; expected .*height and width alike"):
             model(np.zeros((1, 3, 16, 20), np.float32), 0.3)
         picture = np.random.default_rng(0).random((13, 18, 3), np.float32)
         padded = np.pad(picture, ((0, 7), (0, 2), (0, 0)), "reflect").transpose(2, 0, 1)[None]

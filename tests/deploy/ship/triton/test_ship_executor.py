@@ -249,7 +249,7 @@ def test_a_bad_request_is_refused_and_its_neighbours_are_answered(bench: Bench, 
 def test_sizes_that_the_network_does_not_take_are_named(tmp_path: Path):
     bench = Bench(save(unet(), tmp_path / "model.onnx"))
     error = bench.refuse(input_request(0.3, size=(10, 12)))
-    assert "input: x has height and width 10x12; expected at least 8 pixels and a multiple of 4" in str(error)
+    assert "input: x has height and width 10x12; expected multiples of 4, at least 8" in str(error)
 
 
 def test_a_failing_run_is_repeated_one_by_one(tmp_path: Path):
