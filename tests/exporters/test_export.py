@@ -13,6 +13,7 @@ from networks import pair
 from torch import nn
 
 from dni_exporters import ExportReport, export
+from dni_runtime import EndpointError
 
 IMAGE = photo(2, 3, 20, 26)
 
@@ -239,3 +240,17 @@ def test_spandrel_networks_need_no_arch(tmp_path: Path):
     report = export([a, b], tmp_path / "model.onnx", alpha_input=True)
     assert (report.architecture, report.scale, report.overlap) == ("RealESRGAN Compact", 2.0, 4)
     assert_close(run(tmp_path / "model.onnx", IMAGE, 0.3), expected(network, blended(a, b, 0.3), IMAGE))
+
+
+class OnePicture(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ones(1, 3, 4, 4)
+
+
+def test_a_network_that_gives_one_picture_whatever_it_is_shown_is_refused(tmp_path: Path):
+    with pytest.raises(EndpointError, match="gives one picture, whatever its image and weights are"):
+        export([OnePicture().state_dict()] * 2, tmp_path / "m.onnx", alpha_input=True, arch=OnePicture(), verdict=False)

@@ -62,7 +62,7 @@ class VectorNetwork:
     def state(self, theta: Tensor, place: float) -> dict[str, Tensor]:
         """The state dict of that network, on the CPU, as a file of its architecture has it."""
         self.put(theta, place)
-        found = as_published(self.network.state_dict())
+        found = as_published(self.network, self.network.state_dict())
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
 
     def run(self, x: Tensor) -> Tensor:

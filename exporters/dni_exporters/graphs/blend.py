@@ -115,6 +115,8 @@ def attach_blend(
                 stored |= {each: (number, name) for number, each in enumerate(_attach(nodes, own, value, tensors))}
             else:
                 _attach_difference(nodes, own, value, tensors, delta)
+    if not len(graph):
+        raise EndpointError("the network gives one picture, whatever its image and weights are: nothing to blend")
     nodes.insert_before(graph[0])
     return stored
 

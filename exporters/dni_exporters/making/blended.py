@@ -56,8 +56,9 @@ def blended(route: Route, alpha: tuple[float, ...], arch: str | nn.Module, arch_
         related = lineage(states[0], states[-1])
     else:
         related = lineage(aligned.states[0], aligned.states[-1], aligned.learnt)
+        network = aligned.architecture.network
         if differences(checkpoints):
-            states = _as_stored([as_published(state) for state in aligned.states], checkpoints)
+            states = _as_stored([as_published(network, state) for state in aligned.states], checkpoints)
             if states[0].keys() - checkpoints[0].tensors.keys():
                 notes.append(
                     f"written under the names of spandrel's {aligned.architecture.name}: the endpoints' differ"

@@ -36,6 +36,11 @@ def check_arch(arch: str | nn.Module, arguments: Arguments, count: int = 1) -> N
                 f"spandrel knows takes {others[0]!r}; leave one of them out ({_NEEDED_BY} take noise=SIGMA)"
             )
         noise_levels(arguments, count)
+    elif arguments and not isinstance(arch, str):
+        raise ArchitectureError(
+            f"arch_args are for code that builds a network, and arch is built already, a {type(arch).__name__}; "
+            "leave them out"
+        )
     where = arch.rpartition(":")[0] if isinstance(arch, str) else ""
     if where.endswith(".py") and not Path(where).is_file():
         raise ArchitectureError(f"--arch: there is no file {where}")
@@ -48,7 +53,7 @@ def noise_levels(arguments: Arguments, count: int) -> tuple[float, ...] | None:
     said = (arguments or {})[NOISE]
     parts = said.split(",") if isinstance(said, str) else list(said) if isinstance(said, Sequence) else [said]
     try:
-        levels = [float(part) for part in parts if not isinstance(part, bool)]
+        levels = [] if isinstance(said, bytes) or bool in map(type, parts) else [float(part) for part in parts]
     except (TypeError, ValueError):
         levels = []
     if len(levels) not in (1, count) or not all(math.isfinite(level) and 0 <= level <= _MOST for level in levels):

@@ -184,9 +184,14 @@ def forward(network: Callable[[Tensor], object], x: Tensor) -> Tensor | None:
             output = network(x.clone())  # some work in place
     except Exception:  # a network may refuse a size in any way it likes
         return None
-    if not isinstance(output, torch.Tensor) or output.dim() != 4 or output.numel() == 0:
+    if not isinstance(output, torch.Tensor) or output.dim() != 4 or output.numel() == 0 or not _is_real(output):
         return None
     return output
+
+
+def _is_real(output: Tensor) -> bool:
+    """Whether pixels are numbers that a picture can have."""
+    return output.dtype is not torch.bool and not output.is_complex()
 
 
 def run_on(network: Callable[[Tensor], Tensor], image: Array) -> Array:
@@ -202,7 +207,9 @@ def _error(network: nn.Module, shape: tuple[int, ...]) -> str:
             output = network(torch.zeros(shape))
     except Exception as error:
         return (str(error).splitlines() or [type(error).__name__])[0]
-    kind = f"shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output).__name__
+    kind = type(output).__name__
+    if isinstance(output, Tensor):
+        kind = f"shape {tuple(output.shape)}" if _is_real(output) else str(output.dtype)
     return f"its output is of {kind}, expected one image of shape (N,C,H,W)"
 
 

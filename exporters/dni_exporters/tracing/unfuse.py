@@ -6,8 +6,11 @@ product is not linear in the weights that are blended. Its training form compute
 weights themselves.
 """
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dni_exporters.networks.probe import quiet_inference
 from dni_runtime import ExportError
@@ -44,9 +47,27 @@ def unfuse(network: nn.Module, input_shape: tuple[int, ...]) -> list[str]:
 
 
 def _run(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
-    """The output, and the parameters that were replaced while it was computed."""
+    """The output, and the parameters that were replaced or written into while it was computed."""
     before = {name: parameter.data_ptr() for name, parameter in network.named_parameters()}
-    with quiet_inference():
-        output = network(x)
+    with quiet_inference(), _Written() as written:
+        output = network(x.clone())  # some work in place
     after = {name: parameter.data_ptr() for name, parameter in network.named_parameters()}
-    return output, [name for name in before if before[name] != after.get(name)]
+    return output, [name for name, at in before.items() if at != after.get(name) or at in written.places]
+
+
+class _Written(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes what is written into in place, as by `weight.data.clamp_(0)`, whose trace is a crash of PyTorch.
+
+    places: where tensors begin.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.places: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._schema.is_mutable:
+            for argument, given in zip(func._schema.arguments, args, strict=False):
+                if argument.is_write and isinstance(given, Tensor):
+                    self.places.add(given.untyped_storage().data_ptr())
+        return func(*args, **(kwargs or {}))

@@ -12,6 +12,7 @@ from networks import Weights
 from published import compact, weights
 from safetensors.torch import load_file, save_file
 from spandrel import ImageModelDescriptor, ModelLoader
+from torch import Tensor, nn
 
 import dni_runtime
 from dni_exporters import blend, export, fit, inspect_endpoints, read_endpoints, write_blend
@@ -178,6 +179,8 @@ def test_an_inspection_tells_what_the_levels_do():
         ("much", "expected a number.* such as noise=50,25$"),
         (float("nan"), "expected a number"),
         (True, "expected a number"),
+        ([True, 0], "expected a number"),
+        (b"50", "expected a number"),
         (None, "expected a number"),
         ({}, "expected a number"),
         ([], "expected a number"),
@@ -207,3 +210,30 @@ def test_code_may_have_an_argument_of_that_name(tmp_path: Path):
     state = weights(torch.nn.Conv2d(3, 3, 3))
     arch = f"{tmp_path / 'net.py'}:network"
     assert blend([state, state], 0.5, arch=arch, arch_args={"noise": 3}).keys() == state.keys()
+
+
+class OwnLevel(nn.Module):
+    """A network of somebody's, which has learnt a tensor of that name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noise_level = nn.Parameter(torch.tensor([0.3]))
+        self.body = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x + self.noise_level)
+
+
+def test_code_may_have_a_tensor_of_that_name():
+    network = OwnLevel()
+    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    other = {f"net.{name}": tensor.half() for name, tensor in a.items()}
+    assert blend([a, other], 0.5, arch=network).keys() == a.keys()
+    learnt = network.state_dict()
+    assert VectorNetwork(network, (learnt, learnt), torch.device("cpu")).state(torch.zeros(85), 1.0).keys() == a.keys()
+
+
+def test_arguments_for_a_network_that_is_built_are_refused(tmp_path: Path):
+    states = [OwnLevel().state_dict()] * 2
+    with pytest.raises(ArchitectureError, match="arch is built already, a OwnLevel; leave them out"):
+        export(states, tmp_path / "m.onnx", alpha_input=True, arch=OwnLevel(), arch_args={"noise": 25})

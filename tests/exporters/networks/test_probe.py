@@ -210,6 +210,8 @@ class Returns(nn.Module):
         (lambda y: (y, y), "tuple"),
         (lambda y: {"image": y}, "dict"),
         (lambda y: y.mean(dim=(2, 3)), r"shape \(1, 3\)"),
+        (lambda y: y > 0, "torch.bool"),
+        (lambda y: torch.complex(y, y), "torch.complex64"),
     ],
 )
 def test_networks_that_give_no_image_are_refused(answer, kind: str):

@@ -73,3 +73,20 @@ def test_a_network_that_leaves_its_weights_alone_is_not_touched():
 def test_a_training_form_that_computes_something_else_is_refused():
     with pytest.raises(ExportError, match="rewrites its own weights when it runs"):
         unfuse(Network(fault=0.1).eval(), SHAPE)
+
+
+class Clamped(nn.Module):
+    """Keeps its weights in bounds whenever it runs, by writing into them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = conv(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.body.weight.data.clamp_(-10, 10)
+        return self.body(x)
+
+
+def test_weights_that_are_written_into_are_refused_before_the_trace_that_would_crash():
+    with pytest.raises(ExportError, match=r"rewrites its own weights when it runs \(body.weight"):
+        unfuse(Clamped().eval(), SHAPE)

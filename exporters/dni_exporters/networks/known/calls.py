@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dni_runtime import ArchitectureError
 
@@ -82,9 +82,13 @@ def call_of(descriptor: Any, owner: str, noise: float | None) -> Call:
     return Call(None if is_plain else published, published)
 
 
-def as_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a network as a file of its architecture holds them: without what is ours."""
-    return {name: tensor for name, tensor in state.items() if name != NOISE_LEVEL}
+def as_published(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of `network` as a file of its architecture holds them: without what is ours.
+
+    A network given as code may have a tensor of that name for its own.
+    """
+    is_known = type(network).__module__.partition(".")[0] == "spandrel"
+    return {name: tensor for name, tensor in state.items() if not (is_known and name == NOISE_LEVEL)}
 
 
 def _with_noise_map(model: Any, image: Tensor) -> Tensor:
