@@ -53,6 +53,15 @@ def test_inputs_and_outputs_are_named_typed_and_in_order(exported: Exported):
         assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
 
 
+def test_sizes_of_the_output_are_told_in_those_of_the_input(tmp_path: Path):
+    """PyTorch tells `4*((H//2))` of it, of sizes that the network takes the same."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 2, stride=2), nn.Upsample(scale_factor=4), nn.Conv2d(4, 3, 1))
+    a, b = ({name: t + n for name, t in network.state_dict().items()} for n in (0, 0.1))
+    export([a, b], tmp_path / "model.onnx", alpha_input=True, arch=network, verdict=False)
+    (output,) = onnx.load(tmp_path / "model.onnx").graph.output
+    assert shape_of(output) == ["N", 3, "2*H", "2*W"]
+
+
 def test_alpha_has_no_default(exported: Exported):
     assert "alpha" not in initializers(exported.model)
     with pytest.raises(ValueError, match="alpha"):

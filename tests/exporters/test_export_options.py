@@ -137,7 +137,7 @@ def test_endpoints_that_cannot_be_blended_are_refused(tmp_path: Path):
 def test_a_network_that_fits_not_or_takes_no_image_is_refused(tmp_path: Path):
     assert "do not fit the network" in refusal(tmp_path, ArchitectureError, arch=conv(3, 3))
     message = refusal(tmp_path, ArchitectureError, input_shape=(1, 5, 16, 16))
-    assert "takes no input of shape (2, 5, 16, 16)" in message
+    assert "takes no input of shape (1, 5, 16, 16)" in message
 
 
 class SlicesRows(nn.Module):

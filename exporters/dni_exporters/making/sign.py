@@ -68,6 +68,7 @@ def sign(model: ir.Model, metadata: Metadata) -> None:
     model.graph.name = metadata.architecture
     model.producer_name, model.producer_version = "dni-deploy", _tool_version()
     model.metadata_props[KEY] = metadata.to_json()
+    _name_output_sizes(model.graph, metadata.scale)
     if metadata.alpha_default is not None:
         names, values = metadata.alpha_inputs, metadata.alpha_default
         each = np.split(np.array(values, np.float32), len(names))
@@ -75,6 +76,19 @@ def sign(model: ir.Model, metadata: Metadata) -> None:
             alpha = next(value for value in model.graph.inputs if value.name == name)
             alpha.const_value = ir.tensor(numbers, dtype=FLOAT, name=name)
             model.graph.register_initializer(alpha)
+
+
+def _name_output_sizes(graph: ir.Graph, scale: float | None) -> None:
+    """Call the output's free sizes what they are, `2*H`: PyTorch's formula may be `Min(2*H, 8*((H + 3)//4))`."""
+    given, made = graph.inputs[0].shape, graph.outputs[0].shape
+    if given is None or made is None or scale is None or not float(scale).is_integer():
+        return
+    sizes = list(made)
+    for axis in (2, 3):
+        size = given[axis]
+        if isinstance(size, ir.SymbolicDim) and size.value and isinstance(sizes[axis], ir.SymbolicDim):
+            sizes[axis] = ir.SymbolicDim(size.value if scale == 1 else f"{scale:g}*{size.value}")
+    graph.outputs[0].shape = ir.Shape(sizes)
 
 
 def _tool_version() -> str:

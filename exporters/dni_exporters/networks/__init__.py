@@ -1,1 +1,1 @@
-"""Networks: which one a checkpoint belongs to, what it does with image sizes, and its graph."""
+"""Networks: which one a checkpoint belongs to, how it is run, and what it does with image sizes."""

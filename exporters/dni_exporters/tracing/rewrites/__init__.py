@@ -1,1 +1,1 @@
-"""Parts of known networks that PyTorch's exporter cannot follow, in other words that compute the same."""
+"""What PyTorch's exporter cannot follow, in known networks or in any, in other words that compute the same."""
