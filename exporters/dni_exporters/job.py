@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ WEIGHTS = ("embed", "external", "link")
 DELTAS = ("int8", "float16")
 SINGLE_INPUTS = ("baked", "plane")
 
+_SHAPE_LENGTH = 4
+# Of the image to trace with: a gigabyte, before the network makes anything of it.
+_MOST_NUMBERS = 2**28
 # ONNX Runtime 1.14 and later read it, with the IR version that belongs to it; chaiNNer has installed 1.15 to 1.23.
 _SINGLE_OPSET = 18
 
@@ -93,9 +98,20 @@ class ExportJob:
             )
         if self.single_input is not None:
             self._check_single_input(self.single_input)
+        self._check_shape()
         if self.atol is not None and not self.atol >= 0:
             raise ExportError(f"atol is {self.atol}; expected 0 or more")
         _ = self.pinned, self.default, self.outputs  # alphas and names that cannot be
+
+    def _check_shape(self) -> None:
+        if (shape := self.input_shape) is None:
+            return
+        sides = [side for side in shape if isinstance(side, Integral) and side > 0]
+        if not len(shape) == len(sides) == _SHAPE_LENGTH or math.prod(sides) > _MOST_NUMBERS:
+            raise ExportError(
+                f"input_shape is {shape!r:.100}; expected N, C, H and W, whole numbers from 1 on, of an image of "
+                f"{_MOST_NUMBERS:,} numbers at most, such as (1, 3, 64, 64)"
+            )
 
     def _check_baked(self) -> None:
         if self.alpha_default is not None:

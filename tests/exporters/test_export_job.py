@@ -13,6 +13,7 @@ from forked import forked
 import dni_deploy
 from dni_deploy.demo import STRONG, WEAK
 from dni_exporters.job import ExportJob
+from dni_runtime import DniError
 
 # Argument 1: calls, each a function's name, positional arguments and keywords.
 CALLS = """
@@ -181,3 +182,15 @@ def test_alphas_may_be_whatever_can_be_gone_through_once(alphas: Any):
     for _ in range(2):
         assert job.pinned == ((0.0,), (0.5,), (1.0,))
         assert [path.name for path in job.outputs] == ["alpha-0.0.onnx", "alpha-0.5.onnx", "alpha-1.0.onnx"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 3, 16), (1, 3, -4, 16), (0, 3, 16, 16), (1, 3, 16.0, 16), "1,3,16,16", (1, 3, 2**20, 2**20)],
+    ids=str,
+)
+def test_a_shape_that_is_none_is_refused(shape: Any):
+    given = {name: each.default for name, each in inspect.signature(dni_deploy.export).parameters.items()}
+    asked = {"endpoints": [STRONG, WEAK], "output": "m.onnx", "alpha_input": True, "input_shape": shape}
+    with pytest.raises(DniError, match=r"input_shape is .*; expected N, C, H and W, whole numbers from 1 on"):
+        ExportJob(**{**given, **asked})

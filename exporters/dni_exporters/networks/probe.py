@@ -82,6 +82,7 @@ def probe(
         sizes = _sizes(architecture, channels, input_shape)
         least = 2 * sizes.multiple if not static and sizes.multiple <= _MOST_TWICE else sizes.multiple
         shape = input_shape or (1, channels, *sizes.wide(max(_SIDES[0], least)))
+        _check_given(architecture.name, shape, sizes)
         if not static and _run(network, two := (max(2, shape[0]), *shape[1:])) is not None:
             shape = two  # some take one image at a time
     output = _run(network, shape)
@@ -111,6 +112,15 @@ def probe(
         static=static,
         grid=reach.grid,
     )
+
+
+def _check_given(name: str, shape: tuple[int, int, int, int], sizes: Sizes) -> None:
+    """Raise ArchitectureError for a shape beside the sizes that a file is to take: spandrel pads images to some."""
+    if sizes.fit(*shape[2:]) != tuple(shape[2:]):
+        raise ArchitectureError(
+            f"the network {name} is for images of other sizes than that of --input-shape {','.join(map(str, shape))}: "
+            f"{sizes}; give such a height and width, or --static for a file of that size alone"
+        )
 
 
 def _find_channels(network: nn.Module) -> int:

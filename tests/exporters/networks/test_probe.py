@@ -308,6 +308,15 @@ def test_pix2pix_of_eight_steps_down():
     assert contract.scale == 1
 
 
+def test_a_given_shape_that_a_file_would_not_take_is_refused():
+    """spandrel pads images for DITN, and its network takes others, too."""
+    architecture = Architecture(conv(3, 3), "DITN", 3, Sizes(8))
+    with pytest.raises(ArchitectureError, match=r"--input-shape 1,3,12,16: multiples of 8; give such .* or --static"):
+        probe(architecture, (1, 3, 12, 16))
+    assert probe(architecture, (1, 3, 12, 16), static=True).input_shape == (1, 3, 12, 16)
+    assert probe(architecture, (1, 3, 8, 16)).size_multiple == 8
+
+
 def test_what_spandrel_says_is_too_little_for_some():
     """SwinIR that unshuffles first pads to its window before: multiples of 16, spandrel says 4."""
     contract = probe(Architecture(Multiples(16).eval(), "Network", 3, Sizes(4, 20)))
