@@ -3,7 +3,7 @@
 import ast
 import copy
 import re
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -48,8 +48,9 @@ def trace(
 ) -> Skeleton:
     """Export `network` (evaluation mode, CPU) to ONNX and lift its weights out.
 
-    `input_shape` is (N, C, H, W). Unless `static`, N, H and W become dynamic where the network allows; with `square` H
-    and W are one.
+    `input_shape` is (N, C, H, W). Unless `static`, N, H and W become dynamic where the network allows, but for an N of
+    1, which is kept: what is seen of one image does not tell what the network makes of two. With `square` H and W are
+    one.
     With `half` weights and computation are float16, while input and output stay float32 and so do the
     parameters of BatchNorm, whose 1/sqrt(variance + epsilon) leaves float16's range.
 
@@ -62,7 +63,7 @@ def trace(
 
     weights = {name for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
     example = torch.zeros(input_shape, dtype=torch.float16 if half else torch.float32)
-    dynamic = torch.export.Dim.AUTO
+    free = () if static else (2, 3) if input_shape[0] == 1 else (0, 2, 3)
     try:
         with silence(), watching_turns() as turns, traceable(network, square=square and not static):
             program = torch.onnx.export(
@@ -74,7 +75,7 @@ def trace(
                 input_names=["input"],
                 output_names=["output"],
                 opset_version=opset,
-                dynamic_shapes=None if static else ({0: dynamic, 2: dynamic, 3: dynamic},),
+                dynamic_shapes=({axis: torch.export.Dim.AUTO for axis in free},) if free else None,
                 custom_translation_table=sorts.translations(),
             )
             assert program is not None and program.exported_program is not None
@@ -87,7 +88,7 @@ def trace(
             "" if static else "; networks that depend on image sizes need a fixed one: --static --input-shape N,C,H,W"
         )
         raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}{hint}") from error
-    notes = sorting + (() if static else _name_dimensions(model))
+    notes = sorting + _name_dimensions(model, free)
     layers = _layers(model)
     # Stack traces with the paths of this machine; the names of all weights once more.
     model.graph.metadata_props.clear()
@@ -139,17 +140,17 @@ def _keep_float32_io(model: ir.Model) -> None:
     graph.outputs[0] = cast_out.outputs[0]
 
 
-def _name_dimensions(model: ir.Model) -> tuple[str, ...]:
-    """Call the dynamic dimensions N, H and W; note those that the network fixed."""
+def _name_dimensions(model: ir.Model, free: Sequence[int]) -> tuple[str, ...]:
+    """Call the dynamic dimensions N, H and W; note those of the axes `free` that the network fixed."""
     image = model.graph.inputs[0]
     assert image.shape is not None
     names: dict[str, str] = {}
     fixed = []
-    for axis, letter in ((0, "N"), (2, "H"), (3, "W")):
-        dimension = image.shape[axis]
+    for axis in free:
+        letter, dimension = "NCHW"[axis], image.shape[axis]
         if isinstance(dimension, ir.SymbolicDim):
             names.setdefault(str(dimension.value), letter)  # of square images W is H
-        elif letter != "N" or dimension != 1:  # that it is one image, whoever asked for that knows
+        else:
             fixed.append(f"{letter}={dimension}")
     pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b") if names else None
     for value in [*model.graph.inputs, *(v for node in model.graph for v in node.outputs)]:

@@ -61,6 +61,13 @@ def test_dynamic_dimensions_are_called_n_h_w():
     assert (graph.inputs[0].name, graph.outputs[0].name) == ("input", "output")
 
 
+def test_one_image_stays_one_image():
+    """Of two, code may make something else (their mean), and nothing that was traced tells."""
+    skeleton = trace(small_network(), (1, *SHAPE[1:]))
+    assert [getattr(d, "value", d) for d in skeleton.model.graph.inputs[0].shape] == [1, 3, "H", "W"]
+    assert skeleton.notes == ()
+
+
 def test_static_dimensions_are_numbers():
     skeleton = trace(small_network(), SHAPE, static=True)
     assert list(skeleton.model.graph.inputs[0].shape) == list(SHAPE)
