@@ -4,6 +4,7 @@ from pathlib import Path
 
 import onnx
 import onnxruntime
+from onnx.external_data_helper import uses_external_data
 from onnx.numpy_helper import from_array
 
 from dni_runtime import pin, read_metadata
@@ -27,9 +28,7 @@ def write_baked(model: Path, alpha: Strength, output: Path) -> Path:
     metadata = read_metadata(source)
     if metadata is not None and metadata.dtype == "float16":
         # Optimized on a CPU the file would compute in float32 for good; a session on a GPU folds the blend too.
-        for tensor in every_tensor(pinned):
-            tensor.CopyFrom(from_array(read_tensor(tensor, folder), tensor.name))
-        onnx.save(pinned, output)
+        _save_whole(pinned, folder, output)
         return output
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -43,4 +42,14 @@ def write_baked(model: Path, alpha: Strength, output: Path) -> Path:
         onnxruntime.InferenceSession(pinned.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
         raise explain(model, error) from error
+    # What all endpoints share is folded into nothing, and is left where it was, in files beside the model or in itself.
+    _save_whole(onnx.load(output, load_external_data=False), folder, output)
     return output
+
+
+def _save_whole(model: onnx.ModelProto, folder: Path, output: Path) -> None:
+    """Write `model` with all its weights in it, of which some may lie in files of `folder`."""
+    for tensor in every_tensor(model):
+        if uses_external_data(tensor):
+            tensor.CopyFrom(from_array(read_tensor(tensor, folder), tensor.name))
+    onnx.save(model, output)

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from exporting import photo, run, small_pair
 from onnx_models import METADATA, conv_stack, noise, save
+from torch import nn
 
 import dni_deploy
 from dni_deploy.bench import line_up, plan, run_case
@@ -118,6 +119,18 @@ def test_who_computes_something_else_is_not_timed(lineup: Lineup, tmp_path: Path
     with pytest.raises(ModelError, match=r"baked file at alpha 0\.3, .*, differs from naive alpha-input by .* Nothing"):
         run_case("x", lineup, [wrong, lineup.approach(NAIVE)], SHAPE, 1, "cpu", plan(1), steps.append)
     assert steps[-1] == "comparing the results"
+
+
+def test_a_baked_file_holds_what_all_endpoints_share(tmp_path: Path):
+    """A large weight that nothing folds is where it was otherwise: in the model, seen from another folder."""
+    network = nn.Conv2d(3, 3, 31, padding=15)
+    a = network.state_dict()
+    b = a | {"bias": a["bias"] + 0.1}
+    dni_deploy.export([a, b], tmp_path / "m.onnx", alpha_input=True, arch=network, verdict=False)
+    (tmp_path / "other").mkdir()
+    baked = write_baked(tmp_path / "m.onnx", (0.3,), tmp_path / "other" / "baked.onnx")
+    image = photo(*SHAPE)
+    assert np.abs(run(baked, image) - run(tmp_path / "m.onnx", image, 0.3)).max() <= 1e-5
 
 
 def test_the_range_of_the_model_is_kept(tmp_path: Path):
