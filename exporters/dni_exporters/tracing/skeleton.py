@@ -18,6 +18,11 @@ from .traceable import traceable
 from .turns import Turns, watching_turns
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
+_SIZES = "; networks that depend on image sizes need a fixed one: --static --input-shape N,C,H,W"
+_VALUES = (
+    "; the network's code asks for values that it computes of the image (as `if x.mean() > 0.5` does), which no file "
+    "can follow: write it with tensors (torch.where)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,9 @@ def trace(
             _lift(model, weights)
             onnxscript.optimizer.optimize(model)
     except Exception as error:  # torch.onnx wraps whatever the network's code raised
-        hint = (
-            "" if static else "; networks that depend on image sizes need a fixed one: --static --input-shape N,C,H,W"
-        )
-        raise ExportError(f"PyTorch cannot export the network to ONNX: {_cause(error)}{hint}") from error
+        cause = _cause(error)
+        hint = _VALUES if "data-dependent" in cause else "" if static else _SIZES
+        raise ExportError(f"PyTorch cannot export the network to ONNX: {cause}{hint}") from error
     notes = sorting + _name_dimensions(model, free)
     layers = _layers(model)
     # Stack traces with the paths of this machine; the names of all weights once more.

@@ -68,6 +68,18 @@ def test_one_image_stays_one_image():
     assert skeleton.notes == ()
 
 
+class _Turning(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if x.mean() > 0.5 else x
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_code_that_turns_on_an_images_values_is_told_so(static: bool):
+    with pytest.raises(ExportError, match=r"asks for values that it computes of the image") as refused:
+        trace(_Turning(), SHAPE, static=static)
+    assert "--static" not in str(refused.value)
+
+
 def test_static_dimensions_are_numbers():
     skeleton = trace(small_network(), SHAPE, static=True)
     assert list(skeleton.model.graph.inputs[0].shape) == list(SHAPE)
