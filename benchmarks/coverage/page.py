@@ -88,7 +88,7 @@ def _cells(lines: Lines, name: str) -> list[str]:
 
     def worst(step: str) -> str:
         line = of(step)
-        number = f"{line['worst']:.0e}" if "worst" in line else ""
+        number = f"{line['worst']:.0e}" if "worst" in line else "refused" if "refused" in line else ""
         return (number if line["ok"] else f"**{number or 'fails'}**") if line else ""
 
     def apart(step: str) -> str:

@@ -1,12 +1,15 @@
 """Float16 models: float32 images in and out, and no overflow that goes unseen."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from exporting import assert_close, blended, expected, initializers, photo, run, small_pair
-from networks import NETWORKS, pair
+from networks import NETWORKS, conv, pair
+from torch import Tensor, nn
 
 import dni_runtime
 from dni_exporters import export
@@ -17,6 +20,34 @@ IMAGE = photo(2, 3, 28, 12)
 TOLERANCE = 2e-2
 # One network of every kind of layer; an export of all of them would repeat test_parity.
 CHOSEN = ["batch_norm", "transposed_batch_norm", "linear", "layer_norm", "prelu", "scalar", "tied", "unet"]
+
+
+class Masked(nn.Module):
+    """Adds what it makes of its image's size, as attention does with masks; in float16 PyTorch itself refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.mix = conv(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.body(x).permute(0, 2, 3, 1)
+        mask = torch.zeros(y.shape[1:3])
+        mask[::2] = -0.5
+        steps = torch.linspace(0, 1, 3) + torch.full((3,), 0.25) + torch.arange(0.0, 1.0, 0.4)
+        count = torch.arange(y.shape[1])[:, None] % 2 + torch.full((1, 1), 1)
+        return self.mix(y + (mask + count)[..., None] + steps).permute(0, 3, 1, 2)
+
+
+def test_what_a_network_makes_beside_its_weights_is_half_as_well(tmp_path: Path):
+    torch.manual_seed(0)
+    network, path = Masked().eval(), tmp_path / "model.onnx"
+    with pytest.raises(RuntimeError):
+        copy.deepcopy(network).half()(torch.from_numpy(IMAGE).half())
+    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor + 0.1 for name, tensor in a.items()}
+    export([a, b], path, alpha_input=True, arch=network, dtype="float16", verdict=False)
+    for alpha in (0.0, 0.3, 1.0):
+        assert_close(run(path, IMAGE, alpha), expected(network, blended(a, b, alpha), IMAGE), TOLERANCE)
 
 
 @pytest.mark.parametrize("name", CHOSEN)

@@ -1,9 +1,9 @@
 """Trace the network once, with its weights lifted out as graph inputs."""
 
 import ast
-import copy
 import re
 from collections.abc import Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -14,11 +14,16 @@ from dni_exporters.graphs.silence import silence
 from dni_runtime import ExportError
 
 from . import sorts
+from .halved import halved, keep_float32_io, made_in_float16
 from .traceable import traceable
 from .turns import Turns, watching_turns
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _SIZES = "; networks that depend on image sizes need a fixed one: --static --input-shape N,C,H,W"
+_HALF = (
+    "; in float16, for which the code of some networks is not written: use --dtype float32, or --delta float16 for a "
+    "smaller file"
+)
 _VALUES = (
     "; the network's code asks for values that it computes of the image (as `if x.mean() > 0.5` does), which no file "
     "can follow: write it with tensors (torch.where)"
@@ -70,9 +75,14 @@ def trace(
     example = torch.zeros(input_shape, dtype=torch.float16 if half else torch.float32)
     free = () if static else (2, 3) if input_shape[0] == 1 else (0, 2, 3)
     try:
-        with silence(), watching_turns() as turns, traceable(network, square=square and not static):
+        with (
+            silence(),
+            watching_turns() as turns,
+            traceable(network, square=square and not static),
+            made_in_float16() if half else nullcontext(),
+        ):
             program = torch.onnx.export(
-                _halved(network) if half else network,
+                halved(network) if half else network,
                 (example,),
                 dynamo=True,
                 optimize=False,
@@ -90,7 +100,7 @@ def trace(
             onnxscript.optimizer.optimize(model)
     except Exception as error:  # torch.onnx wraps whatever the network's code raised
         cause = _cause(error)
-        hint = _VALUES if "data-dependent" in cause else "" if static else _SIZES
+        hint = _VALUES if "data-dependent" in cause else _HALF if half else "" if static else _SIZES
         raise ExportError(f"PyTorch cannot export the network to ONNX: {cause}{hint}") from error
     notes = sorting + _name_dimensions(model, free)
     layers = _layers(model)
@@ -101,7 +111,7 @@ def trace(
     for node in model.graph.all_nodes():
         node.metadata_props.clear()
     if half:
-        _keep_float32_io(model)
+        keep_float32_io(model)
     return Skeleton(model, layers, notes, turns())
 
 
@@ -115,33 +125,6 @@ def _lift(model: ir.Model, weights: Set[str]) -> None:
         value = model.graph.initializers.pop(name)
         value.const_value = None
         model.graph.inputs.append(value)
-
-
-def _halved(network: nn.Module) -> nn.Module:
-    halved = copy.deepcopy(network).half()
-    for module in halved.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.float()
-    return halved
-
-
-def _keep_float32_io(model: ir.Model) -> None:
-    """Put Casts behind the float16 image input and before the output, so that callers keep float32."""
-    graph = model.graph
-    image, output = graph.inputs[0], graph.outputs[0]
-    cast_in = ir.node("Cast", [image], {"to": ir.DataType.FLOAT16})
-    cast_in.outputs[0].name = "input_float16"
-    cast_in.outputs[0].dtype, cast_in.outputs[0].shape = ir.DataType.FLOAT16, image.shape
-    ir.convenience.replace_all_uses_with(image, cast_in.outputs[0])
-    cast_in.replace_input_with(0, image)
-    graph.insert_before(graph[0], cast_in)
-    image.dtype = ir.DataType.FLOAT
-    output.name = "output_float16"
-    cast_out = ir.node("Cast", [output], {"to": ir.DataType.FLOAT})
-    cast_out.outputs[0].name = "output"
-    cast_out.outputs[0].dtype, cast_out.outputs[0].shape = ir.DataType.FLOAT, output.shape
-    graph.append(cast_out)
-    graph.outputs[0] = cast_out.outputs[0]
 
 
 def _name_dimensions(model: ir.Model, free: Sequence[int]) -> tuple[str, ...]:
