@@ -29,9 +29,9 @@ from dni_runtime import ExportError
 from dni_runtime.files.unfinished import staging
 
 from . import write
+from .begin import Begun, begin
 from .collecting import collecting_by_hand
 from .make import Maker
-from .opened import Opened, open_endpoints
 from .sign import describe, sign
 from .traced import ONE_AT_A_TIME, one_at_a_time, traced
 
@@ -39,24 +39,24 @@ from .traced import ONE_AT_A_TIME, one_at_a_time, traced
 def make_models(job: ExportJob) -> ExportReport:
     """Write the models of `job`, all or none. Raises a DniError."""
     clock = Clock(job.progress)
-    opened = open_endpoints(job, clock)
+    begun = begin(job, clock)
     with collecting_by_hand() as collect:
         try:
-            return _make(job, opened, clock, collect)
+            return _make(job, begun, clock, collect)
         except BatchError:
-            if opened.contract.input_shape[0] == 1:
+            if begun.contract.input_shape[0] == 1:
                 raise
             note = ONE_AT_A_TIME.format("it would be wrong")
-            single = replace(opened, contract=one_at_a_time(opened.contract), notes=[*opened.notes, note])
+            single = replace(begun, contract=one_at_a_time(begun.contract), notes=[*begun.notes, note])
             return _make(job, single, clock, collect)
 
 
-def _make(job: ExportJob, opened: Opened, clock: Clock, collect: Callable[[], object]) -> ExportReport:
+def _make(job: ExportJob, begun: Begun, clock: Clock, collect: Callable[[], object]) -> ExportReport:
     """Trace, blend, write and verify. Raises BatchError where that is right for one number of images alone."""
-    along, network, states, formula = opened.along, opened.network, opened.states, opened.formula
+    along, network, states, formula = begun.along, begun.network, begun.states, begun.formula
     with clock("trace network"):
         network.load_state_dict(states[0])  # a verdict may have been before
-        skeleton, contract, notes = traced(network, opened.contract, job)
+        skeleton, contract, notes = traced(network, begun.contract, job)
         collect()
     model = skeleton.model
     with clock("attach blend"):
@@ -67,26 +67,26 @@ def _make(job: ExportJob, opened: Opened, clock: Clock, collect: Callable[[], ob
         notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
     # It takes longest, so it comes after all that can be refused.
     verdict = _judge(network, states, formula, contract, job, clock) if job.verdict else None
-    metadata = describe(job, opened.name, contract, along, model.opset_imports[""], verdict)
+    metadata = describe(job, begun.name, contract, along, model.opset_imports[""], verdict)
     sign(model, metadata)
     reference = None
-    if opened.original is not None:
-        reference = _reference(opened.original, states, formula, contract, job, skeleton.turns)
+    if begun.original is not None:
+        reference = _reference(begun.original, states, formula, contract, job, skeleton.turns)
     make = Maker(job, skeleton.layers, formula, reference, clock, collect)
     outputs = job.outputs
     with staging(outputs[0].parent) as folder:
         if job.baked:
             files = make.baked(model, folder, outputs)
         else:
-            files = [make.alpha_input(model, stored, opened.checkpoints, folder, outputs[0])]
+            files = [make.alpha_input(model, stored, begun.checkpoints, folder, outputs[0])]
     if all(isinstance(side, int) for side in _sides(model)):
         with clock("compare tiles"):
             network.load_state_dict(states[0])
             notes.append(cost_of_tiles(network, metadata, contract.input_shape))
     return ExportReport(
         files=tuple(files),
-        endpoints=tuple(c.name for c in opened.checkpoints),
-        architecture=opened.name,
+        endpoints=tuple(c.name for c in begun.checkpoints),
+        architecture=begun.name,
         parameters=sum(t.numel() for t in states[0].values() if t.is_floating_point()),
         scale=contract.scale,
         size_multiple=contract.size_multiple,
@@ -97,12 +97,12 @@ def _make(job: ExportJob, opened: Opened, clock: Clock, collect: Callable[[], ob
         dtype=job.dtype,
         delta=job.delta,
         opset=metadata.opset,
-        lineage=opened.related,
+        lineage=begun.related,
         path=formula.path,
         knobs=formula.knobs,
         verdict=verdict,
-        notes=(*opened.notes, *notes, *skeleton.notes),
-        warnings=_warnings(opened.related, verdict, formula),
+        notes=(*begun.notes, *notes, *skeleton.notes),
+        warnings=_warnings(begun.related, verdict, formula),
         seconds=clock.seconds,
     )
 

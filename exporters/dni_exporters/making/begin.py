@@ -31,7 +31,7 @@ _UNVOUCHED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class Begun:
     """All that is known before anything is traced.
 
     checkpoints: as they were read, without their tensors.
@@ -53,7 +53,7 @@ class Opened:
     notes: Sequence[str]
 
 
-def open_endpoints(job: ExportJob, clock: Clock) -> Opened:
+def begin(job: ExportJob, clock: Clock) -> Begun:
     """Read, build and probe. Raises a DniError."""
     with clock("read endpoints"):
         along = read_along(job.route)
@@ -73,7 +73,7 @@ def open_endpoints(job: ExportJob, clock: Clock) -> Opened:
         notes += view_notes(contract.view, contract.overlap, advised=architecture.whole)
         notes += unfuse(architecture.network, contract.input_shape)
         related = _least_alike(states, aligned.learnt, formula.path)
-    return Opened(
+    return Begun(
         along, checkpoints, architecture.network, architecture.name, states, original, formula, contract, related, notes
     )
 
