@@ -14,6 +14,11 @@ ONE_AT_A_TIME = (
     "the file takes one image at a time: for several at once {}. A network's code that makes a number of the batch is "
     "why, as a rule (int(windows.shape[0] / ...), which view(-1, ...) spares)"
 )
+_UNSEEN = (
+    "images of which not {} are larger than what is compared with PyTorch, and the network's code asks for that: what "
+    "the file makes of them is what it makes of smaller ones"
+)
+_MOST = 3
 
 
 def one_at_a_time(contract: ImageContract) -> ImageContract:
@@ -29,7 +34,9 @@ def traced(network: nn.Module, contract: ImageContract, job: ExportJob) -> tuple
     is_single = contract.input_shape[0] == 1 and not contract.static
     notes = ["the network takes one image at a time, and so does the file"] if is_single else []
     try:
-        return _traced(network, contract, job), contract, notes
+        skeleton = _traced(network, contract, job)
+        unseen = skeleton.turns.unseen(contract.input_shape, contract.size_multiple, contract.size_minimum)
+        return skeleton, contract, notes + [_UNSEEN.format(" and ".join(unseen[:_MOST]))] * bool(unseen)
     except ExportError as error:
         if contract.static or contract.input_shape[0] == 1:
             raise

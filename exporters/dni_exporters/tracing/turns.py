@@ -33,6 +33,8 @@ _MOST_BATCH = 8
 _ROUNDED_SIDE = 1024
 # Of images that a network is shown before one behind a turn is given up: it may refuse them, too narrow ones above all.
 _MOST_TRIES = 4
+# Of sides beyond that, to know of what was not looked at: 2 or 3 times a power of two below this one.
+_FAR_POWER = 16
 _NAMES = ("N", "H", "W")
 _FUNCTIONS = {"math": math, "torch": torch, "numpy": np, "float32": np.float32}
 _ROUNDINGS = (TruncToInt, FloorToInt, CeilToInt, RoundToInt)
@@ -80,6 +82,18 @@ class Turns:
                         found[size] = None
                         break
         return list(found)
+
+    def unseen(self, shape: tuple[int, int, int, int], multiple: int, minimum: int) -> list[str]:
+        """Conditions that hold at every size that `beyond` looks at, and not at some larger one."""
+        code = [compile(condition, "<a condition on sizes>", "eval") for condition in self.conditions]
+        least = round_up(minimum, multiple)
+        numbers = {number + more for number in self.numbers for more in (0, 1)}
+        numbers |= {part * 2**power for part in (2, 3) for power in range(4, _FAR_POWER)}
+        sides = sorted({round_up(max(number, least), multiple) for number in numbers})
+        pairs = {(s, o) for s in sides for o in ((s,) if self.square else (s, least, *shape[2:]))}
+        far = {number for h, w in pairs for size in ((1, h, w), (1, w, h)) for number in _broken(code, size)}
+        near = {number for size in self._candidates(shape, multiple, minimum) for number in _broken(code, size)}
+        return [self.conditions[number] for number in sorted(far - near)]
 
     def _candidates(self, shape: tuple[int, int, int, int], multiple: int, minimum: int) -> set[Size]:
         batch, _, height, width = shape

@@ -121,6 +121,20 @@ def test_where_a_turn_is_of_the_batch_the_file_is_for_one_image(tmp_path: Path):
         assert_close(run(path, image, 0.3), expected(network, blended(a, b, 0.3), image))
 
 
+@pytest.mark.parametrize("above", [6000, 100_000])
+def test_what_is_larger_than_what_is_looked_at_is_told(above: int, tmp_path: Path):
+    """It would take an image of so many pixels to find out; a file of those that people have is not to be lost."""
+    network = Asking(lambda x, y: y + 1 if x.shape[2] * 2 > above else y).eval()
+    report = export(endpoints(network), tmp_path / "m.onnx", alpha_input=True, arch=network, verdict=False)
+    assert [note for note in report.notes if f"not H <= {above // 2} are larger than what is compared" in note]
+
+
+def test_nothing_is_told_where_all_has_been_looked_at(tmp_path: Path):
+    network = Asking(in_windows).eval()
+    report = export(endpoints(network), tmp_path / "m.onnx", alpha_input=True, arch=network, verdict=False)
+    assert not [note for note in report.notes if "compared" in note]
+
+
 @pytest.mark.parametrize("then", [in_windows, half_as_large_again, in_the_middle_alike], ids=lambda then: then.__name__)
 def test_turns_that_change_nothing_are_no_hindrance(then: Callable[[Tensor, Tensor], Tensor], tmp_path: Path):
     torch.manual_seed(0)
