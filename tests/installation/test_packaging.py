@@ -64,7 +64,7 @@ def test_nothing_else_is_in_it(wheel: zipfile.ZipFile):
     ours = {name for name in files(wheel) if ".dist-info" not in name and "/demo/" not in name}
     others = {name for name in ours if not name.startswith(f"{SITE}/") and Path(name).suffix not in (".py", ".typed")}
     assert others == {f"dni_exporters/verdict/{name}" for name in ("ORIGINS.md", "photographs.npz")}
-    assert sum(entry.compress_size for entry in wheel.infolist()) < 2e6
+    assert sum(entry.compress_size for entry in wheel.infolist()) < 2.5e6
 
 
 def test_the_licence_is_in_it(wheel: zipfile.ZipFile):

@@ -103,7 +103,7 @@ def _join(work: Work, made: list[Made], content: str) -> tuple[str, ...]:
     first, last = work.film.index.pts[[0, -1]]
     start = work.parts[0].begin if work.parts[0].begin > first else None
     end = work.parts[-1].end if work.parts[-1].end <= last else None
-    remove_unfinished([output])
+    remove_unfinished([output, work.folder])
     try:
         with unfinished_file(output, replace=job.force) as file:
             lost = join(paths, work.film, work.encoding, Path(file.name), start=start, end=end, drop=job.drop)

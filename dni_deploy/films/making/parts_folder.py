@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from typing import Any
 
 from dni_runtime import OutputError
 from dni_runtime.files.regular_file import open_file
-from dni_runtime.files.unfinished import lock
+from dni_runtime.files.unfinished import lock, unfinished_name
 
 GOES_ON = "What is finished stays: the same command with --resume goes on from here"
 _FACTS, _RESULT = "job.json", "result.json"
@@ -108,7 +107,7 @@ def remove(folder: Path) -> None:
 
     What such a run leaves has a name by which the next one in the same place removes it, see `unfinished`.
     """
-    going = folder.with_name(f".dni-{secrets.token_hex(8)}.tmp")
+    going = unfinished_name(folder)
     try:
         folder.rename(going)
     except OSError:  # on Windows, where the lock is an open file

@@ -100,6 +100,11 @@ def staging(folder: Path, output: Path | None = None) -> Iterator[Path]:
                 path.rmdir()
 
 
+def unfinished_name(target: Path) -> Path:
+    """A new name beside `target` for what is to become it, or goes with it: `remove_unfinished` finds it by that."""
+    return target.parent / f".dni-{_tag(target)}{secrets.token_hex(4)}.tmp"
+
+
 def remove_unfinished(targets: Iterable[Path]) -> None:
     """Remove what processes that were killed in `unfinished_file` have left of `targets`, however young it is."""
     by_folder: dict[Path, set[str]] = {}
@@ -137,7 +142,7 @@ def _create(target: Path) -> BinaryIO:
     """The file under its first name, locked."""
     while True:
         # Not by tempfile, whose files nobody else may read.
-        file = open(target.parent / f".dni-{_tag(target)}{secrets.token_hex(4)}.tmp", "xb")  # noqa: SIM115
+        file = open(unfinished_name(target), "xb")  # noqa: SIM115
         try:
             lock(file.fileno())
             if os.path.samestat(os.fstat(file.fileno()), os.stat(file.name)):

@@ -82,5 +82,5 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path):
     dni("bench", baked).assert_error("has no input alpha: there is no change of alpha to measure. Export one with")
     dni("bench", tmp_path / "none.onnx").assert_error("does not exist; expected an .onnx file")
     small = save(unet(), tmp_path / "unet.onnx")
-    dni("bench", small, "--size", "30x32").assert_error("multiple of 4")
+    dni("bench", small, "--size", "30x32").assert_error("multiples of 4, at least 8")
     dni("bench", small, "--alpha", "1.5").assert_error("alpha 1.5 is out of range")

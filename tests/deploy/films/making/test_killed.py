@@ -1,6 +1,7 @@
 """Runs that are killed at any moment, as by a power cut, and Ctrl-C: no half film, and --resume makes the whole one."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import ffmpeg
 import pytest
 
-from dni_deploy.films.making.parts_folder import folder_of
+from dni_deploy.films.making.parts_folder import folder_of, remove
 
 pytestmark = pytest.mark.alone
 
@@ -65,6 +66,22 @@ def test_killed_at_twenty_random_moments_a_film_is_the_one_of_an_undisturbed_run
     finish(start(darkens, film_of_parts, output, "--resume"))
     assert output.read_bytes() == undisturbed.read_bytes(), f"seed {seed}"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mkv", "undisturbed.mkv"]
+
+
+def test_what_a_run_leaves_that_is_killed_as_it_removes_its_parts_is_gone_after_the_next(
+    darkens: Path, film_of_parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    output = tmp_path / "out.mkv"
+    folder = folder_of(output)
+    folder.mkdir()
+    (folder / "00000.mkv").write_bytes(b"half")
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_args, **_options: None)  # killed between its name and this
+        remove(folder)
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".tmp")
+    finish(start(darkens, film_of_parts, output))
+    assert [*tmp_path.iterdir()] == [output]
 
 
 def test_ctrl_c_says_what_is_there(darkens: Path, film_of_parts: Path, tmp_path: Path):
