@@ -55,7 +55,6 @@ def _make(job: ExportJob, begun: Begun, clock: Clock, collect: Callable[[], obje
     """Trace, blend, write and verify. Raises BatchError where that is right for one number of images alone."""
     along, network, states, formula = begun.along, begun.network, begun.states, begun.formula
     with clock("trace network"):
-        network.load_state_dict(states[0])  # a verdict may have been before
         skeleton, contract, notes = traced(network, begun.contract, job)
         collect()
     model = skeleton.model
@@ -81,7 +80,6 @@ def _make(job: ExportJob, begun: Begun, clock: Clock, collect: Callable[[], obje
             files = [make.alpha_input(model, stored, begun.checkpoints, folder, outputs[0])]
     if all(isinstance(side, int) for side in _sides(model)):
         with clock("compare tiles"):
-            network.load_state_dict(states[0])
             notes.append(cost_of_tiles(network, metadata, contract.input_shape))
     return ExportReport(
         files=tuple(files),
