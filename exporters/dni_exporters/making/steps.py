@@ -1,10 +1,10 @@
 """From checkpoints to verified ONNX files: the order of the steps, nothing else."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import onnx_ir as ir
-from torch import nn
 
 from dni_exporters.checking.reference import Reference
 from dni_exporters.checking.verify import BatchError
@@ -40,18 +40,21 @@ def make_models(job: ExportJob) -> ExportReport:
     """Write the models of `job`, all or none. Raises a DniError."""
     clock = Clock(job.progress)
     begun = begin(job, clock)
+    judge = functools.cache(lambda: _judge(job, begun, clock) if job.verdict else None)
     with collecting_by_hand() as collect:
         try:
-            return _make(job, begun, clock, collect)
+            return _make(job, begun, clock, collect, judge)
         except BatchError:
             if begun.contract.input_shape[0] == 1:
                 raise
             note = ONE_AT_A_TIME.format("it would be wrong")
             single = replace(begun, contract=one_at_a_time(begun.contract), notes=[*begun.notes, note])
-            return _make(job, single, clock, collect)
+            return _make(job, single, clock, collect, judge)
 
 
-def _make(job: ExportJob, begun: Begun, clock: Clock, collect: Callable[[], object]) -> ExportReport:
+def _make(
+    job: ExportJob, begun: Begun, clock: Clock, collect: Callable[[], object], judge: Callable[[], Verdict | None]
+) -> ExportReport:
     """Trace, blend, write and verify. Raises BatchError where that is right for one number of images alone."""
     along, network, states, formula = begun.along, begun.network, begun.states, begun.formula
     with clock("trace network"):
@@ -65,7 +68,7 @@ def _make(job: ExportJob, begun: Begun, clock: Clock, collect: Callable[[], obje
         job = replace(job, weights="external")
         notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
     # It takes longest, so it comes after all that can be refused.
-    verdict = _judge(network, states, formula, contract, job, clock) if job.verdict else None
+    verdict = judge()
     metadata = describe(job, begun.name, contract, along, model.opset_imports[""], verdict)
     sign(model, metadata)
     reference = None
@@ -112,16 +115,9 @@ def _sides(model: ir.Model) -> Sequence[object]:
     return shape[2:]
 
 
-def _judge(
-    network: nn.Module,
-    states: Sequence[StateDict],
-    formula: Formula,
-    contract: ImageContract,
-    job: ExportJob,
-    clock: Clock,
-) -> Verdict:
+def _judge(job: ExportJob, begun: Begun, clock: Clock) -> Verdict:
     with clock("judge the blend"):
-        return Trials(progress=job.progress).judge(network, states, contract, formula=formula)
+        return Trials(progress=job.progress).judge(begun.network, begun.states, begun.contract, formula=begun.formula)
 
 
 def _warnings(related: Lineage, verdict: Verdict | None, formula: Formula) -> tuple[str, ...]:
