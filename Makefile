@@ -29,7 +29,7 @@ bench: .venv/.done .venv-triton/.done
 # PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export,dev,docs,openvino,ray,triton]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export-ncnn,dev,docs,openvino,ray,triton]'
 	touch $@
 
 # A real tritonserver for the tests, in an environment without PyTorch. Its Python backend was built for NumPy 1;
