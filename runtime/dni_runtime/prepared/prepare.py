@@ -35,7 +35,11 @@ def prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
     `slim`: the model; `folder`: where its external data lies. Raises CannotPrepareError where it cannot be done.
     """
     halves = split(slim)
-    layout = learn_layout(halves, folder)
+    return arrange(halves, learn_layout(halves, folder), folder)
+
+
+def arrange(halves: Split, layout: Layout, folder: Path) -> Prepared:
+    """A model's weights in a layout that is known. Raises CannotPrepareError where they are stored in no known way."""
     return _Builder(halves, halves.shapes(), layout, Recipes(halves), Stored(halves, folder)).build()
 
 
