@@ -23,13 +23,14 @@ LAYERS = {
         {"providers"},
         {"weights"},
         {"prepared", "cuda", "averages"},
+        {"ncnn"},
         {"opening"},
     ],
     "dni_exporters": [
         {"checkpoints"},
         {"networks", "graphs"},
         {"verdict", "tracing"},
-        {"checking", "fitting"},
+        {"checking", "fitting", "ncnn_form"},
         {"making"},
     ],
     "dni_deploy": [

@@ -10,7 +10,7 @@ from dni_runtime.averages.opening import open_network
 from dni_runtime.errors import InputError, ProviderError
 from dni_runtime.metadata import AVERAGES, Metadata
 from dni_runtime.onnx_files.declared import Declared
-from dni_runtime.providers.choosing import Choice, resolve
+from dni_runtime.providers.choosing import NCNN, Choice, resolve
 from dni_runtime.providers.cuda_options import PREFER_NHWC, file_options
 from dni_runtime.providers.sessions import Place, open_session
 from dni_runtime.signature import Signature, read_signature, stated
@@ -20,6 +20,7 @@ from .asked import Asked
 from .checking import why_not_at_run_time
 from .runners import Plain, Runner
 from .ways import BLENDS_ALWAYS, Ways
+from .with_ncnn import open_ncnn
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ def open_model(path: Path, asked: Asked) -> Opened:
             )
         if file is not None and file.takes_alpha:
             return _open_on_cpu(file, asked, choice.note)
+    if choice is not None and choice.provider == NCNN:
+        runner, signature = open_ncnn(file, asked)
+        stated_there = None if file is None else file.metadata
+        averages = _averages(file, Place("cpu", asked.threads))
+        return Opened(runner, signature, stated_there, NCNN, choice.note, open_averages=averages)
     as_it_is = _open_as_it_is(path, file, asked, choice)
     if as_it_is.place.provider == "cuda" and (reason := as_it_is.why_not_at_run_time()):
         return _open_elsewhere(path, asked, as_it_is, reason)

@@ -50,7 +50,7 @@ class Ways:
         try:
             moving = self._laid_out(self.pin_cache_bytes if policy == "auto" else 0)
         except Exception as error:  # of ONNX Runtime, the disk, a graph nobody thought of: speed is lost, no answer
-            plain = self._plain(f"{BLENDS_ALWAYS} ({first_line(error)})")
+            plain = self.plain(f"{BLENDS_ALWAYS} ({first_line(error)})")
             return Pinning(plain, self._pins(), self.signature, self.place) if policy == "auto" else plain
         if policy == "auto" and moving.gains_from_pins:
             return Pinning(moving, self._pins(), self.signature, self.place)
@@ -98,7 +98,7 @@ class Ways:
         return [*fused, (plain, True), (plain, False)]
 
     def _always_pinned(self) -> Runner:
-        return AlwaysPinned(self._pins(), self.signature, self.place, lambda: self._plain("alpha could not be pinned"))
+        return AlwaysPinned(self._pins(), self.signature, self.place, lambda: self.plain("alpha could not be pinned"))
 
     @property
     def _plain_place(self) -> Place:
@@ -112,7 +112,8 @@ class Ways:
             self.pin_cache_bytes // (pin_bytes + _SESSION_BYTES),
         )
 
-    def _plain(self, note: str) -> Plain:
+    def plain(self, note: str) -> Plain:
+        """The graph as it is in the file."""
         self.file.check_unchanged()
         session = self._plain_place.open(str(self.file.given))
         self.file.check_unchanged()
@@ -129,7 +130,7 @@ class Ways:
 
         def make() -> tuple[Prepared, LaidOut]:
             with ThreadPoolExecutor(1) as pool:  # a second core has nothing to do otherwise
-                plain = pool.submit(self._plain, "")
+                plain = pool.submit(self.plain, "")
                 prepared = prepare(self.file.slim, self.file.path.parent)
                 made = use(prepared)
                 self._check(made, plain.result())

@@ -11,8 +11,8 @@ from dni_runtime.errors import ProviderError
 from .chains import CHAINS
 from .nvidia import missing_device, missing_libraries, no_such_device
 
-OPENVINO = "openvino"
-PROVIDERS = ("auto", *CHAINS, OPENVINO)
+OPENVINO, NCNN = "openvino", "ncnn"
+PROVIDERS = ("auto", *CHAINS, OPENVINO, NCNN)
 """The names that `load` takes."""
 
 AUTO = ("cuda", "cpu")
@@ -53,8 +53,8 @@ def why_not(provider: str) -> str | None:
     """One sentence on what `provider` lacks on this machine, None where nothing is known to be missing."""
     if provider == "cpu":
         return None
-    if provider == OPENVINO:
-        return None if find_spec(OPENVINO) else 'it is not installed: pip install "dni-deploy[openvino]"'
+    if provider in (OPENVINO, NCNN):
+        return None if find_spec(provider) else f'it is not installed: pip install "dni-deploy[{provider}]"'
     wanted = CHAINS[provider][0][0]
     if wanted not in onnxruntime.get_available_providers():
         return (

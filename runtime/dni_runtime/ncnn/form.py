@@ -1,0 +1,141 @@
+"""The form in which ncnn runs a model: `metadata_props["dni.ncnn"]` of its ONNX file, one JSON object, format 1.
+
+It is the text of ncnn's .param file, and for each part of the .bin file which of the model's values it is and in which
+order. The numbers themselves are the model's: they are in the file once.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from dni_runtime.errors import ModelError
+from dni_runtime.files.fields import FieldError, Fields
+
+from .layers import Blob, FormError, Layer, blobs, ends, read_layers
+
+KEY = "dni.ncnn"
+_FORMAT = 1
+_LIMIT_CHARACTERS = 2**22
+_LIMIT_BLOBS, _LIMIT_STEPS, _LIMIT_MULTIPLE = 20_000, 8, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of ncnn's .bin file: elements of a value of the model.
+
+    weight: the value's name.
+    steps:  pairs (count, stride), outermost first: element (i, j, ...) is number `start` + i * stride + j * stride' ...
+            of the value.
+    """
+
+    weight: str
+    start: int
+    steps: tuple[tuple[int, int], ...]
+
+    @property
+    def count(self) -> int:
+        return math.prod(count for count, _ in self.steps)
+
+    @property
+    def last(self) -> int:
+        """The largest number of an element; strides are 0 or more."""
+        return self.start + sum((count - 1) * stride for count, stride in self.steps)
+
+    def index(self) -> npt.NDArray[np.int64]:
+        """int64 (count,): the elements' numbers."""
+        index = np.array([self.start], np.int64)
+        for count, stride in self.steps:
+            index = (index[:, None] + np.arange(count, dtype=np.int64) * stride).ravel()
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A model as ncnn has it.
+
+    param:     the text of the .param file.
+    parts:     of the .bin file, in order, as many as the layers of `param` take.
+    multiple:  height and width of the image have to be multiples of it.
+    made_with: the version of pnnx.
+    """
+
+    param: str
+    parts: tuple[Part, ...]
+    multiple: int
+    made_with: str
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return read_layers(self.param)
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        return ends(self.layers)
+
+    @property
+    def blobs(self) -> list[Blob]:
+        return blobs(self.layers)
+
+    def to_json(self) -> str:
+        values = {
+            "format": _FORMAT,
+            "multiple": self.multiple,
+            "pnnx": self.made_with,
+            "weights": [
+                {"value": part.weight, "start": part.start, "steps": [n for step in part.steps for n in step]}
+                for part in self.parts
+            ],
+            "param": self.param,
+        }
+        return json.dumps(values, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Form":
+        """Raises ModelError for whatever it may hold instead."""
+        try:
+            fields = Fields.parse(text, _LIMIT_CHARACTERS)
+            if (version := fields.whole("format", 0, 2**31)) != _FORMAT:
+                raise FieldError(f"it has format {version}; expected {_FORMAT}")
+            form = cls(
+                param=fields.text("param"),
+                parts=tuple(_part(part) for part in fields.list_of_inner("weights", _LIMIT_BLOBS)),
+                multiple=fields.whole("multiple", 1, _LIMIT_MULTIPLE),
+                made_with=fields.text("pnnx", 40),
+            )
+            check(form)
+        except (FieldError, FormError) as error:
+            raise ModelError(
+                f'the model\'s form for ncnn ("{KEY}") cannot be read: {error}; export the model again, or run it with '
+                "another provider"
+            ) from None
+        return form
+
+
+def read_form(model: onnx.ModelProto) -> Form | None:
+    """The form of `model`, None where it has none. Raises ModelError as `Form.from_json`."""
+    texts = [prop.value for prop in model.metadata_props if prop.key == KEY]
+    if len(texts) > 1:
+        raise ModelError(f'the model has {len(texts)} metadata entries "{KEY}"; expected one: export the model again')
+    return Form.from_json(texts[0]) if texts else None
+
+
+def check(form: Form) -> None:
+    """Raise FormError unless its layers are known and take the parts that it has."""
+    found = form.blobs
+    if len(found) != len(form.parts):
+        raise FormError(f"its layers take {len(found)} weights, it has {len(form.parts)}")
+    for blob, part in zip(found, form.parts, strict=True):
+        if blob.count != part.count or not blob.count:
+            raise FormError(f"layer {blob.layer} takes {blob.count} weights, it has {part.count} of {part.weight!r}")
+
+
+def _part(fields: Fields) -> Part:
+    numbers = fields.list_of_numbers("steps", 2 * _LIMIT_STEPS)
+    if len(numbers) % 2 or not all(type(n) is int and 0 <= n < 2**31 for n in numbers):
+        fields.refuse("steps", "pairs of whole numbers, count and stride")
+    steps = tuple((int(count), int(stride)) for count, stride in zip(numbers[::2], numbers[1::2], strict=True))
+    return Part(fields.text("value"), fields.whole("start", 0, 2**31 - 1), steps)

@@ -1,0 +1,91 @@
+"""A net in ncnn: its graph, its weights read from memory, and a call of it."""
+
+import ctypes
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dni_runtime.errors import ModelError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Net:
+    """ncnn's net of a graph with weights. Threads may share it: each call has an extractor of its own.
+
+    `param`: the graph, which has been checked. `weights`: what ncnn reads, float32, one after the other; they are
+    copied. `ends`: names of image and result. `threads`: None for ncnn's own choice, one for each fast core.
+    """
+
+    def __init__(self, param: str, weights: Iterable[FloatArray], ends: tuple[str, str], threads: int | None) -> None:
+        import ncnn
+
+        self._mat: Any = ncnn.Mat
+        self._image, self._result = ends
+        self._net = ncnn.Net()
+        options = self._net.opt
+        # Numbers of 16 bits are ncnn's own choice, with errors of 1e-3.
+        options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+        options.use_bf16_storage = options.use_bf16_packed = False
+        options.use_int8_inference = options.use_vulkan_compute = False
+        if threads is not None:
+            options.num_threads = threads
+        reader = _reader_class()(weights)
+        if self._net.load_param_mem(param) or self._net.load_model(reader) or reader.left:
+            raise ModelError("ncnn cannot load the model's form for it; run the model with another provider")
+
+    def run(self, image: FloatArray) -> FloatArray:
+        """The result (C, H, W) for an image (C, H, W), an array of its own. Raises ModelError where ncnn fails."""
+        extractor = self._net.create_extractor()
+        # A clone: layers that work in place would write into the caller's array.
+        failed = extractor.input(self._image, self._mat(np.ascontiguousarray(image)).clone())
+        code, result = extractor.extract(self._result) if not failed else (failed, None)
+        if code:
+            raise ModelError(
+                f"ncnn could not run the model on an image of {image.shape[1]}x{image.shape[2]} pixels (its code is "
+                f"{code}); use less memory, with smaller tiles, or another provider"
+            )
+        # A copy: memory of ncnn's is gone with the net, and Python would end with it.
+        copied: FloatArray = np.array(result)
+        del result, extractor
+        return copied
+
+
+@functools.cache
+def _reader_class() -> Callable[[Iterable[FloatArray]], Any]:
+    import ncnn
+
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+
+    class Reader(ncnn.DataReader):  # type: ignore[misc]
+        """Arrays as one stream of bytes, which is never read beyond its end; ncnn copies what it takes."""
+
+        def __init__(self, arrays: Iterable[FloatArray]) -> None:
+            super().__init__()
+            self._arrays = [array for array in arrays if array.size]
+            self._done = 0
+
+        @property
+        def left(self) -> bool:
+            return bool(self._arrays)
+
+        def scan(self, format: str, p: Any) -> int:
+            return 0
+
+        def read(self, buffer: Any, size: int) -> int:
+            target, read = pointer(buffer, None), 0
+            while read < size and self._arrays:
+                array = self._arrays[0]
+                count = min(size - read, array.nbytes - self._done)
+                ctypes.memmove(target + read, array.ctypes.data + self._done, count)
+                read, self._done = read + count, self._done + count
+                if self._done == array.nbytes:
+                    self._arrays.pop(0)
+                    self._done = 0
+            return read
+
+    return Reader

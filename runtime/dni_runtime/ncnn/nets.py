@@ -1,0 +1,99 @@
+"""Nets of a few alphas: made when one is asked for, kept while there is room."""
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from dni_runtime.alpha import Key
+from dni_runtime.prepared.blending import Blending
+from dni_runtime.prepared.flat_weights import Prepared
+
+from .form import Form
+from .net import FloatArray, Net
+
+# So many alphas of the past are known again when they come back.
+_REMEMBERED = 256
+# What a net keeps for each of its weights: 3x3 kernels become 6x6 (Winograd), beside what is not rearranged.
+_COPIES = 5
+_FLAG = np.zeros(1, np.float32)
+
+
+class Nets:
+    """Nets by alpha, the longest unused one given up first. Threads may share it.
+
+    As with the weights of ONNX Runtime (WeightSets), an alpha's net is kept when it comes back after others; of the
+    alphas that are there for the first time the last one's is. `alpha` is None for a model that has none.
+    """
+
+    def __init__(self, form: Form, prepared: Prepared, threads: int | None, limit_bytes: int) -> None:
+        self._form, self._prepared, self._threads = form, prepared, threads
+        self._limit = max(1, limit_bytes // max(1, _COPIES * 4 * (prepared.total + len(prepared.fixed))))
+        self._flat = np.empty(prepared.total, np.float32)
+        self._fill = Blending(prepared).fill if prepared.total else _nothing
+        self._ends = form.ends
+        self._flagged = [blob.flagged for blob in form.blobs]
+        self._nets: OrderedDict[Key | None, Net] = OrderedDict()
+        self._on_trial: Key | None = None
+        self._seen: OrderedDict[Key | None, None] = OrderedDict()
+        self._lock, self._making = threading.Lock(), threading.Lock()
+
+    def get(self, alpha: Key | None) -> Net:
+        """The net for `alpha`, made if there is none. Raises ModelError where ncnn cannot load it."""
+        if (net := self._known(alpha)) is not None:
+            return net
+        with self._making:  # whoever comes second with a new alpha waits for the first to make it
+            if (net := self._known(alpha)) is None:
+                net = self._make(alpha)
+                given_up = self._keep(alpha, net)
+                given_up.clear()
+            return net
+
+    def clear(self) -> None:
+        """Forget all nets; calls that run with one finish."""
+        with self._lock:
+            given_up = [*self._nets.values()]
+            self._nets.clear()
+        given_up.clear()
+
+    def _known(self, alpha: Key | None) -> Net | None:
+        with self._lock:
+            if (net := self._nets.get(alpha)) is not None:
+                self._nets.move_to_end(alpha)
+            return net
+
+    def _make(self, alpha: Key | None) -> Net:
+        if alpha is not None:
+            self._fill(alpha, self._flat)
+        prepared, parts = self._prepared, list[FloatArray]()
+        pieces = {piece.name: piece for piece in prepared.slices}
+        for number, (part, flagged) in enumerate(zip(self._form.parts, self._flagged, strict=True)):
+            piece = pieces[str(number)]
+            source = prepared.fixed if piece.fixed else self._flat
+            parts += [_FLAG] * flagged
+            parts.append(source[piece.start : piece.start + part.count])
+        return Net(self._form.param, parts, self._ends, self._threads)
+
+    def _keep(self, alpha: Key | None, net: Net) -> list[Net]:
+        """Keep `net`; returns those that make room for it, to be freed without the lock."""
+        with self._lock:
+            given_up = []
+            comes_back = alpha in self._seen
+            if not comes_back:
+                if self._on_trial in self._nets:
+                    given_up.append(self._nets.pop(self._on_trial))
+                self._on_trial = alpha
+            elif alpha == self._on_trial:
+                self._on_trial = None
+            self._seen[alpha] = None
+            self._seen.move_to_end(alpha)
+            while len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)
+            self._nets[alpha] = net
+            while len(self._nets) > self._limit:
+                given_up.append(self._nets.popitem(last=False)[1])
+            return given_up
+
+
+def _nothing(alpha: Key, flat: FloatArray) -> None:
+    pass

@@ -1,0 +1,40 @@
+"""A model's weights in the order in which ncnn reads them."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from dni_runtime.prepared.flat_weights import Prepared
+from dni_runtime.prepared.layout import Layout, Placement
+from dni_runtime.prepared.prepare import arrange
+from dni_runtime.weights.split import CannotPrepareError, Split, split
+
+from .form import Form, Part
+
+
+def halves_of(slim: onnx.ModelProto) -> Split:
+    """The halves of an alpha-input model; of a baked one, all of whose nodes are its body."""
+    if any(value.name == "alpha" for value in slim.graph.input):
+        return split(slim)
+    return Split(onnx.shape_inference.infer_shapes(slim), head=(), body=tuple(slim.graph.node), weights=(), widened={})
+
+
+def prepare_form(slim: onnx.ModelProto, folder: Path, form: Form) -> Prepared:
+    """The weights of `slim` for `form`; slices are called by the number of the part. Raises CannotPrepareError.
+
+    `folder`: where the model's external data lies.
+    """
+    halves = halves_of(slim)
+    shapes = halves.shapes()
+    there = {*halves.weights, *halves.widened, *(tensor.name for tensor in slim.graph.initializer)}
+    placements = tuple(_placement(str(n), part, shapes, there) for n, part in enumerate(form.parts))
+    return arrange(halves, Layout(onnx.ModelProto(), placements), folder)
+
+
+def _placement(name: str, part: Part, shapes: dict[str, tuple[int, ...]], there: set[str]) -> Placement:
+    if part.weight not in there or part.weight not in shapes:
+        raise CannotPrepareError(f"the form for ncnn has a value {part.weight!r}, which the model does not have")
+    if part.last >= int(np.prod(shapes[part.weight])):
+        raise CannotPrepareError(f"the form for ncnn takes more of {part.weight!r} than there is")
+    return Placement(name, (part.count,), part.weight, part.index(), np.float32(1))
