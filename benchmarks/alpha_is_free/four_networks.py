@@ -102,18 +102,24 @@ class Files:
 
 def write_files(build: Callable[[], nn.Module], folder: Path) -> Files:
     """Make the endpoints and export them, verified against PyTorch."""
+    files = Files(*write_endpoints(build, folder), folder / "model.onnx")
+    dni_deploy.export([files.a, files.b], files.model, alpha_input=True, arch=build().eval())
+    return files
+
+
+def write_endpoints(build: Callable[[], nn.Module], folder: Path) -> tuple[Path, Path]:
+    """Two related checkpoints, A.pth and B.pth, in a new folder."""
     folder.mkdir()
-    files = Files(folder / "A.pth", folder / "B.pth", folder / "model.onnx")
+    a, b = folder / "A.pth", folder / "B.pth"
     torch.manual_seed(0)
     network = build().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             _as_trained(module)
-    a = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    torch.save(a, files.a)
-    torch.save({name: related(name, tensor) for name, tensor in a.items()}, files.b)
-    dni_deploy.export([files.a, files.b], files.model, alpha_input=True, arch=network)
-    return files
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    torch.save(weights, a)
+    torch.save({name: related(name, tensor) for name, tensor in weights.items()}, b)
+    return a, b
 
 
 def _as_trained(norm: nn.BatchNorm2d) -> None:

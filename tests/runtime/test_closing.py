@@ -51,7 +51,7 @@ class Held:
 def test_a_call_that_runs_finishes_though_the_model_is_closed(kind: str, tmp_path: Path):
     proto = MODELS[kind]()
     model = load(save(proto, tmp_path / "model.onnx"), "cpu", alpha_policy="dynamic")
-    runner, name = model._runner, "_body" if kind == "laid out" else "_session"
+    runner, name = (model._runner._body, "_shared") if kind == "laid out" else (model._runner, "_session")
     held = Held(getattr(runner, name))
     setattr(runner, name, held)
     answer = in_thread(lambda: model(X, 0.5))

@@ -8,7 +8,8 @@ import onnxruntime
 
 from dni_runtime.alpha import Key
 
-from .blending import Blending, open_as_it_is
+from .blending import Blending
+from .body import Body
 from .flat_weights import Prepared
 from .weight_sets import WeightSet, WeightSets
 
@@ -26,9 +27,7 @@ class LaidOut:
 
     def __init__(self, prepared: Prepared, *, threads: int | None, limit_bytes: int) -> None:
         self.gains_from_pins = prepared.packed
-        self._body = open_as_it_is(prepared.body, threads)
-        self._image = self._body.get_inputs()[0].name
-        self._output = self._body.get_outputs()[0].name
+        self._body = Body(prepared.body, threads)
         self._fixed = {
             s.name: onnxruntime.OrtValue.ortvalue_from_numpy(
                 prepared.fixed[s.start : s.start + int(np.prod(s.shape))].reshape(s.shape)
@@ -42,18 +41,19 @@ class LaidOut:
         """The network's output for float32 (N, C, H, W)."""
         assert alpha is not None
         image = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
-        with self._sets.use(alpha) as weights:
+        with self._sets.use(alpha) as weights, self._body.session() as session:
             # A binding belongs to one call at a time; list.pop and list.append are atomic.
+            unused = weights.bindings[session]
             try:
-                binding = weights.bindings.pop()
+                binding = unused.pop()
             except IndexError:
-                binding = self._bind(weights)
-            binding.bind_ortvalue_input(self._image, image)
-            binding.bind_output(self._output, "cpu")
-            self._body.run_with_iobinding(binding)
+                binding = self._bind(session, weights)
+            binding.bind_ortvalue_input(self._body.image, image)
+            binding.bind_output(self._body.output, "cpu")
+            session.run_with_iobinding(binding)
             (y,) = binding.get_outputs()
             binding.clear_binding_outputs()
-            weights.bindings.append(binding)
+            unused.append(binding)
         result: FloatArray = y.numpy()
         return result
 
@@ -68,8 +68,8 @@ class LaidOut:
     def close(self) -> None:
         """Nothing to stop; memory is freed when the last call is done."""
 
-    def _bind(self, weights: WeightSet) -> Any:
-        binding = self._body.io_binding()
+    def _bind(self, session: Any, weights: WeightSet) -> Any:
+        binding = session.io_binding()
         for name, value in (*self._fixed.items(), *weights.values.items()):
             binding.bind_ortvalue_input(name, value)
         return binding

@@ -1,7 +1,7 @@
 """The weights of a few alphas, ready to use: blended on first use, kept while there is room."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,14 +25,14 @@ _REMEMBERED = 256
 class WeightSet:
     """A flat array of weights and its slices as ONNX Runtime's values, by the body's input names.
 
-    bindings:  ONNX Runtime's bindings to these values that no call is using; making one takes a while.
+    bindings:  by session, ONNX Runtime's bindings to these values that no call is using; making one takes a while.
     users:     calls that are running with it; it is not overwritten before there are none.
     on_trial:  whether the next new alpha may have its memory.
     """
 
     flat: npt.NDArray[np.float32]
     values: dict[str, Any]
-    bindings: list[Any] = field(default_factory=list)
+    bindings: defaultdict[Any, list[Any]] = field(default_factory=lambda: defaultdict(list))
     users: int = 0
     blended: bool = False
     on_trial: bool = True
