@@ -2,11 +2,14 @@
 
 ONNX Runtime rearranges constant weights (blocks of channels for the vector units), scales some, and fuses
 nodes around them; with computed weights it does none of it, which costs 10 to 60 % of the speed. So it is
-given constants to optimize: every weight's elements are numbers that tell which weight and which element they
-are. Where these numbers are found afterwards is where the weights belong. Nothing here knows ONNX Runtime's
-formats, and what it does not recognise it refuses.
+given constants to optimize: every weight's elements are codes that tell which weight and which element they
+are. Where they are found afterwards is where the weights belong. Nothing here knows ONNX Runtime's formats.
+
+A weight that is not found, because ONNX Runtime multiplied it by another one, added them or made an attribute of it,
+is an input of the graph in the next try: something of which ONNX Runtime knows nothing, and that stays what it is.
 """
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,26 +19,28 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
+from onnx.helper import make_tensor_value_info
 
 from dni_runtime.files.unfinished import unfinished_folder
 from dni_runtime.onnx_files.external_data import given_tensor, read_tensor
-from dni_runtime.weights.split import CannotPrepareError, Split, subgraph
+from dni_runtime.weights.split import MOVES, CannotPrepareError, Split, subgraph
 
-# Float32 holds every whole number up to here.
-_NUMBERS_LIMIT = 2**24
+from .codes import LIMIT, Coded, Found, Key
+
 # Weights have as many elements as are stored, at most; these few may be spread from less.
 _MADE_LIMIT = 2**20
 # Operators whose constants ONNX Runtime may rearrange, and whose values it does not ask for as it optimizes.
 _REARRANGED = frozenset({"Add", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "Sub"})
-# Fusions that multiply or add two weights where both are unknown numbers; the second try goes without.
-_MIXING = ("ConvAddFusion", "ConvMulFusion", "ConvBNFusion", "MatMulAddFusion", "MatmulBNFusion")
+# Operators that are much slower where their weights are not constants.
+_KERNELS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
-IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A weight of the optimized graph: its element i is `scale` times element `index[i]` of `weight`, 0 for -1.
+    """A weight of the optimized graph: its element i is `scale` times element `index[i]` of `weight`, `fill` for -1.
 
     name:    of the optimized graph's input.
     shape:   of that input.
@@ -46,8 +51,13 @@ class Placement:
     name: str
     shape: tuple[int, ...]
     weight: str
-    index: IntArray
+    index: npt.NDArray[np.int64]
     scale: np.float32
+    fill: np.float32
+
+    @classmethod
+    def of(cls, name: str, shape: tuple[int, ...], found: Found) -> "Placement":
+        return cls(name, shape, found.weight, found.index, found.scale, found.fill)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +71,49 @@ class Layout:
 def learn_layout(halves: Split, folder: Path) -> Layout:
     """Let ONNX Runtime (CPU) optimize the body of a model.
 
-    `folder`: where the external data of the model lies. Raises CannotPrepareError where the result is not
-    understood.
+    `folder`: where the external data of the model lies. Raises CannotPrepareError for weights that are not of float32,
+    of no fixed shape, too large or too many.
     """
     shapes = halves.shapes()
-    fixed = _fixed_weights(halves)
-    weights = {name: shapes[name] for name in (*halves.weights, *fixed) if name in shapes}
+    weights = {name: shapes[name] for name in (*halves.weights, *_fixed_weights(halves)) if name in shapes}
+    _check(halves, weights)
+    kernels = _kernels(halves)
+    # One element alone does not tell what it is once it is scaled, and it may become an attribute.
+    inputs = {name for name, shape in weights.items() if math.prod(shape) < 2}
+    unknown: set[bytes] = set()
+    repeated = False
+    for seed in itertools.count():
+        learnt = _learn(halves, weights, inputs, folder, seed)
+        # What other codes do not change is made of constants alone.
+        constants = {name: values for name, values in learnt.unknown.items() if values.tobytes() in unknown}
+        mixed = learnt.unknown.keys() - constants.keys()
+        unknown.update(values.tobytes() for values in learnt.unknown.values())
+        found = {placement.weight for placement in learnt.placements}
+        lost = (weights.keys() if mixed else set(halves.weights)) - found
+        if not mixed and not lost:
+            return learnt.finish(constants)
+        if repeated and not lost:
+            lost = weights.keys() - inputs
+            if not lost:
+                raise CannotPrepareError(f"ONNX Runtime mixes weights ({sorted(mixed)[0]})")
+        repeated = not lost
+        inputs |= lost - kernels or lost
+    raise AssertionError("every try has one input more")
+
+
+def _check(halves: Split, weights: Shapes) -> None:
     kinds = {value.name: value.type.tensor_type.elem_type for value in halves.model.graph.value_info}
     if others := {kinds.get(name, 0) for name in halves.weights} - {onnx.TensorProto.FLOAT}:
         found = ", ".join(sorted(onnx.TensorProto.DataType.Name(kind).lower() for kind in others))
         raise CannotPrepareError(f"weights are of type {found}, float32 is expected")
     if missing := [name for name in halves.weights if name not in weights]:
         raise CannotPrepareError(f"the shape of {missing[0]} is not fixed")
-    try:
-        return _learn(halves, weights, folder, ())
-    except CannotPrepareError:
-        return _learn(halves, weights, folder, _MIXING)
+    sizes = [math.prod(shape) for shape in weights.values()]
+    if max(sizes) > LIMIT:
+        raise CannotPrepareError(f"a weight of {max(sizes)} elements is too large")
+    stored = sum(math.prod(tensor.dims) for tensor in halves.model.graph.initializer)
+    if sum(sizes) > max(stored, _MADE_LIMIT):
+        raise CannotPrepareError(f"of {stored} stored elements {sum(sizes)} of weights are made")
 
 
 def _fixed_weights(halves: Split) -> list[str]:
@@ -98,18 +135,50 @@ def _fixed_weights(halves: Split) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, disabled: tuple[str, ...]) -> Layout:
-    numbered = {name: _Numbered(first, shape) for first, (name, shape) in enumerate(weights.items(), start=2)}
-    stored = sum(math.prod(tensor.dims) for tensor in halves.model.graph.initializer)
-    if (total := sum(weight.size for weight in numbered.values())) > max(stored, _MADE_LIMIT):
-        raise CannotPrepareError(f"of {stored} stored elements {total} of weights are made")
-    body = _numbered_body(halves, weights)
+def _kernels(halves: Split) -> set[str]:
+    """Values, and what they are rearranged from, that have to be constants where that can be."""
+    kernels = {name for node in halves.body if node.op_type in _KERNELS for name in node.input}
+    for node in reversed(halves.body):
+        if node.op_type in MOVES and not kernels.isdisjoint(node.output):
+            kernels.update(node.input[:1])
+    return kernels
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """A graph without its constants; those that hold no weight, those that do, and those of which that is not clear."""
+
+    graph: onnx.ModelProto
+    kept: Mapping[str, npt.NDArray[np.generic]]
+    placements: tuple[Placement, ...]
+    unknown: Mapping[str, FloatArray]
+
+    def finish(self, constants: Mapping[str, FloatArray]) -> Layout:
+        graph = self.graph.graph
+        for name, values in {**self.kept, **constants}.items():
+            graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+        given = {value.name for value in graph.input}
+        for p in self.placements:
+            if p.name not in given:
+                graph.input.append(make_tensor_value_info(p.name, onnx.TensorProto.FLOAT, p.shape))
+        return Layout(self.graph, self.placements)
+
+
+def _learn(halves: Split, weights: Shapes, inputs: set[str], folder: Path, seed: int) -> _Learnt:
+    random = np.random.default_rng(seed)
+    coded = [Coded.make(name, shape, random) for name, shape in weights.items() if name not in inputs]
+    body = _body(halves, weights, inputs)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     # Held until the session is made: ONNX Runtime keeps addresses only.
-    numbers = {name: onnxruntime.OrtValue.ortvalue_from_numpy(n.values()) for name, n in numbered.items()}
+    numbers = {weight.name: onnxruntime.OrtValue.ortvalue_from_numpy(weight.values) for weight in coded}
     options.add_external_initializers(list(numbers), list(numbers.values()))
+    constants = {tensor.name: tensor for tensor in body.graph.initializer if tensor.name not in weights}
+    key = Key(coded)
+    placements = [_as_it_is(name, weights[name]) for name in weights if name in inputs]
+    kept: dict[str, npt.NDArray[np.generic]] = {}
+    unknown: dict[str, FloatArray] = {}
     with unfinished_folder() as temporary:
         # Beside the original weights, where those paths would lead elsewhere, nothing may be written.
         optimized_file = temporary / "optimized.onnx"
@@ -117,31 +186,23 @@ def _learn(halves: Split, weights: dict[str, tuple[int, ...]], folder: Path, dis
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
-        onnxruntime.InferenceSession(
-            body.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled)
-        )
+        onnxruntime.InferenceSession(body.SerializeToString(), options, providers=["CPUExecutionProvider"])
         optimized = onnx.load(optimized_file, load_external_data=False)
-        constants = {tensor.name: tensor for tensor in body.graph.initializer if tensor.name not in weights}
-        by_first = {weight.first: (name, weight) for name, weight in numbered.items()}
-        placements, kept = [], []
         for tensor in optimized.graph.initializer:
-            values = read_tensor(tensor, Path(temporary))
+            values = read_tensor(tensor, temporary)
             known = constants.get(tensor.name)
-            unchanged = known is not None and np.array_equal(read_tensor(known, folder), values)
-            if unchanged or values.dtype != np.float32:
-                kept.append(onnx.numpy_helper.from_array(values, tensor.name))
+            if values.dtype != np.float32 or (known and np.array_equal(read_tensor(known, folder), values)):
+                kept[tensor.name] = values
+            elif found := key.find(values):
+                placements.append(Placement.of(tensor.name, values.shape, found))
             else:
-                placements.append(_place(tensor.name, values, by_first))
+                unknown[tensor.name] = values
     del optimized.graph.initializer[:]
-    optimized.graph.initializer.extend(kept)
-    for p in placements:
-        optimized.graph.input.append(onnx.helper.make_tensor_value_info(p.name, onnx.TensorProto.FLOAT, p.shape))
-    if lost := set(halves.weights) - {p.weight for p in placements}:
-        raise CannotPrepareError(f"ONNX Runtime's graph has no place for {sorted(lost)[0]}")
-    return Layout(optimized, tuple(placements))
+    return _Learnt(optimized, kept, tuple(placements), unknown)
 
 
-def _numbered_body(halves: Split, weights: dict[str, tuple[int, ...]]) -> onnx.ModelProto:
+def _body(halves: Split, weights: Shapes, inputs: set[str]) -> onnx.ModelProto:
+    """The body with `weights` that are given, those of `inputs` with every call."""
     graph = halves.model.graph
     image = [value for value in graph.input if value.name != "alpha"]
     rest = (node for node in halves.body if weights.keys().isdisjoint(node.output))
@@ -150,43 +211,12 @@ def _numbered_body(halves: Split, weights: dict[str, tuple[int, ...]]) -> onnx.M
     del body.graph.initializer[:]
     body.graph.initializer.extend(others)
     for name, shape in weights.items():
-        body.graph.initializer.append(given_tensor(name, shape, onnx.TensorProto.FLOAT))
+        if name in inputs:
+            body.graph.input.append(make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+        else:
+            body.graph.initializer.append(given_tensor(name, shape, onnx.TensorProto.FLOAT))
     return body
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    """A weight that holds the numbers first, first + 1, ...; `first` is another one for every weight."""
-
-    first: int
-    shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    def values(self) -> npt.NDArray[np.float32]:
-        if self.first + self.size > _NUMBERS_LIMIT:
-            raise CannotPrepareError(f"a weight of {self.size} elements is too large")
-        return np.arange(self.first, self.first + self.size, dtype=np.float32).reshape(self.shape)
-
-
-def _place(name: str, values: npt.NDArray[np.float32], numbered: Mapping[int, tuple[str, _Numbered]]) -> Placement:
-    """Find the weight that the numbers in `values` belong to: all of its elements, each once, and zeros."""
-    flat = values.ravel()
-    filled = np.flatnonzero(flat)
-    numbers = flat[filled].astype(np.float64)
-    if len(numbers):
-        low, high = sorted((numbers.min(), numbers.max()), key=abs)
-        scale = (high - low) / (len(numbers) - 1) if len(numbers) > 1 else 1.0
-        first = round(low / scale) if scale else 0
-        weight, candidate = numbered.get(first, ("", _Numbered(0, (0,))))
-        if candidate.size == len(numbers):
-            scale = float(np.float32(high / (first + candidate.size - 1)))
-            exact = numbers / scale - first
-            found = np.rint(exact).astype(np.int64)
-            if np.abs(exact - found).max() < 0.25 and np.bincount(found, minlength=candidate.size).max() == 1:
-                index = np.full(flat.size, -1, np.int64)
-                index[filled] = found
-                return Placement(name, values.shape, weight, index, np.float32(scale))
-    raise CannotPrepareError(f"ONNX Runtime mixes weights ({name})")
+def _as_it_is(name: str, shape: tuple[int, ...]) -> Placement:
+    return Placement(name, shape, name, np.arange(math.prod(shape)), np.float32(1), np.float32(0))

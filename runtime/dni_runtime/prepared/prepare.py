@@ -63,7 +63,7 @@ class _Builder:
         for placement in self.layout.placements:
             if placement.weight not in moving:
                 constants.append(placement)
-            elif (recipe := self.recipes.of(placement.weight)).terms:
+            elif not placement.fill and (recipe := self.recipes.of(placement.weight)).terms:
                 blends.append((placement, recipe))
             else:
                 others.append(placement)
@@ -90,7 +90,8 @@ class _Builder:
         for placement in others:
             start, end = self._slice(placement, end)
             padding = np.full(aligned(len(placement.index)) - len(placement.index), -1)
-            self.others.add(placement.weight, np.concatenate([placement.index, padding]), placement.scale)
+            index = np.concatenate([placement.index, padding])
+            self.others.add(placement.weight, index, placement.scale, placement.fill)
         fixed = np.zeros(sum(aligned(len(p.index)) for p in constants), np.float32)
         fixed_end = 0
         for placement in constants:
@@ -133,9 +134,9 @@ class _Builder:
 
 def _take(values: npt.NDArray[np.float32], placement: Placement) -> npt.NDArray[np.float32]:
     taken = values.ravel()[placement.index]
-    taken[placement.index < 0] = 0.0
     if placement.scale != 1:
         taken *= placement.scale
+    taken[placement.index < 0] = placement.fill
     return taken
 
 

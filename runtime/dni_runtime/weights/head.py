@@ -22,27 +22,29 @@ from .stored import Stored
 SHARES, ENDPOINTS, BLENDS, OTHERS, FACTORS = "dni@shares", "dni@endpoints", "dni@blends", "dni@others", "dni@factors"
 
 _FLOAT = onnx.TensorProto.FLOAT
-_ONE = np.float32(1)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 # Before, Split has its sizes as an attribute.
 _SPLIT_BY_INPUT = 13
 
 
 class Picked:
-    """A vector of elements picked from values of the head, and scaled."""
+    """A vector of elements picked from values of the head, and scaled; between them some that are always the same."""
 
     def __init__(self) -> None:
         self._sources: dict[str, None] = {}
         self._index: list[tuple[str, npt.NDArray[np.int64]]] = []
         self._scales: list[npt.NDArray[np.float32]] = []
+        self._fills: list[npt.NDArray[np.float32]] = []
         self.size = 0
 
-    def add(self, source: str, index: npt.NDArray[np.int64], scale: np.float32 = _ONE) -> int:
-        """Have element `index[i]` of `source`, 0 for -1, times `scale`; returns where they start."""
+    def add(self, source: str, index: npt.NDArray[np.int64], scale: np.float32 = _ONE, fill: np.float32 = _ZERO) -> int:
+        """Have element `index[i]` of `source` times `scale`, `fill` for -1; returns where they start."""
         start = self.size
         self._sources[source] = None
         # A factor of 0 makes any element 0; the first one always exists.
         self._index.append((source, np.maximum(index, 0)))
-        self._scales.append(np.where(index < 0, np.float32(0), scale))
+        self._scales.append(np.where(index < 0, _ZERO, scale))
+        self._fills.append(np.where(index < 0, fill, _ZERO))
         self.size += len(index)
         return start
 
@@ -64,15 +66,14 @@ class Picked:
                 flat[-1] = f"{output}@{source}"
                 graph.node.append(helper.make_node("Reshape", [source, "dni@flat"], [flat[-1]]))
         index = np.concatenate([starts[source] + index for source, index in self._index])
-        scales = np.concatenate(self._scales)
-        scaled = bool((scales != 1).any())
-        picked = f"{output}@picked" if scaled else output
         graph.initializer.append(from_array(index, f"{output}@index"))
         graph.node.append(helper.make_node("Concat", flat, [f"{output}@sources"], axis=0))
-        graph.node.append(helper.make_node("Gather", [f"{output}@sources", f"{output}@index"], [picked]))
-        if scaled:
-            graph.initializer.append(from_array(scales, f"{output}@scales"))
-            graph.node.append(helper.make_node("Mul", [picked, f"{output}@scales"], [output]))
+        graph.node.append(helper.make_node("Gather", [f"{output}@sources", f"{output}@index"], [output]))
+        for kind, neutral, parts in (("Mul", _ONE, self._scales), ("Add", _ZERO, self._fills)):
+            if ((values := np.concatenate(parts)) != neutral).any():
+                before = graph.node[-1].output[0] = f"{output}@before_{kind}"
+                graph.initializer.append(from_array(values, f"{output}@{kind}"))
+                graph.node.append(helper.make_node(kind, [before, f"{output}@{kind}"], [output]))
         graph.output.append(helper.make_tensor_value_info(output, _FLOAT, [self.size]))
 
 

@@ -13,8 +13,8 @@ import onnx
 _WIDENS = frozenset({"Cast", "DequantizeLinear"})
 RESHAPES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 """Operators that keep a tensor's elements and their order."""
-# Operators that only rearrange a tensor's elements.
-_MOVES = RESHAPES | {"Transpose"}
+MOVES = RESHAPES | {"Transpose"}
+"""Operators that only rearrange a tensor's elements."""
 
 
 class CannotPrepareError(Exception):
@@ -71,7 +71,7 @@ def split(model: onnx.ModelProto, *, rearrange_in_head: bool = False) -> Split:
     results = {value.name for value in graph.output}
     for index in reversed(range(len(graph.node))):
         node = graph.node[index]
-        movable = not rearrange_in_head and node.op_type in _MOVES
+        movable = not rearrange_in_head and node.op_type in MOVES
         if head[index] and movable and results.isdisjoint(node.output):
             users = [user for name in node.output for user in consumers.get(name, [])]
             if all(body[user] for user in users):

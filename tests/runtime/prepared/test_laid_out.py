@@ -1,4 +1,4 @@
-"""The laid-out runner computes what the plain graph and PyTorch compute; what falls back is listed, with the reason."""
+"""The laid-out runner computes what the plain graph and PyTorch compute; networks that are nasty on purpose do, too."""
 
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,7 @@ from torch import Tensor, nn
 
 from dni_exporters import export
 from dni_runtime import load
-from dni_runtime.opening.runners import Plain
 from dni_runtime.prepared.laid_out import LaidOut
-
-# Everything else is laid out; whatever joins this list has lost speed.
-FALLS_BACK = {
-    # ONNX Runtime fills a factor for each channel up to whole blocks with ones, not with zeros.
-    "batch_norm_not_after_conv": "the graph blends the weights with every call "
-    "(ONNX Runtime mixes weights (mul_scale))",
-}
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
@@ -30,9 +22,8 @@ def test_nasty_networks(name: str, tmp_path_factory: pytest.TempPathFactory):
     path = nasty_model(tmp_path_factory.getbasetemp(), name)
     network, a, b = pair(name)
     with load(path, "cpu", alpha_policy="dynamic") as model:
-        # On a processor without the vector units that it is rearranged for, a listed one may be laid out, too.
-        assert model.alpha_note in (LAID_OUT, FALLS_BACK.get(name, LAID_OUT))
-        assert isinstance(model._runner, LaidOut if model.alpha_note == LAID_OUT else Plain)
+        assert model.alpha_note == LAID_OUT
+        assert isinstance(model._runner, LaidOut)
         for alpha in ALPHAS:
             got = model(IMAGE, alpha)
             assert_close(got, run(path, IMAGE, alpha))
