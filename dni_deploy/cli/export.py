@@ -61,6 +61,11 @@ from .parsers import parse_shape
     help="In the file, in OUT.data, or read from the endpoints' .safetensors.",
 )
 @click.option(
+    "--ncnn-form",
+    is_flag=True,
+    help="Also write into the model what ncnn needs to run it (--provider ncnn).",
+)
+@click.option(
     "--atol",
     type=float,
     metavar="X",
@@ -88,6 +93,7 @@ def export(
       half precision, for GPUs           dni-export A.pth B.pth --alpha-input -o model.onnx --dtype float16
       smallest, for browser and phone    dni-export A.pth B.pth --alpha-input -o model.onnx --delta int8
       for VapourSynth, chaiNNer          dni-export A.pth B.pth --alpha-input -o model.onnx --single-input plane
+      to run in ncnn, too                dni-export A.pth B.pth --alpha-input -o model.onnx --ncnn-form
       around a fitted middle             dni-export A.pth B.pth --alpha-input -o model.onnx \\
                                            --through C.safetensors --curve
       through several in order           dni-export L0.pth L1.pth L2.pth --alpha-input -o model.onnx \\

@@ -10,7 +10,7 @@ from typing import Any
 from dni_runtime import Alpha
 
 from .clock import Progress
-from .extra import heavy_imports, require_extra
+from .extra import heavy_imports, require_extra, require_ncnn
 from .job import ExportJob
 from .making.linkable import check_linkable
 from .networks.arguments import check_arch
@@ -46,6 +46,7 @@ def export(
     delta: str | None = None,
     single_input: str | None = None,
     weights: str = "embed",
+    ncnn_form: bool = False,
     atol: float | None = None,
     verify: bool = True,
     verdict: bool = True,
@@ -85,6 +86,8 @@ def export(
     single_input:  for tools that feed one input: "baked" checks that they take what `alphas` makes, "plane" puts
                    alpha into further channels of the image. Written for older readers, with opset 18.
     weights:       "embed" in the file, "external" in FILE.data, or "link" to the endpoints' .safetensors.
+    ncnn_form:     also write into the model what ncnn needs to run it (`load(provider="ncnn")`), see
+                   docs/how-to/small-devices.md; needs the extra `export-ncnn`.
     atol:          allowed |difference| / max(1, |reference|max); None means 1e-5 (dtype float16: 2e-2, delta
                    float16: 2e-3, delta int8: 2/255).
     verify:        compare with PyTorch before anything is written; turning it off is a risk.
@@ -105,6 +108,8 @@ def export(
     check_arch(arch, arch_args, len(endpoints))
     check_range(value_range, arch)
     require_extra()
+    if ncnn_form:
+        require_ncnn()
     with heavy_imports():
         from .making.steps import make_models
 

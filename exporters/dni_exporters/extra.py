@@ -20,6 +20,13 @@ def require_extra() -> None:
             )
 
 
+def require_ncnn() -> None:
+    """Raise DniError, with the pip command, where what makes forms for ncnn is not installed. Imports nothing."""
+    for name in ("pnnx", "ncnn"):
+        if not _is_installed(name):
+            raise DniError(f'--ncnn-form needs {name}, which is not installed: pip install "dni-deploy[export-ncnn]"')
+
+
 @contextmanager
 def heavy_imports() -> Iterator[None]:
     """Around the first import of modules that need PyTorch.

@@ -60,6 +60,7 @@ class ExportJob:
     delta: str | None
     single_input: str | None
     weights: str
+    ncnn_form: bool
     atol: float | None
     verify: bool
     verdict: bool
@@ -98,6 +99,8 @@ class ExportJob:
             )
         if self.single_input is not None:
             self._check_single_input(self.single_input)
+        if self.ncnn_form:
+            self._check_ncnn_form()
         self._check_shape()
         if self.atol is not None and not self.atol >= 0:
             raise ExportError(f"atol is {self.atol}; expected 0 or more")
@@ -134,6 +137,18 @@ class ExportJob:
             )
         if self.alpha_default is not None:
             raise ExportError("--alpha-default is of no use with --single-input: there is no input to leave out")
+
+    def _check_ncnn_form(self) -> None:
+        for asked, option in (
+            (self.half, "--dtype float16"),
+            (self.plane, "--single-input plane"),
+            (self.static, "--static"),
+        ):
+            if asked:
+                raise ExportError(
+                    f"--ncnn-form does not go with {option}: in ncnn a model computes in float32, has an alpha of its "
+                    "own, and takes images of all sizes; leave one of the two out"
+                )
 
     @property
     def baked(self) -> bool:

@@ -11,6 +11,7 @@ import onnx
 from .alpha import Alpha
 from .errors import AlphaError
 from .metadata import Metadata, read_metadata, write_metadata
+from .ncnn.form import KEY as NCNN_FORM
 from .onnx_files.join_knobs import join_knobs
 
 
@@ -41,4 +42,6 @@ def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
     value = np.array(metadata.alpha_pinned, np.float32)
     pinned.graph.initializer.append(onnx.numpy_helper.from_array(value, "alpha"))
     write_metadata(pinned, metadata)
+    for entry in [entry for entry in pinned.metadata_props if entry.key == NCNN_FORM]:
+        pinned.metadata_props.remove(entry)  # it takes its weights from a graph that has the input
     return pinned

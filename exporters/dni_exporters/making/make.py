@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx_ir as ir
@@ -17,6 +17,7 @@ from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.link import link_weights
 from dni_exporters.graphs.single_input import check_single_input
 from dni_exporters.job import ExportJob
+from dni_exporters.ncnn_form.attach import attach_form
 from dni_exporters.report import ExportedFile, Parity
 
 from . import write
@@ -30,6 +31,7 @@ class Maker:
     formula:   how alpha becomes the endpoints' shares.
     reference: None where the export is not to be verified.
     collect:   frees the graphs that are done with.
+    notes:     what users should know about the files, each once; filled as they are made.
     """
 
     job: ExportJob
@@ -38,6 +40,7 @@ class Maker:
     reference: Reference | None
     clock: Clock
     collect: Callable[[], object]
+    notes: dict[str, None] = field(default_factory=dict)
 
     def alpha_input(
         self, model: ir.Model, stored: Stored, checkpoints: Sequence[Checkpoint], folder: Path, output: Path
@@ -86,6 +89,9 @@ class Maker:
     def _verify(self, staged: Path, alphas: list[tuple[float, ...]]) -> tuple[Parity, ...]:
         if self.job.single_input:
             check_single_input(staged)
+        if self.job.ncnn_form:
+            with self.clock("convert for ncnn"):
+                self.notes.update(dict.fromkeys(filter(None, [attach_form(staged)])))
         if self.reference is None:
             return ()
         with self.clock("verify"):

@@ -81,6 +81,7 @@ def _make(
             files = make.baked(model, folder, outputs)
         else:
             files = [make.alpha_input(model, stored, begun.checkpoints, folder, outputs[0])]
+    notes += make.notes
     if all(isinstance(side, int) for side in _sides(model)):
         with clock("compare tiles"):
             notes.append(cost_of_tiles(network, metadata, contract.input_shape))

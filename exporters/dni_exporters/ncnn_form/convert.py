@@ -14,9 +14,10 @@ import onnx
 import onnxruntime
 from onnx.numpy_helper import from_array
 
-from dni_runtime import ExportError
 from dni_runtime.ncnn.layers import FormError
 from dni_runtime.weights.split import Split, subgraph
+
+from .relative import make_relative
 
 # Fusions that would multiply or add two weights.
 _MIXING = ["ConvAddFusion", "ConvMulFusion", "ConvBNFusion", "MatMulAddFusion", "MatmulBNFusion", "PadFusion"]
@@ -74,8 +75,22 @@ def numbered(halves: Split) -> Numbered:
     return found
 
 
-def convert(halves: Split, weights: Numbered, shape: tuple[int, int, int, int]) -> tuple[str, npt.NDArray[np.float32]]:
-    """pnnx's .param and .bin for images of `shape`. Raises FormError where it cannot convert the network."""
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What pnnx wrote: the text of a .param file, and the float32 of a .bin file."""
+
+    param: str
+    stored: npt.NDArray[np.float32]
+
+    def is_like(self, other: "Converted") -> bool:
+        return self.param == other.param and self.has_weights_of(other)
+
+    def has_weights_of(self, other: "Converted") -> bool:
+        return np.array_equal(self.stored.view(np.uint32), other.stored.view(np.uint32))
+
+
+def convert(halves: Split, weights: Numbered, shape: tuple[int, int, int, int]) -> Converted:
+    """pnnx's graph and weights for images of `shape`. Raises FormError where it cannot convert the network."""
     with tempfile.TemporaryDirectory(prefix="dni-ncnn-") as name:
         folder = Path(name)
         _write_body(halves, weights, shape, folder / "body.onnx")
@@ -90,22 +105,17 @@ def convert(halves: Split, weights: Numbered, shape: tuple[int, int, int, int]) 
             lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
             raise FormError(f"pnnx could not convert it ({lines[-1][:200] if lines else done.returncode})")
         stored = weights_file.read_bytes()
-        return param.read_text(), np.frombuffer(stored[: len(stored) // 4 * 4], np.float32)
+        return Converted(param.read_text(), np.frombuffer(stored[: len(stored) // 4 * 4], np.float32))
 
 
 def made_with() -> str:
-    """The version of pnnx. Raises ExportError where it is not installed."""
-    _pnnx()
+    """The version of pnnx."""
     return version("pnnx")
 
 
 def _pnnx() -> str:
-    try:
-        import pnnx
-    except ImportError:
-        raise ExportError(
-            '--ncnn-form needs pnnx, which is not installed: pip install "dni-deploy[export-ncnn]"'
-        ) from None
+    import pnnx
+
     return str(pnnx.EXEC_PATH)
 
 
@@ -134,4 +144,5 @@ def _write_body(halves: Split, weights: Numbered, shape: tuple[int, int, int, in
     others = [opset for opset in optimized.opset_import if opset.domain not in ("", "ai.onnx")]
     for opset in others:
         optimized.opset_import.remove(opset)
+    make_relative(optimized)
     onnx.save(optimized, path)

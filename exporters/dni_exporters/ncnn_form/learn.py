@@ -1,4 +1,4 @@
-"""Find out where the weights went, and for which sizes of images the graph holds."""
+"""Find out where the weights went, and for which sizes of images a graph holds."""
 
 import itertools
 import math
@@ -7,14 +7,13 @@ from bisect import bisect_right
 import numpy as np
 import numpy.typing as npt
 
-from dni_runtime.ncnn.form import Form, Part
+from dni_runtime.ncnn.form import LIMIT_GRAPHS, LIMIT_PERIOD, Form, Part, Remainders
 from dni_runtime.ncnn.layers import FormError, blobs, read_layers, words
 from dni_runtime.sizes import Sizes
 from dni_runtime.weights.split import Split
 
-from .convert import Numbered, convert, made_with, numbered
+from .convert import Converted, Numbered, convert, made_with, numbered
 
-_LARGEST_MULTIPLE = 64
 _PIXELS = 64
 _MOST_STEPS = 8
 
@@ -22,32 +21,45 @@ _MOST_STEPS = 8
 def learn_form(halves: Split, channels: int, sizes: Sizes) -> Form:
     """The form for ncnn of a network that takes images of `channels` channels. Raises FormError where it has none."""
     weights = numbered(halves)
-    multiple = sizes.multiple
-    while True:
-        first, second = _two_sizes(sizes, multiple)
-        param, stored = convert(halves, weights, (1, channels, *first))
-        other, others = convert(halves, weights, (1, channels, *second))
-        if param == other and np.array_equal(stored.view(np.uint32), others.view(np.uint32)):
-            break
-        multiple *= 2
-        if multiple > _LARGEST_MULTIPLE:
+
+    def graph(period: int, remainders: Remainders) -> Converted | None:
+        """What holds for all images that leave these remainders, as far as two of them tell."""
+        first, second = (convert(halves, weights, (1, channels, *s)) for s in two_sizes(sizes, period, remainders))
+        return first if first.is_like(second) else None
+
+    period = sizes.multiple
+    while (found := graph(period, (0, 0))) is None:
+        period *= 2
+        if period > LIMIT_PERIOD:
             raise FormError("pnnx makes another graph for each size of image, so that none holds for all")
-    parts = _find(param, stored, weights)
+    parts = _find(found, weights)
     if lost := set(halves.weights) - {part.weight for part in parts}:
         raise FormError(f"ncnn's graph has no place for {min(lost)}")
-    return Form(param, parts, multiple, made_with())
+    graphs = {(0, 0): found.param}
+    for remainders in _others(sizes, period):
+        if (other := graph(period, remainders)) is not None and other.has_weights_of(found):
+            graphs[remainders] = other.param
+    return Form(period, graphs, parts, made_with())
 
 
-def _two_sizes(sizes: Sizes, multiple: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """That have little in common but the multiple."""
-    least = Sizes(math.lcm(sizes.multiple, multiple), sizes.minimum).side(_PIXELS)
-    first, second = (least, least + multiple), (least + 5 * multiple, least + 2 * multiple)
+def two_sizes(sizes: Sizes, period: int, remainders: Remainders) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Heights and widths that leave these remainders, and have little else in common."""
+    least = Sizes(period, sizes.minimum).side(_PIXELS)
+    down, right = remainders
+    first, second = (least + down, least + period + right), (least + 5 * period + down, least + 2 * period + right)
     return ((first[0],) * 2, (second[0],) * 2) if sizes.square else (first, second)
 
 
-def _find(param: str, stored: npt.NDArray[np.float32], weights: Numbered) -> tuple[Part, ...]:
-    layers = read_layers(param)
-    wanted = blobs(layers)
+def _others(sizes: Sizes, period: int) -> list[Remainders]:
+    """All other remainders that the network takes; none where they are too many: then its form is for multiples."""
+    each = range(0, period, sizes.multiple)
+    pairs = [(n, n) for n in each] if sizes.square else [*itertools.product(each, each)]
+    return pairs[1:] if len(pairs) <= LIMIT_GRAPHS else []
+
+
+def _find(found: Converted, weights: Numbered) -> tuple[Part, ...]:
+    """Which of the `weights` each part of the .bin file is."""
+    wanted, stored = blobs(read_layers(found.param)), found.stored
     if words(wanted) != len(stored):
         raise FormError(f"pnnx wrote {len(stored)} numbers of weights, its graph takes {words(wanted)}")
     names, starts = list(weights.starts), list(weights.starts.values())
@@ -57,20 +69,15 @@ def _find(param: str, stored: npt.NDArray[np.float32], weights: Numbered) -> tup
             raise FormError(f"pnnx stored the weights of layer {blob.layer} as something else than float32")
         start = end + blob.flagged
         end = start + blob.count
-        found = weights.numbers(stored[start:end])
-        if found.min() < 0 or found.max() >= weights.total:
+        numbers = weights.numbers(stored[start:end])
+        if not len(numbers) or numbers.min() < 0 or numbers.max() >= weights.total:
             raise FormError(f"pnnx changed the weights of layer {blob.layer}")
-        owner = bisect_right(starts, int(found[0])) - 1
-        index = found - starts[owner]
-        steps = _steps(index)
-        part = Part(names[owner], int(index[0]), steps)
+        owner = bisect_right(starts, int(numbers[0])) - 1
+        index = numbers - starts[owner]
+        part = Part(names[owner], int(index[0]), _steps(index))
         size = math.prod(weights.shapes[part.weight])
-        if (
-            len(steps) > _MOST_STEPS
-            or index.min() < 0
-            or index.max() >= size
-            or not np.array_equal(part.index(), index)
-        ):
+        inside = index.min() >= 0 and index.max() < size and all(stride >= 0 for _, stride in part.steps)
+        if not inside or len(part.steps) > _MOST_STEPS or not np.array_equal(part.index(), index):
             raise FormError(f"pnnx mixed the weights of layer {blob.layer} with others")
         parts.append(part)
     return tuple(parts)
@@ -81,11 +88,10 @@ def _steps(index: npt.NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
     steps: list[tuple[int, int]] = []
     while len(index) > 1:
         distance = np.diff(index)
-        run = 1 + next((n for n, d in enumerate(distance) if d != distance[0]), len(distance))
-        if len(index) % run:
-            run = math.gcd(len(index), run)
+        others = np.flatnonzero(distance != distance[0])
+        run = math.gcd(len(index), int(others[0]) + 1) if len(others) else len(index)
         if run == 1:
             break
         steps.append((run, int(distance[0])))
         index = index[::run]
-    return tuple(itertools.chain(reversed(steps))) or ((1, 0),)
+    return tuple(reversed(steps)) or ((1, 0),)

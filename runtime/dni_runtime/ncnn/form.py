@@ -6,7 +6,9 @@ order. The numbers themselves are the model's: they are in the file once.
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +17,17 @@ import onnx
 from dni_runtime.errors import ModelError
 from dni_runtime.files.fields import FieldError, Fields
 
-from .layers import Blob, FormError, Layer, blobs, ends, read_layers
+from .layers import FormError, blobs, read_layers
 
 KEY = "dni.ncnn"
 _FORMAT = 1
 _LIMIT_CHARACTERS = 2**22
-_LIMIT_BLOBS, _LIMIT_STEPS, _LIMIT_MULTIPLE = 20_000, 8, 64
+_LIMIT_BLOBS, _LIMIT_STEPS = 20_000, 8
+LIMIT_PERIOD, LIMIT_GRAPHS = 64, 16
+
+
+Remainders: TypeAlias = tuple[int, int]
+"""What is left of a height and a width when they are divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +64,43 @@ class Part:
 class Form:
     """A model as ncnn has it.
 
-    param:     the text of the .param file.
-    parts:     of the .bin file, in order, as many as the layers of `param` take.
-    multiple:  height and width of the image have to be multiples of it.
+    period:    a graph holds for all images whose height, and whose width, leave one remainder by it.
+    graphs:    by these remainders, of height and width, texts of .param files. Networks that pad images to multiples
+               of 2 have four: what is padded and cut off again is a number in ncnn's graphs.
+    parts:     of the .bin file, in order, as many as the layers of each graph take.
     made_with: the version of pnnx.
     """
 
-    param: str
+    period: int
+    graphs: Mapping[Remainders, str]
     parts: tuple[Part, ...]
-    multiple: int
     made_with: str
 
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        return read_layers(self.param)
+    def graph_for(self, height: int, width: int) -> str | None:
+        """The graph for images of `height` x `width`, None where there is none."""
+        return self.graphs.get((height % self.period, width % self.period))
 
-    @property
-    def ends(self) -> tuple[str, str]:
-        return ends(self.layers)
-
-    @property
-    def blobs(self) -> list[Blob]:
-        return blobs(self.layers)
+    def __str__(self) -> str:
+        """Which heights and widths it is for: `multiples of 8`."""
+        if len(self.graphs) == self.period**2:
+            return "any"
+        if [*self.graphs] == [(0, 0)]:
+            return f"multiples of {self.period}"
+        told = ", ".join(f"{height} and {width}" for height, width in sorted(self.graphs))
+        return f"heights and widths that leave {told} when they are divided by {self.period}"
 
     def to_json(self) -> str:
         values = {
             "format": _FORMAT,
-            "multiple": self.multiple,
             "pnnx": self.made_with,
+            "period": self.period,
+            "graphs": [
+                {"height": height, "width": width, "param": param} for (height, width), param in self.graphs.items()
+            ],
             "weights": [
                 {"value": part.weight, "start": part.start, "steps": [n for step in part.steps for n in step]}
                 for part in self.parts
             ],
-            "param": self.param,
         }
         return json.dumps(values, ensure_ascii=False)
 
@@ -100,12 +111,10 @@ class Form:
             fields = Fields.parse(text, _LIMIT_CHARACTERS)
             if (version := fields.whole("format", 0, 2**31)) != _FORMAT:
                 raise FieldError(f"it has format {version}; expected {_FORMAT}")
-            form = cls(
-                param=fields.text("param"),
-                parts=tuple(_part(part) for part in fields.list_of_inner("weights", _LIMIT_BLOBS)),
-                multiple=fields.whole("multiple", 1, _LIMIT_MULTIPLE),
-                made_with=fields.text("pnnx", 40),
-            )
+            period = fields.whole("period", 1, LIMIT_PERIOD)
+            graphs = dict(_graph(graph, period) for graph in fields.list_of_inner("graphs", LIMIT_GRAPHS))
+            parts = tuple(_part(part) for part in fields.list_of_inner("weights", _LIMIT_BLOBS))
+            form = cls(period, graphs, parts, fields.text("pnnx", 40))
             check(form)
         except (FieldError, FormError) as error:
             raise ModelError(
@@ -125,12 +134,20 @@ def read_form(model: onnx.ModelProto) -> Form | None:
 
 def check(form: Form) -> None:
     """Raise FormError unless its layers are known and take the parts that it has."""
-    found = form.blobs
+    if not form.graphs:
+        raise FormError("it has no graph")
+    found, *others = (blobs(read_layers(param)) for param in form.graphs.values())
+    if any([(b.flagged, b.count) for b in other] != [(b.flagged, b.count) for b in found] for other in others):
+        raise FormError("its graphs take different weights")
     if len(found) != len(form.parts):
         raise FormError(f"its layers take {len(found)} weights, it has {len(form.parts)}")
     for blob, part in zip(found, form.parts, strict=True):
         if blob.count != part.count or not blob.count:
             raise FormError(f"layer {blob.layer} takes {blob.count} weights, it has {part.count} of {part.weight!r}")
+
+
+def _graph(fields: Fields, period: int) -> tuple[Remainders, str]:
+    return (fields.whole("height", 0, period - 1), fields.whole("width", 0, period - 1)), fields.text("param")
 
 
 def _part(fields: Fields) -> Part:

@@ -5,6 +5,7 @@ of a closed list, numbers of moderate size, values that one layer makes before a
 The format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -164,6 +165,13 @@ def _slopes(layer: Layer) -> Iterator[Blob]:
     yield Blob(layer.name, False, layer.count(0))
 
 
+def _constants(layer: Layer) -> Iterator[Blob]:
+    if layer.whole(21, 1) != 1:
+        layer.refuse(f"21={layer.whole(21, 1)}, a way of storing numbers that is not known here")
+    sizes = [layer.count(key) for key in (0, 1, 11, 2)]
+    yield Blob(layer.name, False, math.prod(size for size in sizes if size))
+
+
 # By kind: how many inputs at least and at most. What each of them may say is told by the shapes that it makes.
 KINDS: dict[str, tuple[int, int]] = {
     "Input": (0, 0),
@@ -180,6 +188,7 @@ KINDS: dict[str, tuple[int, int]] = {
     "HardSigmoid": (1, 1),
     "HardSwish": (1, 1),
     "Interp": (1, 1),
+    "MemoryData": (0, 0),
     "Mish": (1, 1),
     "PReLU": (1, 1),
     "Padding": (1, 1),
@@ -199,5 +208,6 @@ _BLOBS: dict[str, Callable[[Layer], Iterator[Blob]]] = {
     "ConvolutionDepthWise": _convolution,
     "Deconvolution": _convolution,
     "DeconvolutionDepthWise": _convolution,
+    "MemoryData": _constants,
     "PReLU": _slopes,
 }

@@ -10,6 +10,7 @@ from dni_runtime.prepared.blending import Blending
 from dni_runtime.prepared.flat_weights import Prepared
 
 from .form import Form
+from .layers import blobs, ends, read_layers
 from .net import FloatArray, Net
 
 # So many alphas of the past are known again when they come back.
@@ -20,19 +21,20 @@ _FLAG = np.zeros(1, np.float32)
 
 
 class Nets:
-    """Nets by alpha, the longest unused one given up first. Threads may share it.
+    """Nets of one of a form's graphs, by alpha, the longest unused one given up first. Threads may share it.
 
     As with the weights of ONNX Runtime (WeightSets), an alpha's net is kept when it comes back after others; of the
     alphas that are there for the first time the last one's is. `alpha` is None for a model that has none.
     """
 
-    def __init__(self, form: Form, prepared: Prepared, threads: int | None, limit_bytes: int) -> None:
-        self._form, self._prepared, self._threads = form, prepared, threads
+    def __init__(self, form: Form, graph: str, prepared: Prepared, threads: int | None, limit_bytes: int) -> None:
+        self._parts, self._prepared, self._threads = form.parts, prepared, threads
         self._limit = max(1, limit_bytes // max(1, _COPIES * 4 * (prepared.total + len(prepared.fixed))))
         self._flat = np.empty(prepared.total, np.float32)
         self._fill = Blending(prepared).fill if prepared.total else _nothing
-        self._ends = form.ends
-        self._flagged = [blob.flagged for blob in form.blobs]
+        layers = read_layers(graph)
+        self._graph, self._ends = graph, ends(layers)
+        self._flagged = [blob.flagged for blob in blobs(layers)]
         self._nets: OrderedDict[Key | None, Net] = OrderedDict()
         self._on_trial: Key | None = None
         self._seen: OrderedDict[Key | None, None] = OrderedDict()
@@ -67,12 +69,12 @@ class Nets:
             self._fill(alpha, self._flat)
         prepared, parts = self._prepared, list[FloatArray]()
         pieces = {piece.name: piece for piece in prepared.slices}
-        for number, (part, flagged) in enumerate(zip(self._form.parts, self._flagged, strict=True)):
+        for number, (part, flagged) in enumerate(zip(self._parts, self._flagged, strict=True)):
             piece = pieces[str(number)]
             source = prepared.fixed if piece.fixed else self._flat
             parts += [_FLAG] * flagged
             parts.append(source[piece.start : piece.start + part.count])
-        return Net(self._form.param, parts, self._ends, self._threads)
+        return Net(self._graph, parts, self._ends, self._threads)
 
     def _keep(self, alpha: Key | None, net: Net) -> list[Net]:
         """Keep `net`; returns those that make room for it, to be freed without the lock."""

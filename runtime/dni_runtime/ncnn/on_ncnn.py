@@ -1,11 +1,13 @@
 """Run a model in ncnn: a net with the weights of the call's alpha, one image at a time."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import onnx
 
 from dni_runtime.alpha import Key
+from dni_runtime.errors import InputError
 
 from .form import Form
 from .net import FloatArray
@@ -27,16 +29,32 @@ class OnNcnn:
     def __init__(
         self, slim: onnx.ModelProto, folder: Path, form: Form, *, threads: int | None, limit_bytes: int
     ) -> None:
-        self._nets = Nets(form, prepare_form(slim, folder, form), threads, limit_bytes)
+        self._form, self._prepared = form, prepare_form(slim, folder, form)
+        self._threads, self._limit = threads, limit_bytes // len(form.graphs)
+        self._nets: dict[str, Nets] = {}
+        self._lock = threading.Lock()
 
     def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
         """The network's output for float32 (N, C, H, W)."""
-        net = self._nets.get(alpha)
+        height, width = x.shape[2:]
+        if (graph := self._form.graph_for(height, width)) is None:
+            raise InputError(
+                f"x has height and width {height}x{width}; the model's form for ncnn is for {self._form}. Pad x, or "
+                "use another provider, such as cpu"
+            )
+        net = self._nets_of(graph).get(alpha)
         return np.stack([net.run(image) for image in x])
+
+    def takes(self, height: int, width: int) -> bool:
+        """Whether the form has a graph for images of this size."""
+        return self._form.graph_for(height, width) is not None
 
     def forget(self) -> None:
         """Free the nets; calls that run finish."""
-        self._nets.clear()
+        with self._lock:
+            nets = [*self._nets.values()]
+        for each in nets:
+            each.clear()
 
     def settle(self, timeout_s: float | None) -> bool:
         """Nothing to wait for: a call makes the net that it needs, and the next one with its alpha finds it."""
@@ -44,4 +62,10 @@ class OnNcnn:
 
     def close(self) -> None:
         """Free the nets; calls that run finish."""
-        self._nets.clear()
+        self.forget()
+
+    def _nets_of(self, graph: str) -> Nets:
+        with self._lock:
+            if graph not in self._nets:
+                self._nets[graph] = Nets(self._form, graph, self._prepared, self._threads, self._limit)
+            return self._nets[graph]
