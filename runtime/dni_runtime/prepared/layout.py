@@ -53,7 +53,7 @@ class Placement:
     weight: str
     index: npt.NDArray[np.int64]
     scale: np.float32
-    fill: np.float32
+    fill: np.float32 = np.float32(0)
 
     @classmethod
     def of(cls, name: str, shape: tuple[int, ...], found: Found) -> "Placement":
@@ -219,4 +219,4 @@ def _body(halves: Split, weights: Shapes, inputs: set[str]) -> onnx.ModelProto:
 
 
 def _as_it_is(name: str, shape: tuple[int, ...]) -> Placement:
-    return Placement(name, shape, name, np.arange(math.prod(shape)), np.float32(1), np.float32(0))
+    return Placement(name, shape, name, np.arange(math.prod(shape)), np.float32(1))

@@ -13,7 +13,6 @@ from onnx_models import METADATA, GraphBuilder, conv_stack, finish, noise, save
 
 import dni_runtime.prepared.layout
 from dni_runtime import load
-from dni_runtime.prepared import cache as prepared_cache
 from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.layout import Layout, Placement, learn_layout
 from dni_runtime.prepared.prepare import _compress

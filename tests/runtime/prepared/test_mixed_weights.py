@@ -1,4 +1,4 @@
-"""What ONNX Runtime makes of two weights, or of one and the graph, is no weight: it is left out, and nothing else is."""
+"""What ONNX Runtime makes of two weights, or of one and the graph, is not learnt; everything beside it is."""
 
 from collections.abc import Callable
 from pathlib import Path
