@@ -7,6 +7,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from dni_runtime.alpha import Key
+from dni_runtime.providers.sessions import PLANS_REUSE
 from dni_runtime.weights.head import BLENDS, ENDPOINTS, FACTORS, OTHERS, SHARES, build_product
 
 from .flat_weights import Prepared
@@ -74,6 +75,7 @@ def open_as_it_is(model: bytes, threads: int | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_mem_reuse = PLANS_REUSE
     if threads is not None:
         options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

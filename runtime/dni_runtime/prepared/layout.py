@@ -23,6 +23,7 @@ from onnx.helper import make_tensor_value_info
 
 from dni_runtime.files.unfinished import unfinished_folder
 from dni_runtime.onnx_files.external_data import given_tensor, read_tensor
+from dni_runtime.providers.sessions import PLANS_REUSE
 from dni_runtime.weights.split import MOVES, CannotPrepareError, Split, subgraph
 
 from .codes import LIMIT, Coded, Found, Key
@@ -171,6 +172,7 @@ def _learn(halves: Split, weights: Shapes, inputs: set[str], folder: Path, seed:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
+    options.enable_mem_reuse = PLANS_REUSE
     # Held until the session is made: ONNX Runtime keeps addresses only.
     numbers = {weight.name: onnxruntime.OrtValue.ortvalue_from_numpy(weight.values) for weight in coded}
     options.add_external_initializers(list(numbers), list(numbers.values()))
