@@ -56,7 +56,7 @@ class Found:
     weight: str
     index: IntArray
     scale: np.float32
-    fill: np.float32
+    fill: float
 
 
 class Key:
@@ -81,7 +81,7 @@ class Key:
                     index, scale = found
                     spread = np.full(flat.size, -1, np.int64)
                     spread[places] = index
-                    return Found(weight.name, spread, scale, np.float32(fill))
+                    return Found(weight.name, spread, scale, fill)
         return None
 
     def _alike(self, numbers: npt.NDArray[np.float32]) -> list[Coded]:

@@ -54,7 +54,7 @@ class Placement:
     weight: str
     index: npt.NDArray[np.int64]
     scale: np.float32
-    fill: np.float32 = np.float32(0)
+    fill: float = 0.0
 
     @classmethod
     def of(cls, name: str, shape: tuple[int, ...], found: Found) -> "Placement":

@@ -44,7 +44,7 @@ class Picked:
         # A factor of 0 makes any element 0; the first one always exists.
         self._index.append((source, np.maximum(index, 0)))
         self._scales.append(np.where(index < 0, _ZERO, scale))
-        self._fills.append(np.where(index < 0, fill, _ZERO))
+        self._fills.append(np.where(index < 0, np.float32(fill), _ZERO))
         self.size += len(index)
         return start
 
