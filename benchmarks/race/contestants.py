@@ -4,7 +4,6 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
@@ -16,7 +15,6 @@ _BENCHMARKS = Path(__file__).resolve().parents[1]
 sys.path += [str(_BENCHMARKS / name) for name in ("alpha_is_free", "real_pairs")]
 
 from four_networks import NETWORKS, write_endpoints  # noqa: E402
-from ncnn_judge import PADDING_PX  # noqa: E402
 from published import FAMILIES, Pair, checkpoint, fetch, ncnn_texts, write_checkpoints  # noqa: E402
 
 

@@ -6,12 +6,14 @@ from collections import OrderedDict
 import numpy as np
 
 from dni_runtime.alpha import Key
+from dni_runtime.errors import InputError
 from dni_runtime.prepared.blending import Blending
 from dni_runtime.prepared.flat_weights import Prepared
 
 from .form import Form
-from .layers import blobs, ends, read_layers
+from .layers import FormError, blobs, ends, read_layers
 from .net import FloatArray, Net
+from .shapes import result_shape
 
 # So many alphas of the past are known again when they come back.
 _REMEMBERED = 256
@@ -32,13 +34,28 @@ class Nets:
         self._limit = max(1, limit_bytes // max(1, _COPIES * 4 * (prepared.total + len(prepared.fixed))))
         self._flat = np.empty(prepared.total, np.float32)
         self._fill = Blending(prepared).fill if prepared.total else _nothing
-        layers = read_layers(graph)
+        self._layers = layers = read_layers(graph)
         self._graph, self._ends = graph, ends(layers)
         self._flagged = [blob.flagged for blob in blobs(layers)]
+        self._checked: set[tuple[int, int, int]] = set()
         self._nets: OrderedDict[Key | None, Net] = OrderedDict()
         self._on_trial: Key | None = None
         self._seen: OrderedDict[Key | None, None] = OrderedDict()
         self._lock, self._making = threading.Lock(), threading.Lock()
+
+    def check(self, image: tuple[int, int, int]) -> None:
+        """Raise InputError unless every layer can take what it gets for an image (channels, height, width)."""
+        if image in self._checked:
+            return
+        try:
+            shape = result_shape(self._layers, image)
+        except FormError as error:
+            raise InputError(f"x has the shape {image}, which does not go through the model in ncnn: {error}") from None
+        if len(shape) != len(image):
+            raise InputError(f"x has the shape {image}, of which the model in ncnn makes one of {shape}, no image")
+        if len(self._checked) >= _REMEMBERED:
+            self._checked.clear()
+        self._checked.add(image)
 
     def get(self, alpha: Key | None) -> Net:
         """The net for `alpha`, made if there is none. Raises ModelError where ncnn cannot load it."""

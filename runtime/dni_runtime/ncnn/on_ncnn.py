@@ -36,13 +36,7 @@ class OnNcnn:
 
     def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
         """The network's output for float32 (N, C, H, W)."""
-        height, width = x.shape[2:]
-        if (graph := self._form.graph_for(height, width)) is None:
-            raise InputError(
-                f"x has height and width {height}x{width}; the model's form for ncnn is for {self._form}. Pad x, or "
-                "use another provider, such as cpu"
-            )
-        net = self._nets_of(graph).get(alpha)
+        net = self._nets_of(*x.shape[1:]).get(alpha)
         return np.stack([net.run(image) for image in x])
 
     def takes(self, height: int, width: int) -> bool:
@@ -64,8 +58,16 @@ class OnNcnn:
         """Free the nets; calls that run finish."""
         self.forget()
 
-    def _nets_of(self, graph: str) -> Nets:
+    def _nets_of(self, channels: int, height: int, width: int) -> Nets:
+        """The nets for images of a size. Raises InputError for one that the form is not for."""
+        if (graph := self._form.graph_for(height, width)) is None:
+            raise InputError(
+                f"x has height and width {height}x{width}; the model's form for ncnn is for {self._form}. Pad x, or "
+                "use another provider, such as cpu"
+            )
         with self._lock:
             if graph not in self._nets:
                 self._nets[graph] = Nets(self._form, graph, self._prepared, self._threads, self._limit)
-            return self._nets[graph]
+            nets = self._nets[graph]
+        nets.check((channels, height, width))
+        return nets
