@@ -37,7 +37,7 @@ class Picked:
         self._fills: list[npt.NDArray[np.float32]] = []
         self.size = 0
 
-    def add(self, source: str, index: npt.NDArray[np.int64], scale: np.float32 = _ONE, fill: np.float32 = _ZERO) -> int:
+    def add(self, source: str, index: npt.NDArray[np.int64], scale: np.float32 = _ONE, fill: float = 0.0) -> int:
         """Have element `index[i]` of `source` times `scale`, `fill` for -1; returns where they start."""
         start = self.size
         self._sources[source] = None
