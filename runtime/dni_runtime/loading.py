@@ -10,11 +10,13 @@ from typing import TypeAlias
 import numpy as np
 
 from .errors import DniError, ModelError
+from .fastest.opening import open_fastest
 from .model import Model
 from .onnx_files.explaining import explain
 from .onnx_files.reading import require_file
 from .opening.asked import Asked
 from .opening.open_model import open_model
+from .providers.choosing import FASTEST
 
 ProviderName: TypeAlias = str
 """One of PROVIDERS."""
@@ -78,7 +80,7 @@ def load(
     try:
         with np.errstate(all="ignore"):  # whatever a stranger's weights make is compared with what the file computes
             asked = Asked(provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
-            opened = open_model(file, asked)
+            opened = (open_fastest if asked.provider == FASTEST else open_model)(file, asked)
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception

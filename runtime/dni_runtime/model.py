@@ -35,9 +35,8 @@ class Model:
     """A loaded model; made by `load`. Threads may share it; close it, or use it as a context manager.
 
     metadata:       what the file says about itself, a Metadata; the defaults where it says nothing.
-    provider:       where it runs: "cpu", "cuda", "tensorrt" or "openvino".
+    provider:       where it runs: "cpu", "cuda", "tensorrt", "openvino", or "fastest" where that is several of them.
     provider_note:  why there, one sentence.
-    alpha_note:     how alpha gets into the weights, one sentence.
     """
 
     def __init__(self, opened: Opened, name: str) -> None:
@@ -45,7 +44,6 @@ class Model:
         self._sizes_unknown = opened.metadata is None
         self.provider = opened.provider
         self.provider_note = opened.provider_note
-        self.alpha_note = opened.runner.note
         self._name = name
         self._signature = opened.signature
         self._device_id = opened.device_id
@@ -282,6 +280,11 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def alpha_note(self) -> str:
+        """How alpha gets into the weights, one sentence; of "fastest", what was found out by now."""
+        return self._running.note
 
     def __repr__(self) -> str:
         state = "closed" if self._running.closed else self.provider

@@ -26,9 +26,17 @@ class Running:
 
     def __init__(self, opened: Opened, name: str) -> None:
         self._runner: Runner | None = opened.runner
+        self._note = opened.runner.note
         self._open_averages = functools.cache(opened.open_averages)
         self._signature = opened.signature
         self._name, self._provider = name, opened.provider
+
+    @property
+    def note(self) -> str:
+        """How alpha is applied, as the runner says it, or said it last."""
+        if self._runner is not None:
+            self._note = self._runner.note
+        return self._note
 
     @property
     def closed(self) -> bool:
@@ -85,6 +93,7 @@ class Running:
 
     def close(self) -> None:
         """Free it. Calls that are running finish."""
+        self._note = self.note
         runner, self._runner = self._runner, None
         if runner is not None:
             runner.close()

@@ -31,13 +31,23 @@ def check_equal(candidate: Runner, plain: Runner, signature: Signature, metadata
     whether the network computes in float16. Raises CannotPrepareError where they differ.
     """
     x = _small_image(signature, metadata)
-    tolerance = _HALF_TOLERANCE if half else _TOLERANCE
-    alphas = _middle_alphas(signature, metadata)
+    alphas = middle_alphas(signature, metadata)
     for alpha in (*alphas, alphas[0]):
-        expected, got = (runner.run(x, alpha).astype(np.float32) for runner in (plain, candidate))
-        error = float(np.abs(expected - got).max())
-        if not error <= tolerance * max(1.0, float(np.abs(expected).max())):  # NaN fails too
-            raise CannotPrepareError(f"the laid-out weights are off by {error:.1e}")
+        expected, got = (runner.run(x, alpha) for runner in (plain, candidate))
+        check_same(got, expected, half=half)
+
+
+def check_same(got: npt.NDArray[Any], expected: npt.NDArray[Any], *, half: bool) -> None:
+    """Raise CannotPrepareError unless two results of one image are the same but for the order of sums.
+
+    `half`: whether the network computes in float16.
+    """
+    got, expected = got.astype(np.float32), expected.astype(np.float32)
+    if got.shape != expected.shape:
+        raise CannotPrepareError(f"its results have the shape {got.shape}, expected {expected.shape}")
+    error, largest = float(np.abs(expected - got).max()), float(np.abs(expected).max())
+    if not error <= (_HALF_TOLERANCE if half else _TOLERANCE) * max(1.0, largest):  # NaN fails too
+        raise CannotPrepareError(f"its results are off by {error:.1e}")
 
 
 def why_not_at_run_time(plain: Runner, signature: Signature, metadata: Metadata) -> str | None:
@@ -46,7 +56,7 @@ def why_not_at_run_time(plain: Runner, signature: Signature, metadata: Metadata)
     ONNX Runtime 1.31 loads cuDNN when the first convolution runs.
     """
     try:
-        plain.run(_small_image(signature, metadata), _middle_alphas(signature, metadata)[0])
+        plain.run(_small_image(signature, metadata), middle_alphas(signature, metadata)[0])
     except Exception as error:
         # Anything else is the model's own, such as sizes that it does not take: a call says so. Names of source files
         # have "cuda" in them as well.
@@ -63,7 +73,7 @@ def run_small(runner: Runner, signature: Signature, metadata: Metadata, *, tiny:
     x = _small_image(signature, metadata, _TINY_PIXELS if tiny else _PROBE_PIXELS)
     if x.size > _SMALL_VALUES:
         return np.zeros(1, np.float32)
-    return runner.run(x, _middle_alphas(signature, metadata)[0]).astype(np.float32)
+    return runner.run(x, middle_alphas(signature, metadata)[0]).astype(np.float32)
 
 
 def _small_image(signature: Signature, metadata: Metadata, least_pixels: int = _PROBE_PIXELS) -> npt.NDArray[Any]:
@@ -75,7 +85,7 @@ def _small_image(signature: Signature, metadata: Metadata, least_pixels: int = _
     return np.random.default_rng(0).uniform(low, high, shape).astype(signature.dtype)
 
 
-def _middle_alphas(signature: Signature, metadata: Metadata) -> Sequence[Key | None]:
+def middle_alphas(signature: Signature, metadata: Metadata) -> Sequence[Key | None]:
     """Two; of several endpoints each has another share: equal ones would not tell them apart.
 
     Of a path one in each piece, where other endpoints have shares, none where they are alike. No two knobs are at one

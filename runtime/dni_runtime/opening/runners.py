@@ -14,8 +14,8 @@ from dni_runtime.weights.pins import Pins
 
 Tensor = npt.NDArray[Any]
 
-# An alpha that came back within so many calls is one that holds; two users of one model may take turns.
-_RECENT_CALLS = 8
+RECENT_CALLS = 8
+"""An alpha that came back within so many calls is one that holds; two users of one model may take turns."""
 
 
 class Runner(Protocol):
@@ -68,7 +68,7 @@ class Pinning:
         self._moving = moving
         self._pins = pins
         self._signature = signature
-        self._recent: deque[Key] = deque(maxlen=_RECENT_CALLS)
+        self._recent: deque[Key] = deque(maxlen=RECENT_CALLS)
         self._lock = threading.Lock()
 
     def run(self, x: Tensor, alpha: Key | None) -> Tensor:
@@ -86,7 +86,11 @@ class Pinning:
     def settle(self, timeout_s: float | None) -> bool:
         with self._lock:
             alpha = self._recent[-1] if self._recent else None
-        return alpha is None or self._pins.wait(alpha, timeout_s)
+        return alpha is None or self.hold(alpha, timeout_s)
+
+    def hold(self, alpha: Key, timeout_s: float | None) -> bool:
+        """Have a session pinned to `alpha`, as if it had held; whether it is there after `timeout_s`, or at last."""
+        return self._pins.wait(alpha, timeout_s)
 
     def close(self) -> None:
         self._pins.close()

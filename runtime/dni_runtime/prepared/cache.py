@@ -57,7 +57,7 @@ def prepared_once(
     folder = cache_folder()
     if folder is None:
         return make()[1]
-    key = _key(file, slim)
+    key = content_key(file, slim)
     place = folder / f"{_ENTRY}{key[:40]}"
     if (entry := read_entry(place, key, slim)) is not None:
         with contextlib.suppress(Exception):  # of ONNX Runtime, NumPy, memory
@@ -80,7 +80,7 @@ def _is_same(result: FloatArray, kept: FloatArray) -> bool:
     return error <= _TOLERANCE * max(1.0, largest)  # NaN is not
 
 
-def _key(file: Path, slim: onnx.ModelProto) -> str:
+def content_key(file: Path, slim: onnx.ModelProto) -> str:
     """A name for the model's content, ONNX Runtime's version, and the CPU, which decides on the layout."""
     digest = hashlib.sha256(f"{_FORMAT} {onnxruntime.__version__} {_cpu()}".encode())
     for name in [file.name, *sorted(locations(slim).keys() - {file.name})]:

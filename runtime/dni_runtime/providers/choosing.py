@@ -11,13 +11,15 @@ from dni_runtime.errors import ProviderError
 from .chains import CHAINS
 from .nvidia import missing_device, missing_libraries, no_such_device
 
-OPENVINO, NCNN = "openvino", "ncnn"
-PROVIDERS = ("auto", *CHAINS, OPENVINO, NCNN)
+OPENVINO, NCNN, FASTEST = "openvino", "ncnn", "fastest"
+PROVIDERS = ("auto", FASTEST, *CHAINS, OPENVINO, NCNN)
 """The names that `load` takes."""
 
 AUTO = ("cuda", "cpu")
 """What `auto` tries, in this order."""
 ON_NVIDIA = ("cuda", "tensorrt")
+ON_CPU = ("cpu", OPENVINO, NCNN)
+"""What `fastest` chooses from: the engines that compute in float32 on the CPU; the first is always there."""
 
 
 class Choice(NamedTuple):

@@ -104,7 +104,7 @@ def assert_falls_back(path: Path, reason: str, alphas: tuple[Any, ...] = (0.0, 0
         assert_close(model(X, alphas[1]), run(path, X, alphas[1]))
 
 
-WRONG = "the laid-out weights are off by "
+WRONG = "its results are off by "
 
 
 @pytest.mark.parametrize(

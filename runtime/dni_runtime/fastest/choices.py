@@ -1,0 +1,80 @@
+"""What was found out: for images of about one size, how long each engine takes."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Shape: TypeAlias = tuple[int, ...]
+"""Of a batch, (N, C, H, W)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeClass:
+    """Batches that are decided about together: of the same N and H * W, each rounded to a power of 2.
+
+    Photographs come in a thousand sizes, and a race for each would take longer than they do.
+    """
+
+    batch: int
+    pixels: int
+
+    @classmethod
+    def of(cls, shape: Shape) -> "SizeClass":
+        """That of a batch of `shape`, which is not empty."""
+        return cls(round(math.log2(shape[0])), round(math.log2(shape[2] * shape[3])))
+
+    def __str__(self) -> str:
+        """The middle one: `64x64`, `4 of 91x91`."""
+        side = round(2 ** (self.pixels / 2))
+        return f"{2**self.batch} of {side}x{side}" if self.batch else f"{side}x{side}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The outcome of a race.
+
+    shape:   of the batch that was measured.
+    held:    by engine, seconds of a call with an alpha that holds; of an engine that was far behind from a few calls.
+    moving:  the same with another alpha for every call.
+    refused: by engine, why it took no part.
+    """
+
+    shape: Shape
+    held: Mapping[str, float]
+    moving: Mapping[str, float]
+    refused: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """Which engine, and the times: `openvino while alpha holds (20.1 ms; cpu 22.3 ms), cpu while ...; at 64x64`."""
+        count, _, height, width = self.shape
+        size = f"at {height}x{width}" if count == 1 else f"{count} of {height}x{width}"
+        if self.held == self.moving:
+            return f"{_told(self.held, '')} {size}"
+        return f"{_told(self.held, ' while alpha holds')}, {_told(self.moving, ' while it moves')} {size}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        maps = {"held": self.held, "moving": self.moving, "refused": self.refused}
+        return {"shape": [*self.shape], **{name: dict(value) for name, value in maps.items()}}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any], engines: Iterable[str]) -> "Choice":
+        """Raises an exception of some kind for anything that `to_dict` does not make, for these `engines`."""
+        held, moving, refused = (dict(stored[name]) for name in ("held", "moving", "refused"))
+        times = [*held.values(), *moving.values()]
+        known = {*held, *moving, *refused} <= set(engines) and held and moving
+        if not known or not all(isinstance(s, float) and 0 < s < math.inf for s in times):
+            raise ValueError("no times of these engines")
+        return cls(tuple(int(size) for size in stored["shape"]), held, moving, {k: str(v) for k, v in refused.items()})
+
+
+def ranked(times: Mapping[str, float]) -> Sequence[str]:
+    """The engines, the fastest one first."""
+    return sorted(times, key=lambda name: times[name])
+
+
+def _told(times: Mapping[str, float], when: str) -> str:
+    first, *others = ranked(times)
+    words = [f"{times[first] * 1e3:.1f} ms", *(f"{name} {times[name] * 1e3:.1f} ms" for name in others)]
+    return f"{first}{when} ({'; '.join(words)})"

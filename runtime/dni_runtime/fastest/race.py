@@ -1,0 +1,40 @@
+"""How long calls take beside each other: in turns, in random order, so that what disturbs one disturbs all."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+# Of one race; it ends earlier where more rounds would tell no more.
+_SECONDS = 1.0
+_MOST_ROUNDS, _LEAST_ROUNDS = 25, 3
+# Who takes so many times as long as the fastest is not called again, but once more to be sure.
+_FAR_BEHIND, _ENOUGH = 1.5, 2
+# ONNX Runtime's threads wait for more work in a loop before they sleep, on the cores that the next engine needs.
+_PAUSE_S = 0.005
+
+
+def race(
+    ways: Mapping[str, Callable[[], object]],
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    pause: Callable[[float], None] = time.sleep,
+) -> dict[str, float]:
+    """Seconds that a call of each of the `ways` takes, the median; all have been called before.
+
+    One way alone is called as often as a race needs at least.
+    """
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    running, end = list(ways), clock() + _SECONDS
+    for number in range(_MOST_ROUNDS):
+        if number >= _LEAST_ROUNDS and (clock() > end or len(running) == 1):
+            break
+        for name in random.sample(running, len(running)):
+            pause(_PAUSE_S)
+            start = clock()
+            ways[name]()
+            times[name].append(clock() - start)
+        if number + 1 >= _ENOUGH:
+            limit = _FAR_BEHIND * min(median(times[name]) for name in running)
+            running = [name for name in running if min(times[name]) <= limit]
+    return {name: median(each) for name, each in times.items()}
