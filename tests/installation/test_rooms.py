@@ -25,6 +25,7 @@ LAYERS = {
         {"prepared", "cuda", "averages"},
         {"ncnn"},
         {"opening"},
+        {"fastest"},
     ],
     "dni_exporters": [
         {"checkpoints"},

@@ -14,15 +14,21 @@ class SizeClass:
     """Batches that are decided about together: of the same N and H * W, each rounded to a power of 2.
 
     Photographs come in a thousand sizes, and a race for each would take longer than they do.
+
+    fits: whether every engine takes images of that height and width.
     """
 
     batch: int
     pixels: int
+    fits: bool
 
     @classmethod
-    def of(cls, shape: Shape) -> "SizeClass":
-        """That of a batch of `shape`, which is not empty."""
-        return cls(round(math.log2(shape[0])), round(math.log2(shape[2] * shape[3])))
+    def of(cls, shape: Shape, multiple: int) -> "SizeClass":
+        """That of a batch of `shape`, which is not empty, where engines take multiples of `multiple`."""
+        count, _, height, width = shape
+        return cls(
+            round(math.log2(count)), round(math.log2(height * width)), height % multiple == width % multiple == 0
+        )
 
     def __str__(self) -> str:
         """The middle one: `64x64`, `4 of 91x91`."""
@@ -46,12 +52,12 @@ class Choice:
     refused: Mapping[str, str]
 
     def __str__(self) -> str:
-        """Which engine, and the times: `openvino while alpha holds (20.1 ms; cpu 22.3 ms), cpu while ...; at 64x64`."""
+        """Which engine, and times: `openvino while alpha holds (20.1 ms; cpu 22.3 ms), cpu ..., measured at 64x64`."""
         count, _, height, width = self.shape
-        size = f"at {height}x{width}" if count == 1 else f"{count} of {height}x{width}"
+        size = f"measured at {height}x{width}" if count == 1 else f"measured at {count} of {height}x{width}"
         if self.held == self.moving:
-            return f"{_told(self.held, '')} {size}"
-        return f"{_told(self.held, ' while alpha holds')}, {_told(self.moving, ' while it moves')} {size}"
+            return f"{_told(self.held, '')}, {size}"
+        return f"{_told(self.held, ' while alpha holds')}, {_told(self.moving, ' while it moves')}, {size}"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

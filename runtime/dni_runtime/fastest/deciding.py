@@ -14,6 +14,7 @@ from dni_runtime.onnx_files.explaining import first_line
 from dni_runtime.opening.checking import check_same, middle_alphas
 from dni_runtime.opening.runners import Runner, Tensor
 from dni_runtime.signature import Signature
+from dni_runtime.sizes import round_up
 
 from .choices import Choice, Shape
 from .engines import Engines, settle
@@ -44,9 +45,15 @@ class Deciding:
 
     def decide(self, shape: Shape) -> Choice:
         """Which engine is fastest for batches of about `shape`. Raises what the engine that is always there raises."""
+        multiples = self.engines.multiples
+        refused = {
+            name: f"it takes multiples of {multiple} pixels"
+            for name, multiple in multiples.items()
+            if shape[2] % multiple or shape[3] % multiple
+        }
         shape = self._measured(shape)
         x = self._noise(shape)
-        runners, refused = self._equal(x)
+        runners = self._equal(x, refused)
         alpha = self._alpha(0)
         held = race({name: partial(runner.run, x, alpha) for name, runner in runners.items()})
         if not self.moves:
@@ -59,14 +66,18 @@ class Deciding:
 
         return Choice(shape, held, race({name: partial(run_another, r) for name, r in runners.items()}), refused)
 
-    def _equal(self, x: Tensor) -> tuple[dict[str, Runner], dict[str, str]]:
-        """The engines that give the results of the graph in the file, the first alpha held; and why others do not."""
+    def _equal(self, x: Tensor, refused: dict[str, str]) -> dict[str, Runner]:
+        """The engines that give the results of the graph in the file, the first alpha held, but for the `refused`.
+
+        Adds to `refused` why others do not.
+        """
         first, second = self._alpha(0), self._alpha(0.5)
         always = self.engines.names[0]
         runners: dict[str, Runner] = {}
-        refused: dict[str, str] = {}
         expected: dict[Key | None, Tensor] = {}
         for name in self.engines.names:
+            if name in refused:
+                continue
             if (runner := self.engines.get(name)) is None:
                 refused[name] = self.engines.refused[name]
                 continue
@@ -87,17 +98,18 @@ class Deciding:
                 refused[name] = first_line(error)
             else:
                 runners[name] = runner
-        return runners, refused
+        return runners
 
     def _measured(self, shape: Shape) -> Shape:
         """The shape itself; of one whose calls would take too long, a smaller one in its place."""
         count, channels, height, width = shape
-        most = int(_CALL_S / self._pace(channels))
+        most = max(1, int(_CALL_S / self._pace(channels)))
         if any(self.signature.shape[2:]) or math.prod((count, height, width)) <= most:
             return shape
         if height * width <= most and self.signature.shape[0] is None:
             return (most // (height * width), channels, height, width)
-        side = self.metadata.sizes.side(max(_LEAST_SIDE, 2 ** int(math.log2(most) / 2)))
+        unit = math.lcm(self.engines.multiple, self.metadata.size_multiple)
+        side = round_up(max(_LEAST_SIDE, self.metadata.size_minimum, 2 ** int(math.log2(most) / 2)), unit)
         return (self.signature.shape[0] or 1, channels, min(side, height), min(side, width))
 
     def _pace(self, channels: int) -> float:

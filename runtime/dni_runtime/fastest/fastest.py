@@ -32,7 +32,7 @@ class Fastest:
 
     def run(self, x: Tensor, alpha: Key | None) -> Tensor:
         """The output for `x`, see Runner."""
-        held, moving = self._used.get(SizeClass.of(x.shape)) or self._choose(x.shape)
+        held, moving = self._used.get(self._class_of(x.shape)) or self._choose(x.shape)
         with self._lock:
             holds = alpha in self._recent
             self._recent.append(alpha)
@@ -53,7 +53,7 @@ class Fastest:
             self._engines.close()
 
     def _choose(self, shape: Shape) -> tuple[Runner, Runner]:
-        size = SizeClass.of(shape)
+        size = self._class_of(shape)
         with self._choosing:
             if (used := self._used.get(size)) is not None:
                 return used
@@ -65,6 +65,9 @@ class Fastest:
             self._engines.keep(self._names)
             self.note = self._told()
             return used
+
+    def _class_of(self, shape: Shape) -> SizeClass:
+        return SizeClass.of(shape, self._engines.multiple)
 
     def _first_of(self, times: Mapping[str, float]) -> Runner:
         """The fastest engine that can be opened; the one that is always there can."""

@@ -44,8 +44,10 @@ class Memory:
                 with open_file(self._file) as opened:
                     stored = json.loads(opened.read(_LIMIT_BYTES))
                 for each in stored["choices"] if stored["key"] == self._key else ():
-                    batch, pixels = each["class"]
-                    found[SizeClass(int(batch), int(pixels))] = Choice.from_dict(each, self._engines)
+                    batch, pixels, fits = each["class"]
+                    if [type(batch), type(pixels), type(fits)] != [int, int, bool]:
+                        continue
+                    found[SizeClass(batch, pixels, fits)] = Choice.from_dict(each, self._engines)
         return found
 
     def keep(self, choices: Mapping[SizeClass, Choice]) -> None:
@@ -53,7 +55,7 @@ class Memory:
         if self._file is None:
             return
         both = {**self.read(), **choices}
-        stored = [{"class": [size.batch, size.pixels], **choice.to_dict()} for size, choice in both.items()]
+        stored = [{"class": [s.batch, s.pixels, s.fits], **choice.to_dict()} for s, choice in both.items()]
         with contextlib.suppress(OSError), unfinished_file(self._file) as opened:
             os.chmod(opened.name, 0o600)  # the umask may let a group write
             opened.write(json.dumps({"key": self._key, "choices": stored}).encode())

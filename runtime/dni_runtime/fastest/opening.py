@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dni_runtime.errors import InputError
+from dni_runtime.errors import InputError, ModelError
 from dni_runtime.metadata import Metadata
+from dni_runtime.ncnn.form import read_form
 from dni_runtime.opening.asked import Asked
 from dni_runtime.opening.checking import check_same, run_small
 from dni_runtime.opening.open_model import Opened, open_model
 from dni_runtime.opening.runners import Plain, Runner
 from dni_runtime.prepared.cache import content_key
-from dni_runtime.providers.choosing import FASTEST, ON_CPU, why_not
+from dni_runtime.providers.choosing import FASTEST, NCNN, ON_CPU, why_not
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import read_signature
 from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
@@ -39,6 +40,8 @@ def open_fastest(path: Path, asked: Asked) -> Opened:
     missing = {name: reason for name in others if (reason := why_not(name))}
     if file is None:
         missing = dict.fromkeys(others, "it reads .onnx files only")
+    elif NCNN not in missing and (reason := _why_no_form(file)):
+        missing[NCNN] = reason
     reasons = "".join(f"; {name} takes no part: {reason}" for name, reason in missing.items())
     if file is None or len(missing) == len(others):
         return replace(on_cpu, provider_note=f"{FASTEST} chose {always}{reasons}")
@@ -66,8 +69,17 @@ def _fastest(file: AlphaFile, names: list[str], on_cpu: Opened, asked: Asked) ->
         session = place.open(str(file.given))
         return Plain(session, read_signature(session, metadata), place, "")
 
-    engines = Engines(names, open_engine, on_cpu.runner)
+    form = read_form(file.slim) if NCNN in names else None
+    multiples = {} if form is None else {NCNN: form.multiple}
+    engines = Engines(names, open_engine, on_cpu.runner, multiples)
     moves = signature.alpha_name is not None and asked.alpha_policy != "pinned"
     deciding = Deciding(engines, open_plain, signature, metadata, half=half, moves=moves)
     content = content_key(file.path, file.slim)
     return Fastest(engines, deciding, Memory(content, names, f"{asked.threads} {asked.alpha_policy}"))
+
+
+def _why_no_form(file: AlphaFile) -> str | None:
+    try:
+        return None if read_form(file.slim) else "the model has no form for it (dni-export --ncnn-form makes one)"
+    except ModelError as error:  # one that cannot be used is none
+        return str(error)

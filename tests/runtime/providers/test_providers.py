@@ -26,7 +26,7 @@ def skip_where_cuda_works():
 
 
 def test_names():
-    assert PROVIDERS == ("auto", "cpu", "cuda", "tensorrt", "openvino")
+    assert PROVIDERS == ("auto", "fastest", "cpu", "cuda", "tensorrt", "openvino")
 
 
 def test_unknown_provider_names_the_known_ones(model_path):

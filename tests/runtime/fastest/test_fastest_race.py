@@ -1,0 +1,56 @@
+"""A race by a clock of the test's own: who is called how often, and what is measured."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from dni_runtime.fastest.race import race
+
+
+class Track:
+    """Calls that take the seconds that the test says, one after another, the last one again and again."""
+
+    def __init__(self, seconds: Mapping[str, list[float]]) -> None:
+        self.now = 0.0
+        self.calls: Counter[str] = Counter()
+        self._seconds = seconds
+
+    def way(self, name: str) -> Callable[[], None]:
+        def run() -> None:
+            times = self._seconds[name]
+            self.now += times[min(self.calls[name], len(times) - 1)]
+            self.calls[name] += 1
+
+        return run
+
+    def race(self) -> dict[str, float]:
+        def pause(seconds: float) -> None:
+            self.now += seconds
+
+        return race({name: self.way(name) for name in self._seconds}, clock=lambda: self.now, pause=pause)
+
+
+def test_medians_of_calls_in_turns():
+    track = Track({"a": [0.5, 0.010], "b": [0.009], "c": [0.011]})
+    assert track.race() == pytest.approx({"a": 0.010, "b": 0.009, "c": 0.011})
+    assert track.calls["a"] == track.calls["b"] == track.calls["c"]
+
+
+def test_who_is_far_behind_is_called_twice_to_be_sure_and_not_again():
+    track = Track({"a": [0.010], "b": [0.016], "once disturbed": [0.1, 0.011, 0.010]})
+    assert track.race()["b"] == pytest.approx(0.016)
+    assert track.calls["b"] == 2
+    assert track.calls["a"] == track.calls["once disturbed"] > 2
+
+
+def test_long_calls_are_made_three_times():
+    track = Track({"a": [2.0], "b": [2.1]})
+    track.race()
+    assert track.calls == {"a": 3, "b": 3}
+
+
+def test_nobody_is_raced_alone():
+    track = Track({"a": [0.010]})
+    assert track.race() == pytest.approx({"a": 0.010})
+    assert track.calls == {"a": 3}
