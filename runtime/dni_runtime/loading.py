@@ -10,12 +10,11 @@ from typing import TypeAlias
 import numpy as np
 
 from .errors import DniError, ModelError
-from .fastest.opening import open_fastest
 from .model import Model
 from .onnx_files.explaining import explain
 from .onnx_files.reading import require_file
 from .opening.asked import Asked
-from .opening.open_model import open_model
+from .opening.open_model import Opened, open_model
 from .providers.choosing import FASTEST
 
 ProviderName: TypeAlias = str
@@ -81,12 +80,18 @@ def load(
     try:
         with np.errstate(all="ignore"):  # whatever a stranger's weights make is compared with what the file computes
             asked = Asked(provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
-            opened = (open_fastest if asked.provider == FASTEST else open_model)(file, asked)
+            opened = _open_fastest(file, asked) if asked.provider == FASTEST else open_model(file, asked)
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
         raise explain(file, error) from error
     return Model(opened, file.name)
+
+
+def _open_fastest(file: Path, asked: Asked) -> Opened:
+    from .fastest.opening import open_fastest  # it imports what no other way to open a model needs
+
+    return open_fastest(file, asked)
 
 
 def _as_text(options: Mapping[str, object] | None) -> dict[str, str]:

@@ -23,12 +23,10 @@ class SizeClass:
     fits: bool
 
     @classmethod
-    def of(cls, shape: Shape, multiple: int) -> "SizeClass":
-        """That of a batch of `shape`, which is not empty, where engines take multiples of `multiple`."""
+    def of(cls, shape: Shape, fits: bool) -> "SizeClass":
+        """That of a batch of `shape`, which is not empty."""
         count, _, height, width = shape
-        return cls(
-            round(math.log2(count)), round(math.log2(height * width)), height % multiple == width % multiple == 0
-        )
+        return cls(round(math.log2(count)), round(math.log2(height * width)), fits)
 
     def __str__(self) -> str:
         """The middle one: `64x64`, `4 of 91x91`."""

@@ -14,7 +14,6 @@ from dni_runtime.onnx_files.explaining import first_line
 from dni_runtime.opening.checking import check_same, middle_alphas
 from dni_runtime.opening.runners import Runner, Tensor
 from dni_runtime.signature import Signature
-from dni_runtime.sizes import round_up
 
 from .choices import Choice, Shape
 from .engines import Engines, settle
@@ -45,11 +44,11 @@ class Deciding:
 
     def decide(self, shape: Shape) -> Choice:
         """Which engine is fastest for batches of about `shape`. Raises what the engine that is always there raises."""
-        multiples = self.engines.multiples
+        height, width = shape[2:]
         refused = {
-            name: f"it takes multiples of {multiple} pixels"
-            for name, multiple in multiples.items()
-            if shape[2] % multiple or shape[3] % multiple
+            name: f"it takes no images of {height}x{width}"
+            for name, takes in self.engines.takes.items()
+            if not takes(height, width)
         }
         shape = self._measured(shape)
         x = self._noise(shape)
@@ -108,9 +107,10 @@ class Deciding:
             return shape
         if height * width <= most and self.signature.shape[0] is None:
             return (most // (height * width), channels, height, width)
-        unit = math.lcm(self.engines.multiple, self.metadata.size_multiple)
-        side = round_up(max(_LEAST_SIDE, self.metadata.size_minimum, 2 ** int(math.log2(most) / 2)), unit)
-        return (self.signature.shape[0] or 1, channels, min(side, height), min(side, width))
+        first, fits = self.metadata.sizes.side(max(_LEAST_SIDE, 2 ** int(math.log2(most) / 2))), self.engines.fit
+        sides = range(first, first + _LEAST_SIDE * self.metadata.size_multiple, self.metadata.size_multiple)
+        side = next((side for side in sides if fits(side, side) == fits(height, width)), first)
+        return (self.signature.shape[0] or 1, channels, side, side)
 
     def _pace(self, channels: int) -> float:
         """Seconds for a pixel, of the engine that is always there."""

@@ -1,7 +1,6 @@
 """The engines that may run a model, each opened when it is first asked for, and closed when others are faster."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterable, Mapping
 
 from dni_runtime.alpha import Key
@@ -12,9 +11,9 @@ from dni_runtime.opening.runners import Pinning, Runner
 class Engines:
     """Runners by the name of their engine. Not for several threads at once.
 
-    names:     of those that are installed, the one that is always there first.
-    refused:   by name, why one cannot run the model.
-    multiples: by name, of what height and width have to be multiples, for those that take fewer sizes than the model.
+    names:   of those that are installed, the one that is always there first.
+    refused: by name, why one cannot run the model.
+    takes:   by name, whether images of a height and width are taken, for those that take fewer sizes than the model.
 
     `open_engine(name)` makes a runner, which gives the file's own results for a small image, or raises.
     """
@@ -24,18 +23,17 @@ class Engines:
         names: Iterable[str],
         open_engine: Callable[[str], Runner],
         first: Runner,
-        multiples: Mapping[str, int],
+        takes: Mapping[str, Callable[[int, int], bool]],
     ) -> None:
         self.names = (*names,)
         self.refused: dict[str, str] = {}
-        self.multiples = multiples
+        self.takes = takes
         self._open = open_engine
         self._runners = {self.names[0]: first}
 
-    @property
-    def multiple(self) -> int:
-        """All of them take images whose height and width are multiples of it, if the model does."""
-        return math.lcm(*self.multiples.values())
+    def fit(self, height: int, width: int) -> bool:
+        """Whether all of them take images of this size."""
+        return all(takes(height, width) for takes in self.takes.values())
 
     def get(self, name: str) -> Runner | None:
         """The runner of the engine `name`; None where it cannot run the model, and `refused` says why."""

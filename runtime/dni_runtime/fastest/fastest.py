@@ -67,7 +67,7 @@ class Fastest:
             return used
 
     def _class_of(self, shape: Shape) -> SizeClass:
-        return SizeClass.of(shape, self._engines.multiple)
+        return SizeClass.of(shape, self._engines.fit(*shape[2:]))
 
     def _first_of(self, times: Mapping[str, float]) -> Runner:
         """The fastest engine that can be opened; the one that is always there can."""

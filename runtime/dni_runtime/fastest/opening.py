@@ -70,8 +70,8 @@ def _fastest(file: AlphaFile, names: list[str], on_cpu: Opened, asked: Asked) ->
         return Plain(session, read_signature(session, metadata), place, "")
 
     form = read_form(file.slim) if NCNN in names else None
-    multiples = {} if form is None else {NCNN: form.multiple}
-    engines = Engines(names, open_engine, on_cpu.runner, multiples)
+    takes = {} if form is None else {NCNN: lambda height, width: form.graph_for(height, width) is not None}
+    engines = Engines(names, open_engine, on_cpu.runner, takes)
     moves = signature.alpha_name is not None and asked.alpha_policy != "pinned"
     deciding = Deciding(engines, open_plain, signature, metadata, half=half, moves=moves)
     content = content_key(file.path, file.slim)

@@ -26,11 +26,11 @@ def skip_where_cuda_works():
 
 
 def test_names():
-    assert PROVIDERS == ("auto", "fastest", "cpu", "cuda", "tensorrt", "openvino")
+    assert PROVIDERS == ("auto", "fastest", "cpu", "cuda", "tensorrt", "openvino", "ncnn")
 
 
 def test_unknown_provider_names_the_known_ones(model_path):
-    with pytest.raises(ProviderError, match="provider is 'gpu'; expected one of auto, cpu, cuda, tensorrt, openvino"):
+    with pytest.raises(ProviderError, match="provider is 'gpu'; expected one of auto, fastest, cpu, cuda, tensorrt"):
         load(model_path, "gpu")
 
 
