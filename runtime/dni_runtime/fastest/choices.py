@@ -42,17 +42,20 @@ class Choice:
     held:    by engine, seconds of a call with an alpha that holds; of an engine that was far behind from a few calls.
     moving:  the same with another alpha for every call.
     refused: by engine, why it took no part.
+    calm:    whether the machine had nothing else to do, so that others may rely on it.
     """
 
     shape: Shape
     held: Mapping[str, float]
     moving: Mapping[str, float]
     refused: Mapping[str, str]
+    calm: bool
 
     def __str__(self) -> str:
         """Which engine, and times: `openvino while alpha holds (20.1 ms; cpu 22.3 ms), cpu ..., measured at 64x64`."""
         count, _, height, width = self.shape
         size = f"measured at {height}x{width}" if count == 1 else f"measured at {count} of {height}x{width}"
+        size += "" if self.calm else " on a busy machine, so not remembered"
         if self.held == self.moving:
             return f"{_told(self.held, '')}, {size}"
         return f"{_told(self.held, ' while alpha holds')}, {_told(self.moving, ' while it moves')}, {size}"
@@ -70,7 +73,8 @@ class Choice:
         known = {*held, *moving, *refused} <= set(engines) and held and moving
         if not known or not all(isinstance(s, float) and 0 < s < math.inf for s in times):
             raise ValueError("no times of these engines")
-        return cls(tuple(int(size) for size in stored["shape"]), held, moving, {k: str(v) for k, v in refused.items()})
+        reasons = {name: str(reason) for name, reason in refused.items()}
+        return cls(tuple(int(size) for size in stored["shape"]), held, moving, reasons, calm=True)
 
 
 def ranked(times: Mapping[str, float]) -> Sequence[str]:

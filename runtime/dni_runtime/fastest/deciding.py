@@ -56,14 +56,15 @@ class Deciding:
         alpha = self._alpha(0)
         held = race({name: partial(runner.run, x, alpha) for name, runner in runners.items()})
         if not self.moves:
-            return Choice(shape, held, held, refused)
+            return Choice(shape, held.seconds, held.seconds, refused, held.calm)
         draw = np.random.default_rng(0)
 
         def run_another(runner: Runner) -> None:
             # Never the same: engines keep the weights of alphas that come back.
             runner.run(x, self._alpha(draw.uniform(0.1, 0.9)))
 
-        return Choice(shape, held, race({name: partial(run_another, r) for name, r in runners.items()}), refused)
+        moving = race({name: partial(run_another, runner) for name, runner in runners.items()})
+        return Choice(shape, held.seconds, moving.seconds, refused, held.calm and moving.calm)
 
     def _equal(self, x: Tensor, refused: dict[str, str]) -> dict[str, Runner]:
         """The engines that give the results of the graph in the file, the first alpha held, but for the `refused`.

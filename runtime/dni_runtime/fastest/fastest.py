@@ -60,7 +60,8 @@ class Fastest:
             if (choice := self._choices.get(size)) is None:
                 choice = self._deciding.decide(shape)
                 self._choices[size] = choice
-                self._memory.keep({size: choice})
+                if choice.calm:
+                    self._memory.keep({size: choice})
             self._used[size] = used = self._first_of(choice.held), self._first_of(choice.moving)
             self._engines.keep(self._names)
             self.note = self._told()

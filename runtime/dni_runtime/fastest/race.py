@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
+from typing import NamedTuple
 
 # Of one race; it ends earlier where more rounds would tell no more.
 _SECONDS = 1.0
@@ -12,6 +13,18 @@ _MOST_ROUNDS, _LEAST_ROUNDS = 25, 3
 _FAR_BEHIND, _ENOUGH = 1.5, 2
 # ONNX Runtime's threads wait for more work in a loop before they sleep, on the cores that the next engine needs.
 _PAUSE_S = 0.005
+# On a machine with nothing else to do the usual call takes less than so many times the quickest.
+_CALM = 1.25
+
+
+class Times(NamedTuple):
+    """Seconds of the quickest call of each way; and whether others took about as long, so that it may be relied upon.
+
+    What else runs on a machine makes calls longer, never shorter.
+    """
+
+    seconds: dict[str, float]
+    calm: bool
 
 
 def race(
@@ -19,8 +32,8 @@ def race(
     *,
     clock: Callable[[], float] = time.perf_counter,
     pause: Callable[[float], None] = time.sleep,
-) -> dict[str, float]:
-    """Seconds that a call of each of the `ways` takes, the median; all have been called before.
+) -> Times:
+    """What a call of each of the `ways` takes; all have been called before.
 
     One way alone is called as often as a race needs at least.
     """
@@ -35,6 +48,7 @@ def race(
             ways[name]()
             times[name].append(clock() - start)
         if number + 1 >= _ENOUGH:
-            limit = _FAR_BEHIND * min(median(times[name]) for name in running)
+            limit = _FAR_BEHIND * min(min(times[name]) for name in running)
             running = [name for name in running if min(times[name]) <= limit]
-    return {name: median(each) for name, each in times.items()}
+    seconds = {name: min(each) for name, each in times.items()}
+    return Times(seconds, all(median(times[name]) <= _CALM * seconds[name] for name in running))
