@@ -1,6 +1,8 @@
 """Blend the weights of a prepared model: one product of shares and stored endpoints, then what is scaled."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +17,20 @@ from .flat_weights import Prepared
 FloatArray = npt.NDArray[np.float32]
 
 
+Multiply: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray], None]
+"""shares [1, rows], endpoints [rows, columns], the blends [1, columns] that it fills."""
+
+
 class Blending:
     """Fills the flat array of a prepared model for an alpha. Threads may share it."""
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared, self._blocks = prepared, prepared.blocks
-        # On one thread: the product is bound by memory, and waking threads costs more than they gain
-        # (measured: a second pool of threads that wait for work slows the network's by up to 2).
-        self._head, self._product = (
-            open_as_it_is(prepared.head, 1),
-            open_as_it_is(build_product().SerializeToString(), 1),
-        )
+        self._head = open_as_it_is(prepared.head, 1)
         self._made = [value.name for value in self._head.get_outputs()]
 
-    def fill(self, alpha: Key, flat: FloatArray) -> None:
-        """Fill `flat`, float32 (total,)."""
+    def fill(self, alpha: Key, flat: FloatArray, multiply: Multiply | None = None) -> None:
+        """Fill `flat`, float32 (total,). `multiply` computes the product, None: in a session for it alone."""
         prepared = self._prepared
         blended = prepared.blended
         others = onnxruntime.OrtValue.ortvalue_from_numpy(flat[blended:]) if OTHERS in self._made else None
@@ -45,7 +46,12 @@ class Blending:
         end = 0
         for group, block in zip(prepared.groups, self._blocks, strict=True):
             start, end = end, end + group.count
-            self._sum_up(made[SHARES].numpy()[:, group.shares], block, flat[start:end].reshape(1, -1))
+            shares = made[SHARES].numpy()[:, group.shares]
+            # Along a path only a piece of the endpoints has a share.
+            having = np.flatnonzero(shares)
+            rows = slice(having[0], having[-1] + 1) if len(having) else slice(1)
+            summed = flat[start:end].reshape(1, -1)
+            (multiply or self._product)(np.ascontiguousarray(shares[:, rows]), block[rows], summed)
         if not prepared.scalings:
             return
         factors = made[FACTORS].numpy()
@@ -57,17 +63,29 @@ class Blending:
                 factor = factor.repeat(s.repeats, axis=1).reshape(s.outer, 1, -1)
                 (np.divide if s.divides else np.multiply)(part, factor, out=part)
 
-    def _sum_up(self, shares: FloatArray, block: FloatArray, blends: FloatArray) -> None:
-        """Fill `blends` from those of `block` that have a share: along a path that is no more than a piece of it."""
-        having = np.flatnonzero(shares)
-        rows = slice(having[0], having[-1] + 1) if len(having) else slice(1)
-        binding = self._product.io_binding()
-        binding.bind_cpu_input(SHARES, np.ascontiguousarray(shares[:, rows]))
-        endpoints = onnxruntime.OrtValue.ortvalue_from_numpy(block[rows])
-        binding.bind_ortvalue_input(ENDPOINTS, endpoints)
-        made = onnxruntime.OrtValue.ortvalue_from_numpy(blends)
-        binding.bind_ortvalue_output(BLENDS, made)
-        self._product.run_with_iobinding(binding)
+    def _product(self, shares: FloatArray, endpoints: FloatArray, blends: FloatArray) -> None:
+        run_product(self._alone, self._alone.io_binding(), shares, endpoints, (BLENDS, blends))
+
+    @cached_property
+    def _alone(self) -> Any:
+        """On one thread: the product is bound by memory, and waking threads costs more than they gain.
+
+        (Measured: a second pool of threads that wait for work slows the network's by up to 2.)
+        """
+        return open_as_it_is(build_product().SerializeToString(), 1)
+
+
+def run_product(
+    session: Any, binding: Any, shares: FloatArray, endpoints: FloatArray, result: tuple[str, FloatArray]
+) -> None:
+    """Run a `session` that has the product with `binding`, to all else that it takes; `result`: its name and place."""
+    values = onnxruntime.OrtValue.ortvalue_from_numpy(endpoints)
+    name, blends = result
+    place = onnxruntime.OrtValue.ortvalue_from_numpy(blends)
+    binding.bind_cpu_input(SHARES, shares)
+    binding.bind_ortvalue_input(ENDPOINTS, values)
+    binding.bind_ortvalue_output(name, place)
+    session.run_with_iobinding(binding)
 
 
 def open_as_it_is(model: bytes, threads: int | None) -> Any:

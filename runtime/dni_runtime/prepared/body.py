@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from .blending import open_as_it_is
 
 
@@ -28,6 +31,11 @@ class Body:
         self._lock, self._making = threading.Lock(), threading.Lock()
         self.image: str = self._shared.get_inputs()[0].name
         self.output: str = self._shared.get_outputs()[0].name
+
+    def any_image(self) -> npt.NDArray[np.float32]:
+        """One that the graph takes, as small as may be."""
+        sizes = (size if isinstance(size, int) else 1 for size in self._shared.get_inputs()[0].shape)
+        return np.zeros(tuple(sizes), np.float32)
 
     @contextmanager
     def session(self) -> Iterator[Any]:

@@ -19,9 +19,9 @@ import onnx
 
 from dni_runtime.files.cache_folder import why_not_ours
 from dni_runtime.files.regular_file import open_file
-from dni_runtime.weights.head import FACTORS, OTHERS, SHARES
+from dni_runtime.weights.head import ENDPOINTS, FACTORS, OTHERS, SHARES
 
-from .flat_weights import Group, Prepared, Scaling, Slice, aligned
+from .flat_weights import BLENDING, RESULT, Group, Prepared, Scaling, Slice, aligned
 
 _PLAN = "plan.json"
 _ARRAYS = ("endpoints", "fixed", "probe")
@@ -130,9 +130,10 @@ def _check(prepared: Prepared, model: onnx.ModelProto) -> None:
 def _check_body(body: onnx.GraphProto, prepared: Prepared, graph: onnx.GraphProto) -> None:
     image = [value.name for value in graph.input if value.name != "alpha"]
     _require(image == [value.name for value in body.input][:1])
-    _require({part.name: list(part.shape) for part in prepared.slices} == _shapes(body.input[1:]))
-    _require(len(prepared.slices) == len(body.input) - 1)
-    _require([value.name for value in graph.output] == [value.name for value in body.output])
+    weights, others = body.input[1:-3], body.input[-3:]
+    _require({part.name: list(part.shape) for part in prepared.slices} == _shapes(weights))
+    _require(len(prepared.slices) == len(weights) and [each.name for each in others] == [BLENDING, SHARES, ENDPOINTS])
+    _require([value.name for value in body.output] == [RESULT])
 
 
 def _check_head(head: onnx.GraphProto, prepared: Prepared, factors: int) -> None:

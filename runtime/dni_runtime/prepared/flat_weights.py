@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 # Slices of the flat array start at multiples of this many elements: 64 bytes, a cache line.
 _ALIGNMENT = 16
+# Of the graph, names that no network uses: the switch between blending and running, bool [1], and what comes of it.
+BLENDING, RESULT = "dni@blending", "dni@result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Prepared:
     head:       ONNX model: alpha -> SHARES [1, shares], OTHERS [total - blended] and FACTORS, each there if it is not
                 empty. The products of SHARES and `blocks`, and OTHERS, in this order, are the flat array once the
                 scalings are done.
-    body:       ONNX model: image and slices -> output; already optimized.
+    body:       ONNX model: image and slices -> output; already optimized. It can also blend, see `with_product`.
     endpoints:  float32, what the shares are multiplied with: the blocks of all groups one after the other.
     fixed:      float32 (fixed,), weights that alpha does not move.
     total:      elements of the flat array.

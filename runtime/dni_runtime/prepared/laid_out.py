@@ -1,5 +1,6 @@
 """Run a prepared model: blend the weights when alpha changes, then run the optimized graph with them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,11 @@ import numpy.typing as npt
 import onnxruntime
 
 from dni_runtime.alpha import Key
+from dni_runtime.weights.head import ENDPOINTS, SHARES
 
-from .blending import Blending
+from .blending import Blending, run_product
 from .body import Body
-from .flat_weights import Prepared
+from .flat_weights import BLENDING, RESULT, Prepared
 from .weight_sets import WeightSet, WeightSets
 
 FloatArray = npt.NDArray[np.float32]
@@ -35,7 +37,13 @@ class LaidOut:
             for s in prepared.slices
             if s.fixed
         }
-        self._sets = WeightSets(Blending(prepared).fill, prepared.total, prepared.slices, limit_bytes)
+        # What each half of the graph does not look at has to be there, too.
+        value = onnxruntime.OrtValue.ortvalue_from_numpy
+        nothing = {name: value(np.zeros((1, 1), np.float32)) for name in (SHARES, ENDPOINTS)}
+        self._running = {BLENDING: value(np.array([False])), **nothing}
+        self._filling = {BLENDING: value(np.array([True])), self._body.image: value(self._body.any_image())}
+        self._blending = Blending(prepared)
+        self._sets = WeightSets(self._blend, prepared.total, prepared.slices, limit_bytes)
 
     def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
         """The network's output for float32 (N, C, H, W)."""
@@ -47,7 +55,7 @@ class LaidOut:
             try:
                 binding = unused.pop()
             except IndexError:
-                binding = self._bind(session, weights)
+                binding = self._bind(session, weights, self._running)
             binding.bind_ortvalue_input(self._body.image, image)
             binding.bind_output(self._body.output, "cpu")
             session.run_with_iobinding(binding)
@@ -68,8 +76,18 @@ class LaidOut:
     def close(self) -> None:
         """Nothing to stop; memory is freed when the last call is done."""
 
-    def _bind(self, session: Any, weights: WeightSet) -> Any:
+    def _blend(self, alpha: Key, weights: WeightSet) -> None:
+        with self._body.session() as session:
+            if (binding := weights.filling.get(session)) is None:
+                binding = weights.filling[session] = self._bind(session, weights, self._filling)
+
+            def multiply(shares: FloatArray, endpoints: FloatArray, blends: FloatArray) -> None:
+                run_product(session, binding, shares, endpoints, (RESULT, blends))
+
+            self._blending.fill(alpha, weights.flat, multiply)
+
+    def _bind(self, session: Any, weights: WeightSet, others: Mapping[str, Any]) -> Any:
         binding = session.io_binding()
-        for name, value in (*self._fixed.items(), *weights.values.items()):
+        for name, value in (*self._fixed.items(), *weights.values.items(), *others.items()):
             binding.bind_ortvalue_input(name, value)
         return binding

@@ -26,6 +26,7 @@ class WeightSet:
     """A flat array of weights and its slices as ONNX Runtime's values, by the body's input names.
 
     bindings:  by session, ONNX Runtime's bindings to these values that no call is using; making one takes a while.
+    filling:   by session, the binding that blends them.
     users:     calls that are running with it; it is not overwritten before there are none.
     on_trial:  whether the next new alpha may have its memory.
     """
@@ -33,6 +34,7 @@ class WeightSet:
     flat: npt.NDArray[np.float32]
     values: dict[str, Any]
     bindings: defaultdict[Any, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    filling: dict[Any, Any] = field(default_factory=dict)
     users: int = 0
     blended: bool = False
     on_trial: bool = True
@@ -46,14 +48,14 @@ class WeightSets:
     the next new one takes its memory over: an alpha that moves for good would otherwise fill all room with
     weights that nobody asks for again, and pay for fresh memory with every call (16 % of a DnCNN's time).
 
-    `blend(alpha, flat)` fills the flat array of `size` float32. `limit_bytes` bounds what is kept between
-    calls, but for one set, which is kept always; while several calls run with different alphas, each has its
-    own set.
+    `blend(alpha, weights)` fills the flat array of a set, `size` float32; no other call does so meanwhile.
+    `limit_bytes` bounds what is kept between calls, but for one set, which is kept always; while several calls run
+    with different alphas, each has its own set.
     """
 
     def __init__(
         self,
-        blend: Callable[[Key, npt.NDArray[np.float32]], None],
+        blend: Callable[[Key, WeightSet], None],
         size: int,
         slices: tuple[Slice, ...],
         limit_bytes: int,
@@ -82,7 +84,7 @@ class WeightSets:
         try:
             with chosen.lock:  # whoever comes second with a new alpha waits for the first to blend
                 if not chosen.blended:
-                    self._blend(alpha, chosen.flat)
+                    self._blend(alpha, chosen)
                     chosen.blended = True
             yield chosen
         finally:

@@ -138,8 +138,13 @@ def build_product() -> onnx.ModelProto:
         helper.make_tensor_value_info(name, _FLOAT, [size, None]) for name, size in ((SHARES, 1), (ENDPOINTS, None))
     ]
     outputs = [helper.make_tensor_value_info(BLENDS, _FLOAT, [1, None])]
-    graph = helper.make_graph([helper.make_node("MatMul", [SHARES, ENDPOINTS], [BLENDS])], "product", inputs, outputs)
+    graph = helper.make_graph([product_node()], "product", inputs, outputs)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+def product_node() -> onnx.NodeProto:
+    """What makes BLENDS of SHARES and ENDPOINTS."""
+    return helper.make_node("MatMul", [SHARES, ENDPOINTS], [BLENDS])
 
 
 def _append_row(graph: onnx.GraphProto, rows: int, output: str) -> None:

@@ -52,6 +52,15 @@ def no_weights() -> onnx.ModelProto:
     return finish(graph, 3, ("N", "H", "W"), METADATA, None)
 
 
+def with_a_double_result() -> onnx.ModelProto:
+    proto = conv_stack()
+    (output,) = proto.graph.output
+    proto.graph.node[-1].output[0] = "narrow"
+    proto.graph.node.append(onnx.helper.make_node("Cast", ["narrow"], ["output"], to=onnx.TensorProto.DOUBLE))
+    output.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    return proto
+
+
 def with_a_function() -> onnx.ModelProto:
     proto = conv_stack()
     opsets = [onnx.helper.make_opsetid("", 18)]
@@ -67,6 +76,7 @@ def with_a_function() -> onnx.ModelProto:
     [
         (with_control_flow, "the graph has functions or control flow"),
         (with_a_function, "the graph has functions or control flow"),
+        (with_a_double_result, "the result is of type double, float32 is expected"),
         (alpha_in_the_image, "alpha does more than blend weights"),
         (no_weights, "alpha does more than blend weights"),
     ],

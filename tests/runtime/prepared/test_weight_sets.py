@@ -19,12 +19,12 @@ class Blends:
         self.done: list[Key] = []
         self.fail_once: Exception | None = None
 
-    def __call__(self, alpha: Key, flat: np.ndarray) -> None:
+    def __call__(self, alpha: Key, weights: WeightSet) -> None:
         if self.fail_once is not None:
             error, self.fail_once = self.fail_once, None
             raise error
         self.done.append(alpha)
-        flat[:] = alpha[0]
+        weights.flat[:] = alpha[0]
 
 
 @pytest.fixture
@@ -119,11 +119,11 @@ def test_whoever_comes_second_waits_for_the_blend():
     started, go_on = threading.Event(), threading.Event()
     count = []
 
-    def blend(alpha: Key, flat: np.ndarray) -> None:
+    def blend(alpha: Key, weights: WeightSet) -> None:
         count.append(alpha)
         started.set()
         assert go_on.wait(PATIENCE_S)
-        flat[:] = alpha[0]
+        weights.flat[:] = alpha[0]
 
     sets = WeightSets(blend, SIZE, SLICES, limit_bytes=0)
     answers = [in_thread(lambda: ask(sets, 0.5)) for _ in range(3)]
@@ -136,11 +136,11 @@ def test_whoever_comes_second_waits_for_the_blend():
 def test_a_blend_does_not_hold_up_other_alphas():
     started, go_on = threading.Event(), threading.Event()
 
-    def blend(alpha: Key, flat: np.ndarray) -> None:
+    def blend(alpha: Key, weights: WeightSet) -> None:
         if alpha == (0.5,):
             started.set()
             assert go_on.wait(PATIENCE_S)
-        flat[:] = alpha[0]
+        weights.flat[:] = alpha[0]
 
     sets = WeightSets(blend, SIZE, SLICES, limit_bytes=0)
     answer = in_thread(lambda: ask(sets, 0.5))
