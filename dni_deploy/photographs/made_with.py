@@ -13,6 +13,7 @@ from dni_deploy.image_files.image_file import Writing
 from dni_deploy.image_files.reading import MAX_MEGAPIXELS
 from dni_runtime import Metadata, Model, load
 from dni_runtime.images.strengths.levels import MOST_LEVELS
+from dni_runtime.providers.choosing import FASTEST
 
 
 def sized(scale: float, height: int, width: int) -> tuple[int, int]:
@@ -97,3 +98,7 @@ class MadeWith(Making):
         if self.provider == "auto" and model.provider == "cpu":
             why = "cuda cannot be used; --provider cuda tells why"
         return f"running on {model.provider} ({why})"
+
+    def measured(self, model: Model) -> str | None:
+        """Which engine was the fastest, known when the first image has run; None where nobody asked."""
+        return model.alpha_note if model.provider == FASTEST else None

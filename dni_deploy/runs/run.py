@@ -64,6 +64,8 @@ def run(job: RunJob, terminal: Terminal, tell: Tell | None = None) -> list[Enhan
             if job.compare:
                 compared = Comparisons(planned, job.folder(planned), force=job.force, dry=job.dry)
             _make(job, model, planned, terminal, told)
+            if (found := job.measured(model)) is not None:
+                terminal.tell(found)
     except KeyboardInterrupt as interrupt:
         if planned:
             interrupt.add_note(_so_far(job, results, planned))

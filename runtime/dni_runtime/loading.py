@@ -39,9 +39,9 @@ def load(
     path:             the .onnx file; weights that it keeps elsewhere (external data, linked .safetensors) have to lie
                       in its folder or below. An .ort file (ONNX Runtime's own format) runs as it is: its weights are
                       blended with every call.
-    provider:         "auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn" or "fastest"; auto takes cuda where it works,
-                      else cpu, fastest finds out which of cpu, openvino and ncnn is for a size of image, once, and
-                      remembers it; `Model.provider_note` says why.
+    provider:         "auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn" or "fastest"; auto takes cuda where it
+                      works, else cpu, and `Model.provider_note` says why. fastest finds out which of cpu, openvino and
+                      ncnn is, once for each size of image, and remembers it; `Model.alpha_note` says what it found.
     threads:          threads for one operator on the CPU, 1 or more; None for ONNX Runtime's or OpenVINO's own choice.
     provider_options: ONNX Runtime's for cuda or tensorrt, OpenVINO's for openvino; see below. The CPU takes none.
     alpha_policy:     how alpha gets into the weights: "auto", "dynamic" or "pinned"; see below.

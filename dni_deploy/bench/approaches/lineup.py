@@ -12,7 +12,7 @@ from dni_runtime import AlphaError, Metadata, ModelError
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.reading import read_model
-from dni_runtime.providers.choosing import why_not
+from dni_runtime.providers.choosing import FASTEST, why_not
 from dni_runtime.signature import Signature, read_signature
 
 from .approach import Approach, Strength
@@ -82,9 +82,10 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     baked = [write_baked(model, s, folder / f"baked{number}.onnx") for number, s in enumerate(strengths)]
     graph = read_model(model)
     files = tuple(dict.fromkeys([model.resolve(), *external_files(graph, model).values()]))
+    ours, provider = provider, "cpu" if provider == FASTEST else provider
     approaches: list[Approach] = [
         PlainSession(name=BAKED, files=(baked[0],), strengths=(held,), provider=provider),
-        Runtime(name=OURS, files=files, provider=provider),
+        Runtime(name=OURS, files=files, provider=ours),
         PlainSession(name=NAIVE, files=files, provider=provider),
         SessionCache(name=CACHE, files=tuple(baked), strengths=strengths, provider=provider, capacity=_CACHED),
     ]

@@ -41,6 +41,8 @@ def make_film(job: FilmJob, tell: Tell, progress: Progress, make: MakeParts = ma
             there = finished(work)
             try:
                 made = _make(work, model, there, progress, make)
+                if (found := job.measured(model)) is not None:
+                    tell(found)
                 lost = () if is_ours(work.folder, job.output) else _join(work, made, checked.content)
             except KeyboardInterrupt as interrupt:
                 interrupt.add_note(_so_far(work))

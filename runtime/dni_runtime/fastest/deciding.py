@@ -31,7 +31,8 @@ class Deciding:
     """Races of one model's engines.
 
     open_plain: opens the graph as it is in the file, on ONNX Runtime, for its results.
-    moves:      whether calls with ever new alphas are to be fast as well.
+    holds:      whether calls are to be fast that have an alpha in common, or none.
+    moves:      whether those with ever new alphas are; one of both is true.
     """
 
     engines: Engines
@@ -39,6 +40,7 @@ class Deciding:
     signature: Signature
     metadata: Metadata
     half: bool
+    holds: bool
     moves: bool
     _seconds_per_pixel: float | None = field(default=None, init=False)
 
@@ -53,17 +55,18 @@ class Deciding:
         shape = self._measured(shape)
         x = self._noise(shape)
         runners = self._equal(x, refused)
-        alpha = self._alpha(0)
-        held = race({name: partial(runner.run, x, alpha) for name, runner in runners.items()})
-        if not self.moves:
-            return Choice(shape, held.seconds, held.seconds, refused, held.calm)
-        draw = np.random.default_rng(0)
+        alpha, draw = self._alpha(0), np.random.default_rng(0)
 
         def run_another(runner: Runner) -> None:
             # Never the same: engines keep the weights of alphas that come back.
             runner.run(x, self._alpha(draw.uniform(0.1, 0.9)))
 
-        moving = race({name: partial(run_another, runner) for name, runner in runners.items()})
+        races = []
+        if self.holds:
+            races.append(race({name: partial(runner.run, x, alpha) for name, runner in runners.items()}))
+        if self.moves:
+            races.append(race({name: partial(run_another, runner) for name, runner in runners.items()}))
+        held, moving = races[0], races[-1]
         return Choice(shape, held.seconds, moving.seconds, refused, held.calm and moving.calm)
 
     def _equal(self, x: Tensor, refused: dict[str, str]) -> dict[str, Runner]:

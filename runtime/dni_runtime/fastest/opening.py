@@ -72,8 +72,10 @@ def _fastest(file: AlphaFile, names: list[str], on_cpu: Opened, asked: Asked) ->
     form = read_form(file.slim) if NCNN in names else None
     takes = {} if form is None else {NCNN: lambda height, width: form.graph_for(height, width) is not None}
     engines = Engines(names, open_engine, on_cpu.runner, takes)
+    # `dynamic` is what results come from that depend on no call before: there one engine runs whatever alpha does.
     moves = signature.alpha_name is not None and asked.alpha_policy != "pinned"
-    deciding = Deciding(engines, open_plain, signature, metadata, half=half, moves=moves)
+    holds = not moves or asked.alpha_policy == "auto"
+    deciding = Deciding(engines, open_plain, signature, metadata, half=half, holds=holds, moves=moves)
     content = content_key(file.path, file.slim)
     return Fastest(engines, deciding, Memory(content, names, f"{asked.threads} {asked.alpha_policy}"))
 

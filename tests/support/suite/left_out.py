@@ -36,7 +36,14 @@ CALLED = {
         "test_web_page_controls",
         "test_web_page_files",
     },
-    "openvino": {"test_cli_bench", "test_cli_openvino", "test_documents_run", "test_openvino_files"},
+    "openvino": {
+        "test_cli_bench",
+        "test_cli_fastest",
+        "test_cli_openvino",
+        "test_fastest",
+        "test_documents_run",
+        "test_openvino_files",
+    },
 }
 
 
