@@ -9,10 +9,16 @@ import onnx
 
 from dni_deploy.model_report import inspect_model
 from dni_runtime import AlphaError, Metadata, ModelError
+from dni_runtime.ncnn.form import read_form
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.reading import read_model
+<<<<<<< HEAD
 from dni_runtime.providers.choosing import FASTEST, why_not
+=======
+from dni_runtime.providers import choosing
+from dni_runtime.providers.choosing import why_not
+>>>>>>> e4f2fb6 (wip)
 from dni_runtime.signature import Signature, read_signature
 
 from .approach import Approach, Strength
@@ -26,6 +32,8 @@ OURS = "dni-runtime"
 CACHE = "session cache"
 MIXING = "output mixing"
 OPENVINO = "OpenVINO"
+FASTEST = "dni-runtime, fastest"
+NCNN = "dni-runtime, ncnn"
 
 Shape = tuple[int, int, int, int]
 """(N, C, H, W)"""
@@ -76,6 +84,8 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
             f"{model} has no input alpha{why}: there is no change of alpha to measure. "
             "Export one with dni-export A B --alpha-input"
         )
+    # What chooses among engines, or wants a form of its own, is ours alone: its yardsticks run on the CPU.
+    plain = "cpu" if provider in (choosing.NCNN, "fastest") else provider
     held = metadata.check_alpha(even(metadata, 0.3) if alpha is None else alpha)
     others = [even(metadata, step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
     strengths = (held, *(strength for strength in others if strength != held))
@@ -84,15 +94,22 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
     files = tuple(dict.fromkeys([model.resolve(), *external_files(graph, model).values()]))
     ours, provider = provider, "cpu" if provider == FASTEST else provider
     approaches: list[Approach] = [
+<<<<<<< HEAD
         PlainSession(name=BAKED, files=(baked[0],), strengths=(held,), provider=provider),
         Runtime(name=OURS, files=files, provider=ours),
         PlainSession(name=NAIVE, files=files, provider=provider),
         SessionCache(name=CACHE, files=tuple(baked), strengths=strengths, provider=provider, capacity=_CACHED),
+=======
+        PlainSession(name=BAKED, files=(baked[0],), strengths=(held,), provider=plain),
+        Runtime(name=OURS, files=files, provider=provider),
+        PlainSession(name=NAIVE, files=files, provider=plain),
+        SessionCache(name=CACHE, files=tuple(baked), strengths=strengths, provider=plain, capacity=_CACHED),
+>>>>>>> e4f2fb6 (wip)
     ]
     if (ends := _ends(model, metadata, folder)) is not None:
-        approaches.append(OutputMixing(name=MIXING, files=ends, provider=provider))
-    if provider == "cpu" and why_not("openvino") is None:
-        approaches.append(PlainSession(name=OPENVINO, files=files, provider="openvino"))
+        approaches.append(OutputMixing(name=MIXING, files=ends, provider=plain))
+    if provider == "cpu":
+        approaches += _beside_the_cpu(files, graph)
     return Lineup(
         model=model,
         metadata=metadata,
@@ -103,6 +120,18 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
         weights_bytes=sum(weight.bytes for weight in facts.weights),
         one_weights_bytes=_weights_bytes(baked[0]),
     )
+
+
+def _beside_the_cpu(files: tuple[Path, ...], graph: onnx.ModelProto) -> list[Approach]:
+    """Other engines that run the model on the CPU, as far as they are installed."""
+    found: list[Approach] = []
+    if why_not(choosing.OPENVINO) is None:
+        found.append(PlainSession(name=OPENVINO, files=files, provider=choosing.OPENVINO))
+    if why_not(choosing.NCNN) is None and read_form(graph) is not None:
+        found.append(Runtime(name=NCNN, files=files, provider=choosing.NCNN))
+    if found:
+        found.append(Runtime(name=FASTEST, files=files, provider="fastest"))
+    return found
 
 
 def even(metadata: Metadata, part: float) -> Strength:
