@@ -3,11 +3,11 @@
 Blending writes into the network's own tensors, so that torch.compile has nothing to compile anew.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from four_networks import NETWORKS
-from torch import Tensor
+from torch import Tensor, nn
 
 from dni_deploy.bench.approaches.approach import Approach, FloatArray, Running, Strength
 
@@ -18,9 +18,9 @@ RELOADED = "PyTorch reload"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PyTorch(Approach):
-    """`files` are the checkpoints A and B. `reload`: read both at every change, as Real-ESRGAN does."""
+    """`files` are checkpoints A and B of what `build` makes. `reload`: read both at every change, as Real-ESRGAN does."""
 
-    network: str
+    build: Callable[[], nn.Module]
     compile: bool = False
     reload: bool = False
 
@@ -35,7 +35,7 @@ class _Network:
 
     def __init__(self, approach: PyTorch) -> None:
         self._files = approach.files
-        self._network = NETWORKS[approach.network].build().eval().requires_grad_(False)
+        self._network = approach.build().eval().requires_grad_(False)
         self._call = self._network
         if approach.compile:
             # Dynamo falls back to eager, silently, after some recompilations of the same code.

@@ -78,11 +78,11 @@ def measure_network(name: str, folder: Path, quick: bool) -> tuple[list[Case], M
 
 
 def in_pytorch(name: str, files: Files) -> list[Approach]:
-    checkpoints = (files.a, files.b)
+    checkpoints, build = (files.a, files.b), NETWORKS[name].build
     return [
-        PyTorch(name=EAGER, files=checkpoints, network=name),
-        PyTorch(name=COMPILED, files=checkpoints, network=name, compile=True),
-        PyTorch(name=RELOADED, files=checkpoints, network=name, reload=True),
+        PyTorch(name=EAGER, files=checkpoints, build=build),
+        PyTorch(name=COMPILED, files=checkpoints, build=build, compile=True),
+        PyTorch(name=RELOADED, files=checkpoints, build=build, reload=True),
     ]
 
 

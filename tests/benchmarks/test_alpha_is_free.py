@@ -27,7 +27,7 @@ def benchmark() -> Iterator[Any]:
 def test_pytorch_blends_as_the_file_does(benchmark: Any, tmp_path: Path):
     files = benchmark.four_networks.write_files(benchmark.four_networks.NETWORKS["DnCNN"].build, tmp_path / "dncnn")
     lineup = line_up(files.model, tmp_path, None, "cpu")
-    checkpoints = {"files": (files.a, files.b), "network": "DnCNN"}
+    checkpoints = {"files": (files.a, files.b), "build": benchmark.four_networks.NETWORKS["DnCNN"].build}
     in_pytorch = [
         benchmark.pytorch.PyTorch(name="blended", **checkpoints),
         benchmark.pytorch.PyTorch(name="reloaded", reload=True, **checkpoints),
