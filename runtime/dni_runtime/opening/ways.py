@@ -1,5 +1,6 @@
 """Which way of running a policy takes; a fast one only if it gives the answers of the file as it is."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from dni_runtime.prepared.entry import FloatArray
 from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
+from dni_runtime.prepared.winograd.graph import with_winograd
 from dni_runtime.providers.cuda_options import why_no_graphs, without_fused_bias
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature, read_signature
@@ -124,6 +126,22 @@ class Ways:
         half = self.place.half or self.signature.dtype == np.float16
         check_equal(candidate, plain, self.signature, self.metadata, half=half)
 
+    def _with_winograd(
+        self, prepared: Prepared, made: LaidOut, use: Callable[[Prepared], LaidOut], plain: Plain
+    ) -> tuple[Prepared, LaidOut]:
+        """With Winograd's way for wide convolutions, if that gives the same answers: used for the small image, too."""
+        body = with_winograd(prepared.body)
+        if body == prepared.body:
+            return prepared, made
+        try:
+            self._check(use(replace(prepared, body=with_winograd(prepared.body, small=True))), plain)
+            # More than a pinned session gains, which has no such convolutions.
+            faster = replace(prepared, body=body, packed=False)
+            return faster, use(faster)
+        except Exception as error:  # of ONNX Runtime, memory, numbers: speed is lost, no answer
+            made.note = f"{made.note} (wide convolutions as they are: {first_line(error)})"
+            return prepared, made
+
     def _laid_out(self, limit_bytes: int) -> LaidOut:
         def use(prepared: Prepared) -> LaidOut:
             return LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes)
@@ -134,7 +152,7 @@ class Ways:
                 prepared = prepare(self.file.slim, self.file.path.parent)
                 made = use(prepared)
                 self._check(made, plain.result())
-            return prepared, made
+            return self._with_winograd(prepared, made, use, plain.result())
 
         def probe(runner: LaidOut) -> FloatArray:
             # Only our own metadata says how small an image may be.

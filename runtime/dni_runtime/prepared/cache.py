@@ -30,7 +30,7 @@ from .flat_weights import Prepared
 T = TypeVar("T")
 
 # To be raised with every change to what `prepare` makes, and to how an entry keeps it.
-_FORMAT = 10
+_FORMAT = 11
 _LIMIT_BYTES = 4 * 2**30
 # The folder may hold other things; only what is called so is ever removed. What begins with a dot was left by a version
 # that named unfinished entries so, when it was killed.
