@@ -21,6 +21,8 @@ from .relative import make_relative
 
 # Fusions that would multiply or add two weights.
 _MIXING = ["ConvAddFusion", "ConvMulFusion", "ConvBNFusion", "MatMulAddFusion", "MatmulBNFusion", "PadFusion"]
+# Operators whose constants are weights; those of others say what to do, such as the factors of a Resize.
+_WEIGHED = frozenset({"Add", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "PRelu", "Sub"})
 # The first number: 2**-20, with those after it as the next float32 values. There are a billion.
 _FIRST = 0x35800000
 _LIMIT_ELEMENTS = 2**28
@@ -59,7 +61,7 @@ class Numbered:
 
 
 def numbered(halves: Split) -> Numbered:
-    """The weights that alpha moves, and all other constants of float32 with more than one element. Raises FormError."""
+    """The weights that alpha moves, and those that it does not. Raises FormError."""
     shapes = halves.shapes()
     if missing := [name for name in halves.weights if name not in shapes]:
         raise FormError(f"the shape of {missing[0]} is not fixed")
@@ -68,7 +70,7 @@ def numbered(halves: Split) -> Numbered:
         for tensor in halves.model.graph.initializer
         if tensor.data_type == onnx.TensorProto.FLOAT and math.prod(tensor.dims) > 1
     } | halves.widened.keys()
-    used = [name for node in halves.body for name in node.input if name in floats]
+    used = [name for node in halves.body if node.op_type in _WEIGHED for name in node.input if name in floats]
     found = Numbered({name: shapes[name] for name in dict.fromkeys((*halves.weights, *used))})
     if found.total > _LIMIT_ELEMENTS:
         raise FormError(f"it has {found.total:,} weights, expected at most {_LIMIT_ELEMENTS:,}")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dni_runtime.ncnn.form import LIMIT_GRAPHS, LIMIT_PERIOD, Form, Part, Remainders
 from dni_runtime.ncnn.layers import FormError, blobs, read_layers, words
+from dni_runtime.ncnn.shapes import result_shape
 from dni_runtime.sizes import Sizes
 from dni_runtime.weights.split import Split
 
@@ -24,8 +25,14 @@ def learn_form(halves: Split, channels: int, sizes: Sizes) -> Form:
 
     def graph(period: int, remainders: Remainders) -> Converted | None:
         """What holds for all images that leave these remainders, as far as two of them tell."""
-        first, second = (convert(halves, weights, (1, channels, *s)) for s in two_sizes(sizes, period, remainders))
-        return first if first.is_like(second) else None
+        here, there = two_sizes(sizes, period, remainders)
+        first = convert(halves, weights, (1, channels, *here))
+        layers = read_layers(first.param)  # what is not known is refused before the second is converted
+        if not first.is_like(convert(halves, weights, (1, channels, *there))):
+            return None
+        for size in (here, there):
+            result_shape(layers, (channels, *size))
+        return first
 
     period = sizes.multiple
     while (found := graph(period, (0, 0))) is None:

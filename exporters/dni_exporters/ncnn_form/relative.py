@@ -41,9 +41,10 @@ def make_relative(model: onnx.ModelProto) -> None:
             moved = [_relative(int(end), sizes[int(axis)], int(axis)) for end, axis in zip(ends, axes, strict=True)]
             node.input[_ENDS] = _add(model, f"dni@ends_{count}", np.array(moved, np.int64))
         elif node.op_type == "Resize" and len(wanted := constant(node, _SIZES) or []) == len(sizes) and all(sizes):
-            factors = np.array([new / old for new, old in zip(wanted, sizes, strict=True)], np.float32)
-            node.input[_SCALES] = _add(model, f"dni@scales_{count}", factors)
-            del node.input[_SIZES:]
+            factors = np.array(wanted, np.float32) / np.array(sizes, np.float32)
+            if np.array_equal(np.floor(factors * np.array(sizes, np.float32)), wanted):
+                node.input[_SCALES] = _add(model, f"dni@scales_{count}", factors)
+                del node.input[_SIZES:]
 
 
 def _relative(end: int, size: int, axis: int) -> int:

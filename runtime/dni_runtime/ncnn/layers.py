@@ -20,7 +20,8 @@ _LIMIT_ARRAY, _LIMIT_WHOLE, _LIMIT_REAL = 64, 2**31 - 1, 3e38
 _MOST_KEYS = 64
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
-_REAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{0,40})?(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+# What has a point or an exponent, as ncnn has it.
+_REAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{0,40}(e[+-]?[0-9]{1,3})?|e[+-]?[0-9]{1,3})", re.IGNORECASE)
 # An array's key is this less itself.
 _ARRAY_KEY = -23300
 
@@ -161,6 +162,12 @@ def _convolution(layer: Layer) -> Iterator[Blob]:
         yield Blob(layer.name, False, layer.count(0))
 
 
+def _normalised(layer: Layer) -> Iterator[Blob]:
+    if layer.whole(2, 1):
+        yield Blob(layer.name, False, layer.count(0))
+        yield Blob(layer.name, False, layer.count(0))
+
+
 def _slopes(layer: Layer) -> Iterator[Blob]:
     yield Blob(layer.name, False, layer.count(0))
 
@@ -187,6 +194,7 @@ KINDS: dict[str, tuple[int, int]] = {
     "GELU": (1, 1),
     "HardSigmoid": (1, 1),
     "HardSwish": (1, 1),
+    "InstanceNorm": (1, 1),
     "Interp": (1, 1),
     "MemoryData": (0, 0),
     "Mish": (1, 1),
@@ -196,6 +204,7 @@ KINDS: dict[str, tuple[int, int]] = {
     "Pooling": (1, 1),
     "ReLU": (1, 1),
     "Reduction": (1, 1),
+    "Reorg": (1, 1),
     "Sigmoid": (1, 1),
     "Slice": (1, 1),
     "Split": (1, 1),
@@ -208,6 +217,7 @@ _BLOBS: dict[str, Callable[[Layer], Iterator[Blob]]] = {
     "ConvolutionDepthWise": _convolution,
     "Deconvolution": _convolution,
     "DeconvolutionDepthWise": _convolution,
+    "InstanceNorm": _normalised,
     "MemoryData": _constants,
     "PReLU": _slopes,
 }

@@ -23,7 +23,6 @@ _REST = -233
 _ACTIVATIONS = {0: 0, 1: 0, 2: 1, 3: 2, 4: 0, 5: 0, 6: 2}
 _REFLECT = 2
 _LAST_BINARY, _LAST_UNARY, _LAST_REDUCTION = 11, 24, 10
-_CHANNELS, _HEIGHT, _WIDTH = range(3)
 _AXES = 3
 _LARGEST_FACTOR = 64
 
@@ -187,12 +186,12 @@ def _concat(layer: Layer, given: tuple[Shape, ...]) -> Shape:
 
 def _reduction(layer: Layer, given: tuple[Shape, ...]) -> Shape:
     layer.only({0, 1, 2, 3, 4, 5})
-    channels, *_ = _image(layer, given)
-    axes = sorted(int(axis) + _AXES * (axis < 0) for axis in layer.arrays.get(3, ()))
+    image = _image(layer, given)
+    axes = {int(axis) + _AXES * (axis < 0) for axis in layer.arrays.get(3, ())}
     known = layer.count(0) <= _LAST_REDUCTION and layer.whole(1) == 0 and layer.whole(4) == layer.whole(5) == 1
-    if not known or axes != [_HEIGHT, _WIDTH]:
+    if not known or not axes or not axes <= {0, 1, 2}:
         layer.refuse("a reduction that is not known here")
-    return channels, 1, 1
+    return tuple(1 if axis in axes else size for axis, size in enumerate(image))
 
 
 def _binary(layer: Layer, given: tuple[Shape, ...]) -> Shape:
@@ -219,6 +218,14 @@ def _slopes(layer: Layer, given: tuple[Shape, ...]) -> Shape:
     return given[0] if layer.count(0) in (1, given[0][0]) else layer.refuse(f"{layer.count(0)} slopes")
 
 
+def _normalised(layer: Layer, given: tuple[Shape, ...]) -> Shape:
+    layer.only({0, 1, 2})
+    channels, *_ = image = _image(layer, given)
+    if layer.whole(2, 1) not in (0, 1) or (layer.whole(2, 1) and layer.count(0) != channels):
+        layer.refuse(f"statistics of {layer.count(0)} channels for {channels}")
+    return image
+
+
 def _pooling(layer: Layer, given: tuple[Shape, ...]) -> Shape:
     layer.only({*range(9), *range(11, 16), 18})
     channels, *sizes = _image(layer, given)
@@ -240,6 +247,15 @@ def _shuffle(layer: Layer, given: tuple[Shape, ...]) -> Shape:
     if not 0 < factor <= _LARGEST_FACTOR or channels % factor**2 or layer.whole(1) not in (0, 1):
         layer.refuse(f"the factor {factor} for {channels} channels")
     return channels // factor**2, height * factor, width * factor
+
+
+def _unshuffle(layer: Layer, given: tuple[Shape, ...]) -> Shape:
+    layer.only({0, 1})
+    channels, height, width = _image(layer, given)
+    factor = layer.count(0, 1)
+    if not 0 < factor <= _LARGEST_FACTOR or height % factor or width % factor or layer.whole(1) not in (0, 1):
+        layer.refuse(f"the factor {factor} for {height}x{width}")
+    return channels * factor**2, height // factor, width // factor
 
 
 def _interp(layer: Layer, given: tuple[Shape, ...]) -> Shape:
@@ -274,6 +290,7 @@ _RULES: Mapping[str, _Rule] = {
     "GELU": _same({0}),
     "HardSigmoid": _same({0, 1}),
     "HardSwish": _same({0, 1}),
+    "InstanceNorm": _normalised,
     "Interp": _interp,
     "MemoryData": _constants,
     "Mish": _same(set()),
@@ -283,6 +300,7 @@ _RULES: Mapping[str, _Rule] = {
     "Pooling": _pooling,
     "ReLU": _same({0}),
     "Reduction": _reduction,
+    "Reorg": _unshuffle,
     "Sigmoid": _same(set()),
     "Swish": _same(set()),
     "TanH": _same(set()),

@@ -23,6 +23,7 @@ CALLED = {
         "test_resume",
     },
     "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
+    "pnnx": {"test_ncnn_export"},
     "ray": {"test_ray"},
     "torch": {
         "test_alpha_is_free",
@@ -36,6 +37,7 @@ CALLED = {
         "test_web_page_controls",
         "test_web_page_files",
     },
+    "ncnn": {"test_ncnn_export", "test_ncnn_graphs", "test_on_ncnn"},
     "openvino": {
         "test_cli_bench",
         "test_cli_fastest",
