@@ -18,7 +18,7 @@ RELOADED = "PyTorch reload"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PyTorch(Approach):
-    """`files` are checkpoints A and B of what `build` makes. `reload`: read both at every change, as Real-ESRGAN does."""
+    """`files`: checkpoints A and B of what `build` makes. `reload`: read both at every change, as Real-ESRGAN does."""
 
     build: Callable[[], nn.Module]
     compile: bool = False

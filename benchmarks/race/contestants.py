@@ -1,15 +1,18 @@
 """The networks that are raced: three published ones as their authors' ncnn files have them, and four of our own."""
 
+import functools
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
 from torch import nn
 
 import dni_deploy
+from dni_runtime.onnx_files.explaining import first_line
 
 _BENCHMARKS = Path(__file__).resolve().parents[1]
 sys.path += [str(_BENCHMARKS / name) for name in ("alpha_is_free", "real_pairs")]
@@ -80,7 +83,14 @@ def prepare(name: str, folder: Path, packages: Path) -> RaceFiles:
         else:
             _write_published(pair, place, packages)
         arch = contestant.build().eval() if pair is None else pair.family.arch
-        dni_deploy.export([files.a, files.b], files.model, alpha_input=True, arch=arch, verdict=False)
+        export = functools.partial(
+            dni_deploy.export, [files.a, files.b], files.model, alpha_input=True, arch=arch, verdict=False
+        )
+        try:
+            export(ncnn_form=True)
+        except Exception as error:  # of pnnx, of ONNX Runtime: it is raced without
+            click.echo(f"{name} has no form for ncnn: {first_line(error)}", err=True)
+            export()
     return files
 
 

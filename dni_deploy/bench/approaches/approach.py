@@ -18,7 +18,8 @@ class Running(Protocol):
     note: what is worth knowing about how it runs, one sentence or nothing.
     """
 
-    note: str
+    @property
+    def note(self) -> str: ...
 
     def __call__(self, x: FloatArray, alpha: Strength) -> FloatArray:
         """The network's output: `x` float32 (N, C, H, W) to float32 (N, C', sH, sW), at strength `alpha`."""

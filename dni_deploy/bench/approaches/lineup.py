@@ -13,12 +13,8 @@ from dni_runtime.ncnn.form import read_form
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import external_files
 from dni_runtime.onnx_files.reading import read_model
-<<<<<<< HEAD
-from dni_runtime.providers.choosing import FASTEST, why_not
-=======
 from dni_runtime.providers import choosing
 from dni_runtime.providers.choosing import why_not
->>>>>>> e4f2fb6 (wip)
 from dni_runtime.signature import Signature, read_signature
 
 from .approach import Approach, Strength
@@ -85,26 +81,18 @@ def line_up(model: Path, folder: Path, alpha: Strength | None, provider: str) ->
             "Export one with dni-export A B --alpha-input"
         )
     # What chooses among engines, or wants a form of its own, is ours alone: its yardsticks run on the CPU.
-    plain = "cpu" if provider in (choosing.NCNN, "fastest") else provider
+    plain = "cpu" if provider in (choosing.NCNN, choosing.FASTEST) else provider
     held = metadata.check_alpha(even(metadata, 0.3) if alpha is None else alpha)
     others = [even(metadata, step / (STRENGTHS - 2)) for step in range(STRENGTHS - 1)]
     strengths = (held, *(strength for strength in others if strength != held))
     baked = [write_baked(model, s, folder / f"baked{number}.onnx") for number, s in enumerate(strengths)]
     graph = read_model(model)
     files = tuple(dict.fromkeys([model.resolve(), *external_files(graph, model).values()]))
-    ours, provider = provider, "cpu" if provider == FASTEST else provider
     approaches: list[Approach] = [
-<<<<<<< HEAD
-        PlainSession(name=BAKED, files=(baked[0],), strengths=(held,), provider=provider),
-        Runtime(name=OURS, files=files, provider=ours),
-        PlainSession(name=NAIVE, files=files, provider=provider),
-        SessionCache(name=CACHE, files=tuple(baked), strengths=strengths, provider=provider, capacity=_CACHED),
-=======
         PlainSession(name=BAKED, files=(baked[0],), strengths=(held,), provider=plain),
         Runtime(name=OURS, files=files, provider=provider),
         PlainSession(name=NAIVE, files=files, provider=plain),
         SessionCache(name=CACHE, files=tuple(baked), strengths=strengths, provider=plain, capacity=_CACHED),
->>>>>>> e4f2fb6 (wip)
     ]
     if (ends := _ends(model, metadata, folder)) is not None:
         approaches.append(OutputMixing(name=MIXING, files=ends, provider=plain))
@@ -130,7 +118,7 @@ def _beside_the_cpu(files: tuple[Path, ...], graph: onnx.ModelProto) -> list[App
     if why_not(choosing.NCNN) is None and read_form(graph) is not None:
         found.append(Runtime(name=NCNN, files=files, provider=choosing.NCNN))
     if found:
-        found.append(Runtime(name=FASTEST, files=files, provider="fastest"))
+        found.append(Runtime(name=FASTEST, files=files, provider=choosing.FASTEST))
     return found
 
 

@@ -23,8 +23,12 @@ class Runtime(Approach):
 class _Loaded:
     def __init__(self, approach: Runtime, threads: int | None) -> None:
         self._model = dni_runtime.load(approach.files[0], approach.provider, threads=threads)
-        self.note = self._model.alpha_note
         self._name = approach.files[0].name
+
+    @property
+    def note(self) -> str:
+        """What was decided, for a size of image only when one has run, may be part of it."""
+        return self._model.alpha_note
 
     def __call__(self, x: FloatArray, alpha: Strength) -> FloatArray:
         return self._model(x, alpha)

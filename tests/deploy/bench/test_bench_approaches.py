@@ -14,7 +14,7 @@ import dni_deploy
 from dni_deploy.bench import line_up, plan, run_case
 from dni_deploy.bench.approaches.approach import Strength
 from dni_deploy.bench.approaches.baked import write_baked
-from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS, Lineup, even
+from dni_deploy.bench.approaches.lineup import BAKED, CACHE, FASTEST, MIXING, NAIVE, OPENVINO, OURS, Lineup, even
 from dni_runtime import AlphaError, ModelError
 from dni_runtime.alpha import Knob
 
@@ -35,11 +35,11 @@ def lineup(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Lineup:
 
 
 def test_everyone_is_there(lineup: Lineup):
-    assert [a.name for a in lineup.approaches] == [BAKED, OURS, NAIVE, CACHE, MIXING, OPENVINO]
+    assert [a.name for a in lineup.approaches] == [BAKED, OURS, NAIVE, CACHE, MIXING, OPENVINO, FASTEST]
     assert lineup.strengths == ((0.3,), (0.0,), (0.25,), (0.5,), (0.75,), (1.0,))
 
 
-@pytest.mark.parametrize("name", [BAKED, OURS, NAIVE, CACHE, OPENVINO])
+@pytest.mark.parametrize("name", [BAKED, OURS, NAIVE, CACHE, OPENVINO, FASTEST])
 def test_exact_ones_compute_what_the_file_computes(lineup: Lineup, model: Path, name: str):
     approach = lineup.approach(name)
     running = approach.open(1)
@@ -95,7 +95,7 @@ def test_knobs_are_measured_and_no_mix_stands_for_them(tmp_path: Path):
     folder.mkdir()
     lineup = line_up(tmp_path / "m.onnx", folder, None, "cpu")
     assert lineup.strengths == ((0.3, 0.3), (0.0, 0.0), (0.25, 0.25), (0.5, 0.5), (0.75, 0.75), (1.0, 1.0))
-    assert [a.name for a in lineup.approaches] == [BAKED, OURS, NAIVE, CACHE, OPENVINO]
+    assert [a.name for a in lineup.approaches] == [BAKED, OURS, NAIVE, CACHE, OPENVINO, FASTEST]
     apart = line_up(tmp_path / "m.onnx", folder, (0.2, 0.9), "cpu")
     case = run_case("knobs", apart, apart.approaches, SHAPE, 1, "cpu", plan(0.2, fewest=1), lambda step: None)
     assert {row.approach for row in case.rows} == {a.name for a in apart.approaches}

@@ -8,10 +8,10 @@ import pytest
 from commands import dni
 from onnx_models import conv_stack, save, unet
 
-from dni_deploy.bench.approaches.lineup import BAKED, CACHE, MIXING, NAIVE, OPENVINO, OURS
+from dni_deploy.bench.approaches.lineup import BAKED, CACHE, FASTEST, MIXING, NAIVE, OPENVINO, OURS
 
 QUICK = ("--seconds", "0.2", "--threads", "1")
-ALL = [BAKED, OURS, NAIVE, CACHE, MIXING, OPENVINO]
+ALL = [BAKED, OURS, NAIVE, CACHE, MIXING, OPENVINO, FASTEST]
 
 
 @pytest.fixture(scope="module")
