@@ -29,7 +29,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A weight of two elements or more, up to LIMIT, whose `values`, float32 of its shape, are codes."""
+    """A weight of up to LIMIT elements, whose `values`, float32 of its shape, are codes."""
 
     name: str
     values: FloatArray
@@ -76,12 +76,13 @@ class Key:
             if fill and not (filled.all() and (flat == fill).any()):
                 break
             places = np.flatnonzero(filled if not fill else flat != fill)
-            for weight in self._alike(flat[places]):
-                if (found := _decode(flat[places], weight)) is not None:
-                    index, scale = found
-                    spread = np.full(flat.size, -1, np.int64)
-                    spread[places] = index
-                    return Found(weight.name, spread, scale, fill)
+            decoded = [(weight, _decode(flat[places], weight)) for weight in self._alike(flat[places])]
+            matches = [(weight, *found) for weight, found in decoded if found is not None]
+            if len(matches) == 1:  # numbers alone may be the same
+                ((weight, index, scale),) = matches
+                spread = np.full(flat.size, -1, np.int64)
+                spread[places] = index
+                return Found(weight.name, spread, scale, fill)
         return None
 
     def _alike(self, numbers: npt.NDArray[np.float32]) -> list[Coded]:
@@ -98,7 +99,7 @@ def _decode(numbers: npt.NDArray[np.float32], weight: Coded) -> tuple[IntArray, 
     # Of the sums, whatever the order: roundings of single elements do not show in it.
     scale = float(numbers.sum(dtype=np.float64)) / float(codes.sum(dtype=np.float64))
     bits = (numbers / scale).astype(np.float32).view(np.int32) - _ONE
-    if bits.min() < 0:
+    if bits.min() < 0 or (codes.size == 1 and scale != 1):  # any number is one number, scaled
         return None
     code = bits >> _SPACING
     index = (code // (_COUNT // codes.size)).astype(np.int64)

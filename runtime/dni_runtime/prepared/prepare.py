@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from dni_runtime.weights.fold import fold_channels
 from dni_runtime.weights.head import Picked, build_head
 from dni_runtime.weights.recipe import Recipe, Recipes
 from dni_runtime.weights.split import Split, split
@@ -35,7 +36,7 @@ def prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
 
     `slim`: the model; `folder`: where its external data lies. Raises CannotPrepareError where it cannot be done.
     """
-    halves = split(slim)
+    halves = split(fold_channels(slim))
     layout = learn_layout(halves, folder)
     return replace(arrange(halves, layout, folder), body=with_product(layout.body).SerializeToString())
 

@@ -41,13 +41,7 @@ class Split:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every value that has a fixed one."""
-        graph = self.model.graph
-        shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-        for value in (*graph.value_info, *graph.input, *graph.output):
-            dims = value.type.tensor_type.shape.dim
-            if value.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
-                shapes.setdefault(value.name, tuple(dim.dim_value for dim in dims))
-        return shapes
+        return fixed_shapes(self.model.graph)
 
 
 def split(model: onnx.ModelProto, *, rearrange_in_head: bool = False) -> Split:
@@ -93,6 +87,16 @@ def split(model: onnx.ModelProto, *, rearrange_in_head: bool = False) -> Split:
         weights=weights,
         widened=_widened(_where(graph.node, loose), inferred.graph),
     )
+
+
+def fixed_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+    """The shape of every value that has a fixed one, in a graph whose shapes have been inferred."""
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.value_info, *graph.input, *graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
+            shapes.setdefault(value.name, tuple(dim.dim_value for dim in dims))
+    return shapes
 
 
 def _widened(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:

@@ -11,6 +11,7 @@ from onnx_models import METADATA, GraphBuilder, finish, noise, save
 
 from dni_runtime.prepared import cache as prepared_cache
 from dni_runtime.prepared.layout import learn_layout
+from dni_runtime.weights.fold import fold_channels
 from dni_runtime.weights.split import split
 
 X = noise(2, 3, 16, 24)
@@ -100,6 +101,32 @@ def constants_of_constants() -> onnx.ModelProto:
     return finish(graph, 3, ("N", 16, 24), METADATA, None)
 
 
+def constants_mixed() -> onnx.ModelProto:
+    """A layer that is the same in all endpoints: ONNX Runtime multiplies its weights by factors of the graph."""
+    graph = GraphBuilder(0, None)
+    random = np.random.default_rng(1)
+    weights = {"w": (16, 16, 3, 3), "b": (16,), "gain": (1, 16, 1, 1)}
+    for name, shape in weights.items():
+        graph.constant(name, random.normal(size=shape).astype(np.float32))
+    x = graph.node("Conv", [graph.relu(graph.conv("input", "first", 3, 16)), "w", "b"], "same", pads=[1, 1, 1, 1])
+    x = graph.relu(graph.node("Mul", [x, "gain"], "scaled"))
+    graph.node("Identity", [graph.conv(x, "last", 16, 3)], "output")
+    return finished(graph)
+
+
+def one_channel() -> onnx.ModelProto:
+    """Attention of pixels: biases of one element, and a factor of one that is as large as one of them may be."""
+    graph = GraphBuilder(0, None)
+    x = graph.relu(graph.conv("input", "first", 3, 16))
+    for number in range(3):
+        mask = graph.node("Sigmoid", [graph.conv(x, f"mask{number}", 16, 1)], f"open{number}")
+        x = graph.node(
+            "Mul", [graph.node("Mul", [x, mask], f"masked{number}"), graph.weight(f"f{number}", ())], f"x{number}"
+        )
+    graph.node("Identity", [graph.conv(x, "last", 16, 3)], "output")
+    return finished(graph)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -110,12 +137,14 @@ def constants_of_constants() -> onnx.ModelProto:
         tied,
         temperature,
         constants_of_constants,
+        constants_mixed,
+        one_channel,
     ],
 )
 def test_weights_that_are_mixed_or_lost_are_inputs(make: Callable[[], onnx.ModelProto], tmp_path: Path):
     """And all convolutions that ONNX Runtime rearranges stay so."""
     model = make()
-    body = learn_layout(split(model), Path()).body
+    body = learn_layout(split(fold_channels(model)), Path()).body
     assert_laid_out(save(model, tmp_path / "model.onnx"), X)
     if "avx" in prepared_cache._cpu():
         assert {node.domain for node in body.graph.node if node.op_type == "Conv"} == {"com.microsoft.nchwc"}
