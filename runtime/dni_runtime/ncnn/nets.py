@@ -12,7 +12,7 @@ from dni_runtime.prepared.flat_weights import Prepared
 
 from .form import Form
 from .layers import FormError, blobs, ends, read_layers
-from .net import FloatArray, Net
+from .net import FloatArray, Net, Pools
 from .shapes import result_shape
 
 # So many alphas of the past are known again when they come back.
@@ -29,8 +29,10 @@ class Nets:
     alphas that are there for the first time the last one's is. `alpha` is None for a model that has none.
     """
 
-    def __init__(self, form: Form, graph: str, prepared: Prepared, threads: int | None, limit_bytes: int) -> None:
-        self._parts, self._prepared, self._threads = form.parts, prepared, threads
+    def __init__(
+        self, form: Form, graph: str, prepared: Prepared, *, pools: Pools, threads: int | None, limit_bytes: int
+    ) -> None:
+        self._parts, self._prepared, self._pools, self._threads = form.parts, prepared, pools, threads
         self._limit = max(1, limit_bytes // max(1, _COPIES * 4 * (prepared.total + len(prepared.fixed))))
         self._flat = np.empty(prepared.total, np.float32)
         self._fill = Blending(prepared).fill if prepared.total else _nothing
@@ -91,7 +93,7 @@ class Nets:
             source = prepared.fixed if piece.fixed else self._flat
             parts += [_FLAG] * flagged
             parts.append(source[piece.start : piece.start + part.count])
-        return Net(self._graph, parts, self._ends, self._threads)
+        return Net(self._graph, parts, self._ends, self._pools, self._threads)
 
     def _keep(self, alpha: Key | None, net: Net) -> list[Net]:
         """Keep `net`; returns those that make room for it, to be freed without the lock."""

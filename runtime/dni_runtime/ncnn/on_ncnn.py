@@ -10,7 +10,7 @@ from dni_runtime.alpha import Key
 from dni_runtime.errors import InputError
 
 from .form import Form
-from .net import FloatArray
+from .net import FloatArray, Pools
 from .nets import Nets
 from .weights import prepare_form
 
@@ -32,7 +32,7 @@ class OnNcnn:
         self._form, self._prepared = form, prepare_form(slim, folder, form)
         self._threads, self._limit = threads, limit_bytes // len(form.graphs)
         self._nets: dict[str, Nets] = {}
-        self._lock = threading.Lock()
+        self._pools, self._lock = Pools(), threading.Lock()
 
     def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
         """The network's output for float32 (N, C, H, W)."""
@@ -49,6 +49,7 @@ class OnNcnn:
             nets = [*self._nets.values()]
         for each in nets:
             each.clear()
+        self._pools.clear()
 
     def settle(self, timeout_s: float | None) -> bool:
         """Nothing to wait for: a call makes the net that it needs, and the next one with its alpha finds it."""
@@ -67,7 +68,9 @@ class OnNcnn:
             )
         with self._lock:
             if graph not in self._nets:
-                self._nets[graph] = Nets(self._form, graph, self._prepared, self._threads, self._limit)
+                self._nets[graph] = Nets(
+                    self._form, graph, self._prepared, pools=self._pools, threads=self._threads, limit_bytes=self._limit
+                )
             nets = self._nets[graph]
         nets.check((channels, height, width))
         return nets

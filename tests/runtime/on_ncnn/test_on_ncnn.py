@@ -14,6 +14,7 @@ from onnx_models import conv_stack, noise, picture, save, save_ort
 
 from dni_runtime import InputError, ModelError, ProviderError, load, pin
 from dni_runtime.ncnn.form import Form
+from dni_runtime.ncnn.net import Pools
 from dni_runtime.ncnn.nets import Nets
 from dni_runtime.ncnn.weights import prepare_form
 from dni_runtime.providers import choosing
@@ -132,7 +133,7 @@ def test_nets_are_kept_while_there_is_room(tmp_path: Path):
     given = ncnn_forms.form()
     model = conv_stack()
     prepared = prepare_form(model, tmp_path, given)
-    nets = Nets(given, ncnn_forms.stack(), prepared, 1, 2**20)
+    nets = Nets(given, ncnn_forms.stack(), prepared, pools=Pools(), threads=1, limit_bytes=2**20)
     first = nets.get((0.25,))
     assert nets.get((0.25,)) is first
     for alpha in (0.1, 0.2, 0.3):
@@ -142,7 +143,7 @@ def test_nets_are_kept_while_there_is_room(tmp_path: Path):
     for alpha in (0.4, 0.6):
         nets.get((alpha,))
     assert nets.get((0.25,)) is again
-    tight = Nets(given, ncnn_forms.stack(), prepared, 1, 0)
+    tight = Nets(given, ncnn_forms.stack(), prepared, pools=Pools(), threads=1, limit_bytes=0)
     for alpha in (0.1, 0.2, 0.1, 0.2, 0.1):
         last = tight.get((alpha,))
     assert tight.get((0.1,)) is last
