@@ -88,12 +88,13 @@ def profile(name: str, model: Path, threads: int, rounds: int) -> Profile:
             }
             entries = {key: (lambda call=call: timed(call)) for key, call in calls.items()}
             taken = race(entries, list(entries), Effort(1e6, rounds=rounds), random.Random(1))
-            prepared = runner._prepared
+            prepared = runner._blending._prepared
             moved = prepared.endpoints.nbytes + 4 * prepared.total
             with runner._sets.use(lineup.alpha) as weights:
-                values = {key: value.numpy() for key, value in (*runner._fixed.items(), *weights.values.items())}
+                given = {**runner._fixed, **weights.values, **runner._running}
+                values = {key: value.numpy() for key, value in given.items()}
                 packed = (
-                    _in_packed(prepared.body, {runner._image: x, **values}, threads, folder / "ours"),
+                    _in_packed(prepared.body, {runner._body.image: x, **values}, threads, folder / "ours"),
                     _in_packed(file.read_bytes(), {"input": x}, threads, folder / "baked"),
                 )
     more = [new - held for held, new in zip(values_of(taken, "held"), values_of(taken, "new"), strict=True)]
@@ -118,9 +119,9 @@ def time_blends(runner: LaidOut) -> list[float]:
     taken: list[float] = []
     blend = runner._sets._blend
 
-    def timed(alpha: Any, flat: Any) -> None:
+    def timed(alpha: Any, weights: Any) -> None:
         started = time.perf_counter()
-        blend(alpha, flat)
+        blend(alpha, weights)
         taken.append(time.perf_counter() - started)
 
     runner._sets._blend = timed
