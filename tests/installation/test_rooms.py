@@ -23,7 +23,7 @@ LAYERS = {
         {"providers"},
         {"weights"},
         {"prepared", "cuda", "averages"},
-        {"ncnn"},
+        {"ncnn", "openvino"},
         {"opening"},
         {"fastest"},
     ],

@@ -10,12 +10,14 @@ from dni_runtime.cuda.on_device import OnDevice
 from dni_runtime.files.cache_folder import why_no_cache
 from dni_runtime.metadata import Metadata
 from dni_runtime.onnx_files.explaining import first_line
+from dni_runtime.openvino.on_openvino import OnOpenVino
 from dni_runtime.prepared.cache import prepared_once
 from dni_runtime.prepared.entry import FloatArray
 from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
 from dni_runtime.prepared.winograd.graph import with_winograd
+from dni_runtime.providers.choosing import OPENVINO
 from dni_runtime.providers.cuda_options import why_no_graphs, without_fused_bias
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature, read_signature
@@ -67,7 +69,27 @@ class Ways:
             return plain
         if self.place.provider == "cuda" and (runner := self.on_cuda(plain)):
             return runner
-        return Pinning(plain, self._pins(), self.signature, self.place) if policy == "auto" else plain
+        moving = self._on_openvino(plain) if self.place.provider == OPENVINO else plain
+        return Pinning(moving, self._pins(), self.signature, self.place) if policy == "auto" else moving
+
+    def _on_openvino(self, plain: Plain) -> Runner:
+        """Weights blended in place, the first way that gives the answers of `plain`; else that, whose note says why."""
+        if self.place.options.get("device", "CPU") != "CPU":  # others have a memory of their own
+            return plain
+        reasons = []
+        for constants in (True, False):
+            try:
+                self.file.check_unchanged()
+                runner = OnOpenVino(self.file.slim, self.file.path.parent, self.place, constants=constants)
+                self.file.check_unchanged()
+                self._check(runner, plain)
+            except Exception as error:  # as above; what OpenVINO makes of its constants is its own affair
+                reasons.append(first_line(error))
+            else:
+                plain.close()
+                return runner
+        plain.note = f"{plain.note} ({reasons[-1]})"
+        return plain
 
     def on_cuda(self, plain: Plain) -> OnDevice | None:
         """The first way that gives the answers of `plain`, None where none does; the note of either says why."""

@@ -38,9 +38,19 @@ class OpenVinoSession:
     """
 
     def __init__(
-        self, source: str | bytes, threads: int | None, options: Mapping[str, str], weights: Weights | None
+        self,
+        source: str | bytes,
+        threads: int | None,
+        options: Mapping[str, str],
+        weights: Weights | None,
+        *,
+        inputs: Mapping[str, Tensor] | None = None,
+        shared: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Compile an ONNX file (path), or a model's bytes and the weights beside it.
+
+        `inputs`: of the model's, those that every call reads from this memory. `shared`: those that become constants
+        which stay in this memory, where the device and what it makes of them leave them there; the caller looks.
 
         `options`: "device" (CPU, GPU, GPU.1, NPU, AUTO), the rest are OpenVINO's properties. `threads`: for all
         operators together, None for OpenVINO's own choice.
@@ -57,7 +67,8 @@ class OpenVinoSession:
         separated = separate(source, weights, name)
         try:
             with _COMPILING:
-                self._compiled = _core().compile_model(_network(separated.model, separated.arrays), device, settings)
+                network = _network(separated.model, separated.arrays, shared or {})
+                self._compiled = _core().compile_model(network, device, settings)
         except RuntimeError as error:
             if reason := _refusal(device, settings):
                 raise InputError(f"provider_options are {dict(options)}; OpenVINO refuses them: {reason}") from None
@@ -68,6 +79,7 @@ class OpenVinoSession:
         self.get_overridable_initializers = separated.declared.get_overridable_initializers
         self._properties = {entry.key: entry.value for entry in separated.model.metadata_props}
         self._requests: list[Any] = []
+        self._inputs, self._shared = inputs or {}, shared
 
     def get_modelmeta(self) -> Any:
         """What the file says about itself, under `custom_metadata_map`."""
@@ -79,13 +91,21 @@ class OpenVinoSession:
         try:
             request = self._requests.pop()
         except IndexError:
-            request = self._compiled.create_infer_request()
+            request = self._create_request()
         try:
             values = request.infer(feed)
         except RuntimeError as error:
             raise RuntimeError(_reason(error)) from error
         self._requests.append(request)
         return [values[name] for name in outputs]
+
+    def _create_request(self) -> Any:
+        from openvino import Tensor as Shared
+
+        request = self._compiled.create_infer_request()
+        for name, array in self._inputs.items():
+            request.set_tensor(name, Shared(array, shared_memory=True))
+        return request
 
 
 @functools.cache
@@ -106,8 +126,8 @@ def _check_device(device: str) -> None:
         )
 
 
-def _network(model: onnx.ModelProto, arrays: Mapping[str, Tensor]) -> Any:
-    """OpenVINO's graph of `model`, with `arrays` as constants in place of those inputs.
+def _network(model: onnx.ModelProto, arrays: Mapping[str, Tensor], shared: Mapping[str, Tensor]) -> Any:
+    """OpenVINO's graph of `model`, with `arrays` as constants in place of those inputs, and `shared` where they lie.
 
     OpenVINO would read files by itself, but for a model that is given as bytes only below the working directory;
     and it maps them, so that weights would change, or be gone, with the file.
@@ -116,8 +136,11 @@ def _network(model: onnx.ModelProto, arrays: Mapping[str, Tensor]) -> Any:
 
     network = _core().read_model(model.SerializeToString(), b"")
     for parameter in network.get_parameters():
-        if (array := arrays.get(parameter.get_friendly_name())) is not None:
-            parameter.output(0).replace(opset13.constant(array).output(0))
+        name = parameter.get_friendly_name()
+        if name in arrays or name in shared:
+            array = shared.get(name, arrays.get(name))
+            constant = opset13.constant(array, shared_memory=name in shared)
+            parameter.output(0).replace(constant.output(0))
             network.remove_parameter(parameter)
     network.validate_nodes_and_infer_types()
     return network

@@ -141,7 +141,9 @@ def test_it_says_where_it_runs(tmp_path: Path):
     with load(path, "openvino") as model:
         assert (model.provider, model.provider_note) == ("openvino", "openvino was asked for, on CPU")
         assert (
-            model.alpha_note == "the graph blends the weights with every call; pinned in the background while it holds"
+            model.alpha_note
+            == "weights are blended where OpenVINO reads them when alpha changes; pinned in the background "
+            "while it holds"
         )
     with load(path, "openvino", provider_options={"device": "AUTO"}) as model:
         assert_same(model(X, 0.3), reference(conv_stack(), 0.3))

@@ -40,9 +40,9 @@ CALLED = {
     "ncnn": {"test_ncnn_export", "test_ncnn_graphs", "test_on_ncnn"},
     "openvino": {
         "test_cli_bench",
-        "test_cli_fastest",
         "test_cli_openvino",
         "test_fastest",
+        "test_on_openvino",
         "test_documents_run",
         "test_openvino_files",
     },

@@ -1,0 +1,1 @@
+"""The way to run on OpenVINO: weights blended where its compiled network reads them."""
