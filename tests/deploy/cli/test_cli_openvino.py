@@ -1,4 +1,4 @@
-"""`dni run` and `dni bench` with OpenVINO, and with the fastest engine: what they compute on the CPU, what they tell."""
+"""`dni run` and `dni bench` with OpenVINO, and with the fastest engine: what they compute, and what they tell."""
 
 from pathlib import Path
 
