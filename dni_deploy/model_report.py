@@ -14,7 +14,8 @@ from dni_runtime.alpha import ALPHA
 from dni_runtime.onnx_files.explaining import strip
 from dni_runtime.onnx_files.external_data import external_file, locations
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX, damaged
-from dni_runtime.onnx_files.reading import read_model, require_file
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.onnx_files.required import require_file
 from dni_runtime.onnx_files.tensors import Extent, size_bytes, type_name
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import stated

@@ -20,7 +20,7 @@ from dni_deploy.photographs.made_with import Making
 from dni_deploy.photographs.places import check_sheet_place, make_folder
 from dni_runtime import Alpha, AlphaError, DniError, InputError, Metadata, Model, OutputError
 from dni_runtime.calibration import Auto
-from dni_runtime.onnx_files.reading import require_file
+from dni_runtime.onnx_files.required import require_file
 
 from .colours.turning import is_turn, swaps_sides, turn
 from .film import Film, Video

@@ -23,7 +23,8 @@ from dni_runtime import InputError, Metadata, Model, read_metadata
 from dni_runtime.calibration import JPEG, NOISE, Auto
 from dni_runtime.files.regular_file import why_no_file
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
-from dni_runtime.onnx_files.reading import read_model, require_file
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.onnx_files.required import require_file
 
 from .comparisons import Comparisons
 from .headers import Checked, check_fits_mask, check_writing, find_problems, refuse

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from .errors import DniError, ModelError
+from .files.digest import digest_aside, file_digest
+from .files.regular_file import state_of
 from .model import Model
 from .onnx_files.explaining import explain
-from .onnx_files.reading import require_file
+from .onnx_files.required import require_file
 from .opening.asked import Asked
-from .opening.open_model import Opened, open_model
 from .providers.choosing import FASTEST
+
+if TYPE_CHECKING:
+    from .opening.opened import Opened
 
 ProviderName: TypeAlias = str
 """One of PROVIDERS."""
@@ -80,7 +84,7 @@ def load(
     try:
         with np.errstate(all="ignore"):  # whatever a stranger's weights make is compared with what the file computes
             asked = Asked(provider, threads, _as_text(provider_options), alpha_policy, pin_cache_mib)
-            opened = _open_fastest(file, asked) if asked.provider == FASTEST else open_model(file, asked)
+            opened = _open(file, asked)
     except DniError:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
@@ -88,10 +92,23 @@ def load(
     return Model(opened, file.name)
 
 
-def _open_fastest(file: Path, asked: Asked) -> Opened:
-    from .fastest.opening import open_fastest  # it imports what no other way to open a model needs
+def _open(file: Path, asked: Asked) -> Opened:
+    # What takes time to import is imported where it is needed: ONNX Runtime while a file's digest is computed, and onnx
+    # not at all for a model that is known.
+    if asked.may_be_known:
+        state = state_of(file)
+        digest = digest_aside(lambda: file_digest(file))
+        from .opening.known import open_known
 
-    return open_fastest(file, asked)
+        if (opened := open_known(file, asked, state, digest)) is not None:
+            return opened
+    if asked.provider == FASTEST:
+        from .fastest.opening import open_fastest
+
+        return open_fastest(file, asked)
+    from .opening.open_model import open_model
+
+    return open_model(file, asked)
 
 
 def _as_text(options: Mapping[str, object] | None) -> dict[str, str]:

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-
-import onnx
+from typing import TYPE_CHECKING
 
 from .alpha import ALPHA, Alpha, Knob, check_alpha, expected_alpha, read_knobs
 from .calibration import Calibration, read_calibration
@@ -16,6 +15,9 @@ from .errors import AlphaError, ModelError
 from .files.fields import FieldError, Fields
 from .shares import Path, read_path
 from .sizes import Sizes
+
+if TYPE_CHECKING:
+    import onnx
 
 KEY = "dni"
 FORMAT = 1

@@ -6,13 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from .alpha import Alpha, Key
 from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
-from .cuda.dlpack import DlpackTensor, check_result, copy_to_gpu, import_argument, is_on_gpu, write
-from .cuda.on_device import OnDevice
 from .images.averages import APART_NOTE, HELD_NOTE
 from .images.by_alpha import run_by_alpha
 from .images.conversion import Image
@@ -23,9 +21,12 @@ from .images.strengths.alpha_map import is_map, levels_of
 from .images.strengths.levels import MOST_LEVELS
 from .images.strengths.regions import Regions, Run
 from .metadata import AVERAGES, WHOLE, Metadata
-from .opening.open_model import Opened
+from .opening.opened import Opened
 from .opening.runners import Runner
 from .running import FloatArray, Running
+
+if TYPE_CHECKING:
+    from .cuda.dlpack import DlpackTensor
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (tiles done, tiles in all)."""
@@ -79,10 +80,11 @@ class Model:
         On the CPU nothing is copied, but by OpenVINO. On a GPU `x` may still be being computed, on the stream that is
         current for its library; the result is complete, and no later call writes to it.
         """
+        from .cuda.dlpack import copy_to_gpu, is_on_gpu
+
         values, value = self.check_alpha(alpha), self._import("x", x)
         self._signature.check_shape(tuple(value.shape()), self.metadata)
-        runner = self._runner
-        if isinstance(runner, OnDevice):
+        if (runner := self._running.on_device()) is not None:
             return self._running.guarded(lambda: runner.run_there(value, values))
         # The array itself: an OrtValue made of it would not keep its memory for whoever imports it.
         y = self._running.run_typed(value.numpy(), values)
@@ -100,10 +102,11 @@ class Model:
 
         Raises InputError if the network makes another shape than `out` has or both share memory, and as a call does.
         """
+        from .cuda.dlpack import check_result, write
+
         image, result = self._import("x", x), self._import("out", out)
         self._signature.check_shape(tuple(image.shape()), self.metadata)
-        runner = self._runner
-        if isinstance(runner, OnDevice):
+        if (runner := self._running.on_device()) is not None:
             run = self._running.guarded(lambda: runner.bind(image, result))
         else:
 
@@ -292,7 +295,7 @@ class Model:
 
     @property
     def _untiled_limit_pixels(self) -> int:
-        return DEVICE_UNTILED_LIMIT_PIXELS if isinstance(self._runner, OnDevice) else UNTILED_LIMIT_PIXELS
+        return DEVICE_UNTILED_LIMIT_PIXELS if self._running.on_device() else UNTILED_LIMIT_PIXELS
 
     def _learn_sizes(self, alpha: Key | None) -> None:
         """Run small images through a model of another tool, whose file does not tell which it takes and makes."""
@@ -302,6 +305,8 @@ class Model:
 
     def _import(self, name: str, x: DlpackTensor) -> Any:
         """`x`, the argument `name`, as an OrtValue of the model's dtype."""
+        from .cuda.dlpack import import_argument
+
         return import_argument(name, x, self._signature, self._device_id if self.provider == "cuda" else None)
 
     @property

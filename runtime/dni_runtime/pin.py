@@ -5,14 +5,16 @@ Ahead-of-time (baked) files, the runtime's fast path and the benchmarks all come
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import onnx
 
 from .alpha import Alpha
 from .errors import AlphaError
 from .metadata import Metadata, read_metadata, write_metadata
-from .ncnn.form import KEY as NCNN_FORM
-from .onnx_files.join_knobs import join_knobs
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
@@ -25,6 +27,11 @@ def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
     Raises AlphaError if the model has no input `alpha`, or alpha is not valid for it; ModelError where its metadata
     cannot be read, or names inputs that are not there.
     """
+    import onnx
+
+    from .ncnn.form import KEY as NCNN_FORM
+    from .onnx_files.join_knobs import join_knobs
+
     metadata = read_metadata(model) or Metadata()
     pinned = onnx.ModelProto()
     pinned.CopyFrom(model)

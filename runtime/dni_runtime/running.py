@@ -1,20 +1,24 @@
 """What runs behind a model, until it is closed; whatever fails meanwhile is a ModelError that names the model."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .alpha import Key
-from .averages.passes import Averages
-from .cuda.on_device import OnDevice
 from .errors import DniError, ModelError
 from .images.conversion import Image, IntegerImage
 from .onnx_files.explaining import strip
-from .opening.open_model import Opened
+from .opening.opened import Opened
 from .opening.runners import Runner
+
+if TYPE_CHECKING:
+    from .averages.passes import Averages
+    from .cuda.on_device import OnDevice
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 """An array of NumPy's, float32."""
@@ -48,6 +52,15 @@ class Running:
             raise ModelError(f"{self._name} is closed; load it again")
         return self._runner
 
+    def on_device(self) -> OnDevice | None:
+        """The runner if it runs on a GPU, on tensors that lie there. Raises ModelError where it is closed."""
+        runner = self.require_open()
+        if self._provider != "cuda":
+            return None
+        from .cuda.on_device import OnDevice
+
+        return runner if isinstance(runner, OnDevice) else None
+
     def guarded(self, run: Callable[[], T]) -> T:
         """What `run`, which uses the runner, returns. Raises DniError alone."""
         try:
@@ -75,9 +88,9 @@ class Running:
 
     def integers(self, images: Sequence[Image], alpha: Key | None) -> Callable[[IntegerImage], IntegerImage] | None:
         """What runs integer images where they are converted on the device, None where the host has to."""
-        runner = self.require_open()
+        runner = self.on_device()
         dtypes = {image.dtype for image in images if isinstance(image, np.ndarray)}
-        if not isinstance(runner, OnDevice) or len(dtypes) != 1 or not runner.takes_integers(dtypes.pop()):
+        if runner is None or len(dtypes) != 1 or not runner.takes_integers(dtypes.pop()):
             return None
         return lambda images: self.guarded(lambda: runner.run_integers(images, alpha))
 
@@ -89,7 +102,11 @@ class Running:
             return self.guarded(run)
 
         network = guarded(self._open_averages)
-        return None if network is None else Averages(network, alphas, guarded)
+        if network is None:
+            return None
+        from .averages.passes import Averages
+
+        return Averages(network, alphas, guarded)
 
     def close(self) -> None:
         """Free it. Calls that are running finish."""

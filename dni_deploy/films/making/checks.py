@@ -25,7 +25,8 @@ from dni_deploy.frames.finished import model_digest
 from dni_deploy.photographs.places import check_folder, check_free, check_name
 from dni_runtime import InputError, Model, OutputError, read_metadata
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
-from dni_runtime.onnx_files.reading import read_model, require_file
+from dni_runtime.onnx_files.reading import read_model
+from dni_runtime.onnx_files.required import require_file
 
 from .cut import cut
 from .job import HOLD, FilmJob, Progress, Tell

@@ -11,8 +11,9 @@ import numpy as np
 from dni_runtime.alpha import Key
 from dni_runtime.metadata import Metadata
 from dni_runtime.onnx_files.explaining import first_line
-from dni_runtime.opening.checking import check_same, middle_alphas
+from dni_runtime.opening.checking import check_same
 from dni_runtime.opening.runners import Runner, Tensor
+from dni_runtime.opening.small_image import middle_alphas
 from dni_runtime.signature import Signature
 
 from .choices import Choice, Shape

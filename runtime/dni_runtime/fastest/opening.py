@@ -9,9 +9,11 @@ from dni_runtime.errors import InputError, ModelError
 from dni_runtime.metadata import Metadata
 from dni_runtime.ncnn.form import read_form
 from dni_runtime.opening.asked import Asked
-from dni_runtime.opening.checking import check_same, run_small
-from dni_runtime.opening.open_model import Opened, open_model
+from dni_runtime.opening.checking import check_same
+from dni_runtime.opening.open_model import open_model
+from dni_runtime.opening.opened import Opened
 from dni_runtime.opening.runners import Plain, Runner
+from dni_runtime.opening.small_image import run_small
 from dni_runtime.prepared.cache import content_key
 from dni_runtime.providers.choosing import FASTEST, NCNN, ON_CPU, why_not
 from dni_runtime.providers.sessions import Place

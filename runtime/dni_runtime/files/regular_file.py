@@ -7,6 +7,7 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import TypeAlias
 
 _KINDS = {
     stat.S_IFDIR: "is a folder",
@@ -15,6 +16,19 @@ _KINDS = {
     stat.S_IFBLK: "is a device",
     stat.S_IFSOCK: "is a socket",
 }
+
+
+State: TypeAlias = tuple[int, int, int]
+"""Size, time of the last change and number of a file: another state where its content has changed."""
+
+
+def state_of(path: Path) -> State | None:
+    """The state of a file, None where it cannot be found."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def why_no_file(path: Path) -> str | None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from dni_runtime.errors import ModelError
 
-from .external_data import missing
 from .ort_format import ORT_SUFFIX, damaged
 
 # A model is one message of Protocol Buffers, which have no more.
@@ -30,6 +29,11 @@ def explain(file: Path, error: Exception) -> ModelError:
             return ModelError(f"{file} has 2 GB or more, too much for one file; save its weights as external data")
         return ModelError(f"{file} is not an ONNX file, or only a part of one: copy or export it again")
     return ModelError(f"{file} cannot be loaded: {reason}")
+
+
+def missing(path: Path, what: str) -> ModelError:
+    """The error for the model `path`, of whose weights the file `what` is not there."""
+    return ModelError(f"{path} needs a weights file that is missing or damaged ({what}); put it beside the model")
 
 
 def first_line(error: Exception) -> str:

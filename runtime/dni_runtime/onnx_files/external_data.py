@@ -13,6 +13,7 @@ from onnx.numpy_helper import to_array
 from dni_runtime.errors import ModelError
 from dni_runtime.files.regular_file import open_file, why_no_file
 
+from .explaining import missing
 from .tensors import Extent
 
 
@@ -146,8 +147,3 @@ def follow_links(model: onnx.ModelProto, path: Path) -> None:
         real = external_file(location, path)
         for entry in entries:
             entry.value = real.relative_to(folder).as_posix()
-
-
-def missing(path: Path, what: str) -> ModelError:
-    """The error for the model `path`, of whose weights the file `what` is not there."""
-    return ModelError(f"{path} needs a weights file that is missing or damaged ({what}); put it beside the model")

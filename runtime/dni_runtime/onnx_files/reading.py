@@ -9,10 +9,10 @@ import onnx
 from onnx.external_data_helper import uses_external_data
 
 from dni_runtime.errors import ModelError
-from dni_runtime.files.regular_file import why_no_file
 
 from .external_data import every_tensor, external_file, levels
 from .ort_format import ORT_SUFFIX, is_ort_format
+from .required import require_file
 from .slim import read_slim
 from .tensors import Extent, check_values
 
@@ -48,14 +48,6 @@ def read_model(path: Path) -> onnx.ModelProto:
     _check_makers(model, path)
     _check_tensors(model, path)
     return model
-
-
-def require_file(path: Path) -> None:
-    """Raise ModelError unless `path` is a file with something in it. Nothing is read."""
-    if reason := why_no_file(path):
-        raise ModelError(f"{path} {reason}; expected an .onnx file")
-    if path.stat().st_size == 0:
-        raise ModelError(f"{path} is empty; expected an .onnx file: copy or export it again")
 
 
 def _check_makers(model: onnx.ModelProto, path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dni_runtime.errors import InputError
-from dni_runtime.providers.sessions import check_threads
+from dni_runtime.providers.cpu_options import check_threads
 
 ALPHA_POLICIES = ("auto", "dynamic", "pinned")
 """How alpha is applied, see `load`."""
@@ -30,3 +30,8 @@ class Asked:
     @property
     def pin_cache_bytes(self) -> int:
         return self.pin_cache_mib * 2**20
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether a model that was prepared before can be opened so, see `open_known`."""
+        return self.provider in ("auto", "cpu") and not self.provider_options and self.alpha_policy != "pinned"

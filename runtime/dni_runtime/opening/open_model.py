@@ -18,25 +18,10 @@ from dni_runtime.weights.alpha_file import AlphaFile, read_onnx_file
 
 from .asked import Asked
 from .checking import why_not_at_run_time
+from .opened import Opened
 from .runners import Plain, Runner
 from .ways import BLENDS_ALWAYS, Ways
 from .with_ncnn import open_ncnn
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A runner and what it runs; `metadata` is None where the file has none.
-
-    open_averages: makes, for images in tiles, a session of a network that looks at averages; None where it cannot be.
-    """
-
-    runner: Runner
-    signature: Signature
-    metadata: Metadata | None
-    provider: str
-    provider_note: str
-    device_id: int = 0
-    open_averages: Callable[[], AveragesNetwork | None] = lambda: None
 
 
 def open_model(path: Path, asked: Asked) -> Opened:

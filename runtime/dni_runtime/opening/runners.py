@@ -1,16 +1,20 @@
 """The ways in which a model may run; all of them take an image and an alpha, and give the same pixels."""
 
+from __future__ import annotations
+
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
 from dni_runtime.alpha import Key
-from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature
-from dni_runtime.weights.pins import Pins
+
+if TYPE_CHECKING:
+    from dni_runtime.providers.sessions import Place
+    from dni_runtime.weights.pins import Pins
 
 Tensor = npt.NDArray[Any]
 

@@ -22,15 +22,14 @@ from dni_runtime.providers.cuda_options import why_no_graphs, without_fused_bias
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature, read_signature
 from dni_runtime.weights.alpha_file import AlphaFile
-from dni_runtime.weights.pins import Pins
+from dni_runtime.weights.pins import Pins, pins_in
 
-from .checking import check_equal, run_small
+from .checking import check_equal
+from .known import what_it_says
 from .runners import AlwaysPinned, Pinning, Plain, Runner
+from .small_image import run_small
 
 BLENDS_ALWAYS = "the graph blends the weights with every call"
-
-# What a session costs besides weights: threads of its own, one for each core, and their stacks.
-_SESSION_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +129,10 @@ class Ways:
         return replace(self.place, options=without_fused_bias(self.place.options))
 
     def _pins(self) -> Pins:
-        pin_bytes = self.place.weight_copies * self.file.weight_bytes // (len(self.metadata.endpoints) or 2)
+        weight_bytes = self.place.weight_copies * self.file.weight_bytes
         return Pins(
             lambda alpha: self.file.open_pinned(alpha, self._plain_place),
-            self.pin_cache_bytes // (pin_bytes + _SESSION_BYTES),
+            pins_in(self.pin_cache_bytes, weight_bytes, len(self.metadata.endpoints)),
         )
 
     def plain(self, note: str) -> Plain:
@@ -166,7 +165,9 @@ class Ways:
 
     def _laid_out(self, limit_bytes: int) -> LaidOut:
         def use(prepared: Prepared) -> LaidOut:
-            return LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes)
+            runner = LaidOut(prepared, threads=self.place.threads, limit_bytes=limit_bytes)
+            runner.require_image(self.signature.input_name)
+            return runner
 
         def make() -> tuple[Prepared, LaidOut]:
             with ThreadPoolExecutor(1) as pool:  # a second core has nothing to do otherwise
@@ -180,7 +181,8 @@ class Ways:
             # Only our own metadata says how small an image may be.
             return run_small(runner, self.signature, self.metadata, tiny=self.file.metadata is not None)
 
-        runner = prepared_once(self.file.path, self.file.slim, make=make, use=use, probe=probe)
+        said = what_it_says(self.file)
+        runner = prepared_once(self.file.path, self.file.slim, said=said, make=make, use=use, probe=probe)
         runner.forget()
         if reason := why_no_cache():
             runner.note = f"{runner.note} ({reason})"

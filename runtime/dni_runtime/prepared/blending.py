@@ -1,6 +1,6 @@
 """Blend the weights of a prepared model: one product of shares and stored endpoints, then what is scaled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 import onnxruntime
 
 from dni_runtime.alpha import Key
-from dni_runtime.providers.sessions import PLANS_REUSE
-from dni_runtime.weights.head import BLENDS, ENDPOINTS, FACTORS, OTHERS, SHARES, build_product
+from dni_runtime.providers.cpu_options import PLANS_REUSE
+from dni_runtime.weights.names import BLENDS, ENDPOINTS, FACTORS, OTHERS, SHARES
 
-from .flat_weights import Prepared
+from .flat_weights import Prepared, require
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -22,12 +22,31 @@ Multiply: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray], None]
 
 
 class Blending:
-    """Fills the flat array of a prepared model for an alpha. Threads may share it."""
+    """Fills the flat array of a prepared model for an alpha. Threads may share it.
+
+    Raises ValueError where the head is not that of the other parts.
+    """
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared, self._blocks = prepared, prepared.blocks
         self._head = open_as_it_is(prepared.head, 1)
         self._made = [value.name for value in self._head.get_outputs()]
+        require(self._fits())
+
+    def _fits(self) -> bool:
+        """Whether the head takes alpha, and makes what the other parts use of it."""
+        prepared, outputs = self._prepared, shapes_of(self._head.get_outputs())
+        shares = [share for group in prepared.groups for share in group.shares]
+        needed = max((s.factor_start + s.outer * s.inner for s in prepared.scalings), default=0)
+        factors = outputs.get(FACTORS, [0])
+        return (
+            shapes_of(self._head.get_inputs()).keys() == {"alpha"}
+            and outputs.get(SHARES) == ([1, max(shares) + 1] if shares else None)
+            and outputs.get(OTHERS, [0]) == [prepared.total - prepared.blended]
+            and len(factors) == 1
+            and isinstance(factors[0], int)
+            and factors[0] >= needed
+        )
 
     def fill(self, alpha: Key, flat: FloatArray, multiply: Multiply | None = None) -> None:
         """Fill `flat`, float32 (total,). `multiply` computes the product, None: in a session for it alone."""
@@ -72,6 +91,8 @@ class Blending:
 
         (Measured: a second pool of threads that wait for work slows the network's by up to 2.)
         """
+        from dni_runtime.weights.head import build_product
+
         return open_as_it_is(build_product().SerializeToString(), 1)
 
 
@@ -86,6 +107,13 @@ def run_product(
     binding.bind_ortvalue_input(ENDPOINTS, values)
     binding.bind_ortvalue_output(name, place)
     session.run_with_iobinding(binding)
+
+
+def shapes_of(values: Iterable[Any]) -> Mapping[str, list[int | str | None]]:
+    """The sizes of the inputs or outputs of a session by name. Raises ValueError unless all are float32."""
+    found = {value.name: value for value in values}
+    require(all(value.type == "tensor(float)" for value in found.values()))
+    return {name: list(value.shape) for name, value in found.items()}
 
 
 def open_as_it_is(model: bytes, threads: int | None) -> Any:

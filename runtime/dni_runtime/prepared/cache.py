@@ -4,6 +4,8 @@ An entry is a folder, named by everything that its content depends on, and holdi
 all, is checked when it is read, and whatever is wrong with it, it is made again.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import hashlib
@@ -11,26 +13,28 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import onnx
 import onnxruntime
 
 from dni_runtime.files.cache_folder import cache_folder, why_not_ours
-from dni_runtime.files.regular_file import open_file
+from dni_runtime.files.digest import file_digest
 from dni_runtime.files.unfinished import unfinished_folder
-from dni_runtime.onnx_files.external_data import locations
 
 from .entry import Entry, FloatArray, read_entry, write_entry
 from .flat_weights import Prepared
 
+if TYPE_CHECKING:
+    import onnx
+
 T = TypeVar("T")
 
-# To be raised with every change to what `prepare` makes, and to how an entry keeps it.
-_FORMAT = 11
+# To be raised with every change to what `prepare` makes, to how an entry keeps it, and to which models are refused: one
+# that is found here is not looked at again.
+_FORMAT = 12
 _LIMIT_BYTES = 4 * 2**30
 # The folder may hold other things; only what is called so is ever removed. What begins with a dot was left by a version
 # that named unfinished entries so, when it was killed.
@@ -44,33 +48,48 @@ def prepared_once(
     file: Path,
     slim: onnx.ModelProto,
     *,
+    said: object,
     make: Callable[[], tuple[Prepared, T]],
     use: Callable[[Prepared], T],
     probe: Callable[[T], FloatArray],
 ) -> T:
     """What `use` makes of the prepared model of `file` from the cache, or `make` if it is not there.
 
-    `slim`: the model in `file`, without its weights. `make`: prepares it, checks what comes of it, and returns both.
-    `probe`: runs it on one small image, always the same. An entry that cannot be used, or gives another result than
-    when it was made, is made again. A cache that cannot be read or written costs time only.
+    `slim`: the model in `file`, without its weights. `said`: of it, to be kept, see `Entry`. `make`: prepares it,
+    checks what comes of it, and returns both. `probe`: runs it on one small image, always the same. An entry that
+    cannot be used, or gives another result than when it was made, is made again. A cache that cannot be read or written
+    costs time only.
     """
     folder = cache_folder()
     if folder is None:
         return make()[1]
     key = content_key(file, slim)
-    place = folder / f"{_ENTRY}{key[:40]}"
-    if (entry := read_entry(place, key, slim)) is not None:
-        with contextlib.suppress(Exception):  # of ONNX Runtime, NumPy, memory
-            used = use(entry.prepared)
-            if _is_same(probe(used), entry.probe):
+    found = from_cache(key, use=lambda entry: use(entry.prepared), probe=probe)
+    if found is not None:
+        return found
+    prepared, used = make()
+    with contextlib.suppress(Exception):
+        place = _place(folder, key)
+        _keep(Entry(key, prepared, probe(used), said), place)
+        _prune(folder, place)
+    return used
+
+
+def from_cache(key: str, *, use: Callable[[Entry], T], probe: Callable[[T], FloatArray]) -> T | None:
+    """What `use` makes of the entry of `key`, None where there is none that can be used, see `prepared_once`."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    place = _place(folder, key)
+    with contextlib.suppress(Exception):  # of ONNX Runtime, NumPy, memory
+        if (found := read_entry(place, key)) is not None:
+            entry, is_whole = found
+            used = use(entry)
+            if _is_same(probe(used), entry.probe) and is_whole():
                 with contextlib.suppress(OSError):  # a cache that may only be read
                     os.utime(place)  # what was used last is removed last
                 return used
-    prepared, used = make()
-    with contextlib.suppress(Exception):
-        _keep(Entry(key, prepared, probe(used)), place)
-        _prune(folder, place)
-    return used
+    return None
 
 
 def _is_same(result: FloatArray, kept: FloatArray) -> bool:
@@ -82,11 +101,22 @@ def _is_same(result: FloatArray, kept: FloatArray) -> bool:
 
 def content_key(file: Path, slim: onnx.ModelProto) -> str:
     """A name for the model's content, ONNX Runtime's version, and the CPU, which decides on the layout."""
+    from dni_runtime.onnx_files.external_data import locations
+
+    names = [file.name, *sorted(locations(slim).keys() - {file.name})]
+    return key_of([file_digest(file.parent / name) for name in names])
+
+
+def key_of(digests: Iterable[str]) -> str:
+    """The key of the model in files of these SHA-256: its own, then those that it keeps weights in."""
     digest = hashlib.sha256(f"{_FORMAT} {onnxruntime.__version__} {_cpu()}".encode())
-    for name in [file.name, *sorted(locations(slim).keys() - {file.name})]:
-        with open_file(file.parent / name) as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    for each in digests:
+        digest.update(bytes.fromhex(each))
     return digest.hexdigest()
+
+
+def _place(folder: Path, key: str) -> Path:
+    return folder / f"{_ENTRY}{key[:40]}"
 
 
 @functools.cache

@@ -90,3 +90,9 @@ class Prepared:
 def aligned(count: int) -> int:
     """How many elements of a flat array `count` take, so that the next ones start where they should."""
     return -(-count // _ALIGNMENT) * _ALIGNMENT
+
+
+def require(condition: bool) -> None:
+    """Raise ValueError unless the parts of a prepared model fit each other."""
+    if not condition:
+        raise ValueError("the plan does not fit")

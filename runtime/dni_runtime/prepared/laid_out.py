@@ -8,11 +8,11 @@ import numpy.typing as npt
 import onnxruntime
 
 from dni_runtime.alpha import Key
-from dni_runtime.weights.head import ENDPOINTS, SHARES
+from dni_runtime.weights.names import ENDPOINTS, SHARES
 
 from .blending import Blending, run_product
 from .body import Body
-from .flat_weights import BLENDING, RESULT, Prepared
+from .flat_weights import BLENDING, RESULT, Prepared, require
 from .weight_sets import WeightSet, WeightSets
 
 FloatArray = npt.NDArray[np.float32]
@@ -22,7 +22,7 @@ class LaidOut:
     """A prepared model on the CPU. Threads may share it.
 
     `threads`: for one operator, None for ONNX Runtime's choice. `limit_bytes`: for weights of alphas that were
-    used before.
+    used before. Raises ValueError where the parts of `prepared` do not fit each other, and what ONNX Runtime raises.
     """
 
     note = "weights are blended in ONNX Runtime's own layout when alpha changes"
@@ -30,6 +30,7 @@ class LaidOut:
     def __init__(self, prepared: Prepared, *, threads: int | None, limit_bytes: int) -> None:
         self.gains_from_pins = prepared.packed
         self._body = Body(prepared.body, threads)
+        require({part.name: list(part.shape) for part in prepared.slices} == self._body.weights)
         self._fixed = {
             s.name: onnxruntime.OrtValue.ortvalue_from_numpy(
                 prepared.fixed[s.start : s.start + int(np.prod(s.shape))].reshape(s.shape)
@@ -44,6 +45,10 @@ class LaidOut:
         self._filling = {BLENDING: value(np.array([True])), self._body.image: value(self._body.any_image())}
         self._blending = Blending(prepared)
         self._sets = WeightSets(self._blend, prepared.total, prepared.slices, limit_bytes)
+
+    def require_image(self, name: str) -> None:
+        """Raise ValueError unless the graph calls the image so."""
+        require(self._body.image == name)
 
     def run(self, x: FloatArray, alpha: Key | None) -> FloatArray:
         """The network's output for float32 (N, C, H, W)."""

@@ -23,7 +23,7 @@ from onnx.helper import make_tensor_value_info
 
 from dni_runtime.files.unfinished import unfinished_folder
 from dni_runtime.onnx_files.external_data import given_tensor, read_tensor
-from dni_runtime.providers.sessions import PLANS_REUSE
+from dni_runtime.providers.cpu_options import PLANS_REUSE
 from dni_runtime.weights.split import MOVES, CannotPrepareError, Split, subgraph
 
 from .codes import LIMIT, Coded, Found, Key

@@ -8,7 +8,8 @@ long instead of 2.54 with FBCNN at 42 x 42 (29 million weights, 7 ms), and 1.015
 import onnx
 from onnx import helper
 
-from dni_runtime.weights.head import BLENDS, ENDPOINTS, SHARES, product_node
+from dni_runtime.weights.head import product_node
+from dni_runtime.weights.names import BLENDS, ENDPOINTS, SHARES
 from dni_runtime.weights.split import CannotPrepareError
 
 from .flat_weights import BLENDING, RESULT

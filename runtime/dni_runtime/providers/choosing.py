@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import NamedTuple
 
-import onnxruntime
-
 from dni_runtime.errors import ProviderError
 
 from .chains import CHAINS
@@ -57,6 +55,8 @@ def why_not(provider: str) -> str | None:
         return None
     if provider in (OPENVINO, NCNN):
         return None if find_spec(provider) else f'it is not installed: pip install "dni-deploy[{provider}]"'
+    import onnxruntime
+
     wanted = CHAINS[provider][0][0]
     if wanted not in onnxruntime.get_available_providers():
         return (

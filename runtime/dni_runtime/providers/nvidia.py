@@ -7,8 +7,6 @@ import io
 import sys
 from collections.abc import Mapping
 
-import onnxruntime
-
 from dni_runtime.errors import InputError
 
 _CUDNN = "cudnn64_9.dll" if sys.platform == "win32" else "libcudnn.so.9"
@@ -65,6 +63,8 @@ def missing_libraries() -> str | None:
     """One sentence on what of CUDA and cuDNN is missing, None where nothing is."""
     # Loads CUDA and cuDNN from their Python packages, where ONNX Runtime (1.21 and later) would not look
     # by itself; it reports by printing, also when the libraries are found nowhere at all.
+    import onnxruntime
+
     preload = getattr(onnxruntime, "preload_dlls", None)
     if preload is None:
         return None

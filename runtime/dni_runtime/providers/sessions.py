@@ -1,29 +1,27 @@
 """Sessions of models, and the place where those of one model are made."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import onnxruntime
 
-from dni_runtime.errors import InputError, ProviderError
+from dni_runtime.errors import ProviderError
 from dni_runtime.files.cache_folder import why_no_cache
 from dni_runtime.onnx_files.explaining import first_line
-from dni_runtime.onnx_files.external_data import Weights
 
 from .chains import chain_of
 from .choosing import AUTO, ON_NVIDIA, OPENVINO, require_available, resolve
+from .cpu_options import PLANS_REUSE, check_threads
 from .cuda_turns import in_turn
 from .nvidia import CUDA_REMEDY, device_id
-from .openvino_session import OpenVinoSession
+
+if TYPE_CHECKING:
+    from dni_runtime.onnx_files.external_data import Weights
 
 T = TypeVar("T")
-
-# Whether a session on the CPU plans beforehand which values share memory. ONNX Runtime 1.31's plan takes time by the
-# square of the number of nodes (0.55 s of RRDBNet-23's 0.6) and gains nothing, as its allocator gives freed memory
-# again: without it results and peaks of memory are equal, and calls take 0.99 to 1.00 of the time (baked Real-CUGAN,
-# waifu2x photo, HAT, NAFNet, DRCT).
-PLANS_REUSE = False
 
 _NO_TENSORRT = "the TensorRT libraries are missing or of another version; put them on the library path"
 
@@ -68,12 +66,12 @@ class Place:
         # Measured: OpenVINO keeps the constants, and has those of its kernels beside them (20 MB for 4.8, 216 for 67).
         return 3 if self.provider == OPENVINO else 1
 
-    def exact(self) -> "Place":
+    def exact(self) -> Place:
         """The same for products that are not the network's: without the TF32 that some networks have."""
         options = {name: value for name, value in self.options.items() if name != "use_tf32"}
         return replace(self, options=options, half=False)
 
-    def with_cuda_graphs(self) -> "Place":
+    def with_cuda_graphs(self) -> Place:
         """The same, with CUDA graphs on; then calls that name none, or -1, run without."""
         return replace(self, options={**self.options, "enable_cuda_graph": "1"})
 
@@ -120,16 +118,12 @@ def open_session(source: str | bytes, place: Place, weights: Weights | None = No
     return OpenedSession(session, last, f"auto chose {last}: {'; '.join(reasons)}")
 
 
-def check_threads(threads: int | None) -> None:
-    """Raise InputError unless `threads` is a number of threads, or None."""
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}; expected 1 or more, or None for ONNX Runtime's own choice")
-
-
 def _create(source: str | bytes, place: Place, weights: Weights | None) -> Any:
     provider = place.provider
     require_available(provider, place.options)
     if provider == OPENVINO:
+        from .openvino_session import OpenVinoSession
+
         return OpenVinoSession(source, place.threads, place.options, weights)
     options = _session_options(place)
     if weights is not None:

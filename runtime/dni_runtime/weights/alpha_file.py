@@ -12,8 +12,10 @@ import onnxruntime
 
 from dni_runtime.alpha import Key
 from dni_runtime.errors import ModelError
+from dni_runtime.files.regular_file import State, state_of
 from dni_runtime.metadata import Metadata, read_metadata
-from dni_runtime.onnx_files.external_data import Weights, follow_links, given_tensor, locations, missing, read_tensor
+from dni_runtime.onnx_files.explaining import missing
+from dni_runtime.onnx_files.external_data import Weights, follow_links, given_tensor, locations, read_tensor
 from dni_runtime.onnx_files.join_knobs import join_knobs
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX
 from dni_runtime.onnx_files.reading import read_model
@@ -123,16 +125,13 @@ class AlphaFile:
         if self._read_state() != self._state:
             raise ModelError(f"{self.path.name} was changed or removed after it was loaded; load it again")
 
-    def _read_state(self) -> list[tuple[str, tuple[int, int, int] | None]]:
-        states: list[tuple[str, tuple[int, int, int] | None]] = []
-        for name in self._files:
-            try:
-                found = (self.path.parent / name).stat()
-            except OSError:
-                states.append((name, None))
-            else:
-                states.append((name, (found.st_size, found.st_mtime_ns, found.st_ino)))
-        return states
+    @property
+    def state(self) -> list[tuple[str, State | None]]:
+        """Of each of its files as it was when the model was read."""
+        return self._state
+
+    def _read_state(self) -> list[tuple[str, State | None]]:
+        return [(name, state_of(self.path.parent / name)) for name in self._files]
 
 
 def read_onnx_file(path: Path) -> AlphaFile | None:

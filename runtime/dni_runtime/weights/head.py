@@ -14,12 +14,10 @@ import onnx
 from onnx import helper
 from onnx.numpy_helper import from_array
 
+from .names import BLENDS, ENDPOINTS, FACTORS, OTHERS, SHARES
 from .recipe import ONE, Recipes, Terms
 from .split import Split
 from .stored import Stored
-
-# Names that no network uses.
-SHARES, ENDPOINTS, BLENDS, OTHERS, FACTORS = "dni@shares", "dni@endpoints", "dni@blends", "dni@others", "dni@factors"
 
 _FLOAT = onnx.TensorProto.FLOAT
 _ZERO, _ONE = np.float32(0), np.float32(1)

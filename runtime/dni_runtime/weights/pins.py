@@ -8,7 +8,14 @@ from typing import Any
 
 from dni_runtime.alpha import Key
 
+# What a session costs besides weights: threads of its own, one for each core, and their stacks.
+_SESSION_BYTES = 8 * 2**20
 _log = logging.getLogger("dni_runtime")
+
+
+def pins_in(cache_bytes: int, weight_bytes: int, endpoints: int) -> int:
+    """How many pinned sessions so much memory has room for; `weight_bytes`: of all endpoints."""
+    return cache_bytes // (weight_bytes // (endpoints or 2) + _SESSION_BYTES)
 
 
 class Pins:

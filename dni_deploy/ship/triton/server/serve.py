@@ -16,7 +16,7 @@ from dni_deploy.ship.triton.options import ShipOptions
 from dni_deploy.ship.triton.repository import ship_triton
 from dni_runtime import DniError
 from dni_runtime.files.unfinished import unfinished_folder
-from dni_runtime.onnx_files.reading import require_file
+from dni_runtime.onnx_files.required import require_file
 
 from .running import Addresses, Running, choose_addresses
 from .telling import as_data, as_lines
