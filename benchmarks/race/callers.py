@@ -25,7 +25,7 @@ Call = Callable[[FloatArray], FloatArray]
 CLIENTS = (1, 2, 4, 16, 64)
 BATCHES = (1, 4, 16)
 THREADS = (1, 2, 4, 16)
-HELD_S, ROUNDS = 0.5, 3
+HELD_S, ROUNDS = 0.5, 2
 _ALPHA = 0.3
 _RUN_UP_S = 0.1
 _TOLERANCE = 1e-5
@@ -92,7 +92,7 @@ def measure(
             {way: ways[way] for way in (f"{OURS}, 2 threads", f"{BAKED}, 2 threads")}, x, seconds, rounds
         )
     say(f"{name} {size} x {size}: threads")
-    of_threads = _of_threads(files.model, baked, x, 2 if quick else 25)
+    of_threads = _of_threads(files.model, baked, x, 2 if quick else 15)
     rows = {"served": served, "batched": batched, "threads_asked": of_threads}
     return {"model": name, "size": size} | {key: [asdict(row) for row in value] for key, value in rows.items()}
 

@@ -15,7 +15,7 @@ import dni_deploy
 from dni_runtime.onnx_files.explaining import first_line
 
 _BENCHMARKS = Path(__file__).resolve().parents[1]
-sys.path += [str(_BENCHMARKS / name) for name in ("alpha_is_free", "real_pairs")]
+sys.path[1:1] = [str(_BENCHMARKS / name) for name in ("alpha_is_free", "real_pairs")]
 
 from four_networks import NETWORKS, write_endpoints  # noqa: E402
 from published import FAMILIES, Pair, checkpoint, fetch, ncnn_texts, write_checkpoints  # noqa: E402

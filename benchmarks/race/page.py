@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bounds import Bound, Case, beside, moving_beside_held, where
-from callers import CLIENTS, FASTEST, NEW_ALPHAS
+from callers import FASTEST, NEW_ALPHAS
 from memory import KINDS
 from pytorch import COMPILED, EAGER
 from ways import BAKED_OPENVINO, NCNN_TOLERANCE, OURS_OPENVINO, PUBLISHED_NCNN
@@ -112,14 +112,15 @@ def _callers(rows: Sequence[Any]) -> list[str]:
     lines += ["as soon as they are answered; in brackets milliseconds of processor time for an answer.", ""]
     for row in rows:
         lines += [f"### {row['model']}, {row['size']} x {row['size']}", ""]
+        clients = sorted({served["clients"] for served in row["served"]})
         by_way: dict[str, dict[int, Any]] = {}
         for served in row["served"]:
             by_way.setdefault(served["way"], {})[served["clients"]] = served
         cells = [
-            [way, *(f"{each[n]['per_second']:.0f} ({each[n]['cpu_ms']:.1f})" for n in CLIENTS)]
+            [way, *(f"{each[n]['per_second']:.0f} ({each[n]['cpu_ms']:.1f})" for n in clients)]
             for way, each in by_way.items()
         ]
-        lines += [_table(["", *(f"{n} caller{'s' * (n > 1)}" for n in CLIENTS)], cells), ""]
+        lines += [_table(["", *(f"{n} caller{'s' * (n > 1)}" for n in clients)], cells), ""]
         batches = [f"{each['way']} {each['images']}: {each['per_second']:.0f}/s" for each in row["batched"]]
         lines += [f"One caller with batches of images: {', '.join(batches)}.", ""]
         asked = [f"{each['way']} {each['threads']}: {each['ms']:.2f} ms" for each in row["threads_asked"]]

@@ -35,7 +35,8 @@ from dni_deploy.bench.table import machine
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PARTS = ("engines", "callers", "memory")
-CALLERS = (("waifu2x photo", 32), ("waifu2x photo", 64), ("Real-CUGAN 2x", 64), ("DnCNN", 32))
+CALLERS = (("waifu2x photo", 32), ("Real-CUGAN 2x", 64), ("DnCNN", 32))
+ON_ONE_THREAD = ("Real-CUGAN 2x", "waifu2x cunet", "waifu2x photo", "Compact")
 MEMORY = (("Real-CUGAN 2x", 64), ("RRDBNet-6", 64))
 # Of one job, export not included; one that hangs is ended, and the others go on.
 _PATIENCE_S = 600
@@ -46,10 +47,11 @@ Job = dict[str, Any]
 def jobs(only: tuple[str, ...], quick: bool) -> list[Job]:
     """In the order in which they run: what bounds are about first. `only`: parts or networks."""
     found: list[Job] = []
-    for threads in (2, 1):
-        for name, contestant in CONTESTANTS.items():
-            sizes = contestant.sizes if threads == 2 and not quick else contestant.sizes[:1]
-            found += [{"part": "engines", "name": name, "size": size, "threads": threads} for size in sizes]
+    for name, contestant in CONTESTANTS.items():
+        sizes = contestant.sizes[:1] if quick else contestant.sizes
+        found += [{"part": "engines", "name": name, "size": size, "threads": 2} for size in sizes]
+    first = {name: CONTESTANTS[name].sizes[0] for name in ON_ONE_THREAD}
+    found += [{"part": "engines", "name": name, "size": size, "threads": 1} for name, size in first.items()]
     found += [{"part": "callers", "name": name, "size": size} for name, size in CALLERS]
     found += [{"part": "memory", "name": name, "size": size} for name, size in MEMORY]
     return [job for job in found if not only or job["part"] in only or job["name"] in only]
