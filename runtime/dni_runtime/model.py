@@ -140,8 +140,8 @@ class Model:
         alpha:    as for a call; or "auto", the one that fits the noise in the image (`choose_alpha`); or of a model of
                   one alpha a map of floats (H, W), one for each pixel.
         tile:     height and width of the tiles in input pixels; None tiles images of more than 1024 x 1024 pixels
-                  (512 x 512 on a GPU, where every new size costs time) by 512, 0 never tiles. A model of fixed size
-                  has tiles of that size.
+                  (512 x 512 on a GPU, where every new size costs time) by 512, or on a CPU by as many that are no
+                  larger than the image needs, 0 never tiles. A model of fixed size has tiles of that size.
         overlap:  input pixels on each inner side of a tile that are computed and thrown away; None takes the
                   network's reach, at most 64, and where that is not known 32, or less in small tiles.
         wrap:     the image is a seamless tile: beyond its ends the network sees it again, as far as `overlap` says, so
@@ -220,6 +220,7 @@ class Model:
             run_integers=integers,
             averages=lambda: self._running.averages(keys),
             untiled_limit_pixels=self._untiled_limit_pixels,
+            even=self._running.on_device() is None,
         )
 
     def tiling_note(

@@ -41,13 +41,15 @@ def enhance_images(
     wrap: bool = False,
     progress: Progress | None = None,
     untiled_limit_pixels: int = UNTILED_LIMIT_PIXELS,
+    even: bool = True,
 ) -> list[Image]:
     """`Model.enhance_batch` for a network `run` (float32 (N, C, H, W) -> float32 (N, C', sH, sW)), or for one with
     another alpha for each pixel.
 
     `shape`: the sizes that the network's input is fixed to, None for each that may vary. `run` is called in the
     calling thread, and has to return a new array every time, which is overwritten. `untiled_limit_pixels`: larger
-    images are tiled where `tile` is None. `wrap`: as for `Model.enhance`.
+    images are tiled where `tile` is None; `even`: by no larger tiles than their number needs, as `plan_tiles` has it,
+    which is not worth it where every new size costs time. `wrap`: as for `Model.enhance`.
 
     `run_integers`: the same network for integers (N, H, W, C) -> (N, sH, sW, C') of the same dtype, uint8 or uint16,
     contiguous in, rounded and clipped as `images.write_pixels` does; raises ModelError for NaN, in padding too.
@@ -74,7 +76,7 @@ def enhance_images(
     margin = margin_of(height, width, metadata, scale, overlap) if wrap else 0
     pictures = [Picture(image, shape[1], scale, metadata.value_range, margin) for image in images]
     padded = (height + 2 * margin, width + 2 * margin)
-    rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, untiled_limit_pixels)
+    rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, untiled_limit_pixels, even=even)
     samples = [picture.samples for picture in pictures]
     if shape[0] not in (None, 1, sum(samples)):
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
@@ -82,7 +84,7 @@ def enhance_images(
     held = averages() if averages is not None and len(rows.starts) * len(columns.starts) > 1 else None
     if held is not None:
         limit, grid = untiled_limit_pixels, held.unit
-        rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, limit, grid=grid)
+        rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, limit, grid=grid, even=even)
 
     integers: Callable[[Pixels], Pixels] | None = None
     if run_integers is not None and held is None and not isinstance(run, Regions):

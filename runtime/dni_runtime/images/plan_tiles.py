@@ -13,6 +13,10 @@ Shape = tuple[int | None, int | None, int | None, int | None]
 
 _TILE = 512
 _LARGEST_TILE = 1024
+# Even tiles are as many as those of that length, and no longer than the image needs, in steps of so many pixels: images
+# of all sizes have tiles of few, as engines prepare for each. Else the last two of an axis share most of what they
+# compute: with an overlap of 18 it was 1.58 times an image of 2 megapixels, and is 1.21.
+_STEP = 32
 _OVERLAP = 32
 _OVERLAP_LIMIT = 64
 # What a model asks for is an image's to pay: a small one is padded to so many pixels, 200 MB of float32, a large one to
@@ -32,13 +36,15 @@ def plan_tiles(
     untiled_limit_pixels: int,
     *,
     grid: int = 1,
+    even: bool = False,
 ) -> tuple[Cut, Cut]:
     """How to cut an image of `height` x `width`, padding at its bottom and right end included.
 
     All tiles together cover the image, and each makes a whole number of the result's pixels. They begin at multiples of
     `grid`, and are longer by what makes the last one end where the image does. For a network of square images they are
-    square: an image that runs as a whole is padded to one, of a large one every tile is. Raises InputError for
-    arguments that make no sense, and where the padding or the number of tiles is beyond all measure.
+    square: an image that runs as a whole is padded to one, of a large one every tile is. `even`: tiles whose length
+    nobody gives are as short as leaves them as many. Raises InputError for arguments that make no sense, and where the
+    padding or the number of tiles is beyond all measure.
     """
     for name, value in (("tile", tile), ("overlap", overlap)):
         if value is not None and value < 0:
@@ -47,6 +53,7 @@ def plan_tiles(
     grid = math.lcm(unit, grid, metadata.size_grid)
     sizes = Sizes(unit, metadata.size_minimum, metadata.size_square)
     needed = sizes.fit(height, width)
+    even = even and tile is None and not metadata.size_square
     if tile is None:
         tile = _tile(unit, overlap) if math.prod(needed) > untiled_limit_pixels else 0
     reach = round_up(reach_of(metadata, overlap), scale.denominator)
@@ -70,6 +77,7 @@ def plan_tiles(
                     f"tile {length} is the smallest that the model takes, and neighbours would share nothing: their "
                     f"ends would show; expected a tile of at least {2 * unit} pixels, or overlap 0"
                 )
+            length = _evened(padded, length, axis_reach, grid) if even else length
             cuts.append(cut_axis(padded, length, axis_reach, grid))
             continue
         if fixed % scale.denominator:
@@ -128,6 +136,16 @@ def margin_of(height: int, width: int, metadata: Metadata, scale: Fraction, over
 def _tile(unit: int, overlap: int | None) -> int:
     """The length of tiles, where nobody says: of networks that take large sizes alone what is worth its overlap."""
     return max(_TILE, min(4 * unit, _LARGEST_TILE), 2 * unit, 4 * (overlap or 0))
+
+
+def _evened(size: int, length: int, overlap: int, grid: int) -> int:
+    """The smallest length, by whole steps below `length`, at which an axis has no more tiles."""
+    count, step = len(cut_axis(size, length, overlap, grid).starts), math.lcm(grid, _STEP)
+    needed = -(-(size + (count - 1) * 2 * overlap) // count)
+    for shorter in range(length - max(0, length - needed) // step * step, length, step):
+        if len(cut_axis(size, shorter, overlap, grid).starts) == count:
+            return shorter
+    return length
 
 
 def _in_tiles_of(length: int, reach: int, unit: int, scale: Fraction) -> int:

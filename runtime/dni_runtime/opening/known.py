@@ -64,10 +64,11 @@ def open_known(path: Path, asked: Asked, state: State | None, digest: Callable[[
         key = key_of([digest()])
     except OSError:
         return None
+    # The probe's weights stay until the first call takes their memory over: to free it and take it anew would cost a
+    # small network as much as its blend.
     moving = from_cache(key, use=found.use, probe=found.probe)
     if moving is None or found.said is None:
         return None
-    moving.forget()
     said, runner = found.said, found.runner(moving)
     return Opened(runner, said.signature, said.metadata, "cpu", choice.note, open_averages=found.averages)
 

@@ -1,3 +1,4 @@
+import math
 from fractions import Fraction
 from itertools import pairwise
 
@@ -6,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dni_runtime import InputError
+from dni_runtime import InputError, Metadata
+from dni_runtime.images.plan_tiles import plan_tiles
 from dni_runtime.images.tiling import cut_axis, padded_size, tile_shares, tile_weights
 from dni_runtime.sizes import round_up
 
@@ -77,3 +79,30 @@ def test_too_small_a_tile_names_the_smallest():
     with pytest.raises(InputError, match="tile 32 is too small for overlap 15; expected a tile of at least 36 pix"):
         cut_axis(100, 32, 15, 4)
     assert cut_axis(100, 36, 15, 4).tile == 36
+
+
+@given(
+    st.integers(1025, 4000),
+    st.integers(1025, 4000),
+    st.integers(0, 64),
+    st.sampled_from((1, 2, 4, 7, 16, 64)),
+    st.sampled_from((1, 8, 32)),
+)
+def test_even_tiles_are_as_many_and_no_larger(height: int, width: int, overlap: int, multiple: int, grid: int):
+    metadata = Metadata(scale=2.0, size_multiple=multiple, overlap=overlap)
+    arguments = (height, width, metadata, (1, 3, None, None), Fraction(2), None, None, 2**20)
+    plain, even = (plan_tiles(*arguments, grid=grid, even=even) for even in (False, True))
+    for size, before, after in zip((height, width), plain, even, strict=True):
+        assert len(after.starts) == len(before.starts)
+        assert after.tile <= before.tile
+        assert after.overlap == before.overlap
+        assert after.starts[-1] + after.tile >= size
+        assert all(start % math.lcm(multiple, grid) == 0 for start in after.starts)
+
+
+def test_the_last_even_tiles_share_little():
+    metadata = Metadata(scale=2.0, overlap=18)
+    rows, columns = plan_tiles(1224, 1632, metadata, (1, 3, None, None), Fraction(2), None, None, 2**20, even=True)
+    assert (rows.tile, columns.tile) == (448, 448)
+    given = plan_tiles(1224, 1632, metadata, (1, 3, None, None), Fraction(2), 500, None, 2**20, even=True)
+    assert [cut.tile for cut in given] == [500, 500]  # what somebody asks for is what they get
