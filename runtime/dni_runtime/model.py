@@ -36,7 +36,7 @@ class Model:
     """A loaded model; made by `load`. Threads may share it; close it, or use it as a context manager.
 
     metadata:       what the file says about itself, a Metadata; the defaults where it says nothing.
-    provider:       where it runs: "cpu", "cuda", "tensorrt", "openvino", or "fastest" where that is several of them.
+    provider:       where it runs: "cpu", "cuda", "tensorrt", "openvino", "ncnn", or "fastest" where that is several.
     provider_note:  why there, one sentence.
     """
 

@@ -15,14 +15,18 @@ import onnxruntime
 from onnx.numpy_helper import from_array
 
 from dni_runtime.ncnn.layers import FormError
+from dni_runtime.onnx_files.explaining import first_line
 from dni_runtime.weights.split import Split, subgraph
 
 from .relative import make_relative
+from .slopes import spread_slopes
 
 # Fusions that would multiply or add two weights.
 _MIXING = ["ConvAddFusion", "ConvMulFusion", "ConvBNFusion", "MatMulAddFusion", "MatmulBNFusion", "PadFusion"]
 # Operators whose constants are weights; those of others say what to do, such as the factors of a Resize.
-_WEIGHED = frozenset({"Add", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "PRelu", "Sub"})
+_WEIGHED = frozenset(
+    {"Add", "Conv", "ConvTranspose", "Div", "Gemm", "InstanceNormalization", "MatMul", "Mul", "PRelu", "Sub"}
+)
 # The first number: 2**-20, with those after it as the next float32 values. There are a billion.
 _FIRST = 0x35800000
 _LIMIT_ELEMENTS = 2**28
@@ -139,12 +143,16 @@ def _write_body(halves: Split, weights: Numbered, shape: tuple[int, int, int, in
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
-    onnxruntime.InferenceSession(
-        body.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=_MIXING
-    )
+    try:
+        onnxruntime.InferenceSession(
+            body.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=_MIXING
+        )
+    except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+        raise FormError(f"ONNX Runtime does not take it for one size of image ({first_line(error)})") from None
     optimized = onnx.load(path)
     others = [opset for opset in optimized.opset_import if opset.domain not in ("", "ai.onnx")]
     for opset in others:
         optimized.opset_import.remove(opset)
     make_relative(optimized)
+    spread_slopes(optimized)
     onnx.save(optimized, path)

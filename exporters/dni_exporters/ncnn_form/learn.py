@@ -7,7 +7,7 @@ from bisect import bisect_right
 import numpy as np
 import numpy.typing as npt
 
-from dni_runtime.ncnn.form import LIMIT_GRAPHS, LIMIT_PERIOD, Form, Part, Remainders
+from dni_runtime.ncnn.form import LIMIT_GRAPHS, Form, Part, Remainders
 from dni_runtime.ncnn.layers import FormError, blobs, read_layers, words
 from dni_runtime.ncnn.shapes import result_shape
 from dni_runtime.sizes import Sizes
@@ -16,6 +16,8 @@ from dni_runtime.weights.split import Split
 from .convert import Converted, Numbered, convert, made_with, numbered
 
 _PIXELS = 64
+# Where the network itself asks for no larger one.
+_LARGEST_PERIOD = 64
 _MOST_STEPS = 8
 
 
@@ -37,7 +39,7 @@ def learn_form(halves: Split, channels: int, sizes: Sizes) -> Form:
     period = sizes.multiple
     while (found := graph(period, (0, 0))) is None:
         period *= 2
-        if period > LIMIT_PERIOD:
+        if period > _LARGEST_PERIOD:
             raise FormError("pnnx makes another graph for each size of image, so that none holds for all")
     parts = _find(found, weights)
     if lost := set(halves.weights) - {part.weight for part in parts}:

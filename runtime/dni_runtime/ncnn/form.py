@@ -23,7 +23,7 @@ KEY = "dni.ncnn"
 _FORMAT = 1
 _LIMIT_CHARACTERS = 2**22
 _LIMIT_BLOBS, _LIMIT_STEPS = 20_000, 8
-LIMIT_PERIOD, LIMIT_GRAPHS = 64, 16
+LIMIT_PERIOD, LIMIT_GRAPHS = 1024, 16
 
 
 Remainders: TypeAlias = tuple[int, int]

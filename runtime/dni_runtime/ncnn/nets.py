@@ -17,8 +17,8 @@ from .shapes import result_shape
 
 # So many alphas of the past are known again when they come back.
 _REMEMBERED = 256
-# What a net keeps for each of its weights: 3x3 kernels become 6x6 (Winograd), beside what is not rearranged.
-_COPIES = 5
+# What a net keeps for each of its weights: 3x3 kernels become 6x6 (Winograd). Real-CUGAN's 4.9 MiB take 17.6.
+_COPIES = 4
 _FLAG = np.zeros(1, np.float32)
 
 

@@ -38,8 +38,10 @@ def open_model(path: Path, asked: Asked) -> Opened:
     if choice is not None and choice.provider == NCNN:
         runner, signature = open_ncnn(file, asked)
         stated_there = None if file is None else file.metadata
-        averages = _averages(file, Place("cpu", asked.threads))
-        return Opened(runner, signature, stated_there, NCNN, choice.note, open_averages=averages)
+        averages, note = _averages(file, Place("cpu", asked.threads)), choice.note
+        if stated_there is not None and stated_there.view == AVERAGES:
+            note += "; images in tiles are run by ONNX Runtime, as the network looks at averages over all of them"
+        return Opened(runner, signature, stated_there, NCNN, note, open_averages=averages)
     as_it_is = _open_as_it_is(path, file, asked, choice)
     if as_it_is.place.provider == "cuda" and (reason := as_it_is.why_not_at_run_time()):
         return _open_elsewhere(path, asked, as_it_is, reason)
