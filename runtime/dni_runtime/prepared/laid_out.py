@@ -1,6 +1,7 @@
 """Run a prepared model: blend the weights when alpha changes, then run the optimized graph with them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnxruntime
 from dni_runtime.alpha import Key
 from dni_runtime.weights.names import ENDPOINTS, SHARES
 
-from .blending import Blending, run_product
+from .blending import Blending
 from .body import Body
 from .flat_weights import BLENDING, RESULT, Prepared, require
 from .weight_sets import WeightSet, WeightSets
@@ -83,13 +84,10 @@ class LaidOut:
 
     def _blend(self, alpha: Key, weights: WeightSet) -> None:
         with self._body.session() as session:
-            if (binding := weights.filling.get(session)) is None:
-                binding = weights.filling[session] = self._bind(session, weights, self._filling)
-
-            def multiply(shares: FloatArray, endpoints: FloatArray, blends: FloatArray) -> None:
-                run_product(session, binding, shares, endpoints, (RESULT, blends))
-
-            self._blending.fill(alpha, weights.flat, multiply)
+            if (filling := weights.filling.get(session)) is None:
+                bind = partial(self._bind, session, weights, self._filling)
+                filling = weights.filling[session] = self._blending.filling(weights.flat, session, bind, RESULT)
+            filling(alpha)
 
     def _bind(self, session: Any, weights: WeightSet, others: Mapping[str, Any]) -> Any:
         binding = session.io_binding()

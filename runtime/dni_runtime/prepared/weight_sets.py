@@ -26,7 +26,7 @@ class WeightSet:
     """A flat array of weights and its slices as ONNX Runtime's values, by the body's input names.
 
     bindings:  by session, ONNX Runtime's bindings to these values that no call is using; making one takes a while.
-    filling:   by session, the binding that blends them.
+    filling:   by session, what blends them.
     users:     calls that are running with it; it is not overwritten before there are none.
     on_trial:  whether the next new alpha may have its memory.
     """
