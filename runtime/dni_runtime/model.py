@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from .alpha import Alpha, Key
 from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
-from .images.averages import APART_NOTE, HELD_NOTE
-from .images.by_alpha import run_by_alpha
-from .images.conversion import Image
-from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS, check_common_size, enhance_images
-from .images.learn_sizes import learn_sizes
-from .images.plan_tiles import is_tiled
-from .images.strengths.alpha_map import is_map, levels_of
 from .images.strengths.levels import MOST_LEVELS
-from .images.strengths.regions import Regions, Run
 from .metadata import AVERAGES, WHOLE, Metadata
 from .opening.opened import Opened
 from .opening.runners import Runner
@@ -27,6 +19,8 @@ from .running import FloatArray, Running
 
 if TYPE_CHECKING:
     from .cuda.dlpack import DlpackTensor
+    from .images.conversion import Image
+    from .images.strengths.regions import Regions, Run
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (tiles done, tiles in all)."""
@@ -195,6 +189,12 @@ class Model:
         channels and dtypes may differ. The results are in the order of `images`; all else is as for `enhance`. A map is
         for all of them; with "auto" each image gets an alpha of its own, and those of the same one run together.
         """
+        # What images need is imported with the first of them: a quarter of what this package takes to import.
+        from .images.by_alpha import run_by_alpha
+        from .images.enhance import check_common_size, enhance_images
+        from .images.strengths.alpha_map import is_map, levels_of
+        from .images.strengths.regions import Regions
+
         if isinstance(alpha, str) and alpha == AUTO:
             each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap, wrap=wrap)
             return run_by_alpha(each, images, lambda image: self.choose_alpha(image)[0], progress)
@@ -231,6 +231,9 @@ class Model:
         Of a network that looks at the whole image, if it is cut into tiles. Raises InputError for a tile or an overlap
         as `enhance` does.
         """
+        from .images.averages import APART_NOTE, HELD_NOTE
+        from .images.plan_tiles import is_tiled
+
         metadata, limit = self.metadata, self._untiled_limit_pixels
         if metadata.view not in (AVERAGES, WHOLE) or not is_tiled(
             height, width, metadata, self._signature.shape, tile, overlap, limit, wrap=wrap
@@ -296,10 +299,14 @@ class Model:
 
     @property
     def _untiled_limit_pixels(self) -> int:
+        from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS
+
         return DEVICE_UNTILED_LIMIT_PIXELS if self._running.on_device() else UNTILED_LIMIT_PIXELS
 
     def _learn_sizes(self, alpha: Key | None) -> None:
         """Run small images through a model of another tool, whose file does not tell which it takes and makes."""
+        from .images.learn_sizes import learn_sizes
+
         scale, sizes = learn_sizes(functools.partial(self._running.run, alpha=alpha), self._signature.shape)
         self.metadata = replace(self.metadata, scale=scale, size_multiple=sizes.multiple, size_square=sizes.square)
         self._sizes_unknown = False
