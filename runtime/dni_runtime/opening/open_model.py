@@ -10,7 +10,7 @@ from dni_runtime.averages.opening import open_network
 from dni_runtime.errors import InputError, ProviderError
 from dni_runtime.metadata import AVERAGES, Metadata
 from dni_runtime.onnx_files.declared import Declared
-from dni_runtime.providers.choosing import NCNN, Choice, resolve
+from dni_runtime.providers.choosing import NCNN, OPENVINO, Choice, require_available, resolve
 from dni_runtime.providers.cuda_options import PREFER_NHWC, file_options
 from dni_runtime.providers.sessions import Place, open_session
 from dni_runtime.signature import Signature, read_signature, stated
@@ -34,7 +34,7 @@ def open_model(path: Path, asked: Asked) -> Opened:
                 f"provider_options are {dict(asked.provider_options)}, but the model runs on the CPU; leave them out"
             )
         if file is not None and file.takes_alpha:
-            return _open_on_cpu(file, asked, choice.note)
+            return _open_unopened(file, asked, choice.provider, choice.note)
     if choice is not None and choice.provider == NCNN:
         runner, signature = open_ncnn(file, asked)
         stated_there = None if file is None else file.metadata
@@ -42,6 +42,9 @@ def open_model(path: Path, asked: Asked) -> Opened:
         if stated_there is not None and stated_there.view == AVERAGES:
             note += "; images in tiles are run by ONNX Runtime, as the network looks at averages over all of them"
         return Opened(runner, signature, stated_there, NCNN, note, open_averages=averages)
+    if choice is not None and file is not None and file.takes_alpha and _blends_in_place(choice, asked):
+        require_available(choice.provider, asked.provider_options)
+        return _open_unopened(file, asked, choice.provider, f"{choice.note}, on CPU")
     as_it_is = _open_as_it_is(path, file, asked, choice)
     if as_it_is.place.provider == "cuda" and (reason := as_it_is.why_not_at_run_time()):
         return _open_elsewhere(path, asked, as_it_is, reason)
@@ -56,16 +59,23 @@ def open_model(path: Path, asked: Asked) -> Opened:
     )
 
 
-def _open_on_cpu(file: AlphaFile, asked: Asked, note: str) -> Opened:
+def _blends_in_place(choice: Choice, asked: Asked) -> bool:
+    """Whether it is OpenVINO on the CPU, and an alpha may move; other devices have a memory of their own."""
+    on_cpu = choice.provider == OPENVINO and asked.provider_options.get("device", "CPU") == "CPU"
+    return on_cpu and asked.alpha_policy != "pinned"
+
+
+def _open_unopened(file: AlphaFile, asked: Asked, provider: str, note: str) -> Opened:
     """An alpha-input model; no session of the file as it is has to be made."""
     metadata = file.metadata or Metadata()
     signature = read_signature(Declared(file.slim), metadata)
-    ways = Ways(file, signature, metadata, Place("cpu", asked.threads), asked.pin_cache_bytes)
+    place = Place(provider, asked.threads, asked.provider_options)
+    ways = Ways(file, signature, metadata, place, asked.pin_cache_bytes)
     return Opened(
-        ways.on_cpu(asked.alpha_policy),
+        (ways.on_openvino if provider == OPENVINO else ways.on_cpu)(asked.alpha_policy),
         signature,
         file.metadata,
-        "cpu",
+        provider,
         note,
         open_averages=_averages(file, ways.place),
     )

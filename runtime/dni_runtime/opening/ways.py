@@ -17,7 +17,6 @@ from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
 from dni_runtime.prepared.winograd.graph import with_winograd
-from dni_runtime.providers.choosing import OPENVINO
 from dni_runtime.providers.cuda_options import why_no_graphs, without_fused_bias
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature, read_signature
@@ -68,27 +67,27 @@ class Ways:
             return plain
         if self.place.provider == "cuda" and (runner := self.on_cuda(plain)):
             return runner
-        moving = self._on_openvino(plain) if self.place.provider == OPENVINO else plain
+        return Pinning(plain, self._pins(), self.signature, self.place) if policy == "auto" else plain
+
+    def on_openvino(self, policy: str) -> Runner:
+        """An alpha-input model on OpenVINO's CPU plugin, of which there is no session yet."""
+        moving: Runner
+        try:
+            on_cpu = replace(self, place=Place("cpu", self.place.threads)).plain("")
+            try:
+                moving = self._in_place(on_cpu, constants=True)
+            except Exception:  # what OpenVINO makes of its constants is its own affair
+                moving = self._in_place(on_cpu, constants=False)
+        except Exception as error:  # as above
+            moving = self.plain(f"{BLENDS_ALWAYS} ({first_line(error)})")
         return Pinning(moving, self._pins(), self.signature, self.place) if policy == "auto" else moving
 
-    def _on_openvino(self, plain: Plain) -> Runner:
-        """Weights blended in place, the first way that gives the answers of `plain`; else that, whose note says why."""
-        if self.place.options.get("device", "CPU") != "CPU":  # others have a memory of their own
-            return plain
-        reasons = []
-        for constants in (True, False):
-            try:
-                self.file.check_unchanged()
-                runner = OnOpenVino(self.file.slim, self.file.path.parent, self.place, constants=constants)
-                self.file.check_unchanged()
-                self._check(runner, plain)
-            except Exception as error:  # as above; what OpenVINO makes of its constants is its own affair
-                reasons.append(first_line(error))
-            else:
-                plain.close()
-                return runner
-        plain.note = f"{plain.note} ({reasons[-1]})"
-        return plain
+    def _in_place(self, plain: Plain, *, constants: bool) -> OnOpenVino:
+        self.file.check_unchanged()
+        runner = OnOpenVino(self.file.slim, self.file.path.parent, self.place, constants=constants)
+        self.file.check_unchanged()
+        self._check(runner, plain)
+        return runner
 
     def on_cuda(self, plain: Plain) -> OnDevice | None:
         """The first way that gives the answers of `plain`, None where none does; the note of either says why."""
