@@ -67,6 +67,7 @@ def test_what_is_asked_where_nothing_is_said():
         "delta": None,
         "single_input": None,
         "weights": "embed",
+        "ncnn_form": False,
         "atol": None,
         "verify": True,
         "verdict": True,
