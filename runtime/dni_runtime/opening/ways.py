@@ -11,12 +11,13 @@ from dni_runtime.files.cache_folder import why_no_cache
 from dni_runtime.metadata import Metadata
 from dni_runtime.onnx_files.explaining import first_line
 from dni_runtime.openvino.on_openvino import OnOpenVino
+from dni_runtime.prepared.blocked.staying import staying_blocked
+from dni_runtime.prepared.blocked.winograd import with_winograd
 from dni_runtime.prepared.cache import prepared_once
 from dni_runtime.prepared.entry import FloatArray
 from dni_runtime.prepared.flat_weights import Prepared
 from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
-from dni_runtime.prepared.winograd.graph import with_winograd
 from dni_runtime.providers.cuda_options import why_no_graphs, without_fused_bias
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import Signature, read_signature
@@ -146,20 +147,24 @@ class Ways:
         half = self.place.half or self.signature.dtype == np.float16
         check_equal(candidate, plain, self.signature, self.metadata, half=half)
 
-    def _with_winograd(
+    def _in_blocks(
         self, prepared: Prepared, made: LaidOut, use: Callable[[Prepared], LaidOut], plain: Plain
     ) -> tuple[Prepared, LaidOut]:
-        """With Winograd's way for wide convolutions, if that gives the same answers: used for the small image, too."""
-        body = with_winograd(prepared.body)
+        """With what is faster in blocks of channels, if that gives the same answers.
+
+        Convolutions that are changed for large images only are so for the small one of the comparison, too.
+        """
+        staying = staying_blocked(prepared.body)
+        body = with_winograd(staying)
         if body == prepared.body:
             return prepared, made
         try:
-            self._check(use(replace(prepared, body=with_winograd(prepared.body, small=True))), plain)
-            # More than a pinned session gains, which has no such convolutions.
-            faster = replace(prepared, body=body, packed=False)
+            self._check(use(replace(prepared, body=with_winograd(staying, small=True))), plain)
+            # What such convolutions gain is more than a pinned session would, which has none.
+            faster = replace(prepared, body=body, packed=prepared.packed and body == staying)
             return faster, use(faster)
         except Exception as error:  # of ONNX Runtime, memory, numbers: speed is lost, no answer
-            made.note = f"{made.note} (wide convolutions as they are: {first_line(error)})"
+            made.note = f"{made.note} (its graph as ONNX Runtime optimizes it: {first_line(error)})"
             return prepared, made
 
     def _laid_out(self, limit_bytes: int) -> LaidOut:
@@ -174,7 +179,7 @@ class Ways:
                 prepared = prepare(self.file.slim, self.file.path.parent)
                 made = use(prepared)
                 self._check(made, plain.result())
-            return self._with_winograd(prepared, made, use, plain.result())
+            return self._in_blocks(prepared, made, use, plain.result())
 
         def probe(runner: LaidOut) -> FloatArray:
             # Only our own metadata says how small an image may be.

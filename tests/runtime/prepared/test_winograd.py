@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from exporting import assert_close, blended, expected
 from onnx import TensorProto, helper
+from optimized_graphs import computed, optimized
 from torch import nn
 
 from dni_exporters import export
 from dni_runtime import load
 from dni_runtime.opening import ways
-from dni_runtime.prepared.winograd import tiling
-from dni_runtime.prepared.winograd.graph import channel_block, with_winograd
+from dni_runtime.prepared.blocked import tiling
+from dni_runtime.prepared.blocked.layout import channel_block
+from dni_runtime.prepared.blocked.winograd import with_winograd
 
 WIDE = 128
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -49,21 +50,6 @@ def convolution(
     model.opset_import.append(helper.make_opsetid("", 20))
     model.ir_version = 10
     return model.SerializeToString(), w, b
-
-
-def optimized(model: bytes, folder: Path) -> bytes:
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(folder / "optimized.onnx")
-    options.log_severity_level = 4
-    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return (folder / "optimized.onnx").read_bytes()
-
-
-def computed(model: bytes, x: np.ndarray) -> np.ndarray:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    (y,) = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run(None, {"x": x})
-    return y
 
 
 def image(*shape: int) -> np.ndarray:
@@ -173,7 +159,7 @@ def test_a_model_with_alpha(pair: Any, monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("DNI_CACHE_DIR", str(tmp_path / "cache"))
     for _ in range(2):
         with load(path, "cpu") as model:
-            assert "wide convolutions" not in model.alpha_note
+            assert "optimizes it" not in model.alpha_note
             for size in (20, 72):
                 x = np.random.default_rng(size).random((1, 3, size, size + 1), np.float32)
                 for alpha in (0.3, 1.0, 0.3):
@@ -193,6 +179,6 @@ def test_one_that_gives_other_answers_is_not_used(pair: Any, monkeypatch: pytest
 
     monkeypatch.setattr(ways, "with_winograd", wrong)
     with load(path, "cpu") as model:
-        assert "wide convolutions as they are: " in model.alpha_note
+        assert "its graph as ONNX Runtime optimizes it: " in model.alpha_note
         x = np.random.default_rng(1).random((1, 3, 72, 72), np.float32)
         assert_close(model(x, 0.6), expected(network, blended(a, b, 0.6), x))

@@ -13,10 +13,11 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
+from .layout import BLOCKED
 from .operators import Constants, Operators, graph
 from .tiling import SPAN, TAPS, TILE, Tiling, places, spans, starts, tiling
 
-BLOCKED, MICROSOFT = "com.microsoft.nchwc", "com.microsoft"
+MICROSOFT = "com.microsoft"
 # Where polynomials are evaluated, beside infinity: the error is a quarter of that with 0, 1, -1, 2, -2.
 _POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2.0**0.5, -(2.0**0.5))
 # For less, some eighty small operators and the transformed weights cost more than there is to gain: measured.

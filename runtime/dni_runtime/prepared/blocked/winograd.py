@@ -3,22 +3,18 @@
 It takes a quarter of the products, and sums before and behind them. The result differs by the rounding of these sums.
 """
 
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import onnx
-import onnxruntime
-from onnx import TensorProto, helper
+from onnx import helper
 
-from .convolution import BLOCKED, MICROSOFT, Convolution
+from .convolution import MICROSOFT, Convolution
+from .layout import BLOCKED, LEAST_OPSET, channel_block, graphs, known_shapes
 from .operators import Constants
 from .tiling import TAPS
 
 # Where fewer channels are read and made, the sums take longer than the products that are saved: measured.
 _LEAST_CHANNELS = 128 * 128
-# Of the operators of `convolution`, in the forms that it uses.
-_LEAST_OPSET = 18
 
 
 def with_winograd(body: bytes, *, small: bool = False) -> bytes:
@@ -30,12 +26,10 @@ def with_winograd(body: bytes, *, small: bool = False) -> bytes:
     """
     model = onnx.load_from_string(body)
     versions = {entry.domain: entry.version for entry in model.opset_import}
-    if versions.get("", 0) < _LEAST_OPSET or BLOCKED not in versions:
+    if versions.get("", 0) < LEAST_OPSET or BLOCKED not in versions:
         return body
-    shapes = {value.name: [d.dim_value for d in value.type.tensor_type.shape.dim] for value in model.graph.input}
-    shapes.update({tensor.name: list(tensor.dims) for tensor in model.graph.initializer})
-    constants, found = Constants(), 0
-    for graph in [*_graphs(model.graph)]:
+    shapes, constants, found = known_shapes(model.graph), Constants("winograd"), 0
+    for graph in [*graphs(model.graph)]:
         nodes: list[onnx.NodeProto] = []
         for node in graph.node:
             if _is_wide(node, shapes, block := channel_block()):
@@ -56,15 +50,6 @@ def with_winograd(body: bytes, *, small: bool = False) -> bytes:
     return changed
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph and those inside it, these first."""
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _graphs(attribute.g)
-    yield graph
-
-
 def _is_wide(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]], block: int) -> bool:
     """Whether it is a 3 x 3 convolution in blocks of channels, of so many that it may gain."""
     if (node.op_type, node.domain) != ("Conv", BLOCKED) or any(node.input[3:]):
@@ -78,22 +63,3 @@ def _is_wide(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]], block: i
         and in_channels % block == out_channels % block == 0
         and in_channels * out_channels >= _LEAST_CHANNELS
     )
-
-
-@functools.cache
-def channel_block() -> int:
-    """How many channels ONNX Runtime puts next to each other on this CPU: two pixels tell."""
-    channels = 64
-    node = helper.make_node("ReorderInput", ["x"], ["y"], domain=BLOCKED)
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, 1, 2]) for name in "xy"]
-    imports = [helper.make_opsetid("", _LEAST_OPSET), helper.make_opsetid(BLOCKED, 1)]
-    model = helper.make_model(helper.make_graph([node], "block", ends[:1], ends[1:]), opset_imports=imports)
-    model.ir_version = 8
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    places = np.zeros((1, channels, 1, 2), np.float32)
-    places[..., 1] = 1  # the second pixel's channels
-    (y,) = session.run(None, {"x": places})
-    return int(np.flatnonzero(y.ravel())[0])

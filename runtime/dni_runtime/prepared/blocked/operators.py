@@ -11,16 +11,17 @@ from onnx import TensorProto, helper
 
 
 class Constants:
-    """Constants of a graph by what they hold: all of its pieces share them."""
+    """Constants of a graph by what they hold: all of its pieces share them. Their names begin with `prefix`."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._tensors: dict[bytes, onnx.TensorProto] = {}
 
     def of(self, values: npt.ArrayLike, dtype: type[np.generic]) -> str:
         """The name of a constant."""
         array = np.asarray(values, dtype)
         key = repr((array.dtype, array.shape)).encode() + array.tobytes()
-        name = f"winograd@{len(self._tensors)}"
+        name = f"{self._prefix}@{len(self._tensors)}"
         return str(self._tensors.setdefault(key, onnx.numpy_helper.from_array(array, name)).name)
 
     def tensors(self) -> Iterable[onnx.TensorProto]:

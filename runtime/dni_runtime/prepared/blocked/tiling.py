@@ -83,3 +83,19 @@ def places(ops: Operators, cut: Tiling, blocks: int) -> str:
     found = ops.plus(ops.times(ops.count(blocks, -1, 1, 1), plane), ops.plus(ops.reshaped(row, -1, 1), column))
     images = ops.reshaped(ops.times(ops.range(cut.batch), image), -1, 1, 1, 1)
     return ops.plus(images, found)
+
+
+def side_by_side(ops: Operators, batch: str, size: str, blocks: int) -> str:
+    """Where in four results (N, 2, 2, blocks, height, width) the pixels are that they make together.
+
+    (N, blocks, 2 height, 2 width); `size`: height and width.
+    """
+    height, width = ops.pair(size)
+    plane = ops.times(height, width)
+    part = ops.times(plane, blocks)
+    y, x, two = ops.range(ops.times(height, 2)), ops.range(ops.times(width, 2)), ops.ints(2)
+    row = ops.plus(ops.times(ops.add("Mod", [y, two]), part, 2), ops.times(ops.divided(y, 2), width))
+    column = ops.plus(ops.times(ops.add("Mod", [x, two]), part), ops.divided(x, 2))
+    found = ops.plus(ops.times(ops.count(blocks, -1, 1, 1), plane), ops.plus(ops.reshaped(row, -1, 1), column))
+    images = ops.reshaped(ops.times(ops.range(batch), part, 4), -1, 1, 1, 1)
+    return ops.plus(images, found)
