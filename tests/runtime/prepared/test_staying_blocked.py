@@ -117,6 +117,7 @@ def test_as_pytorch(name: str, tmp_path: Path):
         assert_close(computed(changed, x), expected(network, blended(a, b, 0.4), x))
     with load(tmp_path / "model.onnx", "cpu") as model:
         assert "optimizes it" not in model.alpha_note
+        assert b"blocked0@" in model._runner._body._graph
         for alpha in (0.0, 0.7):
             assert_close(model(x, alpha), expected(network, blended(a, b, alpha), x))
 

@@ -23,9 +23,9 @@ def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 
 def known_shapes(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    """The sizes of inputs, 0 where they may vary, and of constants."""
+    """The sizes of inputs, 0 where they may vary, and of constants, those of graphs inside it, too."""
     shapes = {value.name: [d.dim_value for d in value.type.tensor_type.shape.dim] for value in graph.input}
-    return {**shapes, **{tensor.name: list(tensor.dims) for tensor in graph.initializer}}
+    return {**shapes, **{tensor.name: list(tensor.dims) for part in graphs(graph) for tensor in part.initializer}}
 
 
 @functools.cache

@@ -31,7 +31,12 @@ def staying_blocked(body: bytes) -> bytes:
     if versions.get("", 0) < LEAST_OPSET or BLOCKED not in versions:
         return body
     constants, shapes = Constants("blocked"), known_shapes(model.graph)
-    numbers = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.data_type == t.INT64}
+    numbers = {
+        tensor.name: onnx.numpy_helper.to_array(tensor)
+        for graph in graphs(model.graph)
+        for tensor in graph.initializer
+        if tensor.data_type == tensor.INT64
+    }
     changed = False
     for number, graph in enumerate(graphs(model.graph)):
         if not any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
