@@ -2,12 +2,12 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from dni_runtime.alpha import Key
 from dni_runtime.opening.runners import RECENT_CALLS, Runner, Tensor
 
-from .choices import Shape, SizeClass, ranked
+from .choices import Shape, SizeClass
 from .deciding import Deciding
 from .engines import Engines, settle
 from .memory import Memory
@@ -62,7 +62,7 @@ class Fastest:
                 self._choices[size] = choice
                 if choice.calm:
                     self._memory.keep({size: choice})
-            self._used[size] = used = self._first_of(choice.held), self._first_of(choice.moving)
+            self._used[size] = used = self._first_of(choice.of_held), self._first_of(choice.of_moving)
             self._engines.keep(self._names)
             self.note = self._told()
             return used
@@ -70,13 +70,13 @@ class Fastest:
     def _class_of(self, shape: Shape) -> SizeClass:
         return SizeClass.of(shape, self._engines.fit(*shape[2:]))
 
-    def _first_of(self, times: Mapping[str, float]) -> Runner:
-        """The fastest engine that can be opened; the one that is always there can."""
-        for name in ranked(times):
+    def _first_of(self, names: Sequence[str]) -> Runner:
+        """The first engine that can be opened; the one that is always there can."""
+        for name in names:
             if (runner := self._engines.get(name)) is not None:
                 self._names.add(name)
                 return runner
-        raise RuntimeError(f"none of {', '.join(times)} can run the model")
+        raise RuntimeError(f"none of {', '.join(names)} can run the model")
 
     def _told(self) -> str:
         """What was found out for which size, and who took no part."""

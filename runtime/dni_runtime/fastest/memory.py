@@ -16,7 +16,7 @@ from dni_runtime.files.unfinished import unfinished_file
 from .choices import Choice, SizeClass
 
 # To be raised with every change to what a choice says, or to how it is found.
-_FORMAT = 1
+_FORMAT = 2
 _LIMIT_BYTES = 2**20
 
 
