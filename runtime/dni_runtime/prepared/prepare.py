@@ -16,6 +16,7 @@ import onnx
 from dni_runtime.weights.fold import fold_channels
 from dni_runtime.weights.head import Picked, build_head
 from dni_runtime.weights.recipe import Recipe, Recipes
+from dni_runtime.weights.selections import selections
 from dni_runtime.weights.split import Split, split
 from dni_runtime.weights.stored import Stored
 
@@ -26,6 +27,9 @@ from .one_graph import with_product
 # Operators that arrange a constant weight for themselves when a session starts, with a gain worth a second session.
 # ConvTranspose does too: a U-Net at 64 x 64 is 3 % slower without, and takes 40 % more memory with.
 _PACKED = frozenset({"Attention", "FusedGemm", "FusedMatMul", "GRU", "Gemm", "LSTM", "MatMul"})
+
+# Elements that are picked again and again take as much room as all that is stored, these few always.
+_REPEATED_LEAST = 2**19
 
 # A factor is repeated up to so many elements, for NumPy's loops to be long.
 _FACTOR_LIMIT = 1024
@@ -63,10 +67,21 @@ class _Builder:
         blends: list[tuple[Placement, Recipe]] = []
         others: list[Placement] = []
         constants: list[Placement] = []
+        picked = selections(self.halves, self.stored, self.halves.weights)
+        room = max(self.stored.count, _REPEATED_LEAST)
         for placement in self.layout.placements:
             if placement.weight not in moving:
                 constants.append(placement)
-            elif not placement.fill and (recipe := self.recipes.of(placement.weight)).terms:
+                continue
+            repeats = False
+            if selection := picked.get(placement.weight):
+                placement = _of_source(placement, *selection)
+                repeats = len(selection[1]) > math.prod(self.shapes[placement.weight])
+            recipe = self.recipes.of(placement.weight)
+            if repeats:
+                # Read with every change of alpha, or gathered by an index that takes as much: the first is faster.
+                room -= len(placement.index) * len(recipe.terms)
+            if recipe.terms and not placement.fill and room >= 0:
                 blends.append((placement, recipe))
             else:
                 others.append(placement)
@@ -133,6 +148,12 @@ class _Builder:
         middle = len(wanted) // (outer * inner)
         repeats = max(n for n in range(1, max(2, _FACTOR_LIMIT // inner + 1)) if middle % n == 0)
         self.scalings.append(Scaling(start, len(wanted), outer, inner, repeats, factor_start, divides))
+
+
+def _of_source(placement: Placement, source: str, selection: npt.NDArray[np.int64]) -> Placement:
+    """The placement of a weight as one of the value that the weight is picked from."""
+    index = np.where(placement.index < 0, -1, selection[placement.index])
+    return replace(placement, weight=source, index=index)
 
 
 def _take(values: npt.NDArray[np.float32], placement: Placement) -> npt.NDArray[np.float32]:

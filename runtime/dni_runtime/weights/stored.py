@@ -29,7 +29,7 @@ class Stored:
         self._tensors = {tensor.name: tensor for tensor in halves.model.graph.initializer}
         self._widened = halves.widened
         self._folder = folder
-        self._count = sum(math.prod(tensor.dims) for tensor in self._tensors.values())
+        self.count = sum(math.prod(tensor.dims) for tensor in self._tensors.values())
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         if node := self._widened.get(name):
@@ -45,7 +45,7 @@ class Stored:
 
     def room(self, count: int) -> npt.NDArray[np.float32]:
         """So many zeros to put endpoints into. Raises CannotPrepareError for far more than are stored."""
-        if count > max(_SPREAD_LIMIT * self._count, _SPREAD_LEAST):
+        if count > max(_SPREAD_LIMIT * self.count, _SPREAD_LEAST):
             raise CannotPrepareError(f"{count} products of stored elements and shares are blended, too many")
         return np.zeros(count, np.float32)
 
