@@ -94,7 +94,9 @@ def test_a_weight_that_all_endpoints_share_keeps_its_layout(tmp_path: Path):
     assert prepared.fixed.size >= a["2.weight"].numel() + a["2.bias"].numel()
     stored = set(np.unique(a["2.weight"].half().float().numpy()))
     assert stored <= set(np.unique(prepared.fixed))
-    assert {node.op_type for node in onnx.load_from_string(prepared.body).graph.node} <= {
+    (choice,) = onnx.load_from_string(prepared.body).graph.node
+    (network,) = (attribute.g for attribute in choice.attribute if attribute.name == "else_branch")
+    assert {node.op_type for node in network.node} <= {
         "Conv", "FusedConv", "Relu", "ReorderInput", "ReorderOutput", "Identity",
     }  # fmt: skip
 
