@@ -22,7 +22,7 @@ from dni_runtime.prepared.laid_out import LaidOut
 SHORT_S = 0.012
 # Where a new alpha costs more than the bound, what it costs with larger images is measured too, up to such a call.
 LONG_S = 0.5
-ROUNDS, LEAST_ROUNDS, SECONDS = 25, 5, 6.0
+ROUNDS, LEAST_ROUNDS, SECONDS = 15, 5, 4.0
 EQUAL = 1e-5
 BAKED, AGAIN, HELD, MOVING, PLAIN = "baked", "again", "held", "moving", "plain"
 # Read: two endpoints; written: the blend. Four bytes each.
