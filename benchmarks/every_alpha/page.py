@@ -65,7 +65,8 @@ def _told(line: Line) -> str:
     blend = "" if line["blend"] is None else f"; blending takes {line['blend']:.1f} ms, copying {line['least']:.1f}"
     return (
         f"- {line['row']}, {line['weights'] / 1e6:.1f} million weights, {_size(line)}, threads: {line['threads']}: "
-        f"{line[MOVING]['median']:.2f} of {line[BAKED]:.1f} ms{blend}{how}"
+        f"{line[MOVING]['median']:.2f} of {line[BAKED]:.1f} ms, held {line[HELD]['median']:.2f}, "
+        f"the baked file again {line[AGAIN]['median']:.2f}{blend}{how}"
     )
 
 
