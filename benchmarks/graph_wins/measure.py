@@ -3,10 +3,11 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -30,16 +31,18 @@ class Ratio:
 
 
 @contextmanager
-def without_winograd() -> Iterator[None]:
-    """Models that are loaded meanwhile compute wide convolutions as they are."""
-    with patch.object(ways, "with_winograd", lambda body, small=False: body):
+def as_optimized() -> Iterator[None]:
+    """Models that are loaded meanwhile run their graph as ONNX Runtime optimizes it."""
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(ways, "staying_blocked", lambda body: body))
+        stack.enter_context(patch.object(ways, "with_winograd", lambda body, small=False: body))
         yield
 
 
 def load(file: Path, threads: int, *, before: bool) -> dni_runtime.Model:
     """A model, prepared anew: there has to be no cache."""
     if before:
-        with without_winograd():
+        with as_optimized():
             return dni_runtime.load(file, "cpu", threads=threads)
     return dni_runtime.load(file, "cpu", threads=threads)
 
@@ -67,7 +70,7 @@ def compare(before: dni_runtime.Model, after: dni_runtime.Model, size: int, *, m
     return Ratio(median(taken["before"]) * 1e3, median(taken["after"]) * 1e3, middle, (low, high))
 
 
-def image(size: int) -> "np.ndarray":
+def image(size: int) -> np.ndarray[Any, Any]:
     """Noise."""
     return np.random.default_rng(0).random((1, 3, size, size), np.float32)
 
