@@ -81,7 +81,7 @@ class _Fold:
         if conv.op_type not in ("Conv", "ConvTranspose") or (group != 1 and conv.op_type == "ConvTranspose"):
             return
         weights = [name for name in conv.input[1:] if name]
-        if not weights or weights[0] not in self.shapes or not self.of_image.isdisjoint(weights):
+        if not weights or len(self.shapes.get(weights[0], ())) < 3 or not self.of_image.isdisjoint(weights):
             return
         moving = not self.of_alpha.isdisjoint(weights)
         output, left = conv.output[0], len(self.graph.node)
