@@ -13,8 +13,9 @@ _MOST_ROUNDS, _LEAST_ROUNDS = 25, 3
 _FAR_BEHIND, _ENOUGH = 1.5, 2
 # ONNX Runtime's threads wait for more work in a loop before they sleep, on the cores that the next engine needs.
 _PAUSE_S = 0.005
-# On a machine with nothing else to do the usual call takes less than so many times the quickest.
-_CALM = 1.25
+# On a machine with nothing else to do the usual call takes less than so many times the quickest. (With 1.25 half of the
+# races of calls of 6 to 20 ms on such a machine, of two virtual cores, were told to be disturbed.)
+_CALM = 1.5
 
 
 class Times(NamedTuple):
