@@ -38,7 +38,10 @@ def page(lines: Sequence[Line], failed: Mapping[str, str], hardware: Hardware, r
     """Markdown."""
     names = {line["row"] for line in lines}
     text = ["# A new alpha, for every architecture", "", machine(hardware), f"Commits {', '.join(revisions)}.", METHOD]
-    text += [f"{len(names)} networks; laid out: {len({line['row'] for line in lines if line['laid_out']})}.", ""]
+    laid_out = {line["row"] for line in lines if line["laid_out"]}
+    counts = sorted({line["threads"] for line in lines})
+    measured = (f"on {n}: {len({line['row'] for line in lines if line['threads'] == n})}" for n in counts)
+    text += [f"{len(names)} networks, {len(laid_out)} laid out. Measured by threads, {', '.join(measured)}.", ""]
     text += ["## What misses the bound", ""]
     text += [_told(line) for line in missed(lines)] or ["Nothing."]
     text += [f"- {name} has no file: {why}" for name, why in sorted(failed.items())]
