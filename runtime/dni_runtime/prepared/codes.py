@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Codes are whole numbers below this one, so many for each of 32 octaves.
-_COUNT = 2**25
+# Codes are whole numbers below this one, as many for each of 64 octaves.
+_COUNT = 2**26
 # A code and the bits of its float32: eight floats lie from one to the next, so that roundings of a scale do not show.
 # Its own is the fourth: none is a power of two, or short in any other way, as numbers of a graph are.
 _ONE, _SPACING, _MIDDLE = 0x3F800000, 3, 4
