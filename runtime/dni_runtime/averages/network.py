@@ -68,7 +68,9 @@ class AveragesNetwork:
 
         Raises CannotOpenError where feature maps do not grow with the image, and whatever a session raises.
         """
-        self._open, self._place, self._signature = functools.cache(open_session), place, signature
+        # One at a time: each keeps the memory that its largest tile took, and an image needs them one after the other.
+        self._open = functools.lru_cache(maxsize=1)(open_session)
+        self._place, self._signature = place, signature
         self._names = averages
         self.depths = [names.depth for names in self._names]
         self.unit, self.axes = self._find_axes(metadata)

@@ -8,7 +8,7 @@ import onnxruntime
 
 from dni_runtime.metadata import Metadata
 from dni_runtime.onnx_files.declared import Declared
-from dni_runtime.onnx_files.external_data import read_tensor
+from dni_runtime.onnx_files.external_data import Weights, read_tensor
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import read_signature
 from dni_runtime.weights.alpha_file import AlphaFile
@@ -33,6 +33,7 @@ def open_network(file: AlphaFile, place: Place) -> AveragesNetwork | None:
         for tensor in file.slim.graph.initializer
         if tensor.external_data
     }
+    file.check_unchanged()  # from here on it is not read any more
 
     def open_session(outputs: Sequence[str]) -> Any:
         graph = opened.model.graph
@@ -42,7 +43,7 @@ def open_network(file: AlphaFile, place: Place) -> AveragesNetwork | None:
         part.graph.input.extend(value for value in graph.input if value.name in read)
         used = {tensor.name for tensor in part.graph.initializer}
         values = {name: value for name, value in weights.items() if name in used}
-        return file.open_part(part.SerializeToString(), place, values)
+        return place.open(part.SerializeToString(), Weights(file.path.parent, values))
 
     try:
         signature = read_signature(Declared(file.slim), metadata)
