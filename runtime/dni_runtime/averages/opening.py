@@ -6,12 +6,13 @@ from typing import Any
 
 import onnxruntime
 
+from dni_runtime.alpha import ALPHA, Key
 from dni_runtime.metadata import Metadata
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import Weights, read_tensor
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import read_signature
-from dni_runtime.weights.alpha_file import AlphaFile
+from dni_runtime.weights.alpha_file import AlphaFile, alpha_value, with_constant_alpha
 from dni_runtime.weights.split import subgraph
 
 from .graph import open_averages
@@ -35,7 +36,7 @@ def open_network(file: AlphaFile, place: Place) -> AveragesNetwork | None:
     }
     file.check_unchanged()  # from here on it is not read any more
 
-    def open_session(outputs: Sequence[str]) -> Any:
+    def open_session(outputs: Sequence[str], alpha: Key | None) -> Any:
         graph = opened.model.graph
         wanted = [value for value in graph.output if value.name in outputs]
         part = subgraph(opened.model, graph.node, (), wanted)
@@ -43,6 +44,9 @@ def open_network(file: AlphaFile, place: Place) -> AveragesNetwork | None:
         part.graph.input.extend(value for value in graph.input if value.name in read)
         used = {tensor.name for tensor in part.graph.initializer}
         values = {name: value for name, value in weights.items() if name in used}
+        if alpha is not None and any(value.name == ALPHA for value in part.graph.input):
+            values[ALPHA] = onnxruntime.OrtValue.ortvalue_from_numpy(value := alpha_value(file.slim, alpha))
+            part = with_constant_alpha(part, value.shape)
         return place.open(part.SerializeToString(), Weights(file.path.parent, values))
 
     try:

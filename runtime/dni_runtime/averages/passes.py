@@ -51,10 +51,15 @@ class Averages:
             for alpha in self.alphas
         ]
 
+    @property
+    def _holds(self) -> bool:
+        """Whether one alpha is that of all calls; several take turns with every tile."""
+        return len(self.alphas) == 1
+
     def _run(self, alpha: Key | None, averages: list[FloatArray], x: FloatArray) -> FloatArray:
         tiles = len(x) // len(averages[0])
         whole = [np.concatenate([average] * tiles) for average in averages]
-        y: FloatArray = self.guarded(lambda: self.network.run(x, alpha, whole))
+        y: FloatArray = self.guarded(lambda: self.network.run(x, alpha, whole, holds=self._holds))
         return y
 
     def _measure(
@@ -71,7 +76,8 @@ class Averages:
             sums = [np.zeros(()) for _ in wanted]
             for tile in tiles:
                 x = read(tile.top, tile.left)
-                found = self.guarded(functools.partial(self.network.measure, wanted, x, alpha, averages, tile.parts))
+                measure = functools.partial(self.network.measure, wanted, x, alpha, averages, tile.parts)
+                found = self.guarded(functools.partial(measure, holds=self._holds))
                 for place, index in enumerate(wanted):
                     with np.errstate(invalid="ignore"):  # of infinite ones, which what is written tells of
                         sums[place] = sums[place] + found[place].astype(np.float64) * _count(tile.parts[index])

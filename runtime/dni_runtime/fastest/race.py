@@ -11,8 +11,9 @@ _SECONDS = 1.0
 _MOST_ROUNDS, _LEAST_ROUNDS = 25, 3
 # Who takes so many times as long as the fastest is not called again, but once more to be sure.
 _FAR_BEHIND, _ENOUGH = 1.5, 2
-# ONNX Runtime's threads wait for more work in a loop before they sleep, on the cores that the next engine needs.
-_PAUSE_S = 0.005
+# ONNX Runtime's threads wait for more work in a loop for some 25 ms, on the cores that the next engine needs: 3 ms
+# after it ncnn takes up to twice as long as alone.
+_PAUSE_S = 0.03
 # On a machine with nothing else to do the usual call takes less than so many times the quickest. (With 1.25 half of the
 # races of calls of 6 to 20 ms on such a machine, of two virtual cores, were told to be disturbed.)
 _CALM = 1.5

@@ -60,13 +60,13 @@ class AlphaFile:
         Raises as `open_part` does.
         """
         self.check_unchanged()
-        value = _alpha_value(self.slim, alpha)
+        value = alpha_value(self.slim, alpha)
         if self._pinned is None:
             self._unblended = {
                 tensor.name: onnxruntime.OrtValue.ortvalue_from_numpy(read_tensor(tensor, self.path.parent))
                 for tensor in _unblended(self.slim.graph)
             }
-            self._pinned = _with_constant_alpha(self.slim, value.shape).SerializeToString()
+            self._pinned = with_constant_alpha(self.slim, value.shape).SerializeToString()
         values = {"alpha": onnxruntime.OrtValue.ortvalue_from_numpy(value), **self._unblended}
         return self.open_part(self._pinned, place, values)
 
@@ -168,15 +168,15 @@ def _unblended(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
     return [tensor for tensor in graph.initializer if tensor.external_data and tensor.name in used]
 
 
-def _alpha_value(slim: onnx.ModelProto, alpha: Key) -> npt.NDArray[Any]:
+def alpha_value(slim: onnx.ModelProto, alpha: Key) -> npt.NDArray[Any]:
     """Alpha as the model declares it: other tools' may be a scalar, or of another type."""
     (declared,) = (value.type.tensor_type for value in slim.graph.input if value.name == "alpha")
     array = np.array(alpha, onnx.helper.tensor_dtype_to_np_dtype(declared.elem_type))
     return array if declared.shape.dim or not declared.HasField("shape") else array.reshape(())
 
 
-def _with_constant_alpha(slim: onnx.ModelProto, shape: tuple[int, ...]) -> onnx.ModelProto:
-    """The model with alpha as a constant whose value the session options give."""
+def with_constant_alpha(slim: onnx.ModelProto, shape: tuple[int, ...]) -> onnx.ModelProto:
+    """The model, or a part of one that has the input, with alpha as a constant whose value the session options give."""
     model = onnx.ModelProto()
     model.CopyFrom(slim)
     (alpha,) = (value for value in model.graph.input if value.name == "alpha")
