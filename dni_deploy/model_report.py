@@ -9,8 +9,9 @@ from typing import Any
 import onnx
 from onnx.external_data_helper import uses_external_data
 
-from dni_runtime import Metadata, read_metadata
+from dni_runtime import Metadata, ModelError, read_metadata
 from dni_runtime.alpha import ALPHA
+from dni_runtime.ncnn.form import read_form
 from dni_runtime.onnx_files.explaining import strip
 from dni_runtime.onnx_files.external_data import external_file, locations
 from dni_runtime.onnx_files.ort_format import ORT_SUFFIX, damaged
@@ -59,6 +60,7 @@ class ModelReport:
     storage:      where the weights' bytes go: kind (endpoint A, difference A - B, scales, shared) -> dtype -> bytes.
     external_files: of weights, as the model names them; missing_files are those that are not there.
     graph_bytes:  of the file that are no weights: nodes and names; 0 where it is unknown.
+    ncnn_form:    which sizes of images its form for ncnn is for, or why that cannot be used; None where it has none.
     """
 
     path: Path
@@ -74,6 +76,7 @@ class ModelReport:
     external_files: tuple[str, ...]
     missing_files: tuple[str, ...] = ()
     format: str = "onnx"
+    ncnn_form: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -111,7 +114,16 @@ def inspect_model(path: Path) -> ModelReport:
         graph_bytes=max(0, file_bytes - sum(map(size_bytes, inside))),
         external_files=tuple(external),
         missing_files=tuple(name for name in external if not external_file(name, path).exists()),
+        ncnn_form=_ncnn_form(model),
     )
+
+
+def _ncnn_form(model: onnx.ModelProto) -> str | None:
+    try:
+        form = read_form(model)
+    except ModelError as error:  # of a stranger's, say; all else of the file is there to be told
+        return str(error)
+    return None if form is None else str(form)
 
 
 def _inspect_ort(path: Path) -> ModelReport:

@@ -33,7 +33,8 @@ def bench(model: Path, threads: tuple[int, ...], as_json: bool, **settings: Any)
       what it costs to change alpha    dni bench model.onnx
       larger images, one and two cores dni bench model.onnx --size 256x256 --threads 1 --threads 2
 
-    A file baked for one alpha is the yardstick; nothing is timed before all have given the same result.
+    A file baked for one alpha is the yardstick; nothing is timed before all have given the same result. On the CPU
+    OpenVINO and ncnn take part where they are installed, ncnn if MODEL has a form for it.
     """
     from dni_deploy.bench import bench_model, print_report
 

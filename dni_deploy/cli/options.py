@@ -140,7 +140,7 @@ value_range = click.option(
 )  # fmt: skip
 provider = click.option(
     "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
-    help="Where to run; nothing falls back silently.",
+    help="Where to run; nothing falls back silently. fastest measures cpu, openvino and ncnn, and takes the best.",
 )  # fmt: skip
 provider_options = click.option(
     "--provider-option", "provider_options", multiple=True, type=parsed(parse_setting), callback=_as_dict,

@@ -46,7 +46,7 @@ def load(
     provider:         "auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn" or "fastest"; auto takes cuda where it
                       works, else cpu, and `Model.provider_note` says why. fastest finds out which of cpu, openvino and
                       ncnn is, once for each size of image, and remembers it; `Model.alpha_note` says what it found.
-    threads:          threads for one operator on the CPU, 1 or more; None for ONNX Runtime's or OpenVINO's own choice.
+    threads:          threads for one operator on the CPU, 1 or more; None for the engine's own choice.
     provider_options: ONNX Runtime's for cuda or tensorrt, OpenVINO's for openvino; see below. Others take none.
     alpha_policy:     how alpha gets into the weights: "auto", "dynamic" or "pinned"; see below.
     pin_cache_mib:    memory for the weights of alphas that were used before, in MiB, 0 or more; those of the last

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import ncnn_forms
 import onnx
 import pytest
 from commands import dni
@@ -16,6 +17,7 @@ from dni_deploy.demo import STRONG, WEAK
 from dni_deploy.model_report import ModelReport, inspect_model
 from dni_exporters import export
 from dni_runtime import ModelError
+from dni_runtime.ncnn.form import Form
 
 BYTES = 76_035 * 4
 
@@ -105,6 +107,26 @@ def test_a_model_of_another_tool(tmp_path: Path):
     assert "other[v2].onnx" in text
     assert "another tool: no dni metadata" in text
     assert dni("inspect", path, "--json").assert_ok().json["metadata"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "any height and width"),
+        (ncnn_forms.form(period=4), "heights and widths that are multiples of 4"),
+        ("{}", "cannot be read: "),
+    ],
+)
+def test_a_form_for_ncnn(given: Form | str | None, told: str, tmp_path: Path):
+    path = save(ncnn_forms.with_form(given=given), tmp_path / "model.onnx")
+    assert told in (inspect_model(path).ncnn_form or "")
+    assert told in " ".join(dni("inspect", path).assert_ok().out.split())
+    assert told in dni("inspect", path, "--json").assert_ok().json["ncnn_form"]
+
+
+def test_a_model_without_a_form_for_ncnn(denoiser: Path):
+    assert inspect_model(denoiser).ncnn_form is None
+    assert "ncnn" not in dni("inspect", denoiser).assert_ok().out
 
 
 def test_inputs_that_are_no_tensors_or_have_no_sizes(tmp_path: Path):

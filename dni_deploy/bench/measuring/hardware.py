@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_PACKAGES = ("dni-deploy", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "openvino", "torch")
+_PACKAGES = ("dni-deploy", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "openvino", "ncnn", "torch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def print_model(report: ModelReport) -> None:
         facts.append(("made by", "another tool: no dni metadata"))
     else:
         facts += _metadata(report.metadata)
+    if report.ncnn_form is not None:
+        facts.append(("ncnn form", report.ncnn_form))
     terminal.say_facts(str(report.path), facts)
     if report.metadata is not None and report.metadata.calibration is not None:
         print_calibration(report.metadata.calibration, report.metadata.alpha_range)

@@ -37,7 +37,7 @@ def attach_form(path: Path) -> str | None:
     with path.open("ab") as opened:
         opened.write(_entry(form))
     _compare(path, form, metadata, channels)
-    return None if str(form) == "any" else f"in ncnn it takes images of heights and widths that are {form}"
+    return None if form.is_for_all else f"in ncnn it takes {form}"
 
 
 def _entry(form: Form) -> bytes:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from dni_runtime.alpha import Key
+from dni_runtime.files.cache_folder import why_no_cache
 from dni_runtime.opening.runners import RECENT_CALLS, Runner, Tensor
 
 from .choices import Shape, SizeClass
@@ -79,11 +80,12 @@ class Fastest:
         raise RuntimeError(f"none of {', '.join(names)} can run the model")
 
     def _told(self) -> str:
-        """What was found out for which size, and who took no part."""
+        """What was found out for which size, who took no part, and why it is not remembered."""
         refused = dict(self._engines.refused)
         told = []
         for size, choice in sorted(self._choices.items(), key=lambda item: (item[0].pixels, item[0].batch)):
             told.append(f"images of about {size}: {choice}")
             refused.update(choice.refused)
         told += [f"not {name}: {reason}" for name, reason in refused.items()]
-        return "; ".join(["the fastest engine for each size of image", *told])
+        told += filter(None, [why_no_cache()])
+        return "; ".join(["each size of image runs on the engine that was fastest", *told])

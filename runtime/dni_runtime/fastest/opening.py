@@ -49,7 +49,7 @@ def open_fastest(path: Path, asked: Asked) -> Opened:
         return replace(on_cpu, provider_note=f"{FASTEST} chose {always}{reasons}")
     names = [name for name in ON_CPU if name not in missing]
     runner = _fastest(file, names, on_cpu, asked)
-    note = f"{FASTEST} takes the first of {' and '.join(names)}, found out once for each size of image{reasons}"
+    note = f"{FASTEST} measures {', '.join(names[:-1])} and {names[-1]}, once for each size of image{reasons}"
     return replace(on_cpu, runner=runner, provider=FASTEST, provider_note=note)
 
 

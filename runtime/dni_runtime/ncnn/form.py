@@ -76,16 +76,21 @@ class Form:
     parts: tuple[Part, ...]
     made_with: str
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it has a graph for every height and width."""
+        return len(self.graphs) == self.period**2
+
     def graph_for(self, height: int, width: int) -> str | None:
         """The graph for images of `height` x `width`, None where there is none."""
         return self.graphs.get((height % self.period, width % self.period))
 
     def __str__(self) -> str:
-        """Which heights and widths it is for: `multiples of 8`."""
-        if len(self.graphs) == self.period**2:
-            return "any"
+        """What it is for: `heights and widths that are multiples of 8`."""
+        if self.is_for_all:
+            return "any height and width"
         if [*self.graphs] == [(0, 0)]:
-            return f"multiples of {self.period}"
+            return f"heights and widths that are multiples of {self.period}"
         told = ", ".join(f"{height} and {width}" for height, width in sorted(self.graphs))
         return f"heights and widths that leave {told} when they are divided by {self.period}"
 

@@ -75,7 +75,9 @@ def test_a_real_race_and_the_results_of_the_file(policy: str, tmp_path: Path):
     proto = conv_stack()
     with load(save(proto, tmp_path / "model.onnx"), "fastest", alpha_policy=policy, threads=1) as model:
         assert (model.provider, model.metadata) == ("fastest", METADATA)
-        assert model.provider_note.startswith("fastest takes the first of cpu and openvino, found out once for each")
+        assert model.provider_note.startswith(
+            "fastest measures cpu and openvino, once for each size of image; ncnn takes no"
+        )
         for alpha in (*ALPHAS, *ALPHAS):
             assert_same(model(X, alpha), reference(proto, alpha))
             assert model.settle()
@@ -305,6 +307,19 @@ def test_what_a_busy_machine_finds_out_holds_for_this_process_alone(tmp_path: Pa
             for _ in range(2):
                 assert_same(model(X, 0.3), reference(conv_stack(), 0.3))
             assert "measured at 2 of 16x24 on a busy machine, so not remembered" in model.alpha_note
+        assert len(races) == 2 * number
+
+
+def test_a_cache_folder_that_cannot_be_used_is_told_of(
+    tmp_path: Path, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+):
+    races = outcome(OPENVINO_WINS, CPU_WINS)
+    path = save(conv_stack(), tmp_path / "model.onnx")
+    for number, (folder, told) in enumerate(((tmp_path / "model.onnx" / "cache", True), ("", False)), 1):
+        monkeypatch.setenv("DNI_CACHE_DIR", str(folder))
+        with load(path, "fastest") as model:
+            assert_same(model(X, 0.3), reference(conv_stack(), 0.3))
+            assert ("nothing is kept between processes: the cache folder" in model.alpha_note) == told
         assert len(races) == 2 * number
 
 

@@ -214,6 +214,7 @@ def test_a_form_is_read_as_it_was_written():
     graphs = {(0, 0): ncnn_forms.stack(), (0, 1): ncnn_forms.stack(), (1, 0): ncnn_forms.stack()}
     given = ncnn_forms.form(graphs, period=2)
     assert Form.from_json(given.to_json()) == given
+    assert not given.is_for_all
     assert str(given) == "heights and widths that leave 0 and 0, 0 and 1, 1 and 0 when they are divided by 2"
 
 
