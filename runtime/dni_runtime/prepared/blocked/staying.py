@@ -114,6 +114,7 @@ class _Staying:
             last = self._last.get(x)
             if last is not None and node.op_type in _FUSED and self._uses[node.input[0]] == 1:
                 slope = given.get("alpha", 0.01)
+                del self._last[x]  # it can have one
                 last.attribute.append(helper.make_attribute("activation", node.op_type))
                 last.attribute.extend(
                     [helper.make_attribute("activation_params", [slope])] * (node.op_type == "LeakyRelu")

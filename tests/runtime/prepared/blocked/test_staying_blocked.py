@@ -92,6 +92,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "sum of what was cropped": lambda: Skip(nn.Identity()),
     "means": lambda: Skip(scaled),
     "activation before": lambda: Skip(nn.LeakyReLU(0.3)),
+    "two activations behind": lambda: Skip(nn.Identity(), nn.Sequential(transposed(), nn.LeakyReLU(0.3), nn.ReLU())),
     "kernel of 4": lambda: Skip(nn.Identity(), transposed(kernel=4, padding=1)),
     "groups": lambda: Skip(nn.Identity(), transposed(groups=2)),
     "output padding": lambda: Skip(nn.Identity(), transposed(output_padding=1)),
