@@ -7,17 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from .alpha import ALPHA, Alpha, Knob, check_alpha, expected_alpha, read_knobs
 from .calibration import Calibration, read_calibration
 from .errors import AlphaError, ModelError
 from .files.fields import FieldError, Fields
+from .files.onnx_types import ModelProto
 from .shares import Path, read_path
 from .sizes import Sizes
-
-if TYPE_CHECKING:
-    import onnx
 
 KEY = "dni"
 FORMAT = 1
@@ -250,7 +247,7 @@ def _read_alpha(alpha: Fields, name: str, metadata: Metadata) -> tuple[float, ..
         alpha.refuse(name, expected_alpha(metadata.alpha_range, metadata.alpha_count, metadata.knob_names))
 
 
-def read_metadata(model: onnx.ModelProto) -> Metadata | None:
+def read_metadata(model: ModelProto) -> Metadata | None:
     """The metadata of `model`, None where it has none (a model of another tool). Raises ModelError as `from_json`."""
     texts = [prop.value for prop in model.metadata_props if prop.key == KEY]
     if len(texts) > 1:  # ONNX Runtime takes the last one, others the first
@@ -258,7 +255,7 @@ def read_metadata(model: onnx.ModelProto) -> Metadata | None:
     return Metadata.from_json(texts[0]) if texts else None
 
 
-def write_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
+def write_metadata(model: ModelProto, metadata: Metadata) -> None:
     """Put `metadata` into `model`, in place of what it said before."""
     for prop in model.metadata_props:
         if prop.key == KEY:

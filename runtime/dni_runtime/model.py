@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from .alpha import Alpha, Key
 from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
+from .cuda.dlpack import DlpackTensor
+from .images.conversion import Image
 from .images.strengths.levels import MOST_LEVELS
 from .metadata import AVERAGES, WHOLE, Metadata
 from .opening.opened import Opened
@@ -18,8 +20,6 @@ from .opening.runners import Runner
 from .running import FloatArray, Running
 
 if TYPE_CHECKING:
-    from .cuda.dlpack import DlpackTensor
-    from .images.conversion import Image
     from .images.strengths.regions import Regions, Run
 
 Progress: TypeAlias = Callable[[int, int], None]

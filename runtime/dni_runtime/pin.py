@@ -5,19 +5,15 @@ Ahead-of-time (baked) files, the runtime's fast path and the benchmarks all come
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from .alpha import Alpha
 from .errors import AlphaError
+from .files.onnx_types import ModelProto
 from .metadata import Metadata, read_metadata, write_metadata
 
-if TYPE_CHECKING:
-    import onnx
 
-
-def pin(model: onnx.ModelProto, alpha: Alpha) -> onnx.ModelProto:
+def pin(model: ModelProto, alpha: Alpha) -> ModelProto:
     """Return a copy of an alpha-input `model` whose alpha is the constant `alpha`, which its metadata records.
 
     The blend stays in the graph, computed from constants alone: whoever loads the model next (ONNX

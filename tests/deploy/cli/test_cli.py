@@ -122,7 +122,10 @@ def test_version():
         (["inspect", "a.pth", "b.pth", "c.pth"], "3 files given; expected one or two checkpoints, or one ONNX"),
         (["run", "m.onnx", "-o", "out.png"], "Missing argument 'INPUT...'"),
         (["run", "m.onnx", "photo.png"], "Missing option '-o' / '--output'"),
-        (["run", "m.onnx", "photo.png", "-o", "x.png", "--provider", "gpu"], "'auto', 'cpu', 'cuda', 'tensorrt'"),
+        (
+            ["run", "m.onnx", "photo.png", "-o", "x.png", "--provider", "gpu"],
+            "'auto', 'fastest', 'cpu', 'cuda', 'tensorrt', 'openvino', 'ncnn'",
+        ),
         (["run", "m.onnx", "photo.png", "-o", "x.png", "--tile", "wide"], "'wide' is not a valid integer"),
         (["paint"], "No such command 'paint'"),
     ],

@@ -211,8 +211,8 @@ def test_a_device_has_tiles_of_one_size_earlier(path: Path):
     """512 x 512 pixels are one image for both; one more column, and a device has tiles."""
     tiles: list[int] = []
     with load(path, "cpu") as model:
-        for runner in (on_cpu(path), model._runner):
-            model._running._runner = runner
+        for provider, runner in (("cuda", on_cpu(path)), ("cpu", model._runner)):
+            model._running._provider, model._running._runner = provider, runner
             for width in (512, 520):
                 model.enhance(picture(512, width, 3), 0.5, progress=lambda done, total: tiles.append(total))
     assert tiles == [1, 2, 2, 1, 1]

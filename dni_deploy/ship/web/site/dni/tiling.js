@@ -4,6 +4,7 @@
 const UNTILED_LIMIT_PIXELS = 1024 * 1024;
 const TILE = 512;
 const LARGEST_TILE = 1024;
+const STEP = 32;
 const SMALL_TILE = 256;
 const OVERLAP = 32;
 const OVERLAP_LIMIT = 64;
@@ -32,7 +33,8 @@ export const automaticOverlap = ({ overlap }) => (overlap === null ? OVERLAP : M
  *
  * `tile`, `overlap`: as in Python's Model.enhance, null for the automatic choice, tile 0 for none. Automatic tiles are
  * even ones of at most 256 pixels where that changes no result, so that progress comes often and memory stays small;
- * where the network's reach is not known, they are Python's: none up to 1024 x 1024, else 512.
+ * where the network's reach is not known, they are Python's: none up to 1024 x 1024, else 512, or as much less as leaves
+ * them as many.
  */
 export function planTiles(height, width, model, { tile = null, overlap = null } = {}) {
   for (const [name, value] of [["tile", tile], ["overlap", overlap]]) {
@@ -43,6 +45,7 @@ export function planTiles(height, width, model, { tile = null, overlap = null } 
   const unit = sizeUnit(model);
   const least = roundUp(model.size.minimum, unit);
   const isEven = tile === null && overlap === null && reachIsKnown(model);
+  const isEvened = tile === null && !isEven && !model.size.square;
   const padded = [height, width].map((size) => Math.max(roundUp(size, unit), least));
   const needed = model.size.square ? padded.map(() => Math.max(...padded)) : padded;
   tile ??= needed[0] * needed[1] > UNTILED_LIMIT_PIXELS ? automaticTile(unit, overlap) : 0;
@@ -63,8 +66,20 @@ export function planTiles(height, width, model, { tile = null, overlap = null } 
     if (fixed === null && isGuess && length === unit && length < covered) {
       throw new RangeError(`tile ${length} is too small; expected a tile of at least ${2 * unit} pixels, or overlap 0`);
     }
-    return cutAxis(paddedSize(covered, length, unit), length, axisReach, fixed === null ? grid : unit);
+    const whole = paddedSize(covered, length, unit);
+    if (fixed === null && isEvened) length = evened(whole, length, axisReach, grid);
+    return cutAxis(whole, length, axisReach, fixed === null ? grid : unit);
   });
+}
+
+/** The smallest length, by whole steps below `length`, at which an axis has no more tiles. */
+function evened(size, length, overlap, grid) {
+  const count = cutAxis(size, length, overlap, grid).starts.length;
+  const step = commonMultiple(grid, STEP);
+  const needed = Math.ceil((size + (count - 1) * 2 * overlap) / count);
+  let shorter = length - Math.floor(Math.max(0, length - needed) / step) * step;
+  while (shorter < length && cutAxis(size, shorter, overlap, grid).starts.length !== count) shorter += step;
+  return shorter;
 }
 
 /** The length of tiles of `wanted` pixels or more that begin on the grid, the last of which ends where `size` does. */
