@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,10 @@ import numpy.typing as npt
 from dni_runtime.errors import ModelError
 
 FloatArray = npt.NDArray[np.float32]
+
+
+# The process that ran ncnn on several threads first: OpenMP's, which a process forked from it waits for and has not.
+_threads_of: int | None = None
 
 
 class Pools:
@@ -48,6 +53,8 @@ class Net:
     ) -> None:
         import ncnn
 
+        self._threads = threads
+        self._require_threads()
         self._mat: Any = ncnn.Mat
         self._image, self._result = ends
         # In this order: what a net holds of the pools goes back into them when it ends.
@@ -69,6 +76,7 @@ class Net:
 
     def run(self, image: FloatArray) -> FloatArray:
         """The result (C, H, W) for an image (C, H, W), an array of its own. Raises ModelError where ncnn fails."""
+        self._require_threads()
         extractor = self._net.create_extractor()
         # A clone: layers that work in place would write into the caller's array.
         failed = extractor.input(self._image, self._mat(np.ascontiguousarray(image)).clone())
@@ -82,6 +90,18 @@ class Net:
         copied: FloatArray = np.array(result)
         del result, extractor
         return copied
+
+    def _require_threads(self) -> None:
+        """Raise ModelError where a call would wait for threads for ever."""
+        global _threads_of
+        if self._threads == 1:
+            return
+        _threads_of = _threads_of or os.getpid()
+        if _threads_of != os.getpid():
+            raise ModelError(
+                "ncnn ran on several threads before this process was forked, and they are not in it; load the model "
+                'with threads=1 in both, start the process by "spawn", or use another provider'
+            )
 
 
 @functools.cache
