@@ -11,17 +11,12 @@ import onnx
 from dni_runtime.alpha import Key
 from dni_runtime.onnx_files.external_data import Weights
 from dni_runtime.prepared.blending import Blending
-from dni_runtime.prepared.flat_weights import Prepared
+from dni_runtime.prepared.flat_weights import Prepared, flat_array
 from dni_runtime.prepared.layout import Layout, Placement
 from dni_runtime.prepared.prepare import arrange
 from dni_runtime.providers.openvino_session import OpenVinoSession
 from dni_runtime.providers.sessions import Place
 from dni_runtime.weights.split import CannotPrepareError, split, subgraph
-
-FloatArray = npt.NDArray[np.float32]
-
-# Where OpenVINO uses a constant where it lies: the width of the widest vector registers.
-_ALIGNMENT_BYTES = 64
 
 
 class OnOpenVino:
@@ -39,7 +34,7 @@ class OnOpenVino:
     def __init__(self, slim: onnx.ModelProto, folder: Path, place: Place, *, constants: bool) -> None:
         prepared = _prepare(slim, folder)
         self._blending = Blending(prepared)
-        self._flat = _aligned(prepared.total)
+        self._flat = flat_array(prepared.total)
         # No two alike, none of 0 or 1, nor rounded to 0: what is, OpenVINO shares, leaves out, or copies.
         self._flat[:] = np.random.default_rng(0).uniform(0.5, 0.9, prepared.total)
         weights = {
@@ -93,9 +88,3 @@ def _prepare(slim: onnx.ModelProto, folder: Path) -> Prepared:
         for name in halves.weights
     )
     return arrange(halves, Layout(subgraph(halves.model, nodes, inputs, graph.output), placements), folder)
-
-
-def _aligned(count: int) -> FloatArray:
-    buffer = np.empty(count + _ALIGNMENT_BYTES // 4, np.float32)
-    start = -buffer.ctypes.data % _ALIGNMENT_BYTES // 4
-    return buffer[start : start + count]

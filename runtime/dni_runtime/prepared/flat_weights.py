@@ -11,6 +11,16 @@ _ALIGNMENT = 16
 BLENDING, RESULT = "dni@blending", "dni@result"
 
 
+def flat_array(count: int) -> npt.NDArray[np.float32]:
+    """A new array of `count` that begins where slices do, as wide as the widest vector registers are.
+
+    A matrix product reads such weights faster, and OpenVINO uses them where they lie.
+    """
+    buffer = np.empty(count + _ALIGNMENT, np.float32)
+    start = -buffer.ctypes.data % (4 * _ALIGNMENT) // 4
+    return buffer[start : start + count]
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """An input of the body: `shape` elements of the flat array (`fixed`: of the fixed weights) from `start` on."""

@@ -13,10 +13,8 @@ import onnxruntime
 
 from dni_runtime.alpha import Key
 
-from .flat_weights import Slice
+from .flat_weights import Slice, flat_array
 
-# Where a matrix product may start reading: the width of the widest vector registers, 64 bytes.
-_ALIGNMENT_BYTES = 64
 # So many alphas of the past are known again when they come back.
 _REMEMBERED = 256
 
@@ -119,10 +117,7 @@ class WeightSets:
             self._seen.popitem(last=False)
 
     def _make(self) -> WeightSet:
-        spare = _ALIGNMENT_BYTES // 4
-        buffer = np.empty(self._size + spare, np.float32)
-        start = -buffer.ctypes.data % _ALIGNMENT_BYTES // 4
-        flat = buffer[start : start + self._size]
+        flat = flat_array(self._size)
         values = {}
         for s in self._slices:
             count = int(np.prod(s.shape))

@@ -147,12 +147,6 @@ def read_onnx_file(path: Path) -> AlphaFile | None:
     return AlphaFile(path, slim)
 
 
-def read_alpha_file(path: Path) -> AlphaFile | None:
-    """The alpha-input model in `path`, None where it is another kind of model. Raises as `read_onnx_file` does."""
-    file = read_onnx_file(path)
-    return file if file is not None and file.takes_alpha else None
-
-
 def _convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose") and len(node.input) > 1]
 

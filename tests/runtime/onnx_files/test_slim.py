@@ -14,7 +14,7 @@ from onnx_models import baked, conv_stack, save, tinted, unet
 from dni_runtime import ModelError
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.slim import read_slim
-from dni_runtime.weights.alpha_file import read_alpha_file
+from dni_runtime.weights.alpha_file import read_onnx_file
 
 FEATURES = 24  # weights of more than the 1024 bytes that stay inline
 
@@ -156,7 +156,7 @@ def test_flipped_bytes_are_refused_or_another_model(tmp_path: Path):
 def test_no_model_at_all(tmp_path: Path, content: bytes):
     assert assert_refused_or_read(tmp_path / "model.onnx", content) == "refused"
     with pytest.raises(ModelError, match=r"model\.onnx is (not an ONNX file, or only a part of one|empty)"):
-        read_alpha_file(tmp_path / "model.onnx")
+        read_onnx_file(tmp_path / "model.onnx")
 
 
 def test_what_cannot_be_read_is_an_os_error(tmp_path: Path):

@@ -22,7 +22,7 @@ from dni_runtime.prepared.laid_out import LaidOut
 from dni_runtime.prepared.prepare import prepare
 from dni_runtime.providers.sessions import Place
 from dni_runtime.signature import read_signature
-from dni_runtime.weights.alpha_file import read_alpha_file
+from dni_runtime.weights.alpha_file import read_onnx_file
 from dni_runtime.weights.recipe import ONE, Recipe, Recipes
 from dni_runtime.weights.split import CannotPrepareError, split
 from dni_runtime.weights.stored import Stored
@@ -53,7 +53,7 @@ def test_small_files_are_laid_out_pinned_and_kept_on_a_device(
 ):
     assert name in NETWORKS
     path = small_model(tmp_path_factory.getbasetemp(), name, kind)
-    file = read_alpha_file(path)
+    file = read_onnx_file(path)
     assert file is not None and file.metadata is not None
     signature = read_signature(Declared(file.slim), file.metadata)
     on_device = OnDevice(file, signature, Place("cpu"), graphs=False)
@@ -75,7 +75,7 @@ def test_weights_are_laid_out_as_those_of_a_file_with_both_endpoints(tmp_path: P
             path = tmp_path / f"{delta}{count}.onnx"
             export(endpoints, path, alpha_input=True, arch=network, delta=delta)
         whole, small = (
-            prepare(read_alpha_file(tmp_path / f"{delta}{count}.onnx").slim, tmp_path) for delta in (None, kind)
+            prepare(read_onnx_file(tmp_path / f"{delta}{count}.onnx").slim, tmp_path) for delta in (None, kind)
         )
         (ours,), (theirs,) = small.blocks, whole.blocks
         assert ours.shape == theirs.shape == (count, whole.total)
@@ -90,7 +90,7 @@ def test_weights_are_laid_out_as_those_of_a_file_with_both_endpoints(tmp_path: P
 def test_a_weight_that_all_endpoints_share_keeps_its_layout(tmp_path: Path):
     network, a, b = pair("equal_tensors")
     export([a, b], tmp_path / "model.onnx", alpha_input=True, arch=network, delta="int8")
-    prepared = prepare(read_alpha_file(tmp_path / "model.onnx").slim, tmp_path)
+    prepared = prepare(read_onnx_file(tmp_path / "model.onnx").slim, tmp_path)
     assert prepared.fixed.size >= a["2.weight"].numel() + a["2.bias"].numel()
     stored = set(np.unique(a["2.weight"].half().float().numpy()))
     assert stored <= set(np.unique(prepared.fixed))
@@ -114,7 +114,7 @@ def test_a_pinned_session_holds_no_blend(tmp_path: Path, monkeypatch: pytest.Mon
 
     with monkeypatch.context() as patch:
         patch.setattr(onnxruntime, "InferenceSession", keep)
-        session = read_alpha_file(path).open_pinned((0.3,), Place("cpu"))
+        session = read_onnx_file(path).open_pinned((0.3,), Place("cpu"))
     assert_close(session.run(None, {"input": IMAGE})[0], run(path, IMAGE, 0.3))
     baked = write_baked(path, (0.3,), tmp_path / "baked.onnx")
     assert_close(run(baked, IMAGE), run(path, IMAGE, 0.3))
