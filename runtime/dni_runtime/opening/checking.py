@@ -19,29 +19,37 @@ from .small_image import middle_alphas, small_image
 _TOLERANCE, _HALF_TOLERANCE = 1e-5, 2e-2
 
 
-def check_equal(candidate: Runner, plain: Runner, signature: Signature, metadata: Metadata, *, half: bool) -> None:
+def check_equal(
+    candidate: Runner,
+    plain: Runner,
+    signature: Signature,
+    metadata: Metadata,
+    *,
+    half: bool,
+    tolerance: float = _TOLERANCE,
+) -> None:
     """Compare with the graph as it is in the file at some middle alphas, on one small image of noise.
 
     And at the first one again: on a device the image's shape has its own buffers from the second call on. `half`:
-    whether the network computes in float16. Raises CannotPrepareError where they differ.
+    whether the network computes in float16. `tolerance`: of float32. Raises CannotPrepareError where they differ.
     """
     x = small_image(signature, metadata)
     alphas = middle_alphas(signature, metadata)
     for alpha in (*alphas, alphas[0]):
         expected, got = (runner.run(x, alpha) for runner in (plain, candidate))
-        check_same(got, expected, half=half)
+        check_same(got, expected, half=half, tolerance=tolerance)
 
 
-def check_same(got: npt.NDArray[Any], expected: npt.NDArray[Any], *, half: bool) -> None:
+def check_same(got: npt.NDArray[Any], expected: npt.NDArray[Any], *, half: bool, tolerance: float = _TOLERANCE) -> None:
     """Raise CannotPrepareError unless two results of one image are the same but for the order of sums.
 
-    `half`: whether the network computes in float16.
+    `half`: whether the network computes in float16. `tolerance`: of float32.
     """
     got, expected = got.astype(np.float32), expected.astype(np.float32)
     if got.shape != expected.shape:
         raise CannotPrepareError(f"its results have the shape {got.shape}, expected {expected.shape}")
     error, largest = float(np.abs(expected - got).max()), float(np.abs(expected).max())
-    if not error <= (_HALF_TOLERANCE if half else _TOLERANCE) * max(1.0, largest):  # NaN fails too
+    if not error <= (_HALF_TOLERANCE if half else tolerance) * max(1.0, largest):  # NaN fails too
         raise CannotPrepareError(f"its results are off by {error:.1e}")
 
 

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 # To be raised with every change to what `prepare` makes, to how an entry keeps it, and to which models are refused: one
 # that is found here is not looked at again.
-_FORMAT = 16
+_FORMAT = 17
 _LIMIT_BYTES = 4 * 2**30
 # The folder may hold other things; only what is called so is ever removed. What begins with a dot was left by a version
 # that named unfinished entries so, when it was killed.

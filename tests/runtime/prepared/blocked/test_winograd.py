@@ -182,3 +182,32 @@ def test_one_that_gives_other_answers_is_not_used(pair: Any, monkeypatch: pytest
         assert "its graph as ONNX Runtime optimizes it: " in model.alpha_note
         x = np.random.default_rng(1).random((1, 3, 72, 72), np.float32)
         assert_close(model(x, 0.6), expected(network, blended(a, b, 0.6), x))
+
+
+class Saturating(nn.Module):
+    """Where sums of large values are near 0, little errors of theirs become large ones of the result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, WIDE, 3, padding=1), nn.Conv2d(WIDE, 3, 1)
+        self.wide = nn.ModuleList(nn.Conv2d(WIDE, WIDE, 3, padding=1) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = 300 * self.first(x)
+        for layer in self.wide:
+            y = torch.tanh(layer(y))
+        z: torch.Tensor = self.last(y)
+        return z
+
+
+def test_one_whose_error_would_grow_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("DNI_CACHE_DIR", "")
+    torch.manual_seed(2)
+    network = Saturating().eval()
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    spread = {name: 0.1 if len(shape) == 1 else shape[1:].numel() ** -0.5 for name, shape in shapes.items()}
+    ends = [{name: torch.randn(shape) * spread[name] for name, shape in shapes.items()} for _ in range(2)]
+    export(ends, tmp_path / "model.onnx", alpha_input=True, arch=network)
+    with load(tmp_path / "model.onnx", "cpu") as model:
+        assert "optimizes it: its results are off by" in model.alpha_note
+        assert b"winograd" not in model._runner._body._graph
