@@ -7,7 +7,7 @@ from typing import Any
 import onnxruntime
 
 from dni_runtime.alpha import ALPHA, Key
-from dni_runtime.metadata import Metadata
+from dni_runtime.metadata import AVERAGES, Metadata
 from dni_runtime.onnx_files.declared import Declared
 from dni_runtime.onnx_files.external_data import Weights, read_tensor
 from dni_runtime.providers.sessions import Place
@@ -17,6 +17,13 @@ from dni_runtime.weights.split import subgraph
 
 from .graph import open_averages
 from .network import AveragesNetwork
+
+
+def on_onnx_runtime(metadata: Metadata | None) -> str:
+    """What is to be added to a note where another engine runs the model: nothing for a network without averages."""
+    if metadata is None or metadata.view != AVERAGES:
+        return ""
+    return "; images in tiles are run by ONNX Runtime, as the network looks at averages over all of them"
 
 
 def open_network(file: AlphaFile, place: Place) -> AveragesNetwork | None:

@@ -86,6 +86,7 @@ class Fastest:
         for size, choice in sorted(self._choices.items(), key=lambda item: (item[0].pixels, item[0].batch)):
             told.append(f"images of about {size}: {choice}")
             refused.update(choice.refused)
+        when = "was fastest" if told else "is found to be fastest with its first image"
         told += [f"not {name}: {reason}" for name, reason in refused.items()]
         told += filter(None, [why_no_cache()])
-        return "; ".join(["each size of image runs on the engine that was fastest", *told])
+        return "; ".join([f"each size of image runs on the engine that {when}", *told])

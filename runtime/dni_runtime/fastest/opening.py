@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dni_runtime.averages.opening import on_onnx_runtime
 from dni_runtime.errors import InputError, ModelError
 from dni_runtime.metadata import Metadata
 from dni_runtime.ncnn.form import read_form
@@ -49,7 +50,8 @@ def open_fastest(path: Path, asked: Asked) -> Opened:
         return replace(on_cpu, provider_note=f"{FASTEST} chose {always}{reasons}")
     names = [name for name in ON_CPU if name not in missing]
     runner = _fastest(file, names, on_cpu, asked)
-    note = f"{FASTEST} measures {', '.join(names[:-1])} and {names[-1]}, once for each size of image{reasons}"
+    note = f"{FASTEST} measures {', '.join(names[:-1])} and {names[-1]}, once for each size of image"
+    note += on_onnx_runtime(on_cpu.metadata) + reasons
     return replace(on_cpu, runner=runner, provider=FASTEST, provider_note=note)
 
 

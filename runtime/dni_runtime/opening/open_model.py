@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dni_runtime.averages.network import AveragesNetwork
-from dni_runtime.averages.opening import open_network
+from dni_runtime.averages.opening import on_onnx_runtime, open_network
 from dni_runtime.errors import InputError, ProviderError
 from dni_runtime.metadata import AVERAGES, Metadata
 from dni_runtime.onnx_files.declared import Declared
@@ -38,9 +38,7 @@ def open_model(path: Path, asked: Asked) -> Opened:
     if choice is not None and choice.provider == NCNN:
         runner, signature = open_ncnn(file, asked)
         stated_there = None if file is None else file.metadata
-        averages, note = _averages(file, Place("cpu", asked.threads)), choice.note
-        if stated_there is not None and stated_there.view == AVERAGES:
-            note += "; images in tiles are run by ONNX Runtime, as the network looks at averages over all of them"
+        averages, note = _averages(file, Place("cpu", asked.threads)), choice.note + on_onnx_runtime(stated_there)
         return Opened(runner, signature, stated_there, NCNN, note, open_averages=averages)
     if choice is not None and file is not None and file.takes_alpha and _blends_in_place(choice, asked):
         require_available(choice.provider, asked.provider_options)

@@ -1,16 +1,18 @@
 """provider="fastest" with a model that has a form for ncnn: it takes part, wins, and takes no size that it has not."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import ncnn_forms
 import pytest
 from alpha_policies import ALPHAS, X, assert_same, reference
-from onnx_models import conv_stack, noise, save
+from onnx_models import METADATA, conv_stack, noise, save
 
 from dni_runtime import load
 from dni_runtime.fastest import deciding
 from dni_runtime.fastest.race import Times
+from dni_runtime.metadata import AVERAGES
 from dni_runtime.ncnn.form import Form
 
 SECONDS = {"cpu": 0.03, "openvino": 0.02, "ncnn": 0.01}
@@ -53,3 +55,15 @@ def test_a_size_without_a_graph_is_run_by_another(
             assert_same(model(x, 0.3), reference(conv_stack(), 0.3, x))
         assert "not ncnn: it takes no images of 17x23" in model.alpha_note
     assert ["ncnn" in names for names in races] == [True, True, False, False]
+
+
+def test_averages_over_an_image_in_tiles_are_onnx_runtimes(tmp_path: Path, races: list[list[str]]):
+    proto = ncnn_forms.with_form(conv_stack(metadata=replace(METADATA, view=AVERAGES)))
+    path, told = save(proto, tmp_path / "model.onnx"), "images in tiles are run by ONNX Runtime"
+    for provider, there in (("fastest", True), ("ncnn", True), ("cpu", False)):
+        with load(path, provider) as model:
+            assert (told in model.provider_note) == there
+    with load(path, "fastest") as model:
+        assert (
+            model.alpha_note == "each size of image runs on the engine that is found to be fastest with its first image"
+        )
