@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from .alpha import Alpha, Key
 from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
-from .cuda.dlpack import DlpackTensor
 from .images.conversion import Image
 from .images.strengths.levels import MOST_LEVELS
 from .metadata import AVERAGES, WHOLE, Metadata
 from .opening.opened import Opened
 from .opening.runners import Runner
 from .running import FloatArray, Running
+from .signature import DlpackTensor
 
 if TYPE_CHECKING:
     from .images.strengths.regions import Regions, Run

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ import numpy.typing as npt
 from .alpha import Key, append_planes
 from .errors import InputError, ModelError
 from .metadata import KEY, LIMIT_ENDPOINTS, Metadata
+
+DlpackTensor: TypeAlias = Any
+"""A tensor of any library that speaks DLPack, such as PyTorch, CuPy, JAX or NumPy."""
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),

@@ -1,6 +1,6 @@
 """Tensors of other libraries that lie on a device: in and out of ONNX Runtime by DLPack, without a copy."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +9,7 @@ import onnxruntime
 from dni_runtime.errors import InputError
 from dni_runtime.onnx_files.explaining import strip
 from dni_runtime.providers.cuda_turns import in_turn
-from dni_runtime.signature import Signature
-
-DlpackTensor: TypeAlias = Any
-"""A tensor of any library that speaks DLPack, such as PyTorch, CuPy, JAX or NumPy."""
+from dni_runtime.signature import DlpackTensor, Signature
 
 _CUDA = 2  # kDLCUDA
 # By the Python array API standard (__dlpack__): the legacy default stream, on which ONNX Runtime copies.
