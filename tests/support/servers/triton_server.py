@@ -43,9 +43,15 @@ class Served:
             return tritonclient.http.InferenceServerClient(self.told["http"], network_timeout=120)
         return tritonclient.grpc.InferenceServerClient(self.told["grpc"])
 
-    def statistics(self) -> Any:
+    def statistics(self, counted: int = 0) -> Any:
+        """Of the model; with `counted`, as soon as so many inferences are: each counts after its answer was sent."""
+        deadline = time.monotonic() + 30
         with self.client("http") as client:
-            return client.get_inference_statistics(self.model)["model_stats"][0]
+            while True:
+                told = client.get_inference_statistics(self.model)["model_stats"][0]
+                if int(told["inference_count"]) >= counted or time.monotonic() > deadline:
+                    return told
+                time.sleep(0.02)
 
 
 def need_server() -> Path:
