@@ -22,6 +22,7 @@ from four_networks import NETWORKS, write_files
 
 import dni_runtime
 from dni_deploy.bench.approaches.lineup import BAKED, line_up
+from dni_deploy.bench.measuring.blending import COPIED, copy_s_per_byte, time_blends
 from dni_deploy.bench.measuring.hardware import hardware
 from dni_deploy.bench.measuring.race import Effort, race
 from dni_deploy.bench.measuring.runner import SPIN_S
@@ -35,7 +36,6 @@ ROUNDS = 200
 # The operator whose constant weights ONNX Runtime packs when a session is made; ours are inputs.
 PACKED = "ConvTranspose"
 PROFILED_CALLS = 20
-COPIED = 2**24
 
 METHOD = f"""
 A call with a new alpha blends the weights, then runs the network with weights that it has not read yet.
@@ -100,7 +100,7 @@ def profile(name: str, model: Path, threads: int, rounds: int) -> Profile:
     more = [new - held for held, new in zip(values_of(taken, "held"), values_of(taken, "new"), strict=True)]
     low, middle, high = (value * 1e3 for value in quantiles(more, n=4))
     ms = {key: median(values_of(taken, key)) * 1e3 for key in calls}
-    least = moved * _copy_s_per_byte() * 1e3
+    least = moved * copy_s_per_byte() * 1e3
     # Of the two calls of each entry, the second one is timed.
     blend = median(blends[-2 * rounds :][1::2]) * 1e3
     return Profile(name, size, threads, **ms, more=(middle, low, high), blend=blend, least=least, packed=packed)
@@ -112,31 +112,6 @@ def timed(call: Callable[[], Any]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
-
-
-def time_blends(runner: LaidOut) -> list[float]:
-    """A list that gets the seconds of every blend from now on."""
-    taken: list[float] = []
-    blend = runner._sets._blend
-
-    def timed(alpha: Any, weights: Any) -> None:
-        started = time.perf_counter()
-        blend(alpha, weights)
-        taken.append(time.perf_counter() - started)
-
-    runner._sets._blend = timed
-    return taken
-
-
-def _copy_s_per_byte() -> float:
-    """Seconds for each byte that is read or written, of memory far larger than the caches."""
-    source, target = np.ones(COPIED, np.float32), np.zeros(COPIED, np.float32)
-    taken = []
-    for _ in range(9):
-        started = time.perf_counter()
-        np.copyto(target, source)
-        taken.append(time.perf_counter() - started)
-    return median(taken) / (2 * source.nbytes)
 
 
 def _in_packed(model: bytes, feed: dict[str, Any], threads: int, prefix: Path) -> float:

@@ -14,6 +14,7 @@ import onnxruntime
 from files import ALPHA, baked_beside
 
 import dni_runtime
+from dni_deploy.bench.measuring.blending import copy_s_per_byte, time_blends
 from dni_deploy.bench.measuring.race import SPIN_S
 from dni_deploy.bench.measuring.spread import paired_ratios, spread
 from dni_runtime.prepared.laid_out import LaidOut
@@ -27,7 +28,6 @@ EQUAL = 1e-5
 BAKED, AGAIN, HELD, MOVING, PLAIN = "baked", "again", "held", "moving", "plain"
 # Read: two endpoints; written: the blend. Four bytes each.
 _BYTES_MOVED = 12
-_COPIED = 2**24
 
 Shape: TypeAlias = tuple[int, int, int, int]
 
@@ -76,7 +76,7 @@ def measure(ways: dict[str, Any], shape: Shape, threads: int) -> dict[str, Any]:
     }
     apart = _largest_error(ways, calls, x)
     runner = ways[MOVING]._runner
-    blends = _time_blends(runner) if isinstance(runner, LaidOut) else []
+    blends = time_blends(runner) if isinstance(runner, LaidOut) else []
     clocks = {"cpu": time.process_time, "wall": time.perf_counter}
     rounds: dict[str, list[dict[str, float]]] = {clock: [] for clock in clocks}
     order, started = random.Random(0), time.perf_counter()
@@ -109,7 +109,7 @@ def measure(ways: dict[str, Any], shape: Shape, threads: int) -> dict[str, Any]:
         "weights": total,
         BAKED: milliseconds.median,
         "blend": 1e3 * float(np.median(blends[1::2])) if blends else None,
-        "least": 1e3 * _BYTES_MOVED * total * _copy_s_per_byte(),
+        "least": 1e3 * _BYTES_MOVED * total * copy_s_per_byte(),
         **{name: asdict(ratio) for name, ratio in ratios.items() if ratio is not None},
     }
 
@@ -121,31 +121,6 @@ def _largest_error(ways: dict[str, Any], calls: dict[str, Callable[[], Any]], x:
     apart = max(float(np.abs(each - plain).max()) for each in results) / max(1.0, float(np.abs(plain).max()))
     assert apart <= EQUAL, f"results are apart by {apart:.1e}"
     return apart
-
-
-def _time_blends(runner: LaidOut) -> list[float]:
-    """A list that gets the seconds of every blend from now on."""
-    taken: list[float] = []
-    blend = runner._sets._blend
-
-    def timed(alpha: Any, weights: Any) -> None:
-        started = time.perf_counter()
-        blend(alpha, weights)
-        taken.append(time.perf_counter() - started)
-
-    runner._sets._blend = timed
-    return taken
-
-
-def _copy_s_per_byte() -> float:
-    """Seconds for each byte that is read or written, of memory far larger than the caches."""
-    source, target = np.ones(_COPIED, np.float32), np.zeros(_COPIED, np.float32)
-    taken = []
-    for _ in range(3):
-        started = time.perf_counter()
-        np.copyto(target, source)
-        taken.append(time.perf_counter() - started)
-    return min(taken) / (2 * source.nbytes)
 
 
 def _quickest(session: Any, shape: Shape) -> float:
