@@ -49,4 +49,4 @@ bench: .venv/.done .venv-triton/.done
 	touch $@
 
 clean:
-	rm -rf .venv .venv-triton .npm demo-output build dist
+	rm -rf .venv .venv-triton .venv-vapoursynth .npm demo-output build dist

@@ -26,6 +26,7 @@ LAYERS = {
         {"ncnn", "openvino"},
         {"opening"},
         {"fastest"},
+        {"vapoursynth"},
     ],
     "dni_exporters": [
         {"checkpoints"},

@@ -1,0 +1,99 @@
+"""Every frame of a clip through a model: a node made of VapourSynth's own filters, which ask Python for each frame."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from dni_runtime.errors import DniError, InputError
+from dni_runtime.loading import ProviderName, load
+from dni_runtime.model import Model
+
+from .clips import check_clip
+from .frames import Frames
+from .strengths import Strength, strength_of
+
+if TYPE_CHECKING:
+    import vapoursynth as vs
+
+NAME = "dni_runtime.vapoursynth.enhance"
+MOST_STREAMS = 64
+
+
+def enhance(
+    clip: vs.VideoNode,
+    model: Model | str | os.PathLike[str],
+    alpha: Strength = None,
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    provider: ProviderName | None = None,
+    threads: int | None = None,
+    num_streams: int = 1,
+) -> vs.VideoNode:
+    """Run a model on every frame of a clip: `Model.enhance`, as a filter of VapourSynth.
+
+    clip:        RGBS or GRAYS, 0 black and 1 white, of constant size; frames progressive. What is beyond 0..1, as
+                 saturated YUV makes it, is clipped before the network and after it.
+    model:       the path of an .onnx file; or a loaded Model, which several clips may share and its owner closes.
+    alpha:       the share of endpoint A. A number, or whatever else a call of the model takes; None for the model's
+                 default. A function of the frame number, which returns one. The name of a frame property that holds
+                 one in every frame, such as "dni_alpha". Or "auto", the one that fits the noise of each frame.
+    tile, overlap:      as for `Model.enhance`.
+    provider, threads:  as for `dni_runtime.load`; not for a model that is loaded already.
+    num_streams: frames that are in the network at once; more than 1 can pay on a GPU, and takes as much more memory.
+
+    Returns a clip of the same format, length, rate and frame properties, enlarged by the model's scale. Opacity (the
+    frame property `_Alpha`, a grey frame of the clip's size) goes through as `Model.enhance` does it, and comes back as
+    GRAYS of the size of the result.
+
+    Raises vapoursynth.Error, here for all that is known before a frame is; a frame's own errors name the frame.
+    """
+    import vapoursynth as vs
+
+    try:
+        check_clip(clip)
+        return _filter(clip, model, alpha, tile, overlap, provider, threads, num_streams)
+    except DniError as error:
+        raise vs.Error(f"{NAME}: {error}") from None
+
+
+def _filter(
+    clip: vs.VideoNode,
+    model: Model | str | os.PathLike[str],
+    alpha: Strength,
+    tile: int | None,
+    overlap: int | None,
+    provider: ProviderName | None,
+    threads: int | None,
+    num_streams: int,
+) -> vs.VideoNode:
+    import vapoursynth as vs
+
+    if isinstance(num_streams, bool) or not isinstance(num_streams, int) or not 1 <= num_streams <= MOST_STREAMS:
+        raise InputError(f"num_streams is {num_streams!r}; expected a whole number in 1..{MOST_STREAMS}")
+    if not isinstance(model, Model):
+        model = load(model, provider or "auto", threads=threads)
+    elif provider is not None or threads is not None:
+        raise InputError(
+            f"provider is {provider!r} and threads is {threads!r} beside a loaded model, which has its own; leave them "
+            "out, or give the path of the file"
+        )
+    frames = Frames(model, strength_of(alpha, model), tile, overlap)
+    height, width = frames.result_size(clip.height, clip.width)
+    core = vs.core
+    # What the network's results are written into, copies of it: Python cannot make a frame from nothing.
+    blank = core.std.BlankClip(clip, width=width, height=height, keep=True)
+    opacity = core.std.BlankClip(clip, width=width, height=height, format=vs.GRAYS, keep=True)
+
+    def run(n: int, f: list[Any]) -> Any:
+        try:
+            return frames.run(n, *f)
+        except DniError as error:
+            raise vs.Error(f"{NAME}: frame {n}: {error}") from None
+
+    # VapourSynth calls the function of a node for one frame at a time.
+    streams = [core.std.ModifyFrame(blank, [clip, blank, opacity], run) for _ in range(num_streams)]
+    if num_streams == 1:
+        return streams[0]
+    return core.std.FrameEval(blank, lambda n: streams[n % num_streams])
