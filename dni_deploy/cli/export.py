@@ -8,6 +8,7 @@ import click
 import dni_exporters
 from dni_deploy import terminal
 from dni_exporters.job import DELTAS, DTYPES, SINGLE_INPUTS, WEIGHTS
+from dni_exporters.outputs import FORMATS
 
 from . import options
 from .errors import Command, parsed
@@ -17,6 +18,13 @@ from .parsers import parse_shape
 @click.command(cls=Command)
 @options.endpoint_files
 @options.output("MODEL.onnx, or a folder for several alphas.")
+@click.option(
+    "--format",
+    type=click.Choice(list(FORMATS)),
+    default="onnx",
+    show_default=True,
+    help="ncnn, with --alpha X: MODEL.param and MODEL.bin, for Upscayl, realesrgan-ncnn-vulkan, programs for Android.",
+)
 @click.option("--alpha-input", is_flag=True, help="One model that takes alpha at run time.")
 @options.alphas("A baked model for this alpha; repeatable.")
 @options.curves
@@ -94,6 +102,7 @@ def export(
       smallest, for browser and phone    dni-export A.pth B.pth --alpha-input -o model.onnx --delta int8
       for VapourSynth, chaiNNer          dni-export A.pth B.pth --alpha-input -o model.onnx --single-input plane
       to run in ncnn, too                dni-export A.pth B.pth --alpha-input -o model.onnx --ncnn-form
+      eleven strengths for Upscayl       dni-export A.pth B.pth --alpha 0:1:0.1 --format ncnn -o models/
       around a fitted middle             dni-export A.pth B.pth --alpha-input -o model.onnx \\
                                            --through C.safetensors --curve
       through several in order           dni-export L0.pth L1.pth L2.pth --alpha-input -o model.onnx \\

@@ -27,6 +27,7 @@ def export(
     endpoints: Sequence[EndpointSource],
     output: str | PathLike[str],
     *,
+    format: str = "onnx",
     alpha_input: bool = False,
     alphas: Sequence[Alpha] | None = None,
     through: Sequence[EndpointSource] = (),
@@ -55,8 +56,13 @@ def export(
 ) -> ExportReport:
     """Write `endpoints` as one ONNX model that takes alpha at run time, or as one baked model per alpha.
 
+    Baked models may be ncnn's files in place of ONNX files.
+
     endpoints:     two or more checkpoints (paths) or state dicts of one architecture, A first.
     output:        the file to write; with several `alphas` the folder for `alpha-X.onnx` files.
+    format:        "onnx", or "ncnn": for each of `alphas` a .param file, which `output` names, with a .bin file beside
+                   it; several go into a folder, or get `output` as the beginning of their names. See
+                   docs/how-to/ncnn.md; needs the extra `export-ncnn`.
     alpha_input:   one model with inputs `input` float32 (N,C,H,W) and `alpha` float32 (K-1), K endpoints.
     alphas:        instead: alpha of each baked model.
     through:       fitted middles (`fit`) that the way from one endpoint to the next bends around.
@@ -79,7 +85,8 @@ def export(
     input_shape:   (N,C,H,W) to trace with; found by itself for most networks.
     static:        keep N, H and W of `input_shape` as the only size.
     opset:         ONNX operator set, asserted on what was written; None takes PyTorch's own.
-    dtype:         of weights and computation; input and output are float32 always.
+    dtype:         of weights and computation; input and output are float32 always. In ncnn's files of weights alone,
+                   what is computed in is the host's choice.
     delta:         a smaller alpha-input model: the last endpoint stored in float16, and the difference of each
                    other one from it as "int8" or "float16"; both are widened in the graph and `dtype` is of the
                    computation alone.
@@ -108,8 +115,8 @@ def export(
     check_arch(arch, arch_args, len(endpoints))
     check_range(value_range, arch)
     require_extra()
-    if ncnn_form:
-        require_ncnn()
+    if ncnn_form or job.is_for_ncnn:
+        require_ncnn("--ncnn-form" if ncnn_form else "--format ncnn")
     with heavy_imports():
         from .making.steps import make_models
 

@@ -20,11 +20,11 @@ def require_extra() -> None:
             )
 
 
-def require_ncnn() -> None:
-    """Raise DniError, with the pip command, where what makes forms for ncnn is not installed. Imports nothing."""
+def require_ncnn(option: str) -> None:
+    """Raise DniError, with the pip command, where what `option` makes for ncnn needs more. Imports nothing."""
     for name in ("pnnx", "ncnn"):
         if not _is_installed(name):
-            raise DniError(f'--ncnn-form needs {name}, which is not installed: pip install "dni-deploy[export-ncnn]"')
+            raise DniError(f'{option} needs {name}, which is not installed: pip install "dni-deploy[export-ncnn]"')
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dni_runtime.metadata import LIMIT_VALUE
 
 from .checking.tolerance import tolerance_of
 from .clock import Progress
-from .outputs import model_paths
+from .outputs import FORMATS, model_paths, names_with_scale
 from .sources import EndpointSource, Route, listed
 from .torch_types import nn
 
@@ -46,6 +46,7 @@ class ExportJob:
     at: Sequence[float] | None
     knobs: Mapping[str, str | Sequence[str]] | None
     output: str | PathLike[str]
+    format: str
     alpha_input: bool
     alphas: Sequence[Alpha] | None
     arch: str | nn.Module
@@ -77,6 +78,14 @@ class ExportJob:
             raise ExportError(
                 f"the alpha range is {low:g}..{high:g}; expected the smaller number first, both within {LIMIT_VALUE:g}"
             )
+        if self.format not in FORMATS:
+            raise ExportError(f"format is {self.format!r}; expected one of {', '.join(FORMATS)}")
+        if self.is_for_ncnn and self.alpha_input:
+            raise ExportError(
+                "--format ncnn does not go with --alpha-input: the weights in ncnn's files are fixed; give --alpha X, "
+                "or a list of them. For alpha at run time write an ONNX file with --ncnn-form, or blend two of ncnn's "
+                "files in your program (docs/how-to/ncnn.md)"
+            )
         if self.alpha_input == self.baked:
             raise ExportError(
                 "say which model to make: one that takes alpha at run time (--alpha-input, alpha_input=True) or one "
@@ -101,6 +110,8 @@ class ExportJob:
             self._check_single_input(self.single_input)
         if self.ncnn_form:
             self._check_ncnn_form()
+        if self.is_for_ncnn:
+            self._check_ncnn_files()
         self._check_shape()
         if self.atol is not None and not self.atol >= 0:
             raise ExportError(f"atol is {self.atol}; expected 0 or more")
@@ -150,6 +161,20 @@ class ExportJob:
                     "own, and takes images of all sizes; leave one of the two out"
                 )
 
+    def _check_ncnn_files(self) -> None:
+        for asked, option in (
+            (self.weights != "embed", f"--weights {self.weights}"),
+            (self.single_input, f"--single-input {self.single_input}"),
+            (self.opset is not None, "--opset"),
+            (self.ncnn_form, "--ncnn-form"),
+            (self.static, "--static"),
+        ):
+            if asked:
+                raise ExportError(
+                    f"--format ncnn does not go with {option}: what is written is no ONNX file, but a .param file for "
+                    "images of all sizes, with its weights in a .bin file; leave one of the two out"
+                )
+
     @property
     def baked(self) -> bool:
         """Whether models for fixed alphas are made, in place of one that takes alpha at run time."""
@@ -166,9 +191,14 @@ class ExportJob:
         return self.route.alpha_range(self.alpha_range)
 
     @property
+    def is_for_ncnn(self) -> bool:
+        """Whether ncnn's files are made, in place of ONNX files."""
+        return self.format == "ncnn"
+
+    @property
     def half(self) -> bool:
-        """Whether the network computes in float16."""
-        return self.dtype == "float16"
+        """Whether the network computes in float16. In ncnn that is the host's choice; files may store it."""
+        return self.dtype == "float16" and not self.is_for_ncnn
 
     @property
     def plane(self) -> bool:
@@ -187,13 +217,25 @@ class ExportJob:
 
     @property
     def outputs(self) -> list[Path]:
-        """The final name of every model."""
-        return model_paths(Path(self.output), self.pinned)
+        """The name of every model; where `outputs_of` a scale adds to it, the folder is right all the same."""
+        return model_paths(Path(self.output), self.pinned, self.format)
+
+    def outputs_of(self, scale: float | None) -> list[Path]:
+        """The final name of every model of a network that enlarges by `scale`, which some of ncnn's hosts read there.
+
+        Raises ExportError for a name that says another scale.
+        """
+        if self.is_for_ncnn and Path(self.output) not in self.outputs:
+            return names_with_scale(self.outputs, scale)
+        return self.outputs
 
     @property
     def tolerance(self) -> float:
         """The allowed |difference| from PyTorch / max(1, |reference|max)."""
-        return tolerance_of(self.dtype, self.delta) if self.atol is None else self.atol
+        if self.atol is not None:
+            return self.atol
+        stored_half = self.is_for_ncnn and self.dtype == "float16"  # ncnn computes in float32 where it is compared
+        return tolerance_of("float32", "float16") if stored_half else tolerance_of(self.dtype, self.delta)
 
     @property
     def wanted_opset(self) -> int | None:

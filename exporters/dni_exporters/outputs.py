@@ -8,31 +8,69 @@ from dni_runtime import ExportError, OutputError
 
 from .opening import is_utf8
 
+FORMATS = {"onnx": ".onnx", "ncnn": ".param"}
+"""What can be written, and how its names end."""
+# As Upscayl's program looks for them in a model's name, in this order: x2 or 2x (upscayl-ncnn, src/main.cpp).
+_SCALES = (1, 2, 3, 4, 8, 16)
 
-def model_paths(output: Path, alphas: Sequence[tuple[float, ...]]) -> list[Path]:
-    """The final name of every model: `output` itself, or one name per baked alpha inside it.
+
+def model_paths(output: Path, alphas: Sequence[tuple[float, ...]], format: str = "onnx") -> list[Path]:
+    """The name of every model: `output` itself, or one name per baked alpha inside it.
+
+    In ncnn's hosts a model is known by the name of its file, and they are all in one folder: there several alphas may
+    have a name in common, `output` without its suffix.
 
     Raises ExportError for a name that does not fit what is made.
     """
+    suffix = FORMATS[format]
     if not is_utf8(output):
         raise ExportError(
             f"the output {output} has a name that is not UTF-8, which ONNX Runtime cannot open; choose another"
         )
     if len(alphas) > 1 or (alphas and (output.is_dir() or not output.suffix)):
+        if output.suffix == ".param" == suffix and not output.is_dir():
+            return [output.with_name(f"{output.stem}-alpha-{text}.param") for text in _file_texts(alphas)]
         if output.suffix == ".onnx" and not output.is_dir():
             raise ExportError(
                 f"{len(alphas)} alphas make as many files, {output} names one; give a folder: -o "
                 f"{output.with_suffix('')}"
             )
-        return [output / f"alpha-{text}.onnx" for text in _file_texts(alphas)]
-    if output.suffix != ".onnx":
-        raise ExportError(f"the output {output} has no .onnx suffix; expected a name such as {output}.onnx")
+        return [output / f"alpha-{text}{suffix}" for text in _file_texts(alphas)]
+    if output.suffix != suffix:
+        other = next((f"; for that give --format {name}" for name, end in FORMATS.items() if end == output.suffix), "")
+        expected = output.with_suffix(suffix) if other else f"{output}{suffix}"
+        raise ExportError(f"the output {output} has no {suffix} suffix; expected a name such as {expected}{other}")
     return [output]
 
 
+def companion(path: Path) -> Path:
+    """Where the weights of the model `path` are, if they are in a file of their own."""
+    return path.with_suffix(".bin") if path.suffix == ".param" else path.with_name(f"{path.name}.data")
+
+
+def scale_said(name: str) -> int | None:
+    """The scale that Upscayl reads in a model's name; None where there is none, which it takes for 4."""
+    return next((scale for scale in _SCALES if f"x{scale}" in name or f"{scale}x" in name), None)
+
+
+def names_with_scale(paths: Sequence[Path], scale: float | None) -> list[Path]:
+    """`paths` with the scale in each name, unless it is there. Raises ExportError where another one is."""
+    found = []
+    for path in paths:
+        if scale is not None and scale_said(path.stem) != scale:
+            path = path.with_name(f"{path.stem}-x{scale:g}{path.suffix}")
+        if (said := scale_said(path.stem)) not in (None, scale):
+            raise ExportError(
+                f"the name {path.stem} says to Upscayl that the network enlarges by {said} (x{said} or {said}x); it "
+                f"enlarges by {'no whole number' if scale is None else f'{scale:g}'}: choose another name"
+            )
+        found.append(path)
+    return found
+
+
 def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
-    """Raise OutputError if one of `paths`, or its .data file, exists and may not be replaced."""
-    both = [found for path in paths for found in (path, path.with_name(f"{path.name}.data"))]
+    """Raise OutputError if one of `paths`, or the file of its weights, exists and may not be replaced."""
+    both = [found for path in paths for found in (path, companion(path))]
     existing = [path for path in both if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""

@@ -48,6 +48,7 @@ def test_what_is_asked_where_nothing_is_said():
         if each.kind is inspect.Parameter.KEYWORD_ONLY
     }
     assert defaults == {
+        "format": "onnx",
         "alpha_input": False,
         "alphas": None,
         "through": (),
@@ -83,6 +84,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
     (tmp_path / "there.onnx").write_text("precious")
     (tmp_path / "there.pth").write_text("precious")
+    (tmp_path / "there.bin").write_text("precious")
     return tmp_path
 
 
@@ -136,6 +138,43 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
         ),
         ("ExportError dtype is 'int8'", pair, new, {**wanted, "dtype": "int8"}),
         ("ExportError atol is -1", pair, new, {**wanted, "atol": -1}),
+        ("ExportError format is 'onxx'; expected one of onnx, ncnn", pair, new, {**wanted, "format": "onxx"}),
+        ("ExportError --format ncnn does not go with --alpha-input", pair, "m.param", {**wanted, "format": "ncnn"}),
+        (
+            "ExportError the output m.param has no .onnx suffix; expected a name such as m.onnx; for that give "
+            "--format ncnn",
+            pair,
+            "m.param",
+            {"alphas": [1]},
+        ),
+        (
+            "ExportError the output m.onnx has no .param suffix; expected a name such as m.param; for that give "
+            "--format onnx",
+            pair,
+            "m.onnx",
+            {"alphas": [1], "format": "ncnn"},
+        ),
+        (
+            f"OutputError {folder / 'there.bin'} exists already",
+            pair,
+            str(folder / "there.param"),
+            {"alphas": [1], "format": "ncnn"},
+        ),
+        *(
+            (
+                f"ExportError --format ncnn does not go with --{option}",
+                pair,
+                "m.param",
+                {"alphas": [1], "format": "ncnn", **settings},
+            )
+            for option, settings in {
+                "weights external": {"weights": "external"},
+                "single-input baked": {"single_input": "baked"},
+                "opset": {"opset": 18},
+                "ncnn-form": {"ncnn_form": True},
+                "static": {"static": True},
+            }.items()
+        ),
     ]
     blends = [
         ("CheckpointError none.pth does not exist", [[pair[0], "none.pth"], str(folder / "c.pth"), 0.5]),

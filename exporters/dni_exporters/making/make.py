@@ -19,6 +19,7 @@ from dni_exporters.graphs.single_input import check_single_input
 from dni_exporters.job import ExportJob
 from dni_exporters.ncnn_form.attach import attach_form
 from dni_exporters.report import ExportedFile, Parity
+from dni_runtime import ExportError
 
 from . import write
 
@@ -60,6 +61,8 @@ class Maker:
 
     def baked(self, model: ir.Model, folder: Path, outputs: Sequence[Path]) -> list[ExportedFile]:
         """Write one model per alpha, each from the same alpha-input `model`; publish all or none."""
+        if self.job.is_for_ncnn:
+            raise ExportError("--format ncnn is not written yet")
         with self.clock("write"):
             source = folder / "alpha-input" / "model.onnx"
             source.parent.mkdir()
