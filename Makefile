@@ -1,5 +1,7 @@
 # `make demo` and `make test` set everything up from nothing; PYTHON chooses the interpreter (3.11 or later).
 PYTHON ?= python3
+# The first of these that is 3.12 or later is for VapourSynth, whose package needs that.
+PYTHON312 ?= $(PYTHON) python3.12 python3.13 python3.14 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python)
 # Processes that run the tests, of about 1.5 GB each; a file of tests stays with one of them. One more than two cores: a
 # third of their time goes by in waiting, for servers and for browsers.
 WORKERS ?= 3
@@ -11,7 +13,7 @@ demo: .venv/.done
 	$(BIN)/dni demo --force -o demo-output
 
 # The tests start hundreds of processes: with Python's compiled copies of the modules, whatever the environment says.
-test: lint .venv-triton/.done .npm/.done
+test: lint .venv-triton/.done .venv-vapoursynth/.done .npm/.done
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --max-worker-restart 0
 
@@ -40,6 +42,18 @@ bench: .venv/.done .venv-triton/.done
 	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-triton/constraints.txt \
 	  -e '.[triton]' numpy==1.26.4
 	.venv-triton/bin/python -m pip install --quiet --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0
+	touch $@
+
+# A real VapourSynth, with a source of films and another filter for ONNX files to compare with.
+.venv-vapoursynth/.done: pyproject.toml constraints.txt
+	for python in $(PYTHON312); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+	    exec "$$python" -m venv .venv-vapoursynth; \
+	  fi; \
+	done; \
+	echo 'VapourSynth needs Python 3.12 or later, which is none of: $(PYTHON312). Name one: make PYTHON312=...' >&2; exit 1
+	.venv-vapoursynth/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -e '.[vapoursynth]' psutil pytest vapoursynth-bestsource vapoursynth-mlrt-ort
 	touch $@
 
 # For the tests of the page, beside the system's chromium: ONNX Runtime for browsers, and a checker of accessibility.

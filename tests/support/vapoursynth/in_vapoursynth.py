@@ -1,0 +1,32 @@
+"""A real VapourSynth for tests, in an environment of its own: its package wants Python 3.12. PyTorch is not there."""
+
+import os
+from pathlib import Path
+
+import pytest
+from commands import Result, process
+from left_out import ROOTS
+
+ENVIRONMENT = Path(os.environ.get("DNI_VAPOURSYNTH_ENV") or Path(__file__).parents[3] / ".venv-vapoursynth")
+
+
+def need_vapoursynth() -> Path:
+    """The environment's folder of programs. Its absence fails continuous integration, see .ci/run."""
+    programs = ENVIRONMENT / "bin"
+    if not (programs / "vspipe").exists():
+        pytest.skip(f"there is no VapourSynth in {ENVIRONMENT}: make .venv-vapoursynth/.done")
+    return programs
+
+
+def in_vapoursynth(program: str, *arguments: object, **environment: str) -> Result:
+    """One of the environment's programs ("python", "vspipe"), with this project's modules and those of its tests."""
+    path = os.pathsep.join(map(str, ROOTS))
+    command = [str(need_vapoursynth() / program), *map(str, arguments)]
+    return process(command, PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1", **environment)
+
+
+def pytest_in_vapoursynth(*arguments: object, **environment: str) -> None:
+    """Tests that import VapourSynth themselves; whatever fails there fails here."""
+    options = ("-m", "pytest", "-q", "--noconftest", "-c", os.devnull, "-p", "no:cacheprovider", "-W", "error")
+    result = in_vapoursynth("python", *options, *arguments, **environment)
+    assert result.code == 0, result.out + result.err
