@@ -1,0 +1,84 @@
+"""Enhance (DNI): images through a model, at an alpha."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from comfy.utils import ProgressBar
+from comfy_api.v0_0_2 import io
+
+from . import alpha as alphas
+from .load import CATEGORY, DniModel
+from .tensors import arrays, opposite_of_opacity
+
+if TYPE_CHECKING:
+    from dni_runtime import Model
+
+
+class Enhance(io.ComfyNode):
+    """The node. Its pixels are those of `Model.enhance`, floats and not rounded."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What it looks like."""
+        return io.Schema(
+            node_id="DNIEnhance",
+            display_name="Enhance (DNI)",
+            category=CATEGORY,
+            description="Runs a DNI model on images of any size, at a strength that may move freely: another alpha "
+            "costs no more than another image.",
+            inputs=[
+                DniModel.Input("model"),
+                io.Image.Input("image"),
+                alphas.slider(),
+                io.Int.Input(
+                    "tile",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    step=16,
+                    tooltip="Height and width of the tiles that the network runs on, in pixels of the image: less "
+                    "takes less memory, and is interrupted sooner. 0 tiles large images alone.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="The image's opacity as Load Image gives it: 1 where nothing is to be seen. It is enlarged "
+                    "with the image, and colours that nobody sees do not leak into those that are seen.",
+                ),
+                alphas.text(),
+            ],
+            outputs=[io.Image.Output(display_name="image"), io.Mask.Output(display_name="mask")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Model,
+        image: torch.Tensor,
+        alpha: float,
+        tile: int,
+        mask: torch.Tensor | None = None,
+        alpha_text: str = "",
+    ) -> io.NodeOutput:
+        """Run it on one image after the other, so that memory is that of a tile whatever the batch.
+
+        Raises what `Model.enhance` does, and whatever the progress bar raises to interrupt it: between two tiles.
+        """
+        chosen = alphas.chosen(alpha, alpha_text)
+        pictures = arrays(image, mask)
+        bar = ProgressBar(len(pictures))
+        result = torch.empty(0)
+        for number, picture in enumerate(pictures):
+
+            def progress(done: int, tiles: int, before: int = number) -> None:
+                bar.update_absolute(before * tiles + done, len(pictures) * tiles)
+
+            progress(0, 1)
+            enhanced = torch.from_numpy(model.enhance(picture, chosen, tile=tile or None, progress=progress))
+            if number == 0:
+                result = enhanced.new_empty((len(pictures), *enhanced.shape))
+            result[number] = enhanced
+        colours = result[..., :3] if mask is not None and result.shape[-1] == 4 else result
+        return io.NodeOutput(colours, opposite_of_opacity(result))
