@@ -1,11 +1,12 @@
 """What results are made with: the model, where it runs, and all options that change their pixels or their files."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from dni_deploy.image_files.alpha_mask import alpha_map
@@ -55,11 +56,11 @@ class Making:
         options: dict[str, Any] = {name: getattr(self, name) for name in ("tile", "overlap", "wrap", "levels")}
         return model.enhance(image, strength, **options, progress=progress)
 
-    def notes(self, model: Model, image: npt.NDArray[Any]) -> tuple[str, ...]:
-        """What is worth knowing of the result for that picture, in words."""
-        height, width = image.shape[:2]
+    def notes(self, model: Model, images: Sequence[npt.NDArray[Any]]) -> tuple[str, ...]:
+        """What is worth knowing of the results for the pictures of a file, in words."""
+        height, width = images[0].shape[:2]
         note = model.tiling_note(height, width, tile=self.tile, overlap=self.overlap, wrap=self.wrap)
-        return () if note is None else (note,)
+        return tuple(note for note in (_beyond_note(images), note) if note is not None)
 
     def size(self, stated: Metadata | None, height: int, width: int) -> tuple[int, int] | None:
         """Height and width of the result, rounded up; None where nobody knows the network's factor yet.
@@ -74,6 +75,16 @@ class Making:
         default = Making()
         every = {each.name: getattr(self, each.name) for each in fields(Making) if each.name != "max_megapixels"}
         return {name: value for name, value in every.items() if value != getattr(default, name)}
+
+
+def _beyond_note(images: Sequence[npt.NDArray[Any]]) -> str | None:
+    """What of floats a network does not see."""
+    beyond = sum(int(np.count_nonzero((image < 0) | (image > 1))) for image in images if image.dtype == np.float32)
+    if not beyond:
+        return None
+    percent = 100 * beyond / sum(image.size for image in images)
+    share = "less than 0.01" if percent < 0.01 else f"{percent:.2g}" if percent < 10 else f"{percent:.0f}"
+    return f"{share} % of its values are beyond 0 and 1, black and white, and were clipped to them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

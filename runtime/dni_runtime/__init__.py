@@ -20,6 +20,7 @@ from .errors import (
     ProviderError,
 )
 from .images.noise import estimate_noise
+from .images.plans.plan import Plan
 from .loading import load
 from .metadata import Endpoint, Metadata, read_metadata, write_metadata
 from .model import Model
@@ -45,6 +46,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "ParityError",
+    "Plan",
     "ProviderError",
     "check_alpha",
     "estimate_noise",

@@ -64,17 +64,19 @@ def calibration_of(signature: Signature, metadata: Metadata, name: str, kind: st
     return found
 
 
-def alpha_of_image(image: Image, calibration: Calibration, channels: int | None, name: str) -> tuple[float, float]:
+def alpha_of_image(
+    image: Image, calibration: Calibration, channels: int | None, name: str, bits: int | None = None
+) -> tuple[float, float]:
     """The alpha that fits `image`, and the noise that it is for. Raises AlphaError where its pixels do not tell.
 
-    `channels`: of the network, None where it takes those of the image.
+    `channels`: of the network, None where it takes those of the image. `bits`: as for `Model.enhance`.
     """
     if calibration.kind == JPEG:
         raise AlphaError(
             f"{name} is calibrated for the quality of JPEGs, which is in a file and not in pixels; expected one that "
             f"is calibrated for {NOISE}. Give alpha as a number: metadata.calibration.alpha_at(quality)"
         )
-    sigma = estimate_noise(image, channels)
+    sigma = estimate_noise(image, channels, bits=bits)
     if sigma is None:
         side = SMALLEST_SIDE_PIXELS
         raise AlphaError(

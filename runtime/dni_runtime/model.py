@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from .alpha import Alpha, Key
 from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
+from .errors import InputError
 from .images.conversion import Image
 from .images.strengths.levels import MOST_LEVELS
 from .metadata import AVERAGES, WHOLE, Metadata
@@ -20,6 +21,8 @@ from .running import FloatArray, Running
 from .signature import DlpackTensor
 
 if TYPE_CHECKING:
+    from .images.plans.plan import Plan
+    from .images.plans.plan_tiles import Layout
     from .images.strengths.regions import Regions, Run
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -124,13 +127,15 @@ class Model:
         tile: int | None = None,
         overlap: int | None = None,
         wrap: bool = False,
+        bits: int | None = None,
         levels: int = MOST_LEVELS,
         progress: Progress | None = None,
     ) -> Image:
         """Run the network on one image of any size; pads, tiles and joins the tiles without visible seams.
 
-        image:    uint8 or uint16, values over the whole range of the dtype, or float32, 0 black and 1 white, which may
-                  go beyond; (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGB and opacity.
+        image:    uint8 or uint16, values over the whole range of the dtype or of `bits`, or float32, 0 black and 1
+                  white, beyond which values count as black or white; (H, W) or (H, W, 1) grey, (H, W, 3) RGB or
+                  (H, W, 4) RGB and opacity.
         alpha:    as for a call; or "auto", the one that fits the noise in the image (`choose_alpha`); or of a model of
                   one alpha a map of floats (H, W), one for each pixel.
         tile:     height and width of the tiles in input pixels; None tiles images of more than 1024 x 1024 pixels
@@ -141,11 +146,14 @@ class Model:
         wrap:     the image is a seamless tile: beyond its ends the network sees it again, as far as `overlap` says, so
                   the result is seamless, too. (Of a network that takes multiples of some size only if the image is
                   one.)
+        bits:     of integers that do not fill their dtype: 2**bits - 1 is white, in the result too; None: they fill it.
         levels:   of alpha at which the network runs for a map, at most; 2 or more.
-        progress: called with (tiles done, tiles in all).
+        progress: called with (tiles done, tiles in all). What it raises ends the work and is raised here, as it is: the
+                  way to cancel. The model can be used on. It is called after each tile, so the wait is one tile's.
 
-        Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes rounded up where s is a fraction; integers
-        are rounded to nearest and clipped, floats are as the network gives them.
+        Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes rounded up where s is a fraction. All is
+        clipped; integers are rounded to nearest, and of floats nothing is: without tiles the result is that of
+        `model(x)` for the clipped image, clipped, to the last bit.
 
         Grey on a network of 3 channels is copied to all three, and the mean of the three results taken (1/3
         each: it undoes the copying and averages errors); RGB on a network of 1 channel is three grey images.
@@ -169,7 +177,7 @@ class Model:
         ModelError as for a call.
         """
         return self.enhance_batch(
-            [image], alpha, tile=tile, overlap=overlap, wrap=wrap, levels=levels, progress=progress
+            [image], alpha, tile=tile, overlap=overlap, wrap=wrap, bits=bits, levels=levels, progress=progress
         )[0]
 
     def enhance_batch(
@@ -180,6 +188,7 @@ class Model:
         tile: int | None = None,
         overlap: int | None = None,
         wrap: bool = False,
+        bits: int | None = None,
         levels: int = MOST_LEVELS,
         progress: Progress | None = None,
     ) -> list[Image]:
@@ -191,13 +200,13 @@ class Model:
         """
         # What images need is imported with the first of them: a quarter of what this package takes to import.
         from .images.by_alpha import run_by_alpha
-        from .images.enhance import check_common_size, enhance_images
+        from .images.enhance import check_common_size, check_images, enhance_images
         from .images.strengths.alpha_map import is_map, levels_of
         from .images.strengths.regions import Regions
 
         if isinstance(alpha, str) and alpha == AUTO:
-            each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap, wrap=wrap)
-            return run_by_alpha(each, images, lambda image: self.choose_alpha(image)[0], progress)
+            each = functools.partial(self.enhance_batch, tile=tile, overlap=overlap, wrap=wrap, bits=bits)
+            return run_by_alpha(each, images, lambda image: self.choose_alpha(image, bits=bits)[0], progress)
         integers = None
         run: Run | Regions
         if is_map(alpha):
@@ -205,8 +214,10 @@ class Model:
             run = Regions(alpha, places, [functools.partial(self._running.run, alpha=key) for key in keys])
         else:
             keys = [self.check_alpha(alpha)]
-            run, integers = functools.partial(self._running.run, alpha=keys[0]), self._running.integers(images, keys[0])
+            run = functools.partial(self._running.run, alpha=keys[0])
+            integers = self._running.integers(images, keys[0]) if bits is None else None
         if self._sizes_unknown:
+            check_images(images, bits)
             self._learn_sizes(keys[0])
         return enhance_images(
             run,
@@ -216,12 +227,34 @@ class Model:
             tile=tile,
             overlap=overlap,
             wrap=wrap,
+            bits=bits,
             progress=progress,
             run_integers=integers,
             averages=lambda: self._running.averages(keys),
-            untiled_limit_pixels=self._untiled_limit_pixels,
-            even=self._running.on_device() is None,
+            new_sizes_cost=self._new_sizes_cost,
         )
+
+    def plan(
+        self, height: int, width: int, *, tile: int | None = None, overlap: int | None = None, wrap: bool = False
+    ) -> Plan:
+        """What `enhance` does with an image of that size at one alpha: tiles, steps of its progress, memory.
+
+        The image is taken to have the network's own channels and no opacity. Nothing runs, but of a model of another
+        tool, whose file does not tell its sizes, a few small images the first time.
+
+        Raises InputError for a tile or an overlap as `enhance` does, a network without a scale, and a size below 1.
+        """
+        from .images.plans.make_plan import make_plan
+
+        if min(height, width) < 1:
+            raise InputError(f"the image is {height}x{width} pixels; expected at least one pixel")
+        if self._sizes_unknown:
+            least = (self.metadata.alpha_range[0],) * self.metadata.alpha_count
+            self._learn_sizes(None if self._signature.alpha_name is None else least)
+        layout, averages = self._lay_out(height, width, tile, overlap, wrap), None
+        if layout.tiles > 1 and (averages := self._running.averages([None])) is not None:
+            layout = self._lay_out(height, width, tile, overlap, wrap, averages.unit)
+        return make_plan(height, width, layout, self.metadata, self._signature.shape, averages=averages)
 
     def tiling_note(
         self, height: int, width: int, *, tile: int | None = None, overlap: int | None = None, wrap: bool = False
@@ -232,12 +265,10 @@ class Model:
         as `enhance` does.
         """
         from .images.averages import APART_NOTE, HELD_NOTE
-        from .images.plan_tiles import is_tiled
 
-        metadata, limit = self.metadata, self._untiled_limit_pixels
-        if metadata.view not in (AVERAGES, WHOLE) or not is_tiled(
-            height, width, metadata, self._signature.shape, tile, overlap, limit, wrap=wrap
-        ):
+        if self.metadata.view not in (AVERAGES, WHOLE) or self.metadata.ratio is None:
+            return None  # without a ratio it does not run at all
+        if self._lay_out(height, width, tile, overlap, wrap).tiles == 1:
             return None
         return APART_NOTE if self._running.averages([]) is None else HELD_NOTE
 
@@ -248,16 +279,16 @@ class Model:
         """
         return alpha_of_call(alpha, self._signature, self.metadata, self._name)
 
-    def choose_alpha(self, image: Image) -> tuple[float, float]:
+    def choose_alpha(self, image: Image, *, bits: int | None = None) -> tuple[float, float]:
         """The alpha that `enhance(image, "auto")` uses, and the noise that it is for, which is estimated in the image.
 
-        The noise is its sigma, of 255, see `estimate_noise`. Beyond that which the model is calibrated for (`dni
-        calibrate`) alpha is the nearest that it is calibrated for.
+        The noise is its sigma, of 255, see `estimate_noise`; `bits` as for `enhance`. Beyond that which the model is
+        calibrated for (`dni calibrate`) alpha is the nearest that it is calibrated for.
 
         Raises InputError for an unfit image; AlphaError where the model has no calibration, or one for the quality of
         JPEGs, which pixels do not tell, and where the image has less than 64 pixels along a side.
         """
-        return alpha_of_image(image, self.require_calibration(), self._signature.shape[1], self._name)
+        return alpha_of_image(image, self.require_calibration(), self._signature.shape[1], self._name, bits)
 
     def require_calibration(self, kind: str | None = None) -> Calibration:
         """What alpha fits which image, for `kind` ("noise" or "jpeg") or whatever it is.
@@ -298,10 +329,25 @@ class Model:
         return f"<dni_runtime.Model {self._name} ({state})>"
 
     @property
-    def _untiled_limit_pixels(self) -> int:
-        from .images.enhance import DEVICE_UNTILED_LIMIT_PIXELS, UNTILED_LIMIT_PIXELS
+    def _new_sizes_cost(self) -> bool:
+        return self._running.on_device() is not None
 
-        return DEVICE_UNTILED_LIMIT_PIXELS if self._running.on_device() else UNTILED_LIMIT_PIXELS
+    def _lay_out(
+        self, height: int, width: int, tile: int | None, overlap: int | None, wrap: bool, grid: int = 1
+    ) -> Layout:
+        from .images.plans.plan_tiles import lay_out
+
+        return lay_out(
+            height,
+            width,
+            self.metadata,
+            self._signature.shape,
+            tile=tile,
+            overlap=overlap,
+            wrap=wrap,
+            grid=grid,
+            new_sizes_cost=self._new_sizes_cost,
+        )
 
     def _learn_sizes(self, alpha: Key | None) -> None:
         """Run small images through a model of another tool, whose file does not tell which it takes and makes."""

@@ -70,6 +70,17 @@ def values_of(video: Video, *, lossless: bool = False) -> Values:
     return "uint16" if lossless or pixels.depth > 8 else "uint8"
 
 
+def beyond_restored(result: npt.NDArray[Any], picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What the network made of `picture`, with what the picture has beyond black and white, which no network sees.
+
+    So where the network changes nothing, every value is the picture's, to the last bit. Only of floats, and of a
+    network that keeps the size: what another size has there is black or white. Overwrites `result`.
+    """
+    if picture.dtype == np.float32 and result.shape == picture.shape:
+        result += picture - np.clip(picture, 0, 1)
+    return result
+
+
 @dataclass(slots=True)
 class Conversion:
     """Both ways between the frames of a film and pictures, each way for one thread.

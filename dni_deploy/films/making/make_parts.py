@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dni_deploy.films.colours.conversion import Conversion
+from dni_deploy.films.colours.conversion import Conversion, beyond_restored
 from dni_deploy.films.film import Frame, Key, Part
 from dni_deploy.films.preview import SideBySide
 from dni_deploy.films.source.frames import Frames
@@ -117,7 +117,7 @@ def _through_network(work: Work, model: Model, decoded: Belt[_OnBelt]) -> Iterat
         if before is not None and equal:
             result = before[3]
         else:
-            result = work.job.enhance(model, picture, key)
+            result = beyond_restored(work.job.enhance(model, picture, key), picture)
             result = result if beside is None else beside(picture, result)
         before = each.part, key, picture, result
         yield _OnBelt(each.part, replace(each.frame, picture=result), equal)

@@ -102,7 +102,9 @@ class Steps:
                 part = None if progress is None else partial(_part, progress, number, len(file.pictures))
                 pictures.append(making.enhance(model, picture, chosen.alpha, part))
             seconds = time.perf_counter() - start
-            result = planned.result(seconds, chosen=chosen, notes=(*file.notes, *making.notes(model, first)))
+            result = planned.result(
+                seconds, chosen=chosen, notes=(*file.notes, *making.notes(model, found.file.pictures))
+            )
             scale = making.output_scale
             sizes = () if scale is None else tuple(sized(scale, *picture.shape[:2]) for picture in file.pictures)
             return Made(planned, result, replace(file, pictures=tuple(pictures)), found.digest, sizes)

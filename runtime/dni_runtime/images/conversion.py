@@ -8,9 +8,9 @@ import numpy.typing as npt
 from dni_runtime.errors import InputError, ModelError
 
 IntegerImage = npt.NDArray[Any]
-"""uint8 or uint16, over the whole range of the dtype."""
+"""uint8 or uint16, over the whole range of the dtype or that of fewer bits."""
 Image = npt.NDArray[Any]
-"""Likewise, or float32, of which 0 is black and 1 is white."""
+"""Likewise, or float32, of which 0 is black and 1 is white; what is beyond counts as black or white."""
 
 
 def check_image(image: object) -> None:
@@ -75,39 +75,79 @@ def from_batch(batch: npt.NDArray[Any], colors: int, channels: int) -> npt.NDArr
     return planes.transpose(1, 2, 0)
 
 
+def white_of(image: Image, bits: int | None = None) -> float:
+    """The value that is white in an image: 1 of floats, the largest of `bits`, or of the dtype, of integers.
+
+    Raises InputError for bits that the dtype does not have, and for values that `bits` do not reach.
+    """
+    if bits is None:
+        return white(image.dtype)
+    if image.dtype == np.float32:
+        raise InputError(f"bits is {bits}, but the image is float32, over 0..1; expected uint8 or uint16, or no bits")
+    most = 8 * image.dtype.itemsize
+    if not 1 <= bits <= most:
+        raise InputError(f"bits is {bits}; expected 1 to {most} for an image of dtype {image.dtype}")
+    largest = 2**bits - 1
+    if bits < most and (found := int(image.max())) > largest:
+        raise InputError(
+            f"the image holds the value {found}; expected 0 to {largest}, which is white at bits={bits}. Give as many "
+            f"bits as the image has ({found.bit_length()} or more), or shift its values"
+        )
+    return float(largest)
+
+
 def white(dtype: npt.DTypeLike) -> float:
     """The largest value of an image of `dtype`: of integers the largest there is, of floats that which is white."""
     kind = np.dtype(dtype)
     return 1.0 if kind == np.float32 else float(np.iinfo(kind).max)
 
 
-def to_float(batch: Image, value_range: tuple[float, float]) -> npt.NDArray[np.float32]:
-    """An image's values as contiguous float32 over `value_range`; always a copy."""
+def clamped(pixels: Image) -> Image:
+    """Floats within 0..1, always a copy; integers as they are."""
+    return np.clip(pixels, 0, 1) if pixels.dtype == np.float32 else pixels
+
+
+def to_float(batch: Image, value_range: tuple[float, float], largest: float | None = None) -> npt.NDArray[np.float32]:
+    """An image's values as contiguous float32 over `value_range`, floats clamped to it; always a copy.
+
+    largest: which value of integers is white, see `white_of`; None for that of the dtype.
+    """
     low, high = value_range
-    values = np.array(batch, np.float32, order="C")
-    values /= np.float32(white(batch.dtype) / (high - low))
+    if batch.dtype == np.float32:
+        values = np.clip(batch, 0, 1, out=np.empty(batch.shape, np.float32))
+        if high - low != 1:
+            values *= np.float32(high - low)
+    else:
+        values = np.array(batch, np.float32, order="C")
+        values /= np.float32((largest or white(batch.dtype)) / (high - low))
     if low:
         values += np.float32(low)
     return values
 
 
-def write_pixels(values: npt.NDArray[np.float32], out: Image, value_range: tuple[float, float]) -> None:
+def write_pixels(
+    values: npt.NDArray[np.float32], out: Image, value_range: tuple[float, float], largest: float | None = None
+) -> None:
     """Undo `to_float` for an image (H, W, C), and write it into `out`.
 
-    Integers are rounded to the nearest and clipped; floats stay as they are, beyond 0..1 too. `out`: (H, W, C), or
-    (H, W, 3) for C = 1. Overwrites `values`, so that nothing is allocated.
+    All is clipped, and integers are rounded to the nearest. `out`: (H, W, C), or (H, W, 3) for C = 1. Overwrites
+    `values`, so that nothing is allocated.
 
     Raises ModelError if a value is NaN, which no integer can say.
     """
     low, high = value_range
     if np.isnan(values.min()):
         raise ModelError("the network's output holds NaN; check the model's weights and the range of its input")
-    largest = white(out.dtype)
     if low:
         values -= np.float32(low)
-    with np.errstate(over="ignore"):  # what is beyond float32 is clipped as well
-        values *= np.float32(largest / (high - low))
-    if out.dtype != np.float32:
+    if out.dtype == np.float32:
+        if high - low != 1:
+            values /= np.float32(high - low)
+        np.clip(values, 0, 1, out=values)
+    else:
+        largest = largest or white(out.dtype)
+        with np.errstate(over="ignore"):  # what is beyond float32 is clipped as well
+            values *= np.float32(largest / (high - low))
         np.rint(values, out=values)
         np.clip(values, 0, largest, out=values)
     copy_pixels(values, out)

@@ -1,7 +1,7 @@
 """Images through a network: padded to a size that it takes, tiled, cropped."""
 
+import functools
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 
 import numpy as np
 
@@ -9,23 +9,13 @@ from dni_runtime.errors import InputError
 from dni_runtime.metadata import Metadata
 
 from .averages import Averages, Progress, hold
-from .conversion import Image, IntegerImage, check_image
+from .conversion import Image, IntegerImage, check_image, split_opacity, white_of
 from .picture import Picture
-from .plan_tiles import Shape, margin_of, plan_tiles
+from .plans.plan_tiles import Shape, lay_out, ratio_of, tiles_per_batch
 from .run_tiled import Pixels, Place, run_tiled
 from .strengths.regions import Regions, Run
 
 RunIntegers = Callable[[IntegerImage], IntegerImage]
-
-UNTILED_LIMIT_PIXELS = 1024 * 1024
-# On a GPU every image size is planned anew, 1 to 2 s for RRDBNet-23 (measured on an H100), and one that comes back is
-# captured; and a whole image of 1024 x 1024 can take more memory than a small card has.
-DEVICE_UNTILED_LIMIT_PIXELS = 512 * 512
-
-# Tiles run as one batch where they have no more pixels than this in all. On 2 cores of a CPU that made tiles of
-# 16 pixels 1.8 (Compact) to 2.6 times (DnCNN) as fast and tiles of 32 pixels at least 1.2 times; from 64 on nothing
-# changed, up to 2 x 256 x 256. Not measured on a GPU. A quarter of the automatic tile, so no more memory.
-_BATCH_PIXELS = 256 * 256
 
 
 def enhance_images(
@@ -39,20 +29,20 @@ def enhance_images(
     tile: int | None = None,
     overlap: int | None = None,
     wrap: bool = False,
+    bits: int | None = None,
     progress: Progress | None = None,
-    untiled_limit_pixels: int = UNTILED_LIMIT_PIXELS,
-    even: bool = True,
+    new_sizes_cost: bool = False,
 ) -> list[Image]:
     """`Model.enhance_batch` for a network `run` (float32 (N, C, H, W) -> float32 (N, C', sH, sW)), or for one with
     another alpha for each pixel.
 
     `shape`: the sizes that the network's input is fixed to, None for each that may vary. `run` is called in the
-    calling thread, and has to return a new array every time, which is overwritten. `untiled_limit_pixels`: larger
-    images are tiled where `tile` is None; `even`: by no larger tiles than their number needs, as `plan_tiles` has it,
-    which is not worth it where every new size costs time. `wrap`: as for `Model.enhance`.
+    calling thread, and has to return a new array every time, which is overwritten. `new_sizes_cost`: see
+    `lay_out`. `wrap`, `bits`: as for `Model.enhance`.
 
     `run_integers`: the same network for integers (N, H, W, C) -> (N, sH, sW, C') of the same dtype, uint8 or uint16,
-    contiguous in, rounded and clipped as `images.write_pixels` does; raises ModelError for NaN, in padding too.
+    over their whole range, contiguous in, rounded and clipped as `images.write_pixels` does; raises ModelError for NaN,
+    in padding too.
     Called as `run` is, instead of it, where all images are of one dtype and have the network's channels, and no
     opacity has to run; it must not write into what it gets. Pixels are then the same but where tiles fade into each
     other: there rounded and clipped values are blended, so they may differ by 1, and by more only where tiles
@@ -71,20 +61,29 @@ def enhance_images(
 
     Raises InputError where memory does not suffice, and as `Model.enhance` does.
     """
-    scale = _ratio(metadata)
+    scale = ratio_of(metadata)
     height, width = check_common_size(images)
-    margin = margin_of(height, width, metadata, scale, overlap) if wrap else 0
-    pictures = [Picture(image, shape[1], scale, metadata.value_range, margin) for image in images]
-    padded = (height + 2 * margin, width + 2 * margin)
-    rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, untiled_limit_pixels, even=even)
+    cut = functools.partial(
+        lay_out,
+        height,
+        width,
+        metadata,
+        shape,
+        tile=tile,
+        overlap=overlap,
+        wrap=wrap,
+        new_sizes_cost=new_sizes_cost,
+    )
+    layout = cut()
+    pictures = [Picture(image, shape[1], scale, metadata.value_range, layout.margin, bits) for image in images]
     samples = [picture.samples for picture in pictures]
     if shape[0] not in (None, 1, sum(samples)):
         raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
 
-    held = averages() if averages is not None and len(rows.starts) * len(columns.starts) > 1 else None
+    held = averages() if averages is not None and layout.tiles > 1 else None
     if held is not None:
-        limit, grid = untiled_limit_pixels, held.unit
-        rows, columns = plan_tiles(*padded, metadata, shape, scale, tile, overlap, limit, grid=grid, even=even)
+        layout = cut(grid=held.unit)
+    rows, columns = layout.rows, layout.columns
 
     integers: Callable[[Pixels], Pixels] | None = None
     if run_integers is not None and held is None and not isinstance(run, Regions):
@@ -100,13 +99,12 @@ def enhance_images(
         for picture, part in zip(pictures, np.split(y, np.cumsum(samples)[:-1]), strict=True):
             picture.write(part, top, left)
 
-    tile_pixels = sum(samples) * rows.tile * columns.tile
     one_by_one = _one_by_one if shape[0] == 1 and held is None else _as_it_is  # what is held does so itself
     try:
         if held is not None:
             run, progress = hold(held, run, read, rows, columns, progress)
         if isinstance(run, Regions):
-            run_tiles = run.by_place(one_by_one, rows.tile, columns.tile, margin, scale)
+            run_tiles = run.by_place(one_by_one, rows.tile, columns.tile, layout.margin, scale)
         else:
             run_tiles = _anywhere(one_by_one(run if integers is None else integers))
         run_tiled(
@@ -116,7 +114,7 @@ def enhance_images(
             rows,
             columns,
             scale,
-            tiles_per_batch=max(1, _BATCH_PIXELS // tile_pixels) if shape[0] is None else 1,
+            tiles_per_batch=tiles_per_batch(layout, shape, sum(samples)),
             progress=progress,
         )
     except MemoryError as error:
@@ -125,20 +123,6 @@ def enhance_images(
             f"{rows.tile}x{columns.tile} ({error}); use smaller tiles, or a smaller image"
         ) from None
     return [picture.result for picture in pictures]
-
-
-def _ratio(metadata: Metadata) -> Fraction:
-    if metadata.scale is None:
-        raise InputError(
-            "the model's metadata gives no scale (output size / input size), so an image cannot be tiled and "
-            "cropped; use model(x)"
-        )
-    if metadata.ratio is None:
-        raise InputError(
-            f"the model's scale (output size / input size) is {metadata.scale}, no fraction of small numbers, so an "
-            "image cannot be tiled and cropped; use model(x)"
-        )
-    return metadata.ratio
 
 
 def _anywhere(run: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Sequence[Place]], Pixels]:
@@ -161,6 +145,14 @@ def _of_planes(run_integers: RunIntegers) -> Callable[[Pixels], Pixels]:
         return run_integers(np.ascontiguousarray(x.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
 
     return run
+
+
+def check_images(images: Sequence[Image], bits: int | None) -> None:
+    """Raise InputError for an image that does not run: of another kind, size or range, or not finite."""
+    check_common_size(images)
+    for image in images:
+        split_opacity(image)
+        white_of(image, bits)
 
 
 def check_common_size(images: Sequence[Image]) -> tuple[int, int]:

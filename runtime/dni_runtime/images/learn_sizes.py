@@ -8,7 +8,7 @@ from dni_runtime.errors import ModelError
 from dni_runtime.metadata import LIMIT_SCALE
 from dni_runtime.sizes import Sizes
 
-from .plan_tiles import Shape
+from .plans.plan_tiles import Shape
 from .strengths.regions import FloatArray
 
 _SIDE = 64

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .conversion import Image, split_opacity, white
+from .conversion import Image, clamped, split_opacity, white_of
 
 SMALLEST_SIDE_PIXELS = 64
 _LEVELS = 255
@@ -43,12 +43,13 @@ _FREE_SHARE = 0.1
 _ENOUGH_PIXELS = 2**20
 
 
-def estimate_noise(image: Image, channels: int | None = None) -> float | None:
+def estimate_noise(image: Image, channels: int | None = None, *, bits: int | None = None) -> float | None:
     """The sigma of the noise in a photograph, of 255 whatever the dtype is; None where it is too small to tell.
 
     image:    uint8, uint16 or float32, as for `Model.enhance`. Less than 64 pixels high or wide is too small. Opacity
               is not looked at.
     channels: of the network that is to take the noise away, 1 or 3; None for as many as the image has.
+    bits:     as for `Model.enhance`.
 
     It is that of noise apart in each channel. What three channels share, be it that the image is grey, counts up to
     1.73 times, for it is as hard to take away as so much noise that is apart.
@@ -56,9 +57,9 @@ def estimate_noise(image: Image, channels: int | None = None) -> float | None:
     Raises InputError for an unfit image.
     """
     colors, _ = split_opacity(image)
+    scale = _LEVELS / white_of(image, bits)
     if min(colors.shape[:2]) < SMALLEST_SIDE_PIXELS:
         return None
-    scale = _LEVELS / white(image.dtype)
     strips = [each * scale for each in _strips(colors)]
     apart = _deviation(strips)
     if (channels or colors.shape[2]) == 1:
@@ -75,7 +76,7 @@ def _strips(colors: Image) -> Iterator[npt.NDArray[np.float64]]:
     for strip in range(0, count, -(-height * width // _ENOUGH_PIXELS)):
         top = strip * _BLOCK
         pixels = colors[top : top + _BLOCK + _ORDER, : used + _ORDER]
-        yield pixels.transpose(2, 0, 1).astype(np.float64)
+        yield clamped(pixels).transpose(2, 0, 1).astype(np.float64)
 
 
 def _deviation(strips: Sequence[npt.NDArray[np.float64]]) -> float:

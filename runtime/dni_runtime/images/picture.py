@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .conversion import Image, IntegerImage, copy_pixels, from_batch, split_opacity, to_batch, to_float, write_pixels
+from .conversion import (
+    Image,
+    IntegerImage,
+    clamped,
+    copy_pixels,
+    from_batch,
+    split_opacity,
+    to_batch,
+    to_float,
+    white_of,
+    write_pixels,
+)
 from .pixels.edges import cut_out
 from .pixels.hidden_colors import HiddenColors
 
@@ -24,6 +35,7 @@ class Picture:
     margin:   of a seamless tile: how many of its own pixels, from its other end, the network sees beyond each end. The
               network's pixels are then counted from (-margin, -margin) on. 0 where the image is none; it is reflected
               beyond the bottom and right end.
+    bits:     of its integers, where they are not those of the dtype.
 
     samples:  how many images of the batch one tile is: one or three for the colours (see `to_batch`), and one more
               for opacity where the network has to enlarge it.
@@ -32,9 +44,16 @@ class Picture:
     """
 
     def __init__(
-        self, image: Image, channels: int | None, scale: Fraction, value_range: tuple[float, float], margin: int = 0
+        self,
+        image: Image,
+        channels: int | None,
+        scale: Fraction,
+        value_range: tuple[float, float],
+        margin: int = 0,
+        bits: int | None = None,
     ) -> None:
         self._colors, self._opacity = split_opacity(image)
+        self._white = white_of(image, bits)
         self._channels, self._scale, self._range = channels or self._colors.shape[2], scale, value_range
         self._margin, self._wraps = margin, margin > 0
         self._flat = image.ndim == 2
@@ -47,7 +66,7 @@ class Picture:
             self._runs_opacity = scale != 1 and bool(least != most)
             self._hides = bool(least <= 0 < most)
             if self._hides:
-                self._cut_colors = HiddenColors(self._colors, opacity, wrap=self._wraps).cut_out
+                self._cut_colors = HiddenColors(self._colors, opacity, self._white, wrap=self._wraps).cut_out
         self.samples = self._color_samples + self._runs_opacity
         same_channels = self._channels == self._colors.shape[2]
         self.as_it_is = same_channels and image.dtype != np.float32 and not self._runs_opacity
@@ -66,7 +85,7 @@ class Picture:
         if self._opacity is not None and self._runs_opacity:
             opacity = to_batch(self._cut_out(self._opacity, *place), self._channels)
             batch = np.concatenate([batch, opacity])
-        return to_float(batch, self._range)
+        return to_float(batch, self._range, self._white)
 
     def read_integers(self, top: int, left: int, height: int, width: int) -> IntegerImage:
         """As `read`, in the image's own dtype; lies in memory as (samples, height, width, channels)."""
@@ -92,15 +111,14 @@ class Picture:
         if y.dtype != np.float32:
             copy_pixels(colors, out[:, :, :3])
         else:
-            write_pixels(colors, out[:, :, :3], self._range)
+            write_pixels(colors, out[:, :, :3], self._range, self._white)
         if self._runs_opacity:
             opacity = from_batch(y[count:], 1, self._channels)[rows, columns]
-            write_pixels(opacity, out[:, :, 3:], self._range)
-            if out.dtype == np.float32:
-                np.clip(out[:, :, 3:], 0, 1, out=out[:, :, 3:])
+            write_pixels(opacity, out[:, :, 3:], self._range, self._white)
         elif self._hides and self._opacity is not None:
             hidden = self._opacity[top : top + height, left : left + width] <= 0
-            np.copyto(out[:, :, :3], self._colors[top : top + height, left : left + width], where=hidden)
+            own = clamped(self._colors[top : top + height, left : left + width])
+            np.copyto(out[:, :, :3], own, where=hidden)
 
     def _within(self, start: int, size: int) -> tuple[int, slice]:
         """Where pixels from `start` on of the network's output lie on an axis of the result, and which of them do."""
@@ -115,5 +133,5 @@ class Picture:
         # by whatever fault, is black.
         result = np.zeros((height, width, colors if opacity is None else 4), self._colors.dtype)
         if opacity is not None and not self._runs_opacity:
-            result[:, :, 3:] = opacity if self._scale == 1 else opacity.flat[0]
+            result[:, :, 3:] = clamped(opacity if self._scale == 1 else opacity[:1, :1])
         return result

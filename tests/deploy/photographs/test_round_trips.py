@@ -1,5 +1,6 @@
 """A network that returns its input returns photographs of every kind as they are: pixels, pictures, what they say."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
 
 def samples(dtype: str, *channels: int) -> NDArray[np.generic]:
     if dtype == "float32":
-        return (picture(40, 50, *channels).astype(np.float32) / 128) - np.float32(0.5)
+        return picture(40, 50, *channels).astype(np.float32) / np.float32(256)  # the mean of three is exact
     return picture(40, 50, *channels, dtype=np.dtype(dtype))
 
 
@@ -76,6 +77,22 @@ def test_every_depth_and_opacity(model: Model, tmp_path: Path, suffix: str, dtyp
     np.testing.assert_array_equal(before.pictures[0], image)
     assert before.tags == tags
     assert_same(before, after)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "share"),
+    [(0.0, 1.0, None), (-0.5, 1.5, "50"), (0.0, 1.01, r"0\.9\d"), (0.0, 1.00002, "less than 0.01")],
+)
+def test_floats_beyond_black_and_white_are_clipped_and_it_is_told(
+    model: Model, tmp_path: Path, low: float, high: float, share: str | None
+):
+    image = np.linspace(low, high, 200 * 100 * 3, dtype=np.float32).reshape(200, 100, 3)
+    write_file(tmp_path / "a.tif", ImageFile((image,)))
+    (result,) = enhance_files(model, [tmp_path / "a.tif"], tmp_path / "b.tif")
+    assert len(result.notes) == (share is not None)
+    if share is not None:
+        assert re.fullmatch(f"{share} % of its values are beyond 0 and 1, .* clipped to them", result.notes[0])
+    np.testing.assert_array_equal(read_file(tmp_path / "b.tif").pictures[0], np.clip(image, 0, 1))
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])

@@ -21,6 +21,7 @@ def models(tmp_path_factory):
         "fixed": conv_stack(shape=(1, 40, 56)),
         "fixed grey": conv_stack(channels=1, shape=(1, 32, 32)),
         "signed": conv_stack(metadata=replace(METADATA, value_range=(-1.0, 1.0))),
+        "bytes": conv_stack(metadata=replace(METADATA, value_range=(0.0, 255.0))),
         "many": conv_stack(channels=5),
         "pairs": conv_stack(shape=(2, "H", "W")),
         "no scale": conv_stack(),

@@ -74,17 +74,24 @@ def test_unfit_images(image, message):
 
 
 @pytest.mark.parametrize("value_range", [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)])
-def test_floats_survive_beyond_black_and_white(value_range):
+def test_floats_survive_between_black_and_white(value_range):
     image = np.array([[-0.5, 0.0, 0.1, 1.0, 3.5, 1e-8]], np.float32)[:, :, None]
     values = to_float(to_batch(image, 1), value_range)
-    expected = value_range[0] + image.ravel() * (value_range[1] - value_range[0])
+    clipped = np.clip(image, 0, 1)
+    expected = value_range[0] + clipped.ravel() * (value_range[1] - value_range[0])
     np.testing.assert_allclose(values.ravel(), expected, rtol=1e-6)
     assert not np.shares_memory(values, image)
     out = np.empty_like(image)
     write_pixels(from_batch(values, 1, 1), out, value_range)
     # Over 0..1 nothing is computed; else float32 rounds, at the size of the range.
     tolerance = 0 if value_range == (0, 1) else 1e-6
-    np.testing.assert_allclose(out, image, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(out, clipped, rtol=tolerance, atol=tolerance)
+
+
+def test_floats_are_clipped():
+    out = np.empty((1, 5, 1), np.float32)
+    write_pixels(np.array([[[-np.inf], [-0.1], [0.3], [1.1], [np.inf]]], np.float32), out, (0.0, 1.0))
+    np.testing.assert_array_equal(out.ravel(), np.array([0, 0, 0.3, 1, 1], np.float32))
 
 
 def test_split_opacity():

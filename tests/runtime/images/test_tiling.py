@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dni_runtime import InputError, Metadata
-from dni_runtime.images.plan_tiles import plan_tiles
+from dni_runtime.images.plans.plan_tiles import plan_tiles
 from dni_runtime.images.tiling import cut_axis, padded_size, tile_shares, tile_weights
 from dni_runtime.sizes import round_up
 

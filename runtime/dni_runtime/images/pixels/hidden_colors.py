@@ -11,7 +11,7 @@ it as its filling depends on, so that tiles agree about what they share.
 import numpy as np
 import numpy.typing as npt
 
-from dni_runtime.images.conversion import Image, white
+from dni_runtime.images.conversion import Image, clamped
 
 from .edges import cut_out
 
@@ -29,11 +29,12 @@ class HiddenColors:
     """An image's colours, with those of its hidden pixels filled; nothing of its size is held beside it.
 
     colors, opacity: (H, W, C) and (H, W, 1) of one dtype, of which at least one pixel is visible.
+    white:           the value of an opaque pixel.
     """
 
-    def __init__(self, colors: Image, opacity: Image, *, wrap: bool) -> None:
-        self._colors, self._opacity, self._wrap = colors, opacity, wrap
-        self._mean = _mean_color(colors, opacity)
+    def __init__(self, colors: Image, opacity: Image, white: float, *, wrap: bool) -> None:
+        self._colors, self._opacity, self._white, self._wrap = colors, opacity, white, wrap
+        self._mean = _mean_color(colors, opacity, white)
 
     def cut_out(self, top: int, left: int, height: int, width: int) -> Image:
         """As `edges.cut_out` does, of the same dtype; visible pixels are those of the image, to the last bit."""
@@ -46,8 +47,8 @@ class HiddenColors:
         first_column, last_column = _on_grid(left, width)
         around = (first_row, first_column, last_row - first_row, last_column - first_column)
         found = _spread(
-            cut_out(self._colors, *around, wrap=self._wrap),
-            _weights(cut_out(self._opacity, *around, wrap=self._wrap)),
+            clamped(cut_out(self._colors, *around, wrap=self._wrap)),
+            _weights(cut_out(self._opacity, *around, wrap=self._wrap), self._white),
             self._mean,
         )
         found = found[top - first_row :, left - first_column :][:height, :width][hidden]
@@ -61,21 +62,19 @@ def _on_grid(start: int, length: int) -> tuple[int, int]:
     return (start // _SQUARE - 1) * _SQUARE, (-(-(start + length) // _SQUARE) + 1) * _SQUARE
 
 
-def _weights(opacity: Image) -> FloatArray:
+def _weights(opacity: Image, white: float) -> FloatArray:
     """1 for an opaque pixel, 0 for a hidden one."""
-    if opacity.dtype == np.float32:
-        return np.clip(opacity, 0, 1)
-    return np.divide(opacity, white(opacity.dtype), dtype=np.float32)
+    return np.divide(clamped(opacity), white, dtype=np.float32)
 
 
-def _mean_color(colors: Image, opacity: Image) -> FloatArray:
+def _mean_color(colors: Image, opacity: Image, white: float) -> FloatArray:
     """Of the visible pixels, weighted by their opacity; (C,)."""
     total, weight = np.zeros(colors.shape[2]), 0.0
     rows = max(1, _STRIP_PIXELS // colors.shape[1])
     for top in range(0, len(colors), rows):
-        weights = _weights(opacity[top : top + rows])
+        weights = _weights(opacity[top : top + rows], white)
         # Row by row as products of matrices, ten times as fast as summing what they are multiplied with.
-        sums = weights.swapaxes(1, 2) @ colors[top : top + rows].astype(np.float32)
+        sums = weights.swapaxes(1, 2) @ clamped(colors[top : top + rows]).astype(np.float32, copy=False)
         total += sums.sum(axis=(0, 1), dtype=np.float64)
         weight += float(weights.sum(dtype=np.float64))
     return (total / weight).astype(np.float32)

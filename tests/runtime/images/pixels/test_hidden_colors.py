@@ -89,7 +89,7 @@ def test_visible_pixels_are_seen_as_they_are_and_hidden_ones_as_those_beside_the
     image[:, :32, 0], image[:, 32:, 0] = 10, 240
     hidden = image[:, :, 3] == 0
     image[hidden] = 0
-    filled = HiddenColors(image[:, :, :3], image[:, :, 3:], wrap=False).cut_out(0, 0, 64, 64)
+    filled = HiddenColors(image[:, :, :3], image[:, :, 3:], 255, wrap=False).cut_out(0, 0, 64, 64)
     np.testing.assert_array_equal(filled[~hidden], image[~hidden, :3])
     assert filled[:, :28, 0][hidden[:, :28]] == pytest.approx(10, abs=1)
     assert filled[:, 36:, 0][hidden[:, 36:]] == pytest.approx(240, abs=1)
@@ -101,7 +101,7 @@ def test_a_faint_pixel_says_less_than_an_opaque_one():
     image = np.zeros((64, 64, 4), np.uint8)
     image[32, 32] = (200, 0, 0, 255)
     image[32, 33] = (0, 200, 0, 1)  # nobody sees its colour, nor chose it
-    filled = HiddenColors(image[:, :, :3], image[:, :, 3:], wrap=False).cut_out(0, 0, 64, 64)
+    filled = HiddenColors(image[:, :, :3], image[:, :, 3:], 255, wrap=False).cut_out(0, 0, 64, 64)
     np.testing.assert_allclose(filled[31, 33], (199, 1, 0), atol=1)
 
 
@@ -109,7 +109,7 @@ def test_far_from_all_that_is_visible_lies_the_mean_colour():
     image = np.zeros((400, 400, 4), np.uint8)
     image[:4, :4] = (100, 0, 0, 255)
     image[-4:, -4:] = (0, 50, 0, 255)
-    filled = HiddenColors(image[:, :, :3], image[:, :, 3:], wrap=False).cut_out(0, 0, 400, 400)
+    filled = HiddenColors(image[:, :, :3], image[:, :, 3:], 255, wrap=False).cut_out(0, 0, 400, 400)
     np.testing.assert_array_equal(filled[200, 200], (50, 25, 0))
 
 
@@ -120,7 +120,7 @@ def test_a_tile_sees_what_the_whole_image_has_there(wrap, dtype):
     image[:, :, 3] = np.random.default_rng(1).random((150, 170)) > 0.99
     if dtype == np.uint8:
         image = (image * 255).astype(np.uint8)
-    hidden = HiddenColors(image[:, :, :3], image[:, :, 3:], wrap=wrap)
+    hidden = HiddenColors(image[:, :, :3], image[:, :, 3:], 255 if dtype == np.uint8 else 1, wrap=wrap)
     whole = hidden.cut_out(-40, -50, 240, 270)
     for top, left, height, width in [(-40, -50, 10, 10), (-3, 7, 40, 1), (60, 61, 33, 64), (140, 160, 60, 60)]:
         expected = whole[top + 40 :, left + 50 :][:height, :width]

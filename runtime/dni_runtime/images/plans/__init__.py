@@ -1,0 +1,1 @@
+"""How an image is cut for a network, and what that takes; told before anything runs."""
