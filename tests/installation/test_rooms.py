@@ -33,6 +33,7 @@ LAYERS = {
         {"networks", "graphs"},
         {"verdict", "tracing"},
         {"checking", "fitting", "ncnn_form"},
+        {"ncnn_files"},
         {"making"},
     ],
     "dni_deploy": [

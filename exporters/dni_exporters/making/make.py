@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import onnx_ir as ir
@@ -17,9 +18,11 @@ from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.link import link_weights
 from dni_exporters.graphs.single_input import check_single_input
 from dni_exporters.job import ExportJob
+from dni_exporters.ncnn_files.checking import check_files
+from dni_exporters.ncnn_files.writing import NcnnFiles
 from dni_exporters.ncnn_form.attach import attach_form
 from dni_exporters.report import ExportedFile, Parity
-from dni_runtime import ExportError
+from dni_runtime.sizes import Sizes
 
 from . import write
 
@@ -61,24 +64,27 @@ class Maker:
 
     def baked(self, model: ir.Model, folder: Path, outputs: Sequence[Path]) -> list[ExportedFile]:
         """Write one model per alpha, each from the same alpha-input `model`; publish all or none."""
-        if self.job.is_for_ncnn:
-            raise ExportError("--format ncnn is not written yet")
         with self.clock("write"):
             source = folder / "alpha-input" / "model.onnx"
             source.parent.mkdir()
             write.save(model, source, "external")
+        ncnn = self._ncnn_files(source)
         checks: list[Future[tuple[Parity, ...]]] = []
         # ONNX Runtime loads and runs one file on one core while the next one and PyTorch's answer are made on another.
         with ThreadPoolExecutor(1) as checker:
             try:
                 for alpha, output in zip(self.job.pinned, outputs, strict=True):
                     with self.clock("bake"):
-                        write.save(bake(source, alpha), folder / output.name, self.job.weights)
-                        self.collect()
+                        if ncnn is not None:
+                            ncnn.write(alpha, folder / output.name)
+                        else:
+                            write.save(bake(source, alpha), folder / output.name, self.job.weights)
+                            self.collect()
                     if self.reference is not None:
                         with self.clock("verify"):
                             self.reference.outputs(alpha)
-                    checks.append(checker.submit(self._verify, folder / output.name, [alpha]))
+                    verify = self._verify if ncnn is None else partial(self._verify_in_ncnn, ncnn.sizes)
+                    checks.append(checker.submit(verify, folder / output.name, [alpha]))
                     if checks[0].done():
                         checks[0].result()  # raises what the check of the first file found, before all are made
                 parities = [check.result() for check in checks]
@@ -99,6 +105,19 @@ class Maker:
             return ()
         with self.clock("verify"):
             return tuple(check_parity(staged, self.reference, alphas, self.job.tolerance, self.layers))
+
+    def _ncnn_files(self, source: Path) -> NcnnFiles | None:
+        """What writes ncnn's files, where those are asked for."""
+        if not self.job.is_for_ncnn:
+            return None
+        with self.clock("convert for ncnn"):
+            return NcnnFiles(source, half=self.job.dtype == "float16")
+
+    def _verify_in_ncnn(self, sizes: Sizes, staged: Path, alphas: list[tuple[float, ...]]) -> tuple[Parity, ...]:
+        if self.reference is None:
+            return ()
+        with self.clock("verify"):
+            return tuple(check_files(staged, self.reference, alpha, self.job.tolerance, sizes) for alpha in alphas)
 
     def _publish(
         self, staged: Path, output: Path, alpha: tuple[float, ...] | None, parity: tuple[Parity, ...]

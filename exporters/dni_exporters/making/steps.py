@@ -19,6 +19,7 @@ from dni_exporters.job import ExportJob
 from dni_exporters.networks.known.calls import NOISE_LEVEL
 from dni_exporters.networks.original import Original
 from dni_exporters.networks.probe import ImageContract
+from dni_exporters.outputs import refuse_existing
 from dni_exporters.report import ExportReport
 from dni_exporters.sources import StateDict
 from dni_exporters.tracing.turns import Turns
@@ -57,6 +58,7 @@ def _make(
 ) -> ExportReport:
     """Trace, blend, write and verify. Raises BatchError where that is right for one number of images alone."""
     along, network, states, formula = begun.along, begun.network, begun.states, begun.formula
+    refuse_existing(job.outputs_of(begun.contract.scale), force=job.force)  # the scale may be in their names
     with clock("trace network"):
         skeleton, contract, notes = traced(network, begun.contract, job)
         collect()
@@ -75,7 +77,7 @@ def _make(
     if begun.original is not None:
         reference = _reference(begun.original, states, formula, contract, job, skeleton.turns)
     make = Maker(job, skeleton.layers, formula, reference, clock, collect)
-    outputs = job.outputs
+    outputs = job.outputs_of(contract.scale)
     with staging(outputs[0].parent) as folder:
         if job.baked:
             files = make.baked(model, folder, outputs)
@@ -140,7 +142,7 @@ def _attach(model: ir.Model, states: Sequence[StateDict], formula: Formula, job:
     """Make the alpha-input model of a skeleton; returns where its weights come from."""
     stored = attach_blend(model, states, job.delta, formula)
     fold_batch_norm(model)
-    if not job.baked:
+    if not job.baked or job.is_for_ncnn:
         fold_constants(model, keep_small=job.delta is not None)
     if job.plane:
         pack_alpha(model, job.range)

@@ -6,6 +6,8 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from dni_exporters.outputs import companion
+
 # Protocol Buffers refuse messages of 2 GiB; the graph itself needs room too.
 EMBED_LIMIT_BYTES = 2**31 - 2**26
 
@@ -72,12 +74,12 @@ def weight_bytes(model: ir.Model) -> int:
 
 
 def publish(staged: Path, output: Path) -> list[Path]:
-    """Move a written model, and its .data file where it has one, to its final name; return the final names.
+    """Move a written model, and the file of its weights where it has one, to its final name; return the final names.
 
     A model is never seen beside the weights of another one: the old model goes first, the new one
     comes last.
     """
-    weights, old_weights = (path.with_name(f"{path.name}.data") for path in (staged, output))
+    weights, old_weights = companion(staged), companion(output)
     if not weights.exists():
         os.replace(staged, output)
         old_weights.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from .form import Form
 from .layers import FormError, blobs, ends, read_layers
 from .net import FloatArray, Net, Pools
 from .shapes import result_shape
+from .weights import values_of
 
 # So many alphas of the past are known again when they come back.
 _REMEMBERED = 256
@@ -32,7 +33,7 @@ class Nets:
     def __init__(
         self, form: Form, graph: str, prepared: Prepared, *, pools: Pools, threads: int | None, limit_bytes: int
     ) -> None:
-        self._parts, self._prepared, self._pools, self._threads = form.parts, prepared, pools, threads
+        self._form, self._prepared, self._pools, self._threads = form, prepared, pools, threads
         self._limit = max(1, limit_bytes // max(1, _COPIES * 4 * (prepared.total + len(prepared.fixed))))
         self._flat = np.empty(prepared.total, np.float32)
         self._fill = Blending(prepared).fill if prepared.total else _nothing
@@ -86,13 +87,8 @@ class Nets:
     def _make(self, alpha: Key | None) -> Net:
         if alpha is not None:
             self._fill(alpha, self._flat)
-        prepared, parts = self._prepared, list[FloatArray]()
-        pieces = {piece.name: piece for piece in prepared.slices}
-        for number, (part, flagged) in enumerate(zip(self._parts, self._flagged, strict=True)):
-            piece = pieces[str(number)]
-            source = prepared.fixed if piece.fixed else self._flat
-            parts += [_FLAG] * flagged
-            parts.append(source[piece.start : piece.start + part.count])
+        values = values_of(self._form, self._prepared, self._flat)
+        parts = [a for flagged, value in zip(self._flagged, values, strict=True) for a in [_FLAG] * flagged + [value]]
         return Net(self._graph, parts, self._ends, self._pools, self._threads)
 
     def _keep(self, alpha: Key | None, net: Net) -> list[Net]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from dni_runtime.prepared.flat_weights import Prepared
@@ -30,6 +31,17 @@ def prepare_form(slim: onnx.ModelProto, folder: Path, form: Form) -> Prepared:
     there = {*halves.weights, *halves.widened, *(tensor.name for tensor in slim.graph.initializer)}
     placements = tuple(_placement(str(n), part, shapes, there) for n, part in enumerate(form.parts))
     return arrange(halves, Layout(onnx.ModelProto(), placements), folder)
+
+
+def values_of(form: Form, prepared: Prepared, flat: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    """The numbers of each part of `form`, in order: of the weights in `flat`, and of those that alpha does not move."""
+    pieces = {piece.name: piece for piece in prepared.slices}
+    found = []
+    for number, part in enumerate(form.parts):
+        piece = pieces[str(number)]
+        source = prepared.fixed if piece.fixed else flat
+        found.append(source[piece.start : piece.start + part.count])
+    return found
 
 
 def _placement(name: str, part: Part, shapes: dict[str, tuple[int, ...]], there: set[str]) -> Placement:

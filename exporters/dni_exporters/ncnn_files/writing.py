@@ -1,0 +1,91 @@
+"""Write ncnn's files of a model for one alpha after the other: one conversion, of which every alpha has its weights.
+
+A .param file is text, a layer a line; a .bin file holds the weights in the order of the layers. Before those of a
+convolution there is a word that says how they are stored. Both are described in
+https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dni_exporters.ncnn_form.learn import learn_form
+from dni_exporters.outputs import companion
+from dni_runtime import ExportError, Metadata
+from dni_runtime.ncnn.layers import FormError, blobs, ends, read_layers
+from dni_runtime.ncnn.weights import halves_of, prepare_form, values_of
+from dni_runtime.prepared.blending import Blending
+from dni_runtime.sizes import Sizes
+from dni_runtime.weights.alpha_file import read_onnx_file
+from dni_runtime.weights.split import CannotPrepareError
+
+IMAGE, RESULT = "data", "output"
+"""What realesrgan-ncnn-vulkan and upscayl-ncnn call image and result (src/realesrgan.cpp of both)."""
+
+# How weights are stored, as ncnn's modelbin.cpp reads it: float32, or float16 padded to words of four bytes.
+_FLOAT32, _FLOAT16 = np.uint32(0), np.uint32(0x01306B47)
+_LARGEST_FLOAT16 = 65504
+
+
+class NcnnFiles:
+    """Writes the files of an alpha-input ONNX model. Raises ExportError where the network cannot be converted.
+
+    half: store the weights of convolutions, nearly all there are, as float16.
+    """
+
+    def __init__(self, source: Path, *, half: bool) -> None:
+        file = read_onnx_file(source)
+        assert file is not None  # the exporter writes no .ort file
+        self.metadata = file.metadata or Metadata()
+        image = next(value for value in file.slim.graph.input if value.name != "alpha")
+        self.channels: int = image.type.tensor_type.shape.dim[1].dim_value
+        self._half = half
+        try:
+            self.form = learn_form(halves_of(file.slim), self.channels, self.metadata.sizes)
+            self._prepared = prepare_form(file.slim, source.parent, self.form)
+        except (FormError, CannotPrepareError) as error:
+            raise ExportError(f"the network cannot be converted for ncnn: {error}; write an ONNX file") from None
+        self._blending = Blending(self._prepared)
+        self._graph = self.form.graphs[0, 0]
+        self._blobs = blobs(read_layers(self._graph))
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of the images that the files are for."""
+        sizes = self.metadata.sizes
+        return Sizes(self.form.period, sizes.minimum, sizes.square)
+
+    def write(self, alpha: tuple[float, ...], path: Path) -> None:
+        """Write `path`, a .param file, and its .bin file. Raises ExportError for weights that float16 does not hold."""
+        flat = np.empty(self._prepared.total, np.float32)
+        self._blending.fill(alpha, flat)
+        with companion(path).open("wb") as file:
+            for blob, values in zip(self._blobs, values_of(self.form, self._prepared, flat), strict=True):
+                file.write(self._stored(values) if blob.flagged else values.tobytes())
+        path.write_text(with_names(self._graph), encoding="ascii")
+
+    def _stored(self, values: npt.NDArray[np.float32]) -> bytes:
+        if not self._half:
+            return _FLOAT32.tobytes() + values.tobytes()
+        if not (np.abs(values) <= _LARGEST_FLOAT16).all():
+            raise ExportError(
+                f"a weight leaves the range of float16 ({_LARGEST_FLOAT16}); nothing was written. Use --dtype float32"
+            )
+        return _FLOAT16.tobytes() + values.astype(np.float16).tobytes() + bytes(2 * (values.size % 2))
+
+
+def with_names(graph: str) -> str:
+    """The text of a .param file, its image and its result called as programs look for them."""
+    renamed = dict(zip(ends(read_layers(graph)), (IMAGE, RESULT), strict=True))
+    return "\n".join(_renamed(line, renamed) for line in graph.rstrip("\n").split("\n")) + "\n"
+
+
+def _renamed(line: str, names: dict[str, str]) -> str:
+    """A layer's line: kind, name, number of inputs and of outputs, names of both, parameters."""
+    words = line.split()
+    if len(words) < 4:  # the first two lines
+        return line
+    last = 4 + int(words[2]) + int(words[3])
+    values = [names.get(word, word) for word in words[4:last]]
+    return f"{words[0]:<24} {words[1]:<24} {words[2]} {words[3]} {' '.join([*values, *words[last:]])}"
