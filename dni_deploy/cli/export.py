@@ -9,6 +9,7 @@ import dni_exporters
 from dni_deploy import terminal
 from dni_exporters.job import DELTAS, DTYPES, SINGLE_INPUTS, WEIGHTS
 from dni_exporters.outputs import FORMATS
+from dni_exporters.tools.table import TOOLS, listed
 
 from . import options
 from .errors import Command, parsed
@@ -18,6 +19,12 @@ from .parsers import parse_shape
 @click.command(cls=Command)
 @options.endpoint_files
 @options.output("MODEL.onnx, or a folder for several alphas.")
+@click.option(
+    "--for",
+    "tool",
+    type=click.Choice(list(TOOLS)),
+    help=f"The program that will read it, which sets the options for it. {listed()}",
+)
 @click.option(
     "--format",
     type=click.Choice(list(FORMATS)),
@@ -42,6 +49,12 @@ from .parsers import parse_shape
 )
 @click.option("--static", is_flag=True, help="Keep that shape as the only one.")
 @click.option("--opset", type=int, help="ONNX operator set, asserted on what was written.")
+@click.option(
+    "--ir-version",
+    type=int,
+    metavar="N",
+    help="Version of ONNX's file format, 8 to 13, for readers that refuse newer ones; 8 comes with opset 18.",
+)
 @click.option(
     "--dtype",
     type=click.Choice(DTYPES),
@@ -100,9 +113,9 @@ def export(
                                            --arch gan.py:Generator --range -1 1
       half precision, for GPUs           dni-export A.pth B.pth --alpha-input -o model.onnx --dtype float16
       smallest, for browser and phone    dni-export A.pth B.pth --alpha-input -o model.onnx --delta int8
-      for VapourSynth, chaiNNer          dni-export A.pth B.pth --alpha-input -o model.onnx --single-input plane
+      for chaiNNer, both ends            dni-export A.pth B.pth --alpha 0 --alpha 1 -o models/ --for chainner
       to run in ncnn, too                dni-export A.pth B.pth --alpha-input -o model.onnx --ncnn-form
-      eleven strengths for Upscayl       dni-export A.pth B.pth --alpha 0:1:0.1 --format ncnn -o models/
+      eleven strengths for Upscayl       dni-export A.pth B.pth --alpha 0:1:0.1 -o models/ --for upscayl
       around a fitted middle             dni-export A.pth B.pth --alpha-input -o model.onnx \\
                                            --through C.safetensors --curve
       through several in order           dni-export L0.pth L1.pth L2.pth --alpha-input -o model.onnx \\
@@ -112,7 +125,7 @@ def export(
 
     Every file is compared with PyTorch before it gets its name; nothing else is ever written there.
     """
-    if settings["alpha_input"] == bool(settings["alphas"]):
+    if settings["tool"] is None and settings["alpha_input"] == bool(settings["alphas"]):
         raise click.UsageError("give either --alpha-input (alpha at run time) or --alpha X (baked), not both or none")
     with terminal.status("loading PyTorch") as step:
         report = dni_exporters.export(

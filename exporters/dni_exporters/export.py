@@ -27,6 +27,7 @@ def export(
     endpoints: Sequence[EndpointSource],
     output: str | PathLike[str],
     *,
+    tool: str | None = None,
     format: str = "onnx",
     alpha_input: bool = False,
     alphas: Sequence[Alpha] | None = None,
@@ -43,6 +44,7 @@ def export(
     input_shape: tuple[int, int, int, int] | None = None,
     static: bool = False,
     opset: int | None = None,
+    ir_version: int | None = None,
     dtype: str = "float32",
     delta: str | None = None,
     single_input: str | None = None,
@@ -60,6 +62,8 @@ def export(
 
     endpoints:     two or more checkpoints (paths) or state dicts of one architecture, A first.
     output:        the file to write; with several `alphas` the folder for `alpha-X.onnx` files.
+    tool:          the program that the files are for, such as "chainner", which sets what follows as it needs it; what
+                   contradicts it is refused. See docs/how-to/other-tools.md.
     format:        "onnx", or "ncnn": for each of `alphas` a .param file, which `output` names, with a .bin file beside
                    it; several go into a folder, or get `output` as the beginning of their names. See
                    docs/how-to/ncnn.md; needs the extra `export-ncnn`.
@@ -85,6 +89,8 @@ def export(
     input_shape:   (N,C,H,W) to trace with; found by itself for most networks.
     static:        keep N, H and W of `input_shape` as the only size.
     opset:         ONNX operator set, asserted on what was written; None takes PyTorch's own.
+    ir_version:    version of ONNX's file format, 8 to 13, for readers that refuse newer ones; without `opset` it comes
+                   with an operator set that such files may use (8: 18, later ones: 20). None takes PyTorch's own.
     dtype:         of weights and computation; input and output are float32 always. In ncnn's files of weights alone,
                    what is computed in is the host's choice.
     delta:         a smaller alpha-input model: the last endpoint stored in float16, and the difference of each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -18,6 +18,8 @@ from .checking.tolerance import tolerance_of
 from .clock import Progress
 from .outputs import FORMATS, model_paths, names_with_scale
 from .sources import EndpointSource, Route, listed
+from .tools.table import settings_for
+from .tools.versions import check_ir_version, least_ir_version, opset_for
 from .torch_types import nn
 
 DTYPES = ("float32", "float16")
@@ -28,8 +30,8 @@ SINGLE_INPUTS = ("baked", "plane")
 _SHAPE_LENGTH = 4
 # Of the image to trace with: a gigabyte, before the network makes anything of it.
 _MOST_NUMBERS = 2**28
-# ONNX Runtime 1.14 and later read it, with the IR version that belongs to it; chaiNNer has installed 1.15 to 1.23.
-_SINGLE_OPSET = 18
+# The newest that ONNX Runtime 1.14 reads; chaiNNer has installed 1.15 to 1.23.
+_SINGLE_IR = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class ExportJob:
     at: Sequence[float] | None
     knobs: Mapping[str, str | Sequence[str]] | None
     output: str | PathLike[str]
+    tool: str | None
     format: str
     alpha_input: bool
     alphas: Sequence[Alpha] | None
@@ -57,6 +60,7 @@ class ExportJob:
     input_shape: tuple[int, int, int, int] | None
     static: bool
     opset: int | None
+    ir_version: int | None
     dtype: str
     delta: str | None
     single_input: str | None
@@ -73,6 +77,11 @@ class ExportJob:
         for name in ("alphas", "at"):  # they are read more than once
             if (given := getattr(self, name)) is not None:
                 object.__setattr__(self, name, tuple(given))
+        if self.tool is not None:
+            for name, value in settings_for(
+                self.tool, {each.name: getattr(self, each.name) for each in fields(self)}, baked=self.baked
+            ).items():
+                object.__setattr__(self, name, value)
         low, high = self.range
         if not is_span(low, high, LIMIT_VALUE):
             raise ExportError(
@@ -112,6 +121,8 @@ class ExportJob:
             self._check_ncnn_form()
         if self.is_for_ncnn:
             self._check_ncnn_files()
+        if self.ir_version is not None:
+            check_ir_version(self.ir_version, self.opset)
         self._check_shape()
         if self.atol is not None and not self.atol >= 0:
             raise ExportError(f"atol is {self.atol}; expected 0 or more")
@@ -166,6 +177,7 @@ class ExportJob:
             (self.weights != "embed", f"--weights {self.weights}"),
             (self.single_input, f"--single-input {self.single_input}"),
             (self.opset is not None, "--opset"),
+            (self.ir_version is not None, "--ir-version"),
             (self.ncnn_form, "--ncnn-form"),
             (self.static, "--static"),
         ):
@@ -240,7 +252,14 @@ class ExportJob:
     @property
     def wanted_opset(self) -> int | None:
         """None where any will do."""
-        return _SINGLE_OPSET if self.opset is None and self.single_input else self.opset
+        if self.opset is not None:
+            return self.opset
+        ir_version = _SINGLE_IR if self.ir_version is None and self.single_input else self.ir_version
+        return None if ir_version is None else opset_for(ir_version)
+
+    def ir_version_of(self, opset: int) -> int | None:
+        """The IR version of a file with `opset`; None where any will do."""
+        return least_ir_version(opset) if self.ir_version is None and self.single_input else self.ir_version
 
     def _numbers(self, alpha: Alpha) -> tuple[float, ...]:
         return self.route.check_alpha(alpha, self.alpha_range)

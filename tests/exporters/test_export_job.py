@@ -48,6 +48,7 @@ def test_what_is_asked_where_nothing_is_said():
         if each.kind is inspect.Parameter.KEYWORD_ONLY
     }
     assert defaults == {
+        "tool": None,
         "format": "onnx",
         "alpha_input": False,
         "alphas": None,
@@ -64,6 +65,7 @@ def test_what_is_asked_where_nothing_is_said():
         "input_shape": None,
         "static": False,
         "opset": None,
+        "ir_version": None,
         "dtype": "float32",
         "delta": None,
         "single_input": None,

@@ -29,7 +29,7 @@ LAYERS = {
         {"vapoursynth"},
     ],
     "dni_exporters": [
-        {"checkpoints"},
+        {"checkpoints", "tools"},
         {"networks", "graphs"},
         {"verdict", "tracing"},
         {"checking", "fitting", "ncnn_form"},

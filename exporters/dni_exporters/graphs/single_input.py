@@ -72,12 +72,6 @@ def pack_alpha(model: ir.Model, alpha_range: tuple[float, float]) -> None:
     output.shape = ir.Shape([1, *list(output.shape)[1:]])
 
 
-def set_ir_version(model: ir.Model) -> None:
-    """Ask no more of a reader than the operator set does: older ones refuse a newer IR version, whatever is in it."""
-    imports = [onnx.helper.make_opsetid(domain, version) for domain, version in model.opset_imports.items()]
-    model.ir_version = onnx.helper.find_min_ir_version_for(imports)
-
-
 def check_single_input(path: Path) -> None:
     """Raise ExportError unless the model at `path` is one that tools with one input take.
 

@@ -14,7 +14,7 @@ from dni_exporters.graphs.blend import Stored, attach_blend
 from dni_exporters.graphs.fold import fold_batch_norm, fold_constants
 from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.knobs import give_inputs
-from dni_exporters.graphs.single_input import pack_alpha, set_ir_version
+from dni_exporters.graphs.single_input import pack_alpha
 from dni_exporters.job import ExportJob
 from dni_exporters.networks.known.calls import NOISE_LEVEL
 from dni_exporters.networks.original import Original
@@ -148,8 +148,8 @@ def _attach(model: ir.Model, states: Sequence[StateDict], formula: Formula, job:
         pack_alpha(model, job.range)
     else:
         give_inputs(model, formula.knobs)
-    if job.single_input:
-        set_ir_version(model)
+    if (ir_version := job.ir_version_of(model.opset_imports[""])) is not None:
+        model.ir_version = ir_version
     return stored
 
 
