@@ -151,9 +151,10 @@ class Model:
         progress: called with (tiles done, tiles in all). What it raises ends the work and is raised here, as it is: the
                   way to cancel. The model can be used on. It is called after each tile, so the wait is one tile's.
 
-        Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes rounded up where s is a fraction. All is
-        clipped; integers are rounded to nearest, and of floats nothing is: without tiles the result is that of
-        `model(x)` for the clipped image, clipped, to the last bit.
+        Returns the same dtype and channels, (sH, sW) or (sH, sW, C), sizes rounded up where s is a fraction; in memory
+        it lies as the image does, interleaved or in planes. All is clipped; integers are rounded to nearest, and of
+        floats nothing is: without tiles the result is that of `model(x)` for the clipped image, clipped, to the last
+        bit.
 
         Grey on a network of 3 channels is copied to all three, and the mean of the three results taken (1/3
         each: it undoes the copying and averages errors); RGB on a network of 1 channel is three grey images.

@@ -126,6 +126,19 @@ def test_the_image_is_not_changed(models):
     np.testing.assert_array_equal(image, before)
 
 
+@pytest.mark.parametrize("tile", [None, 24])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_planes_stay_planes(models, dtype, channels, tile):
+    """An image whose channels lie one after another, as a film's frames have them."""
+    white = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    image = (picture(40, 50, channels) / 255 * white).astype(dtype)
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+    made = models["double"].enhance(planes, ALPHA, tile=tile)
+    np.testing.assert_array_equal(made, models["double"].enhance(image, ALPHA, tile=tile))
+    assert made.transpose(2, 0, 1).flags.c_contiguous
+
+
 # --- tiles ---
 
 
