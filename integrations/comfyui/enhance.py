@@ -69,16 +69,15 @@ class Enhance(io.ComfyNode):
         chosen = alphas.chosen(alpha, alpha_text)
         pictures = arrays(image, mask)
         bar = ProgressBar(len(pictures))
+        bar.update_absolute(0)
         result = torch.empty(0)
         for number, picture in enumerate(pictures):
 
             def progress(done: int, tiles: int, before: int = number) -> None:
                 bar.update_absolute(before * tiles + done, len(pictures) * tiles)
 
-            progress(0, 1)
             enhanced = torch.from_numpy(model.enhance(picture, chosen, tile=tile or None, progress=progress))
             if number == 0:
                 result = enhanced.new_empty((len(pictures), *enhanced.shape))
             result[number] = enhanced
-        colours = result[..., :3] if mask is not None and result.shape[-1] == 4 else result
-        return io.NodeOutput(colours, opposite_of_opacity(result))
+        return io.NodeOutput(result[..., : image.shape[-1]], opposite_of_opacity(result))

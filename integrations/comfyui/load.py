@@ -38,6 +38,18 @@ def runtime() -> ModuleType:
     return dni_runtime
 
 
+def path_of(model_name: str) -> str:
+    """Where the file is. Raises ValueError where it is in none of the folders: a workflow may be another machine's."""
+    path: str | None = folder_paths.get_full_path(FOLDER, model_name)
+    if path is None:
+        folders = " or ".join(folder_paths.get_folder_paths(FOLDER))
+        raise ValueError(
+            f"there is no model {model_name} in {folders}; put it there (dni-export makes such files), or choose "
+            f"another: {', '.join(folder_paths.get_filename_list(FOLDER)) or 'there is none yet'}"
+        )
+    return path
+
+
 class LoadModel(io.ComfyNode):
     """The node; ComfyUI keeps what it gives until another input or file takes its place."""
 
@@ -76,14 +88,13 @@ class LoadModel(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model_name: str, provider: str, threads: int) -> str:
         """Of the file as it is: one that was exported again is loaded again."""
-        state = os.stat(folder_paths.get_full_path_or_raise(FOLDER, model_name))
+        state = os.stat(path_of(model_name))
         return f"{state.st_mtime_ns} {state.st_size}"
 
     @classmethod
     def execute(cls, model_name: str, provider: str, threads: int) -> io.NodeOutput:
         """Load it. Raises what `dni_runtime.load` does, which ComfyUI shows."""
-        path = folder_paths.get_full_path_or_raise(FOLDER, model_name)
-        model = runtime().load(path, provider, threads=threads or None)
+        model = runtime().load(path_of(model_name), provider, threads=threads or None)
         logging.info("%s runs on %s: %s", model_name, model.provider, model.provider_note)
         return io.NodeOutput(model)
 

@@ -16,10 +16,10 @@ def arrays(image: torch.Tensor, mask: torch.Tensor | None) -> list[NDArray[np.fl
 
     Raises ValueError for what is no image, and for a mask that does not fit.
     """
-    if not image.is_floating_point() or image.ndim != 4:
+    if not image.is_floating_point() or image.ndim != 4 or not len(image):
         raise ValueError(
             f"the image is a tensor of {image.dtype} {tuple(image.shape)}; expected an IMAGE: floats in 0..1 of shape "
-            "(images, height, width, channels)"
+            "(images, height, width, channels), one image or more"
         )
     pictures = [picture.numpy() for picture in image.detach().to("cpu", torch.float32)]
     if mask is None or not mask.any():  # LoadImage gives 64 x 64 zeros beside an image without opacity
