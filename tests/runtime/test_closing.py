@@ -1,12 +1,25 @@
 """A model that is closed while it works: nothing is left, nothing is printed, and whatever runs finishes."""
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from alpha_policies import MODELS, PATIENCE_S, Gate, X, assert_same, each_provider, in_thread, reference, waited_for
+from alpha_policies import (
+    MODELS,
+    PATIENCE_S,
+    Gate,
+    X,
+    assert_same,
+    each_model,
+    each_provider,
+    in_thread,
+    reference,
+    waited_for,
+)
 from onnx_models import save, tinted
 
 from dni_runtime import AlphaError, InputError, ModelError, load
@@ -29,6 +42,21 @@ def test_closing_during_a_pin_is_clean(provider: str, tmp_path: Path, gate: Gate
         with pytest.raises(ModelError, match=r"model\.onnx is closed; load it again"):
             use()
     assert capfd.readouterr() == ("", "")
+
+
+@each_model
+@each_provider
+def test_a_model_that_nobody_holds_is_freed_at_once(provider: str, kind: str, tmp_path: Path):
+    """A search for garbage comes when there are many objects, and knows nothing of the memory behind a few."""
+    model = load(save(MODELS[kind](), tmp_path / "model.onnx"), provider, alpha_policy="dynamic")
+    model(X, 0.5)
+    runner = weakref.ref(model._runner)
+    gc.disable()
+    try:
+        del model
+        assert runner() is None
+    finally:
+        gc.enable()
 
 
 class Held:

@@ -45,7 +45,7 @@ class LaidOut:
         self._running = {BLENDING: value(np.array([False])), **nothing}
         self._filling = {BLENDING: value(np.array([True])), self._body.image: value(self._body.any_image())}
         self._blending = Blending(prepared)
-        self._sets = WeightSets(self._blend, prepared.total, prepared.slices, limit_bytes)
+        self._sets = WeightSets(prepared.total, prepared.slices, limit_bytes)
 
     def require_image(self, name: str) -> None:
         """Raise ValueError unless the graph calls the image so."""
@@ -55,7 +55,7 @@ class LaidOut:
         """The network's output for float32 (N, C, H, W)."""
         assert alpha is not None
         image = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
-        with self._sets.use(alpha) as weights, self._body.session() as session:
+        with self._sets.use(alpha, self._blend) as weights, self._body.session() as session:
             # A binding belongs to one call at a time; list.pop and list.append are atomic.
             unused = weights.bindings[session]
             try:

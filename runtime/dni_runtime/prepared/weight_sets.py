@@ -46,19 +46,11 @@ class WeightSets:
     the next new one takes its memory over: an alpha that moves for good would otherwise fill all room with
     weights that nobody asks for again, and pay for fresh memory with every call (16 % of a DnCNN's time).
 
-    `blend(alpha, weights)` fills the flat array of a set, `size` float32; no other call does so meanwhile.
-    `limit_bytes` bounds what is kept between calls, but for one set, which is kept always; while several calls run
-    with different alphas, each has its own set.
+    `size` is that of a set's flat array, in float32. `limit_bytes` bounds what is kept between calls, but for one set,
+    which is kept always; while several calls run with different alphas, each has its own set.
     """
 
-    def __init__(
-        self,
-        blend: Callable[[Key, WeightSet], None],
-        size: int,
-        slices: tuple[Slice, ...],
-        limit_bytes: int,
-    ) -> None:
-        self._blend = blend
+    def __init__(self, size: int, slices: tuple[Slice, ...], limit_bytes: int) -> None:
         self._size = size
         self._slices = [s for s in slices if not s.fixed]
         self._limit = max(1, limit_bytes // max(1, size * 4))
@@ -67,8 +59,12 @@ class WeightSets:
         self._lock = threading.Lock()
 
     @contextmanager
-    def use(self, alpha: Key) -> Iterator[WeightSet]:
-        """The weights for `alpha`, blended if they have to be; valid inside the with block."""
+    def use(self, alpha: Key, blend: Callable[[Key, WeightSet], None]) -> Iterator[WeightSet]:
+        """The weights for `alpha`, blended if they have to be; valid inside the with block.
+
+        `blend(alpha, weights)` fills the flat array of a set; no other call does so meanwhile. It is not kept: whoever
+        has both the sets and it would never be freed but by a search for garbage.
+        """
         with self._lock:
             chosen = self._sets.get(alpha)
             if chosen is None:
@@ -82,7 +78,7 @@ class WeightSets:
         try:
             with chosen.lock:  # whoever comes second with a new alpha waits for the first to blend
                 if not chosen.blended:
-                    self._blend(alpha, chosen)
+                    blend(alpha, chosen)
                     chosen.blended = True
             yield chosen
         finally:

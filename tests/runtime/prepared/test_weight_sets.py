@@ -1,6 +1,7 @@
 """Weight sets without models: a blend fills the array with alpha, so that everyone can see whose weights it has."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -32,8 +33,8 @@ def blends() -> Blends:
     return Blends()
 
 
-def make(blends: Blends, room_for: int) -> WeightSets:
-    return WeightSets(blends, SIZE, SLICES, limit_bytes=room_for * SIZE * 4)
+def make(room_for: int) -> WeightSets:
+    return WeightSets(SIZE, SLICES, limit_bytes=room_for * SIZE * 4)
 
 
 def alpha_of(weights: WeightSet) -> float:
@@ -43,7 +44,7 @@ def alpha_of(weights: WeightSet) -> float:
 
 
 def test_values_are_slices_of_the_blended_array(blends: Blends):
-    with make(blends, 1).use((0.5,)) as weights:
+    with make(1).use((0.5,), blends) as weights:
         assert {name: tuple(value.shape()) for name, value in weights.values.items()} == {
             "first": (2, 8),
             "second": (5,),
@@ -53,65 +54,65 @@ def test_values_are_slices_of_the_blended_array(blends: Blends):
 
 
 def test_an_alpha_that_comes_back_is_kept(blends: Blends):
-    sets = make(blends, 2)
+    sets = make(2)
     for alpha in (0.5, 0.5, 0.25, 0.5, 0.25, 0.25, 0.5):
-        with sets.use((alpha,)) as weights:
+        with sets.use((alpha,), blends) as weights:
             assert alpha_of(weights) == alpha
     assert blends.done == [(0.5,), (0.25,), (0.5,)]
 
 
 def test_alphas_that_do_not_come_back_share_one_memory(blends: Blends):
-    sets = make(blends, 8)
+    sets = make(8)
     for alpha in (0.75, 0.5, 0.75):  # 0.75 comes back, and stays
-        with sets.use((alpha,)):
+        with sets.use((alpha,), blends):
             pass
     addresses = set()
     for number in range(20):
-        with sets.use((number / 64,)) as weights:
+        with sets.use((number / 64,), blends) as weights:
             assert alpha_of(weights) == number / 64
             addresses.add(weights.flat.ctypes.data)
     assert len(addresses) == 1
     blends.done.clear()
-    with sets.use((0.75,)) as weights:
+    with sets.use((0.75,), blends) as weights:
         assert alpha_of(weights) == 0.75
     assert not blends.done
 
 
 def test_the_longest_unused_makes_room(blends: Blends):
-    sets = make(blends, 2)
+    sets = make(2)
     for alpha in (0.125, 0.25, 0.125, 0.5, 0.125, 0.25):
-        with sets.use((alpha,)) as weights:
+        with sets.use((alpha,), blends) as weights:
             assert alpha_of(weights) == alpha
     assert blends.done == [(0.125,), (0.25,), (0.125,), (0.5,), (0.25,)]
 
 
 @pytest.mark.parametrize("room_for", [0, 1])
 def test_the_last_one_is_always_kept(blends: Blends, room_for: int):
-    sets = make(blends, room_for)
+    sets = make(room_for)
     for alpha in (0.5, 0.5, 0.25, 0.25):
-        with sets.use((alpha,)) as weights:
+        with sets.use((alpha,), blends) as weights:
             assert alpha_of(weights) == alpha
     assert blends.done == [(0.5,), (0.25,)]
 
 
 def test_weights_in_use_are_not_overwritten(blends: Blends):
-    sets = make(blends, 1)
-    with sets.use((0.5,)) as first, sets.use((0.25,)) as second, sets.use((0.5,)) as again:
+    sets = make(1)
+    with sets.use((0.5,), blends) as first, sets.use((0.25,), blends) as second, sets.use((0.5,), blends) as again:
         assert [alpha_of(weights) for weights in (first, second, again)] == [0.5, 0.25, 0.5]
-    with sets.use((0.75,)) as weights:
+    with sets.use((0.75,), blends) as weights:
         assert alpha_of(weights) == 0.75
     assert blends.done == [(0.5,), (0.25,), (0.75,)]
 
 
 def test_memory_goes_back_to_the_limit(blends: Blends):
-    sets = make(blends, 1)
-    with sets.use((0.5,)), sets.use((0.25,)), sets.use((0.75,)):
+    sets = make(1)
+    with sets.use((0.5,), blends), sets.use((0.25,), blends), sets.use((0.75,), blends):
         assert len(sets._sets) == 3
     assert len(sets._sets) == 1
 
 
-def ask(sets: WeightSets, alpha: float) -> float:
-    with sets.use((alpha,)) as weights:
+def ask(sets: WeightSets, alpha: float, blend: Callable[[Key, WeightSet], None]) -> float:
+    with sets.use((alpha,), blend) as weights:
         return alpha_of(weights)
 
 
@@ -125,8 +126,8 @@ def test_whoever_comes_second_waits_for_the_blend():
         assert go_on.wait(PATIENCE_S)
         weights.flat[:] = alpha[0]
 
-    sets = WeightSets(blend, SIZE, SLICES, limit_bytes=0)
-    answers = [in_thread(lambda: ask(sets, 0.5)) for _ in range(3)]
+    sets = WeightSets(SIZE, SLICES, limit_bytes=0)
+    answers = [in_thread(lambda: ask(sets, 0.5, blend)) for _ in range(3)]
     assert started.wait(PATIENCE_S)
     go_on.set()
     assert [answer.get(timeout=PATIENCE_S) for answer in answers] == [0.5] * 3
@@ -142,28 +143,28 @@ def test_a_blend_does_not_hold_up_other_alphas():
             assert go_on.wait(PATIENCE_S)
         weights.flat[:] = alpha[0]
 
-    sets = WeightSets(blend, SIZE, SLICES, limit_bytes=0)
-    answer = in_thread(lambda: ask(sets, 0.5))
+    sets = WeightSets(SIZE, SLICES, limit_bytes=0)
+    answer = in_thread(lambda: ask(sets, 0.5, blend))
     assert started.wait(PATIENCE_S)
-    assert ask(sets, 0.25) == 0.25
+    assert ask(sets, 0.25, blend) == 0.25
     go_on.set()
     assert answer.get(timeout=PATIENCE_S) == 0.5
 
 
 def test_a_failed_blend_leaves_nothing_behind(blends: Blends):
-    sets = make(blends, 2)
+    sets = make(2)
     blends.fail_once = MemoryError("no room")
-    with pytest.raises(MemoryError, match="no room"), sets.use((0.5,)):
+    with pytest.raises(MemoryError, match="no room"), sets.use((0.5,), blends):
         pass
-    with sets.use((0.5,)) as weights:
+    with sets.use((0.5,), blends) as weights:
         assert alpha_of(weights) == 0.5
     assert blends.done == [(0.5,)]
 
 
 def test_a_call_that_fails_keeps_its_weights(blends: Blends):
-    sets = make(blends, 1)
-    with pytest.raises(ValueError, match="the network"), sets.use((0.5,)):
+    sets = make(1)
+    with pytest.raises(ValueError, match="the network"), sets.use((0.5,), blends):
         raise ValueError("the network")
-    with sets.use((0.5,)) as weights:
+    with sets.use((0.5,), blends) as weights:
         assert alpha_of(weights) == 0.5
     assert blends.done == [(0.5,)]
