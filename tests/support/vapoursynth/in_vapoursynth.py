@@ -20,9 +20,11 @@ def need_vapoursynth() -> Path:
 
 def in_vapoursynth(program: str, *arguments: object, **environment: str) -> Result:
     """One of the environment's programs ("python", "vspipe"), with this project's modules and those of its tests."""
-    path = os.pathsep.join(map(str, ROOTS))
-    command = [str(need_vapoursynth() / program), *map(str, arguments)]
-    return process(command, PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1", **environment)
+    programs, modules = need_vapoursynth(), os.pathsep.join(map(str, ROOTS))
+    command = [str(programs / program), *map(str, arguments)]
+    # As in an activated environment: vspipe calls `vapoursynth config` the first time.
+    path = os.pathsep.join([str(programs), os.environ["PATH"]])
+    return process(command, **{"PYTHONPATH": modules, "PYTHONDONTWRITEBYTECODE": "1", "PATH": path} | environment)
 
 
 def pytest_in_vapoursynth(*arguments: object, **environment: str) -> None:
