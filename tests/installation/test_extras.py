@@ -220,6 +220,18 @@ def test_a_missing_part_of_ray_is_one_sentence_with_the_pip_command(package: str
     assert names(tmp_path) == ["model.onnx", "photo.png"]
 
 
+def test_a_missing_vapoursynth_is_one_sentence_with_the_pip_command():
+    program = HIDE + (
+        "import dni_runtime, dni_runtime.vapoursynth\n"
+        "try:\n"
+        "    dni_runtime.vapoursynth.enhance(None, 'model.onnx', 0.5)\n"
+        "except dni_runtime.DniError as error:\n"
+        "    print(error)\n"
+    )
+    pip = 'pip install "dni-deploy[vapoursynth]", which needs Python 3.12 or later'
+    assert forked(program, "vapoursynth").assert_ok().out == f"VapourSynth is not installed: {pip}\n"
+
+
 def test_help_of_ship_and_serve_needs_no_triton_package():
     commands = ["ship --help", "ship triton --help", "ship check --help", "serve --help"]
     for result in all_without("tritonclient,grpc", *map(str.split, commands)):

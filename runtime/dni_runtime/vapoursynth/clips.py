@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dni_runtime.errors import InputError
+from dni_runtime.errors import AlphaError, InputError
 
 if TYPE_CHECKING:
     import vapoursynth as vs
 
+# Lines of standard definition, whose matrix is that of BT.601: what VapourSynth calls 170m.
+_STANDARD_DEFINITION = 576
 
-def check_clip(clip: vs.VideoNode) -> None:
-    """Raise InputError for all but RGBS and GRAYS of constant size, with what helps."""
+
+def check_clip(clip: object) -> None:
+    """Raise InputError for all but a clip of RGBS or GRAYS of constant size, with what helps."""
     import vapoursynth as vs
 
     if not isinstance(clip, vs.VideoNode):
@@ -20,13 +23,24 @@ def check_clip(clip: vs.VideoNode) -> None:
         raise InputError(
             'clip changes its format; expected RGBS or GRAYS: clip.resize.Bicubic(format=vs.RGBS, matrix_in_s="709")'
         )
-    if not clip.width or not clip.height:
-        raise InputError(
-            "clip changes its size; expected one size: clip.resize.Bicubic(width=..., height=..., format=vs.RGBS), or "
-            "the parts of one size, each on its own"
-        )
     if clip.format.id not in (vs.RGBS, vs.GRAYS):
         raise InputError(f"clip is {clip.format.name}; expected RGBS or GRAYS: {_remedy(clip)}")
+    if not clip.width or not clip.height:
+        raise InputError("clip changes its size; expected one size: clip.resize.Bicubic(width=..., height=...)")
+
+
+def check_strength(strength: vs.VideoNode, clip: vs.VideoNode) -> None:
+    """Raise AlphaError unless `strength` is GRAYS, and for each pixel and each frame of `clip`."""
+    import vapoursynth as vs
+
+    expected = f"expected GRAYS of {clip.width}x{clip.height} and {clip.num_frames} frames, a strength for each pixel"
+    if strength.format is None or strength.format.id != vs.GRAYS:
+        found = strength.format.name if strength.format is not None else "one that changes its format"
+        raise AlphaError(f"alpha is a clip of {found}; {expected}: alpha.resize.Point(format=vs.GRAYS)")
+    if (strength.width, strength.height, strength.num_frames) != (clip.width, clip.height, clip.num_frames):
+        raise AlphaError(
+            f"alpha is a clip of {strength.width}x{strength.height} and {strength.num_frames} frames; {expected}"
+        )
 
 
 def _remedy(clip: Any) -> str:
@@ -34,5 +48,6 @@ def _remedy(clip: Any) -> str:
     import vapoursynth as vs
 
     if clip.format.color_family == vs.YUV:
-        return 'clip.resize.Bicubic(format=vs.RGBS, matrix_in_s="709"), or matrix_in_s="170m" for standard definition'
+        matrix = "170m" if 0 < clip.height <= _STANDARD_DEFINITION else "709"
+        return f'clip.resize.Bicubic(format=vs.RGBS, matrix_in_s="{matrix}")'
     return f"clip.resize.Point(format=vs.{'GRAYS' if clip.format.color_family == vs.GRAY else 'RGBS'})"

@@ -9,9 +9,9 @@ from dni_runtime.errors import DniError, InputError
 from dni_runtime.loading import ProviderName, load
 from dni_runtime.model import Model
 
-from .clips import check_clip
+from .clips import check_clip, check_strength
 from .frames import Frames
-from .strengths import Strength, strength_of
+from .strengths import Strength, strength_of, strength_of_pixels
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -37,8 +37,10 @@ def enhance(
                  saturated YUV makes it, is clipped before the network and after it.
     model:       the path of an .onnx file; or a loaded Model, which several clips may share and its owner closes.
     alpha:       the share of endpoint A. A number, or whatever else a call of the model takes; None for the model's
-                 default. A function of the frame number, which returns one. The name of a frame property that holds
-                 one in every frame, such as "dni_alpha". Or "auto", the one that fits the noise of each frame.
+                 default. A function of the frame's number, which returns one; frames are asked for in any order. The
+                 name of a frame property that holds one in every frame, such as "dni_alpha". A clip, GRAYS and of as
+                 many pixels and frames: one for each pixel, of a model of one alpha. Or "auto", the one that fits the
+                 noise of each frame.
     tile, overlap:      as for `Model.enhance`.
     provider, threads:  as for `dni_runtime.load`; not for a model that is loaded already.
     num_streams: frames that are in the network at once; more than 1 can pay on a GPU, and takes as much more memory.
@@ -49,10 +51,18 @@ def enhance(
 
     Raises vapoursynth.Error, here for all that is known before a frame is; a frame's own errors name the frame.
     """
-    import vapoursynth as vs
-
+    try:
+        import vapoursynth as vs
+    except ModuleNotFoundError as error:
+        if error.name != "vapoursynth":
+            raise
+        raise InputError(
+            'VapourSynth is not installed: pip install "dni-deploy[vapoursynth]", which needs Python 3.12 or later'
+        ) from None
     try:
         check_clip(clip)
+        if isinstance(alpha, vs.VideoNode):
+            check_strength(alpha, clip)
         return _filter(clip, model, alpha, tile, overlap, provider, threads, num_streams)
     except DniError as error:
         raise vs.Error(f"{NAME}: {error}") from None
@@ -79,21 +89,23 @@ def _filter(
             f"provider is {provider!r} and threads is {threads!r} beside a loaded model, which has its own; leave them "
             "out, or give the path of the file"
         )
-    frames = Frames(model, strength_of(alpha, model), tile, overlap)
-    height, width = frames.result_size(clip.height, clip.width)
+    by_pixel = isinstance(alpha, vs.VideoNode)
+    frames = Frames(model, strength_of_pixels if by_pixel else strength_of(alpha, model), tile, overlap)
+    plan = model.plan(clip.height, clip.width, tile=tile, overlap=overlap)
     core = vs.core
-    # What the network's results are written into, copies of it: Python cannot make a frame from nothing.
-    blank = core.std.BlankClip(clip, width=width, height=height, keep=True)
-    opacity = core.std.BlankClip(clip, width=width, height=height, format=vs.GRAYS, keep=True)
+    # What results are written into, copies of it: Python cannot make a frame from nothing.
+    blank = core.std.BlankClip(clip, width=plan.width, height=plan.height, keep=True)
+    opacity = core.std.BlankClip(blank, format=vs.GRAYS, keep=True)
 
     def run(n: int, f: list[Any]) -> Any:
         try:
-            return frames.run(n, *f)
+            return frames.run(n, *f[:3], f[-1])
         except DniError as error:
-            raise vs.Error(f"{NAME}: frame {n}: {error}") from None
+            raise vs.Error(f"{NAME}: frame {n}: {error}") from error.__cause__
 
     # VapourSynth calls the function of a node for one frame at a time.
-    streams = [core.std.ModifyFrame(blank, [clip, blank, opacity], run) for _ in range(num_streams)]
+    sources = [blank, opacity, clip, *([alpha] if by_pixel else [])]
+    streams = [core.std.ModifyFrame(blank, sources, run) for _ in range(num_streams)]
     if num_streams == 1:
         return streams[0]
     return core.std.FrameEval(blank, lambda n: streams[n % num_streams])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -29,36 +28,24 @@ class Frames:
     def __init__(self, model: Model, alpha: OfFrame, tile: int | None, overlap: int | None) -> None:
         self._model, self._alpha, self._tile, self._overlap = model, alpha, tile, overlap
 
-    def result_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of what becomes of a frame."""
-        scale = self._model.metadata.ratio
-        if scale is None:
-            raise InputError("the model's metadata gives no scale (output size / input size); use model(x)")
-        return math.ceil(height * scale), math.ceil(width * scale)
+    def run(self, n: int, blank: Any, blank_opacity: Any, frame: Any, strength: Any) -> Any:
+        """Frame `n` of the result, written into a copy of `blank`; its opacity, if any, into one of `blank_opacity`.
 
-    def run(self, n: int, frame: Any, blank: Any, blank_opacity: Any) -> Any:
-        """Frame `n` of the result, written into a copy of `blank`, its opacity, if any, into one of `blank_opacity`.
-
-        Raises DniError.
+        `strength`: the frame from which alpha is taken, `frame` or another clip's. Raises DniError.
         """
-        properties = frame.props
-        if properties.get(_FIELDS):
-            raise InputError(
-                f"the frame is interlaced ({_FIELDS} is {properties[_FIELDS]}); expected a progressive one: "
-                "deinterlace the clip first, or if it is progressive clip.std.SetFieldBased(0)"
-            )
-        opacity = properties.get(_OPACITY)
-        image = _image(frame, opacity)
-        result = self._model.enhance(image, self._alpha(n, properties), tile=self._tile, overlap=self._overlap)
+        _check_progressive(frame)
+        opacity = frame.props.get(_OPACITY)
+        image, alpha = _image(frame, opacity), self._alpha(n, strength)
+        result = self._model.enhance(image, alpha, tile=self._tile, overlap=self._overlap)
         made = blank.copy()
-        made.props = properties
+        made.props = frame.props
         if opacity is not None:
             made_opacity = blank_opacity.copy()
             made_opacity.props = opacity.props
             np.copyto(np.asarray(made_opacity[0]), result[:, :, 3])
             made.props[_OPACITY] = made_opacity
-        for plane in range(made.format.num_planes):
-            np.copyto(np.asarray(made[plane]), result if result.ndim == 2 else result[:, :, plane])
+            result = result[:, :, :3]
+        _write(result, made)
         return made
 
 
@@ -67,19 +54,47 @@ def _image(frame: Any, opacity: Any) -> FloatArray:
     planes: list[FloatArray] = [np.asarray(frame[plane]) for plane in range(frame.format.num_planes)]
     if opacity is None:
         return planes[0] if len(planes) == 1 else np.stack(planes).transpose(1, 2, 0)
-    # What is grey and transparent becomes RGB, whose three planes are the same.
-    return np.stack([*(planes if len(planes) == 3 else 3 * planes), _opacity(opacity, frame)]).transpose(1, 2, 0)
+    colors = planes if len(planes) == 3 else 3 * planes
+    return np.stack([*colors, _opacity(opacity, frame)]).transpose(1, 2, 0)
 
 
 def _opacity(opacity: Any, frame: Any) -> FloatArray:
-    """Of 0..1, (H, W). VapourSynth keeps what a source gives, integers of the film's bits mostly."""
+    """Of 0..1, (H, W): VapourSynth keeps what a source gives, integers mostly, which no conversion of the clip changes.
+
+    Their whole range counts, whatever is said of the picture's.
+    """
     if (opacity.height, opacity.width) != (frame.height, frame.width) or opacity.format.num_planes != 1:
         raise InputError(
             f"the frame's {_OPACITY} is {opacity.format.name} of {opacity.width}x{opacity.height}; expected a grey "
-            f"one of {frame.width}x{frame.height}: resize it likewise, with std.PropToClip and std.ClipToProp"
+            f"one of {frame.width}x{frame.height}, the frame's size: take it out (std.PropToClip), resize it as the "
+            "clip, put it back (std.ClipToProp)"
         )
     values: npt.NDArray[Any] = np.asarray(opacity[0])
     if values.dtype.kind == "f":
         return values.astype(np.float32, copy=False)
     share: FloatArray = np.divide(values, 2**opacity.format.bits_per_sample - 1, dtype=np.float32)
     return share
+
+
+def _write(result: FloatArray, made: Any) -> None:
+    """An image, (H, W) or (H, W, 1 or 3), into the planes of a frame. What ran as RGB for its opacity's sake may be
+    grey: then the mean of the three, which is what becomes of a grey image."""
+    planes = [result] if result.ndim == 2 else [*np.moveaxis(result, 2, 0)]
+    count = made.format.num_planes
+    if count == 1 and len(planes) == 3 and _OPACITY in made.props:
+        planes = [result.mean(axis=2)]
+    if len(planes) != count:
+        raise InputError(
+            f"the network makes an image of {len(planes)} channels of one of {count}; expected as many, which a clip "
+            "needs; use Model.enhance"
+        )
+    for plane, values in enumerate(planes):
+        np.copyto(np.asarray(made[plane]), values)
+
+
+def _check_progressive(frame: Any) -> None:
+    if fields := frame.props.get(_FIELDS):
+        raise InputError(
+            f"the frame is interlaced ({_FIELDS} is {int(fields)}); expected a progressive one: deinterlace the clip "
+            "first, or if it is progressive say so: clip.std.SetFieldBased(0)"
+        )

@@ -1,29 +1,37 @@
-"""Alpha of each frame: always the same, a function of the frame's number, or a property of the frame."""
+"""Alpha of each frame: always the same, a function of its number, a property of it, or another clip's frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from dni_runtime.alpha import Alpha
 from dni_runtime.calibration import AUTO
 from dni_runtime.errors import AlphaError
 from dni_runtime.model import Model
 
-Strength: TypeAlias = Alpha | Callable[[int], Alpha] | str | None
+Strength: TypeAlias = Alpha | Callable[[int], Alpha] | str | Any | None
 """As `enhance` takes it."""
-OfFrame: TypeAlias = Callable[[int, Mapping[str, Any]], Any]
-"""Alpha for `Model.enhance`, of the frame's number and properties. Raises AlphaError where there is none."""
+OfFrame: TypeAlias = Callable[[int, Any], Any]
+"""Alpha for `Model.enhance`, of a frame's number and what else it is taken from: the frame itself or, where alpha is a
+clip, its frame. Raises AlphaError where there is none."""
 
 
 def strength_of(alpha: Strength, model: Model) -> OfFrame:
-    """Raises AlphaError where an alpha that is known already does not fit the model."""
+    """For all but a clip. Raises AlphaError where an alpha that is known already does not fit the model."""
     if callable(alpha):
         function = alpha
-        return lambda n, _: model.check_alpha(function(n))
+        return lambda n, _: model.check_alpha(_call(function, n))
     if isinstance(alpha, str) and alpha != AUTO:
         name = alpha
-        return lambda _, properties: model.check_alpha(_property(properties, name))
+        if not (name.isascii() and name.isidentifier()):
+            raise AlphaError(
+                f"alpha is {name!r}; expected a number, a function of the frame's number, the name of a frame "
+                f'property, a clip, or "{AUTO}"'
+            )
+        return lambda _, frame: model.check_alpha(_property(frame, name))
     if isinstance(alpha, str):
         model.require_calibration()
         return lambda *_: AUTO
@@ -31,11 +39,23 @@ def strength_of(alpha: Strength, model: Model) -> OfFrame:
     return lambda *_: values
 
 
-def _property(properties: Mapping[str, Any], name: str) -> Any:
-    value = properties.get(name)
+def strength_of_pixels(_: int, frame: Any) -> Any:
+    """Of a frame of GRAYS: a view."""
+    return np.asarray(frame[0])
+
+
+def _call(function: Callable[[int], Alpha], n: int) -> Alpha:
+    try:
+        return function(n)
+    except Exception as error:
+        raise AlphaError(f"the function that gives alpha failed: {type(error).__name__}: {error}") from error
+
+
+def _property(frame: Any, name: str) -> Any:
+    value = frame.props.get(name)
     if value is None:
         raise AlphaError(
-            f"there is no property {name!r}, which alpha is taken from; set it for every frame: "
-            f"clip.std.SetFrameProps({name}=0.5), or std.FrameEval and std.ModifyFrame for one that changes"
+            f"there is no frame property {name!r}, from which alpha is taken; set it in every frame: "
+            f"clip.std.SetFrameProps({name}=0.5), or with std.ModifyFrame where it changes"
         )
     return value
