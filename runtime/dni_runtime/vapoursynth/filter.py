@@ -99,11 +99,11 @@ def _filter(
 
     def run(n: int, f: list[Any]) -> Any:
         try:
-            return frames.run(n, *f[:3], f[-1])
+            return frames.run(n, f[0], f[1], f[2], strength=f[-1])
         except DniError as error:
             raise vs.Error(f"{NAME}: frame {n}: {error}") from error.__cause__
 
-    # VapourSynth calls the function of a node for one frame at a time.
+    # VapourSynth calls the function of a node for one frame at a time, with the frames of its sources.
     sources = [blank, opacity, clip, *([alpha] if by_pixel else [])]
     streams = [core.std.ModifyFrame(blank, sources, run) for _ in range(num_streams)]
     if num_streams == 1:
