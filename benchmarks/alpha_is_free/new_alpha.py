@@ -90,7 +90,7 @@ def profile(name: str, model: Path, threads: int, rounds: int) -> Profile:
             taken = race(entries, list(entries), Effort(1e6, rounds=rounds), random.Random(1))
             prepared = runner._blending._prepared
             moved = prepared.endpoints.nbytes + 4 * prepared.total
-            with runner._sets.use(lineup.alpha) as weights:
+            with runner._sets.use(lineup.alpha, runner._blend) as weights:
                 given = {**runner._fixed, **weights.values, **runner._running}
                 values = {key: value.numpy() for key, value in given.items()}
                 packed = (

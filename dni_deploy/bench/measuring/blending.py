@@ -15,14 +15,14 @@ COPIED = 2**24
 def time_blends(runner: LaidOut) -> list[float]:
     """A list that gets the seconds of every blend from now on."""
     taken: list[float] = []
-    blend = runner._sets._blend
+    blend = runner._blend
 
     def timed(alpha: Any, weights: Any) -> None:
         started = time.perf_counter()
         blend(alpha, weights)
         taken.append(time.perf_counter() - started)
 
-    runner._sets._blend = timed
+    vars(runner)["_blend"] = timed  # in place of the method
     return taken
 
 
