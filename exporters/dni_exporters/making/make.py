@@ -19,8 +19,10 @@ from dni_exporters.graphs.link import link_weights
 from dni_exporters.graphs.single_input import check_single_input
 from dni_exporters.job import ExportJob
 from dni_exporters.ncnn_files.checking import check_files
+from dni_exporters.ncnn_files.hosts import refuse_or_tell
 from dni_exporters.ncnn_files.writing import NcnnFiles
 from dni_exporters.ncnn_form.attach import attach_form
+from dni_exporters.networks.probe import ImageContract
 from dni_exporters.report import ExportedFile, Parity
 from dni_runtime.sizes import Sizes
 
@@ -31,6 +33,7 @@ from . import write
 class Maker:
     """What every model of an export needs.
 
+    contract:  the images that the network takes and gives.
     layers:    module name -> value name, for naming the worst one.
     formula:   how alpha becomes the endpoints' shares.
     reference: None where the export is not to be verified.
@@ -39,6 +42,7 @@ class Maker:
     """
 
     job: ExportJob
+    contract: ImageContract
     layers: dict[str, str]
     formula: Formula
     reference: Reference | None
@@ -68,7 +72,7 @@ class Maker:
             source = folder / "alpha-input" / "model.onnx"
             source.parent.mkdir()
             write.save(model, source, "external")
-        ncnn = self._ncnn_files(source)
+        ncnn = self._ncnn_files(source, outputs)
         checks: list[Future[tuple[Parity, ...]]] = []
         # ONNX Runtime loads and runs one file on one core while the next one and PyTorch's answer are made on another.
         with ThreadPoolExecutor(1) as checker:
@@ -106,12 +110,17 @@ class Maker:
         with self.clock("verify"):
             return tuple(check_parity(staged, self.reference, alphas, self.job.tolerance, self.layers))
 
-    def _ncnn_files(self, source: Path) -> NcnnFiles | None:
+    def _ncnn_files(self, source: Path, outputs: Sequence[Path]) -> NcnnFiles | None:
         """What writes ncnn's files, where those are asked for."""
         if not self.job.is_for_ncnn:
             return None
         with self.clock("convert for ncnn"):
-            return NcnnFiles(source, half=self.job.dtype == "float16")
+            files = NcnnFiles(source, half=self.job.dtype == "float16")
+        told = refuse_or_tell(self.contract, files.sizes, outputs, self.job.tool)
+        if {(0.0,), (1.0,)} <= {*self.job.pinned} and self.formula.path is None:
+            told.append(files.between)
+        self.notes.update(dict.fromkeys(told))
+        return files
 
     def _verify_in_ncnn(self, sizes: Sizes, staged: Path, alphas: list[tuple[float, ...]]) -> tuple[Parity, ...]:
         if self.reference is None:

@@ -16,6 +16,7 @@ from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.knobs import give_inputs
 from dni_exporters.graphs.single_input import pack_alpha
 from dni_exporters.job import ExportJob
+from dni_exporters.ncnn_files.hosts import refuse_or_tell
 from dni_exporters.networks.known.calls import NOISE_LEVEL
 from dni_exporters.networks.original import Original
 from dni_exporters.networks.probe import ImageContract
@@ -58,7 +59,8 @@ def _make(
 ) -> ExportReport:
     """Trace, blend, write and verify. Raises BatchError where that is right for one number of images alone."""
     along, network, states, formula = begun.along, begun.network, begun.states, begun.formula
-    refuse_existing(job.outputs_of(begun.contract.scale), force=job.force)  # the scale may be in their names
+    if job.is_for_ncnn:
+        _check_for_ncnn(begun.contract, job)
     with clock("trace network"):
         skeleton, contract, notes = traced(network, begun.contract, job)
         collect()
@@ -69,20 +71,21 @@ def _make(
     if _is_too_large(model, len(states), job):
         job = replace(job, weights="external")
         notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
-    # It takes longest, so it comes after all that can be refused.
-    verdict = judge()
+    # It takes longest, so it comes after all that can be refused: ncnn's files, which do not hold it, come first.
+    verdict = None if job.is_for_ncnn else judge()
     metadata = describe(job, begun.name, contract, along, model.opset_imports[""], verdict)
     sign(model, metadata)
     reference = None
     if begun.original is not None:
         reference = _reference(begun.original, states, formula, contract, job, skeleton.turns)
-    make = Maker(job, skeleton.layers, formula, reference, clock, collect)
+    make = Maker(job, contract, skeleton.layers, formula, reference, clock, collect)
     outputs = job.outputs_of(contract.scale)
     with staging(outputs[0].parent) as folder:
         if job.baked:
             files = make.baked(model, folder, outputs)
         else:
             files = [make.alpha_input(model, stored, begun.checkpoints, folder, outputs[0])]
+    verdict = judge()
     notes += make.notes
     if all(isinstance(side, int) for side in _sides(model)):
         with clock("compare tiles"):
@@ -109,6 +112,17 @@ def _make(
         warnings=_warnings(begun.related, verdict, formula),
         seconds=clock.seconds,
     )
+
+
+def _check_for_ncnn(contract: ImageContract, job: ExportJob) -> None:
+    """Refuse what is known before anything is traced. Raises a DniError."""
+    if contract.static:
+        raise ExportError(
+            "--format ncnn is for networks that take images of several sizes, this one takes one; write an ONNX file"
+        )
+    outputs = job.outputs_of(contract.scale)
+    refuse_or_tell(contract, contract.sizes, outputs, job.tool)
+    refuse_existing(outputs, force=job.force)  # the scale may be in their names
 
 
 def _sides(model: ir.Model) -> Sequence[object]:
@@ -156,7 +170,7 @@ def _attach(model: ir.Model, states: Sequence[StateDict], formula: Formula, job:
 def _is_too_large(model: ir.Model, endpoint_count: int, job: ExportJob) -> bool:
     """Whether the weights have to be in a file of their own. Raises ExportError where they must not."""
     size = write.weight_bytes(model) // (endpoint_count if job.baked else 1)
-    if job.weights != "embed" or size <= write.EMBED_LIMIT_BYTES:
+    if job.is_for_ncnn or job.weights != "embed" or size <= write.EMBED_LIMIT_BYTES:
         return False
     if job.single_input:
         raise ExportError(

@@ -26,6 +26,14 @@ IMAGE, RESULT = "data", "output"
 # How weights are stored, as ncnn's modelbin.cpp reads it: float32, or float16 padded to words of four bytes.
 _FLOAT32, _FLOAT16 = np.uint32(0), np.uint32(0x01306B47)
 _LARGEST_FLOAT16 = 65504
+_BETWEEN = (
+    "a program of yours can have every strength between these: blend the .bin files of alpha 0 and 1 number by number "
+    "(docs/how-to/ncnn.md)"
+)
+_NOT_BETWEEN = (
+    "strengths between these are no blend of the .bin files of alpha 0 and 1 (BatchNorm is part of the weights, or "
+    "they are stored as float16): write files for each"
+)
 
 
 class NcnnFiles:
@@ -55,6 +63,17 @@ class NcnnFiles:
         """Of the images that the files are for."""
         sizes = self.metadata.sizes
         return Sizes(self.form.period, sizes.minimum, sizes.square)
+
+    @property
+    def between(self) -> str:
+        """What the files of alpha 0 and 1 have to do with those between.
+
+        Numbers that are stored for each endpoint are blended; those that are computed of such, as where BatchNorm is
+        part of them, are not.
+        """
+        prepared = self._prepared
+        are_stored = prepared.blended == prepared.total and not prepared.scalings and len(prepared.groups) == 1
+        return _BETWEEN if are_stored and not self._half else _NOT_BETWEEN
 
     def write(self, alpha: tuple[float, ...], path: Path) -> None:
         """Write `path`, a .param file, and its .bin file. Raises ExportError for weights that float16 does not hold."""
