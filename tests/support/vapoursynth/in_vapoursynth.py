@@ -18,13 +18,15 @@ def need_vapoursynth() -> Path:
     return programs
 
 
-def in_vapoursynth(program: str, *arguments: object, **environment: str) -> Result:
+def in_vapoursynth(program: str, *arguments: object, cwd: Path | None = None, **environment: str) -> Result:
     """One of the environment's programs ("python", "vspipe"), with this project's modules and those of its tests."""
     programs, modules = need_vapoursynth(), os.pathsep.join(map(str, ROOTS))
     command = [str(programs / program), *map(str, arguments)]
     # As in an activated environment: vspipe calls `vapoursynth config` the first time.
     path = os.pathsep.join([str(programs), os.environ["PATH"]])
-    return process(command, **{"PYTHONPATH": modules, "PYTHONDONTWRITEBYTECODE": "1", "PATH": path} | environment)
+    return process(
+        command, cwd=cwd, **{"PYTHONPATH": modules, "PYTHONDONTWRITEBYTECODE": "1", "PATH": path} | environment
+    )
 
 
 def pytest_in_vapoursynth(*arguments: object, **environment: str) -> None:
