@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -45,6 +46,7 @@ class Model:
         self._name = name
         self._signature = opened.signature
         self._device_id = opened.device_id
+        self._image_multiple = opened.image_multiple
         self._running = Running(opened, name)
 
     def __call__(self, x: FloatArray, alpha: Alpha | None = None) -> FloatArray:
@@ -223,7 +225,7 @@ class Model:
         return enhance_images(
             run,
             images,
-            self.metadata,
+            self._of_images,
             self._signature.shape,
             tile=tile,
             overlap=overlap,
@@ -255,7 +257,7 @@ class Model:
         layout, averages = self._lay_out(height, width, tile, overlap, wrap), None
         if layout.tiles > 1 and (averages := self._running.averages([None])) is not None:
             layout = self._lay_out(height, width, tile, overlap, wrap, averages.unit)
-        return make_plan(height, width, layout, self.metadata, self._signature.shape, averages=averages)
+        return make_plan(height, width, layout, self._of_images, self._signature.shape, averages=averages)
 
     def tiling_note(
         self, height: int, width: int, *, tile: int | None = None, overlap: int | None = None, wrap: bool = False
@@ -330,6 +332,12 @@ class Model:
         return f"<dni_runtime.Model {self._name} ({state})>"
 
     @property
+    def _of_images(self) -> Metadata:
+        """What images are padded and cut for: the network, where it runs."""
+        multiple = math.lcm(self.metadata.size_multiple, self._image_multiple)
+        return replace(self.metadata, size_multiple=multiple)
+
+    @property
     def _new_sizes_cost(self) -> bool:
         return self._running.on_device() is not None
 
@@ -341,7 +349,7 @@ class Model:
         return lay_out(
             height,
             width,
-            self.metadata,
+            self._of_images,
             self._signature.shape,
             tile=tile,
             overlap=overlap,

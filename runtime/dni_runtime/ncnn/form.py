@@ -4,6 +4,7 @@ It is the text of ncnn's .param file, and for each part of the .bin file which o
 order. The numbers themselves are the model's: they are in the file once.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import onnx
 
 from dni_runtime.errors import ModelError
 from dni_runtime.files.fields import FieldError, Fields
+from dni_runtime.sizes import Sizes
 
 from .layers import FormError, blobs, read_layers
 
@@ -84,6 +86,15 @@ class Form:
     def graph_for(self, height: int, width: int) -> str | None:
         """The graph for images of `height` x `width`, None where there is none."""
         return self.graphs.get((height % self.period, width % self.period))
+
+    def multiple_for(self, sizes: Sizes) -> int:
+        """What images of any of a network's `sizes` are padded to multiples of, so that there is a graph for them.
+
+        1 where there is one for all of them, or none for multiples of anything.
+        """
+        each = {n * sizes.multiple % self.period for n in range(self.period)}
+        needed = {(n, n) for n in each} if sizes.square else {*itertools.product(each, each)}
+        return self.period if (0, 0) in self.graphs and not needed <= self.graphs.keys() else 1
 
     def __str__(self) -> str:
         """What it is for: `heights and widths that are multiples of 8`."""

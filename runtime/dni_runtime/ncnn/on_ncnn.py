@@ -8,6 +8,7 @@ import onnx
 
 from dni_runtime.alpha import Key
 from dni_runtime.errors import InputError
+from dni_runtime.sizes import Sizes
 
 from .form import Form
 from .net import FloatArray, Pools
@@ -43,6 +44,10 @@ class OnNcnn:
         """Whether the form has a graph for images of this size."""
         return self._form.graph_for(height, width) is not None
 
+    def multiple_for(self, sizes: Sizes) -> int:
+        """See `Form.multiple_for`."""
+        return self._form.multiple_for(sizes)
+
     def forget(self) -> None:
         """Free the nets; calls that run finish."""
         with self._lock:
@@ -63,8 +68,8 @@ class OnNcnn:
         """The nets for images of a size. Raises InputError for one that the form is not for."""
         if (graph := self._form.graph_for(height, width)) is None:
             raise InputError(
-                f"x has height and width {height}x{width}; the model's form for ncnn is for {self._form}. Pad x, or "
-                "use another provider, such as cpu"
+                f"x has height and width {height}x{width}; the model's form for ncnn is for {self._form}. Pad x, "
+                "use enhance(), which does so by itself, or another provider, such as cpu"
             )
         with self._lock:
             if graph not in self._nets:

@@ -39,7 +39,8 @@ def open_model(path: Path, asked: Asked) -> Opened:
         runner, signature = open_ncnn(file, asked)
         stated_there = None if file is None else file.metadata
         averages, note = _averages(file, Place("cpu", asked.threads)), choice.note + on_onnx_runtime(stated_there)
-        return Opened(runner, signature, stated_there, NCNN, note, open_averages=averages)
+        multiple = runner.multiple_for((stated_there or Metadata()).sizes)
+        return Opened(runner, signature, stated_there, NCNN, note, open_averages=averages, image_multiple=multiple)
     if choice is not None and file is not None and file.takes_alpha and _blends_in_place(choice, asked):
         require_available(choice.provider, asked.provider_options)
         return _open_unopened(file, asked, choice.provider, f"{choice.note}, on CPU")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Opened:
     """A runner and what it runs; `metadata` is None where the file has none.
 
-    open_averages: makes, for images in tiles, a session of a network that looks at averages; None where it cannot be.
+    open_averages:  makes, for images in tiles, a session of a network that looks at averages; None where it cannot be.
+    image_multiple: of which heights and widths have to be multiples there, beside what the metadata says.
     """
 
     runner: Runner
@@ -29,3 +30,4 @@ class Opened:
     provider_note: str
     device_id: int = 0
     open_averages: Callable[[], AveragesNetwork | None] = lambda: None
+    image_multiple: int = 1

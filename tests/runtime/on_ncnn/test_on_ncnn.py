@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from alpha_policies import ALPHAS, X, assert_same, reference
-from onnx_models import conv_stack, noise, picture, save, save_ort
+from onnx_models import METADATA, conv_stack, noise, picture, save, save_ort
 
 from dni_runtime import InputError, ModelError, ProviderError, load, pin
 from dni_runtime.ncnn.form import Form
@@ -18,6 +18,7 @@ from dni_runtime.ncnn.net import Pools
 from dni_runtime.ncnn.nets import Nets
 from dni_runtime.ncnn.weights import prepare_form
 from dni_runtime.providers import choosing
+from dni_runtime.sizes import Sizes
 
 SIZES = [(16, 24), (5, 7), (33, 18)]
 
@@ -125,9 +126,45 @@ def test_sizes_that_a_form_is_not_for(tmp_path: Path):
     with load(path, "ncnn") as model:
         assert_same(model(X, 0.5), reference(conv_stack(), 0.5))
         with pytest.raises(
-            InputError, match=r"height and width 16x22; .* for heights and widths that are multiples of 4\. Pad"
+            InputError,
+            match=r"height and width 16x22; .* for heights and widths that are multiples of 4\. Pad x, use enhance",
         ):
             model(noise(1, 3, 16, 22), 0.5)
+
+
+@pytest.mark.parametrize(("size", "tile"), [((16, 22), None), ((1, 3), None), ((61, 70), 32)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_images_of_other_sizes_are_padded(tmp_path: Path, size: tuple[int, int], tile: int | None, dtype: type):
+    """As those of a network that takes such sizes alone are, whatever runs it."""
+    given = ncnn_forms.form({(0, 0): ncnn_forms.stack()}, period=4)
+    path = save(ncnn_forms.with_form(given=given), tmp_path / "model.onnx")
+    photo = picture(*size, 3)
+    photo = photo if dtype == np.uint8 else (photo / 255).astype(np.float32)
+    fours = save(conv_stack(metadata=replace(METADATA, size_multiple=4)), tmp_path / "fours.onnx")
+    with load(path, "ncnn") as ours, load(fours, "cpu") as plain:
+        assert ours.plan(*size, tile=tile) == plain.plan(*size, tile=tile)
+        assert ours.metadata.size_multiple == 1
+        got, wanted = (model.enhance(photo, 0.4, tile=tile).astype(float) for model in (ours, plain))
+    np.testing.assert_allclose(got, wanted, atol=1 if dtype == np.uint8 else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "period", "graphs", "multiple"),
+    [
+        (Sizes(), 1, [(0, 0)], 1),
+        (Sizes(), 4, [(0, 0)], 4),
+        (Sizes(), 2, [(0, 0), (0, 1), (1, 0), (1, 1)], 1),
+        (Sizes(), 2, [(0, 0), (1, 1)], 2),
+        (Sizes(square=True), 2, [(0, 0), (1, 1)], 1),
+        (Sizes(multiple=4), 4, [(0, 0)], 1),
+        (Sizes(multiple=2), 4, [(0, 0), (0, 2), (2, 0), (2, 2)], 1),
+        (Sizes(multiple=2), 8, [(0, 0), (2, 2)], 8),
+        (Sizes(), 4, [(1, 1)], 1),
+    ],
+)
+def test_what_a_form_has_no_graph_for_is_padded(sizes, period, graphs, multiple):
+    text = ncnn_forms.stack()
+    assert ncnn_forms.form(dict.fromkeys(graphs, text), period=period).multiple_for(sizes) == multiple
 
 
 def test_nets_are_kept_while_there_is_room(tmp_path: Path):
