@@ -16,7 +16,7 @@ from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.knobs import give_inputs
 from dni_exporters.graphs.single_input import pack_alpha
 from dni_exporters.job import ExportJob
-from dni_exporters.ncnn_files.hosts import refuse_or_tell
+from dni_exporters.ncnn_files.hosts import Needs, refuse_or_tell
 from dni_exporters.networks.known.calls import NOISE_LEVEL
 from dni_exporters.networks.original import Original
 from dni_exporters.networks.probe import ImageContract
@@ -121,7 +121,7 @@ def _check_for_ncnn(contract: ImageContract, job: ExportJob) -> None:
             "--format ncnn is for networks that take images of several sizes, this one takes one; write an ONNX file"
         )
     outputs = job.outputs_of(contract.scale)
-    refuse_or_tell(contract, contract.sizes, outputs, job.tool)
+    refuse_or_tell(Needs(contract, contract.sizes), outputs, job.tool)
     refuse_existing(outputs, force=job.force)  # the scale may be in their names
 
 

@@ -16,7 +16,7 @@ from .writing import IMAGE, RESULT
 
 
 def check_files(path: Path, reference: Reference, alpha: tuple[float, ...], tolerance: float, sizes: Sizes) -> Parity:
-    """The largest difference of the .param file `path` and its .bin file from PyTorch at `alpha`.
+    """The largest difference of the .param file `path` and its .bin file from PyTorch at `alpha`, of 0 or more.
 
     sizes: of the images that the files are for, a part of those that the network takes.
 
@@ -28,7 +28,7 @@ def check_files(path: Path, reference: Reference, alpha: tuple[float, ...], tole
         worst = Parity(alpha, 0.0, tolerance)
         for images, wanted in _images(reference, alpha, sizes):
             for image, each in zip(images, wanted, strict=True):
-                found = _beside(net.run(image), each, alpha, tolerance)
+                found = _beside(net.run(image), each.clip(min=0), alpha, tolerance)
                 if found.error / found.bound >= worst.error / worst.bound:
                     worst = found
     except ModelError as error:

@@ -5,6 +5,7 @@ are one program in two versions.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dni_exporters.networks.probe import ImageContract
@@ -14,10 +15,18 @@ from dni_runtime.metadata import AVERAGES, WHOLE
 from dni_runtime.sizes import Sizes
 
 UPSCAYL, REALESRGAN = "upscayl", "realesrgan-ncnn-vulkan"
-HOSTS = (UPSCAYL, REALESRGAN)
-
+# Layers, of those that are ever written, that their releases are built without (src/CMakeLists.txt).
+_MISSING = {
+    UPSCAYL: frozenset(
+        "DeconvolutionDepthWise ELU HardSigmoid HardSwish InstanceNorm Mish TanH UnaryOp".split()  # noqa: SIM905
+    ),
+    REALESRGAN: frozenset(
+        "Clip ConvolutionDepthWise Deconvolution DeconvolutionDepthWise ELU HardSigmoid HardSwish InstanceNorm "  # noqa: SIM905
+        "MemoryData Mish Pooling Reduction Reorg Sigmoid Slice Swish TanH UnaryOp".split()
+    ),
+}
 _COLOURS = 3
-# By these they enlarge opacity, too, or can be told to enlarge by.
+# What Upscayl reads in a name, but for 16, which it takes for 1.
 _SCALES = (1, 2, 3, 4, 8)
 # Of their tiles, each with what is around it: 10 pixels on each side, mirrored at the image's edges.
 _AROUND = 10
@@ -27,30 +36,53 @@ _OF_TILES = 4
 _DEFAULT_SCALE = 4
 
 
-def refuse_or_tell(contract: ImageContract, sizes: Sizes, outputs: Sequence[Path], tool: str | None) -> list[str]:
-    """Notes on what these programs make of a network; `sizes` are those that its files, `outputs`, are for.
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What files need: the images that they are for, and the kinds of layers in them."""
+
+    contract: ImageContract
+    sizes: Sizes
+    kinds: frozenset[str] = frozenset()
+
+
+def refuse_or_tell(needs: Needs, outputs: Sequence[Path], tool: str | None) -> list[str]:
+    """Notes on the files `outputs`: which images they are for, and what these two programs make of them.
 
     Raises ExportError where the files are for one of them, by `tool`, and it would run the network wrong.
     """
-    if reason := _why_not(contract, sizes):
-        if tool in HOSTS:
-            raise ExportError(
-                f"--for {tool}: it would run this network wrong: {reason}. For a program of your own give "
-                "--format ncnn in place of --for"
-            )
-        return [f"not for Upscayl and realesrgan-ncnn-vulkan: {reason}"]
-    told = [_misread(path, contract.scale, tool) for path in outputs if tool in (None, UPSCAYL)]
-    if contract.view in (AVERAGES, WHOLE):
-        told.append(
-            "Upscayl and realesrgan-ncnn-vulkan cut images into tiles, and the network looks at averages over what it "
-            "is given: colours may change from tile to tile; larger tiles are fewer"
+    told = []
+    if needs.sizes != Sizes():
+        told.append(f"in ncnn it takes heights and widths: {needs.sizes}")
+    hosts = [host for host in _MISSING if tool in (None, host)]
+    reasons = {host: reason for host in hosts if (reason := _why_not(needs, host))}
+    if tool in reasons:
+        raise ExportError(
+            f"--for {tool}: it would run this network wrong: {reasons[tool]}. For a program of your own give "
+            "--format ncnn in place of --for"
         )
-    elif contract.overlap is None or contract.overlap > _AROUND:
-        told.append(
-            f"Upscayl and realesrgan-ncnn-vulkan show the network {_AROUND} pixels around each tile, and it looks at "
-            f"{contract.overlap or 'more'}: tiles may have seams; larger tiles have fewer"
-        )
+    told += [
+        f"not for {' and '.join(host for host in reasons if reasons[host] == reason)}: {reason}"
+        for reason in dict.fromkeys(reasons.values())
+    ]
+    if runs := [host for host in hosts if host not in reasons]:
+        told += [_misread(path, needs.contract.scale, tool) for path in outputs if UPSCAYL in runs]
+        told.append(_seams(needs.contract, " and ".join(runs)))
     return [*filter(None, told)]
+
+
+def _seams(contract: ImageContract, hosts: str) -> str:
+    """What is to be seen of their tiles; empty where nothing is."""
+    if contract.view in (AVERAGES, WHOLE):
+        return (
+            f"{hosts}: images are cut into tiles, and the network looks at averages over what it is given: colours may "
+            "change from tile to tile; larger tiles are fewer"
+        )
+    if contract.overlap is not None and contract.overlap <= _AROUND:
+        return ""
+    return (
+        f"{hosts}: the network is shown {_AROUND} pixels around each tile, and it looks at "
+        f"{contract.overlap or 'more'}: tiles may have seams; larger tiles have fewer"
+    )
 
 
 def _misread(path: Path, scale: float | None, tool: str | None) -> str:
@@ -65,18 +97,19 @@ def _misread(path: Path, scale: float | None, tool: str | None) -> str:
     return told
 
 
-def _why_not(contract: ImageContract, sizes: Sizes) -> str:
-    """Empty where they can run it."""
+def _why_not(needs: Needs, host: str) -> str:
+    """Empty where it can run it."""
+    contract, sizes = needs.contract, needs.sizes
     given, made = contract.input_shape[1], contract.out_channels
     if (given, made) != (_COLOURS, _COLOURS):
-        return f"they give it {_COLOURS} channels and take {_COLOURS}, it has {given} and {made}"
+        return f"it has {given} channels and makes {made}, expected {_COLOURS} and {_COLOURS}"
     if contract.scale not in _SCALES:
-        return (
-            f"they enlarge by {', '.join(map(str, _SCALES[:-1]))} or {_SCALES[-1]}, not by {contract.scale or 'this'}"
-        )
+        return f"it enlarges by {contract.scale or 'no single number'}, expected {', '.join(map(str, _SCALES))}"
+    if missing := sorted(needs.kinds & _MISSING[host]):
+        return f"their releases are built without ncnn's layer{'s' * (len(missing) > 1)} {', '.join(missing)}"
     if sizes.multiple == 1 and sizes.minimum <= _SMALLEST_TILE and not sizes.square:
         return ""
-    asks = f"they give it tiles of any height and width, and it takes: {sizes}"
+    asks = f"it takes {sizes} and would be given tiles of any height and width"
     if _OF_TILES % sizes.multiple == 0 and sizes.minimum <= _SMALLEST_TILE and not sizes.square:
-        return f"{asks}. Images whose height and width are such are right in tiles of the programs' choice"
+        return f"{asks} (right are images whose own height and width are such, in tiles of the programs' choice)"
     return asks

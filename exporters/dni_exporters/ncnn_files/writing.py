@@ -5,6 +5,7 @@ convolution there is a word that says how they are stored. Both are described in
 https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from dni_runtime.weights.split import CannotPrepareError
 IMAGE, RESULT = "data", "output"
 """What realesrgan-ncnn-vulkan and upscayl-ncnn call image and result (src/realesrgan.cpp of both)."""
 
+_UNCLAMPED = "dni_unclamped"
 # How weights are stored, as ncnn's modelbin.cpp reads it: float32, or float16 padded to words of four bytes.
 _FLOAT32, _FLOAT16 = np.uint32(0), np.uint32(0x01306B47)
 _LARGEST_FLOAT16 = 65504
@@ -56,7 +58,8 @@ class NcnnFiles:
             raise ExportError(f"the network cannot be converted for ncnn: {error}; write an ONNX file") from None
         self._blending = Blending(self._prepared)
         self._graph = self.form.graphs[0, 0]
-        self._blobs = blobs(read_layers(self._graph))
+        self._layers = read_layers(self._graph)
+        self._blobs = blobs(self._layers)
 
     @property
     def sizes(self) -> Sizes:
@@ -74,6 +77,11 @@ class NcnnFiles:
         prepared = self._prepared
         are_stored = prepared.blended == prepared.total and not prepared.scalings and len(prepared.groups) == 1
         return _BETWEEN if are_stored and not self._half else _NOT_BETWEEN
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of layers that a program needs for them."""
+        return frozenset(layer.kind for layer in self._layers)
 
     def write(self, alpha: tuple[float, ...], path: Path) -> None:
         """Write `path`, a .param file, and its .bin file. Raises ExportError for weights that float16 does not hold."""
@@ -95,16 +103,21 @@ class NcnnFiles:
 
 
 def with_names(graph: str) -> str:
-    """The text of a .param file, its image and its result called as programs look for them."""
-    renamed = dict(zip(ends(read_layers(graph)), (IMAGE, RESULT), strict=True))
-    return "\n".join(_renamed(line, renamed) for line in graph.rstrip("\n").split("\n")) + "\n"
+    """The text of a .param file, its image and its result called as programs look for them, the result 0 or more.
+
+    What is negative is undefined once upscayl-ncnn and realesrgan-ncnn-vulkan have made it an unsigned integer
+    (src/realesrgan_postproc.comp): white dots, on some devices.
+    """
+    magic, counts, *lines = graph.rstrip("\n").split("\n")
+    layers, values = map(int, counts.split())
+    names = dict(zip(ends(read_layers(graph)), (IMAGE, _UNCLAMPED), strict=True))
+    lines = [_renamed(line.split(), names) for line in lines]
+    lines.append(_renamed(["ReLU", "dni_not_negative", "1", "1", _UNCLAMPED, RESULT], {}))
+    return "\n".join([magic, f"{layers + 1} {values + 1}", *lines, ""])
 
 
-def _renamed(line: str, names: dict[str, str]) -> str:
+def _renamed(words: list[str], names: Mapping[str, str]) -> str:
     """A layer's line: kind, name, number of inputs and of outputs, names of both, parameters."""
-    words = line.split()
-    if len(words) < 4:  # the first two lines
-        return line
     last = 4 + int(words[2]) + int(words[3])
     values = [names.get(word, word) for word in words[4:last]]
     return f"{words[0]:<24} {words[1]:<24} {words[2]} {words[3]} {' '.join([*values, *words[last:]])}"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from commands import dni
 from exporting import assert_close, blended, expected, photo, small_pair
-from networks import conv, pair
+from networks import Weights, conv, pair
 from networks_in_ncnn import Attends, pads_to_even
 from torch import nn
 
@@ -37,6 +37,11 @@ def ncnn_run(param: Path, image: FloatArray) -> FloatArray:
     code, result = extractor.extract("output")
     assert code == 0
     return np.array(result)
+
+
+def wanted_of(network: nn.Module, weights: Weights, images: FloatArray) -> FloatArray:
+    """PyTorch's, of the first image; what is negative is 0 in the files."""
+    return expected(network, weights, images)[0].clip(min=0)
 
 
 def files_of(folder: Path, network: nn.Module, endpoints: Any, **options: Any) -> Any:
@@ -64,7 +69,7 @@ def test_files_of_several_alphas_compute_what_pytorch_does(name: str, sizes: lis
         assert file.bytes == file.path.stat().st_size + file.path.with_suffix(".bin").stat().st_size
         for height, width in sizes:
             x = photo(1, 3, height, width)
-            assert_close(ncnn_run(file.path, x[0]), expected(network, blended(a, b, alpha), x)[0])
+            assert_close(ncnn_run(file.path, x[0]), wanted_of(network, blended(a, b, alpha), x))
 
 
 def test_of_three_endpoints(tmp_path: Path):
@@ -72,18 +77,18 @@ def test_of_three_endpoints(tmp_path: Path):
     (file,) = files_of(tmp_path, network, endpoints, alphas=[(0.2, 0.5)]).files
     x = photo(1, 3, 9, 14)
     wanted = {k: 0.2 * endpoints[0][k] + 0.5 * endpoints[1][k] + 0.3 * endpoints[2][k] for k in endpoints[0]}
-    assert_close(ncnn_run(file.path, x[0]), expected(network, wanted, x)[0])
+    assert_close(ncnn_run(file.path, x[0]), wanted_of(network, wanted, x))
 
 
 def test_of_knobs_and_along_a_path(tmp_path: Path):
     network, endpoints = small_pair(3)
-    a, b, c = endpoints
+    a, b, _ = endpoints
     x = photo(1, 3, 9, 14)
     (file,) = files_of(tmp_path, network, [a, b], alphas=[(0.3, 0.8)], knobs={"tail": ["2.*"]}).files
     wanted = {k: blended(a, b, 0.8 if k.startswith("2.") else 0.3)[k] for k in a}
-    assert_close(ncnn_run(file.path, x[0]), expected(network, wanted, x)[0])
+    assert_close(ncnn_run(file.path, x[0]), wanted_of(network, wanted, x))
     (file,) = files_of(tmp_path, network, endpoints, alphas=[0.75], path=True, force=True).files
-    assert_close(ncnn_run(file.path, x[0]), expected(network, blended(a, b, 0.5), x)[0])
+    assert_close(ncnn_run(file.path, x[0]), wanted_of(network, blended(a, b, 0.5), x))
 
 
 def test_stored_as_float16(tmp_path: Path):
@@ -105,7 +110,7 @@ def test_stored_as_float16(tmp_path: Path):
     assert len(stored) == 2 * (4 + 20) + (4 + 164) + 4 * 12
     assert plain.path.with_suffix(".bin").stat().st_size == 3 * 4 + 4 * (9 + 81 + 9) + 4 * 12
     x = photo(1, 3, 9, 14)
-    wanted = expected(network, blended(a, b, 0.3), x)[0]
+    wanted = wanted_of(network, blended(a, b, 0.3), x)
     assert_close(ncnn_run(file.path, x[0]), wanted, 2e-3)
     assert np.abs(ncnn_run(file.path, x[0]) - wanted).max() > 1e-5, "weights of 11 bits are not those of 24"
     assert file.parity[0].bound == pytest.approx(2e-3 * max(1, np.abs(wanted).max()), rel=0.5)
@@ -178,14 +183,17 @@ def test_without_pnnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         files_of(tmp_path, network, endpoints, alphas=[1])
 
 
-def test_image_and_result_are_called_as_programs_call_them():
-    text = "7767517\n4 5\nInput in0 0 1 in0\nSplit s 1 2 in0 1 2\nReLU r 1 1 1 3 0=0.100000\nBinaryOp add 2 1 3 2 out0 0=0\n"
-    lines = [line.split() for line in with_names(text).splitlines()]
-    assert lines[:2] == [["7767517"], ["4", "5"]]
-    assert [line[2:] for line in lines[2:]] == [
-        ["0", "1", "data"], ["1", "2", "data", "1", "2"], ["1", "1", "1", "3", "0=0.100000"],
-        ["2", "1", "3", "2", "output", "0=0"],
-    ]  # fmt: skip
+def test_image_and_result_are_called_as_programs_call_them_and_nothing_is_negative():
+    text = "7767517\n4 5\nInput in0 0 1 in0\nSplit s 1 2 in0 1 2\nReLU r 1 1 1 3 0=0.1\nBinaryOp add 2 1 3 2 out0 0=0\n"
+    assert [line.split() for line in with_names(text).splitlines()] == [
+        ["7767517"],
+        ["5", "6"],
+        ["Input", "in0", "0", "1", "data"],
+        ["Split", "s", "1", "2", "data", "1", "2"],
+        ["ReLU", "r", "1", "1", "1", "3", "0=0.1"],
+        ["BinaryOp", "add", "2", "1", "3", "2", "dni_unclamped", "0=0"],
+        ["ReLU", "dni_not_negative", "1", "1", "dni_unclamped", "output"],
+    ]
 
 
 def test_on_the_command_line(tmp_path: Path):
