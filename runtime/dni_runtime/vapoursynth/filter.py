@@ -92,20 +92,16 @@ def _filter(
     by_pixel = isinstance(alpha, vs.VideoNode)
     frames = Frames(model, strength_of_pixels if by_pixel else strength_of(alpha, model), tile, overlap)
     plan = model.plan(clip.height, clip.width, tile=tile, overlap=overlap)
-    core = vs.core
-    # What results are written into, copies of it: Python cannot make a frame from nothing.
-    blank = core.std.BlankClip(clip, width=plan.width, height=plan.height, keep=True)
-    opacity = core.std.BlankClip(blank, format=vs.GRAYS, keep=True)
+    # No frame of it is looked at: a node takes its format, size, length and rate from a clip.
+    like = vs.core.std.BlankClip(clip, width=plan.width, height=plan.height)
 
-    def run(n: int, f: list[Any]) -> Any:
+    def run(n: int, f: Any) -> Any:
         try:
-            return frames.run(n, f[0], f[1], f[2], strength=f[-1])
+            return frames.run(n, *(f if by_pixel else (f, f)))
         except DniError as error:
             raise vs.Error(f"{NAME}: frame {n}: {error}") from error.__cause__
 
-    # VapourSynth calls the function of a node for one frame at a time, with the frames of its sources.
-    sources = [blank, opacity, clip, *([alpha] if by_pixel else [])]
-    streams = [core.std.ModifyFrame(blank, sources, run) for _ in range(num_streams)]
-    if num_streams == 1:
-        return streams[0]
-    return core.std.FrameEval(blank, lambda n: streams[n % num_streams])
+    # VapourSynth calls the function of a node for one frame at a time: with that of its source, or a list of them.
+    sources = [clip, alpha] if by_pixel else [clip]
+    streams = [vs.core.std.ModifyFrame(like, sources, run) for _ in range(num_streams)]
+    return streams[0] if num_streams == 1 else vs.core.std.FrameEval(like, lambda n: streams[n % num_streams])

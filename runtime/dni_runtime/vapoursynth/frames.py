@@ -28,24 +28,19 @@ class Frames:
     def __init__(self, model: Model, alpha: OfFrame, tile: int | None, overlap: int | None) -> None:
         self._model, self._alpha, self._tile, self._overlap = model, alpha, tile, overlap
 
-    def run(self, n: int, blank: Any, blank_opacity: Any, frame: Any, strength: Any) -> Any:
-        """Frame `n` of the result, written into a copy of `blank`; its opacity, if any, into one of `blank_opacity`.
+    def run(self, n: int, frame: Any, strength: Any) -> Any:
+        """Frame `n` of the result. `strength`: the frame from which alpha is taken, `frame` or another clip's.
 
-        `strength`: the frame from which alpha is taken, `frame` or another clip's. Raises DniError.
+        Raises DniError.
         """
         _check_progressive(frame)
         opacity = frame.props.get(_OPACITY)
         image, alpha = _image(frame, opacity), self._alpha(n, strength)
         result = self._model.enhance(image, alpha, tile=self._tile, overlap=self._overlap)
-        made = blank.copy()
-        made.props = frame.props
-        if opacity is not None:
-            made_opacity = blank_opacity.copy()
-            made_opacity.props = opacity.props
-            np.copyto(np.asarray(made_opacity[0]), result[:, :, 3])
-            made.props[_OPACITY] = made_opacity
-            result = result[:, :, :3]
-        _write(result, made)
+        if opacity is None:
+            return _frame_of(result, frame)
+        made = _frame_of(_as_grey(result) if frame.format.num_planes == 1 else result[:, :, :3], frame)
+        made.props[_OPACITY] = _frame_of(result[:, :, 3], opacity)
         return made
 
 
@@ -76,20 +71,27 @@ def _opacity(opacity: Any, frame: Any) -> FloatArray:
     return share
 
 
-def _write(result: FloatArray, made: Any) -> None:
-    """An image, (H, W) or (H, W, 1 or 3), into the planes of a frame. What ran as RGB for its opacity's sake may be
-    grey: then the mean of the three, which is what becomes of a grey image."""
+def _as_grey(result: FloatArray) -> FloatArray:
+    """Of what ran as RGB for its opacity's sake: the mean of the three, which is what becomes of a grey image."""
+    grey: FloatArray = result[:, :, :3].mean(axis=2)
+    return grey
+
+
+def _frame_of(result: FloatArray, source: Any) -> Any:
+    """An image, (H, W) or (H, W, C), as a frame of floats with the properties of the one that it is made of."""
+    import vapoursynth as vs
+
     planes = [result] if result.ndim == 2 else [*np.moveaxis(result, 2, 0)]
-    count = made.format.num_planes
-    if count == 1 and len(planes) == 3 and _OPACITY in made.props:
-        planes = [result.mean(axis=2)]
-    if len(planes) != count:
+    if len(planes) != source.format.num_planes:
         raise InputError(
-            f"the network makes an image of {len(planes)} channels of one of {count}; expected as many, which a clip "
-            "needs; use Model.enhance"
+            f"the network makes an image of {len(planes)} channels of one of {source.format.num_planes}; expected as "
+            "many, as a clip has one format; use Model.enhance"
         )
+    made = vs.core.create_video_frame(vs.GRAYS if len(planes) == 1 else vs.RGBS, result.shape[1], result.shape[0])
     for plane, values in enumerate(planes):
         np.copyto(np.asarray(made[plane]), values)
+    made.props = source.props
+    return made
 
 
 def _check_progressive(frame: Any) -> None:
