@@ -59,7 +59,7 @@ class Making:
     def notes(self, model: Model, images: Sequence[npt.NDArray[Any]]) -> tuple[str, ...]:
         """What is worth knowing of the results for the pictures of a file, in words."""
         height, width = images[0].shape[:2]
-        note = model.tiling_note(height, width, tile=self.tile, overlap=self.overlap, wrap=self.wrap)
+        note = model.plan(height, width, tile=self.tile, overlap=self.overlap, wrap=self.wrap).note
         return tuple(note for note in (_beyond_note(images), note) if note is not None)
 
     def size(self, stated: Metadata | None, height: int, width: int) -> tuple[int, int] | None:

@@ -15,15 +15,15 @@ from .calibration import AUTO, Auto, Calibration
 from .errors import InputError
 from .images.conversion import Image
 from .images.strengths.levels import MOST_LEVELS
-from .metadata import AVERAGES, WHOLE, Metadata
+from .metadata import Metadata
 from .opening.opened import Opened
 from .opening.runners import Runner
 from .running import FloatArray, Running
 from .signature import DlpackTensor
 
 if TYPE_CHECKING:
+    from .images.plans.lay_out import Layout
     from .images.plans.plan import Plan
-    from .images.plans.plan_tiles import Layout
     from .images.strengths.regions import Regions, Run
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -170,7 +170,7 @@ class Model:
 
         A network that looks at averages over the whole image (`metadata.view`) gets the same in tiles: they are
         measured in passes over all of them first, so that it takes a few times as long. One that looks at the whole
-        image in other ways gives another result in tiles; `tiling_note` says so.
+        image in other ways gives another result in tiles; the note of its `plan` says so.
 
         Beside the image and the result, memory is bounded by the tile, not by the image. Tiles are cut out and
         written while the network runs. On a GPU it converts and rounds images of the network's own channels itself;
@@ -242,8 +242,8 @@ class Model:
     ) -> Plan:
         """What `enhance` does with an image of that size at one alpha: tiles, steps of its progress, memory.
 
-        The image is taken to have the network's own channels and no opacity. Nothing runs, but of a model of another
-        tool, whose file does not tell its sizes, a few small images the first time.
+        The image is taken to have the network's own channels and no opacity. No image of that size runs; where the file
+        does not tell all that it takes, a few small ones do, once.
 
         Raises InputError for a tile or an overlap as `enhance` does, a network without a scale, and a size below 1.
         """
@@ -258,22 +258,6 @@ class Model:
         if layout.tiles > 1 and (averages := self._running.averages([None])) is not None:
             layout = self._lay_out(height, width, tile, overlap, wrap, averages.unit)
         return make_plan(height, width, layout, self._of_images, self._signature.shape, averages=averages)
-
-    def tiling_note(
-        self, height: int, width: int, *, tile: int | None = None, overlap: int | None = None, wrap: bool = False
-    ) -> str | None:
-        """What to know of the result of `enhance` for an image of that size, in words; None where nothing is.
-
-        Of a network that looks at the whole image, if it is cut into tiles. Raises InputError for a tile or an overlap
-        as `enhance` does.
-        """
-        from .images.averages import APART_NOTE, HELD_NOTE
-
-        if self.metadata.view not in (AVERAGES, WHOLE) or self.metadata.ratio is None:
-            return None  # without a ratio it does not run at all
-        if self._lay_out(height, width, tile, overlap, wrap).tiles == 1:
-            return None
-        return APART_NOTE if self._running.averages([]) is None else HELD_NOTE
 
     def check_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
         """The alpha that a call with `alpha` uses: as given, the default, or the pinned one.
@@ -344,7 +328,7 @@ class Model:
     def _lay_out(
         self, height: int, width: int, tile: int | None, overlap: int | None, wrap: bool, grid: int = 1
     ) -> Layout:
-        from .images.plans.plan_tiles import lay_out
+        from .images.plans.lay_out import lay_out
 
         return lay_out(
             height,

@@ -92,7 +92,7 @@ def decide(
     strength = stated or _measured_strength(job, checked, model, tell, progress)  # which takes a while: last
     values = values_of(film.video, lossless=job.lossless and job.preview is None)
     work = Work(job, film, checked.parts, values, encoding, strength, folder_of(job.output))
-    tiling = model.tiling_note(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap)
+    tiling = model.plan(film.video.height, film.video.width, tile=job.tile, overlap=job.overlap).note
     of_result = encoding.notes if tiling is None else (*encoding.notes, tiling)
     return work, (*checked.notes, *named(job.film, colour_notes(film.video)), *named(job.output, of_result))
 

@@ -11,7 +11,8 @@ from dni_runtime.metadata import Metadata
 from .averages import Averages, Progress, hold
 from .conversion import Image, IntegerImage, check_image, split_opacity, white_of
 from .picture import Picture
-from .plans.plan_tiles import Shape, lay_out, ratio_of, tiles_per_batch
+from .plans.lay_out import lay_out, ratio_of, tiles_per_batch
+from .plans.plan_tiles import Shape
 from .run_tiled import Pixels, Place, run_tiled
 from .strengths.regions import Regions, Run
 

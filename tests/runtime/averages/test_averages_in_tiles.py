@@ -138,19 +138,19 @@ def test_the_passes_are_told_and_end_where_nothing_changes(tmp_path):
 
 def test_a_note_says_what_tiles_do(tmp_path):
     with load(save(gated(), tmp_path / "gated.onnx"), "cpu") as model:
-        assert model.tiling_note(64, 120, tile=0) is None
-        assert model.tiling_note(1000, 1000) is None
-        assert model.tiling_note(2000, 1000) == model.tiling_note(64, 120, tile=48)
-        assert "share the averages over the whole image" in model.tiling_note(64, 120, tile=48)
+        assert model.plan(64, 120, tile=0).note is None
+        assert model.plan(1000, 1000).note is None
+        assert model.plan(2000, 1000).note == model.plan(64, 120, tile=48).note
+        assert "share the averages over the whole image" in model.plan(64, 120, tile=48).note
         # What an image sees of itself beyond its ends counts.
-        assert model.tiling_note(1024, 1024) is None
-        assert model.tiling_note(1024, 1024, wrap=True) is not None
+        assert model.plan(1024, 1024).note is None
+        assert model.plan(1024, 1024, wrap=True).note is not None
         with pytest.raises(InputError, match="tile is -1"):
-            model.tiling_note(64, 120, tile=-1)
+            model.plan(64, 120, tile=-1)
     for view, expected in (("near", None), (None, None), ("whole", "looks at the whole image")):
         metadata = replace(SEEING, view=view)
         with load(save(gated(metadata=metadata), tmp_path / f"{view}.onnx"), "cpu") as model:
-            note = model.tiling_note(64, 120, tile=48)
+            note = model.plan(64, 120, tile=48).note
         assert note is None if expected is None else expected in note
 
 
@@ -171,7 +171,7 @@ def test_a_file_whose_averages_are_none_runs_in_tiles_as_ever(tmp_path):
     for name, model in models.items():
         with load(save(model, tmp_path / f"{name}.onnx"), "cpu") as loaded:
             assert difference(loaded.enhance(image, ALPHA, tile=48), loaded.enhance(image, ALPHA, tile=0)) <= 0.05
-            assert "looks at the whole image" in loaded.tiling_note(64, 120, tile=48)
+            assert "looks at the whole image" in loaded.plan(64, 120, tile=48).note
 
 
 def test_a_closed_model_and_a_changed_file(tmp_path):

@@ -78,7 +78,7 @@ def test_sizes_that_are_no_multiple_of_a_feature_map(tmp_path, body, size):
     image = slope(*size, 3)
     with load(save(network(body), tmp_path / "odd.onnx"), "cpu") as model:
         tiled, whole = (model.enhance(image, ALPHA, tile=tile) for tile in (48, 0))
-        assert "share the averages" in model.tiling_note(*size, tile=48)
+        assert "share the averages" in model.plan(*size, tile=48).note
     assert difference(tiled, whole) <= 0.05
 
 
@@ -119,7 +119,7 @@ def test_maps_that_tiles_have_no_part_of_leave_tiles_as_they_are(tmp_path, body)
     model = network(body)
     with load(save(model, tmp_path / "seeing.onnx"), "cpu") as seeing:
         results = seeing.enhance_batch(images, ALPHA, tile=48)
-        assert "looks at the whole image" in seeing.tiling_note(71, 131, tile=48)
+        assert "looks at the whole image" in seeing.plan(71, 131, tile=48).note
     for entry in model.metadata_props:
         entry.value = entry.value.replace('"averages"', '"near"')
     with load(save(model, tmp_path / "near.onnx"), "cpu") as near:

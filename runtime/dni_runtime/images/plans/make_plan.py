@@ -5,12 +5,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from dni_runtime.images.averages import Averages
+from dni_runtime.images.averages import APART_NOTE, HELD_NOTE, Averages
 from dni_runtime.images.tiling import Cut
-from dni_runtime.metadata import Metadata
+from dni_runtime.metadata import AVERAGES, WHOLE, Metadata
 
+from .lay_out import Layout, ratio_of, tiles_per_batch
 from .plan import Plan
-from .plan_tiles import Layout, Shape, ratio_of, tiles_per_batch
+from .plan_tiles import Shape
 
 _FLOAT_BYTES = np.dtype(np.float32).itemsize
 
@@ -23,6 +24,7 @@ def make_plan(
     `averages`: which are measured before; None for none.
     """
     scale, rows, columns, margin = ratio_of(metadata), layout.rows, layout.columns, layout.margin
+    looks_far = layout.tiles > 1 and metadata.view in (AVERAGES, WHOLE)
     batch = min(layout.tiles, tiles_per_batch(layout, shape, 1))
     return Plan(
         height=math.ceil(height * scale),
@@ -33,6 +35,7 @@ def make_plan(
         columns=tuple(start - margin for start in columns.starts),
         overlap=(rows.overlap, columns.overlap),
         steps=layout.tiles * (1 if averages is None else 1 + averages.passes),
+        note=(APART_NOTE if averages is None else HELD_NOTE) if looks_far else None,
         buffer_bytes=_buffer_bytes(rows, columns, scale, shape[1] or 3, batch),
     )
 

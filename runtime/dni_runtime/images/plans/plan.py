@@ -15,6 +15,8 @@ class Plan:
                              down and across, 0 along an axis that is not cut.
     steps:                   the total that `progress` is told: a step is a tile, which runs once, or of a network that
                              looks at averages over the whole image once more for each pass that measures them, at most.
+    note:                    what to know of the result, in words: of a network that looks at the whole image, if it is
+                             cut; None where there is nothing.
     buffer_bytes:            memory of tiles and seams, at most, beside the image, the result, the model and what the
                              network needs to compute one tile.
     """
@@ -27,6 +29,7 @@ class Plan:
     columns: tuple[int, ...]
     overlap: tuple[int, int]
     steps: int
+    note: str | None
     buffer_bytes: int
 
     @property

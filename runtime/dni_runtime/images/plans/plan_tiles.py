@@ -1,7 +1,6 @@
 """How an image is cut into tiles that a network takes, and what it is padded to."""
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 
 from dni_runtime.errors import InputError
@@ -11,10 +10,6 @@ from dni_runtime.sizes import Sizes, round_up
 
 Shape = tuple[int | None, int | None, int | None, int | None]
 
-_UNTILED_LIMIT_PIXELS = 1024 * 1024
-# On a GPU every image size is planned anew, 1 to 2 s for RRDBNet-23 (measured on an H100), and one that comes back is
-# captured; and a whole image of 1024 x 1024 can take more memory than a small card has.
-_DEVICE_UNTILED_LIMIT_PIXELS = 512 * 512
 _TILE = 512
 _LARGEST_TILE = 1024
 # Even tiles are as many as those of that length, and no longer than the image needs, in steps of so many pixels: images
@@ -23,10 +18,6 @@ _LARGEST_TILE = 1024
 _STEP = 32
 _OVERLAP = 32
 _OVERLAP_LIMIT = 64
-# Tiles run as one batch where they have no more pixels than this in all. On 2 cores of a CPU that made tiles of
-# 16 pixels 1.8 (Compact) to 2.6 times (DnCNN) as fast and tiles of 32 pixels at least 1.2 times; from 64 on nothing
-# changed, up to 2 x 256 x 256. Not measured on a GPU. A quarter of the automatic tile, so no more memory.
-_BATCH_PIXELS = 256 * 256
 # What a model asks for is an image's to pay: a small one is padded to so many pixels, 200 MB of float32, a large one to
 # so many times its own. All networks that we know take far less, but for those of a large fixed size.
 PADDED_LIMIT_PIXELS = 2**24
@@ -64,7 +55,7 @@ def plan_tiles(
     even = even and tile is None and not metadata.size_square
     if tile is None:
         tile = _tile(unit, overlap) if math.prod(needed) > untiled_limit_pixels else 0
-    reach = round_up(_reach(metadata, overlap), scale.denominator)
+    reach = round_up(reach_of(metadata, overlap), scale.denominator)
     least = 2 * round_up(reach, grid) + grid if grid > unit else 0  # the network's own multiple its user knows
     length = round_up(max(tile, metadata.size_minimum, least), grid)
     lengths = [
@@ -103,86 +94,11 @@ def plan_tiles(
     return rows, columns
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How an image is cut.
-
-    margin: how many of its own pixels the network sees beyond each end, where it is a seamless tile; `rows` and
-            `columns` are counted from there on.
-    """
-
-    rows: Cut
-    columns: Cut
-    margin: int
-
-    @property
-    def tiles(self) -> int:
-        return len(self.rows.starts) * len(self.columns.starts)
-
-
-def ratio_of(metadata: Metadata) -> Fraction:
-    """Output size / input size. Raises InputError where nobody knows it."""
-    if metadata.scale is None:
-        raise InputError(
-            "the model's metadata gives no scale (output size / input size), so an image cannot be tiled and "
-            "cropped; use model(x)"
-        )
-    if metadata.ratio is None:
-        raise InputError(
-            f"the model's scale (output size / input size) is {metadata.scale}, no fraction of small numbers, so an "
-            "image cannot be tiled and cropped; use model(x)"
-        )
-    return metadata.ratio
-
-
-def lay_out(
-    height: int,
-    width: int,
-    metadata: Metadata,
-    shape: Shape,
-    *,
-    tile: int | None = None,
-    overlap: int | None = None,
-    wrap: bool = False,
-    grid: int = 1,
-    new_sizes_cost: bool = False,
-) -> Layout:
-    """How an image of `height` x `width`, which may be a seamless tile (`wrap`), is cut; else as `plan_tiles`.
-
-    `new_sizes_cost`: whether the network takes time for every new size of its input, as on a GPU. Then smaller images
-    are cut where nobody gives a tile, and into tiles of one size.
-
-    Raises InputError as `plan_tiles` does, and where the network has no scale, or the ends of a tile cannot meet.
-    """
-    scale = ratio_of(metadata)
-    margin = _margin(height, width, metadata, scale, overlap) if wrap else 0
-    padded = (height + 2 * margin, width + 2 * margin)
-    limit, even = (_DEVICE_UNTILED_LIMIT_PIXELS, False) if new_sizes_cost else (_UNTILED_LIMIT_PIXELS, True)
-    cuts = plan_tiles(*padded, metadata, shape, scale, tile, overlap, limit, grid=grid, even=even)
-    return Layout(*cuts, margin)
-
-
-def tiles_per_batch(layout: Layout, shape: Shape, samples: int) -> int:
-    """How many tiles of so many samples run at a time."""
-    tile_pixels = samples * layout.rows.tile * layout.columns.tile
-    return max(1, _BATCH_PIXELS // tile_pixels) if shape[0] is None else 1
-
-
-def _reach(metadata: Metadata, overlap: int | None) -> int:
+def reach_of(metadata: Metadata, overlap: int | None) -> int:
     """How far the network looks, in input pixels, as far as that is worth computing; `overlap` where it is given."""
     if overlap is not None:
         return overlap
     return _OVERLAP if metadata.overlap is None else min(metadata.overlap, _OVERLAP_LIMIT)
-
-
-def _margin(height: int, width: int, metadata: Metadata, scale: Fraction, overlap: int | None) -> int:
-    """How many of its own pixels the network sees beyond each end of a seamless tile: what it looks at, as tiles do."""
-    if height % scale.denominator or width % scale.denominator:
-        raise InputError(
-            f"an image of {height}x{width} pixels has no whole number of them at scale {scale}, so its ends cannot "
-            f"meet; expected multiples of {scale.denominator}, or no wrap"
-        )
-    return round_up(_reach(metadata, overlap), math.lcm(metadata.size_multiple, scale.denominator))
 
 
 def _tile(unit: int, overlap: int | None) -> int:

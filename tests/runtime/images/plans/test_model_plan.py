@@ -11,8 +11,8 @@ from with_averages import ONE, STAGED, gated, slope
 
 from dni_runtime import InputError, load
 from dni_runtime.images.enhance import enhance_images
+from dni_runtime.images.plans.lay_out import lay_out
 from dni_runtime.images.plans.make_plan import make_plan
-from dni_runtime.images.plans.plan_tiles import lay_out
 
 CASES = [
     ("rgb", {}, (30, 40)),
