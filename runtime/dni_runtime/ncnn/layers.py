@@ -191,6 +191,7 @@ KINDS: dict[str, tuple[int, int]] = {
     "Deconvolution": (1, 1),
     "DeconvolutionDepthWise": (1, 1),
     "ELU": (1, 1),
+    "Eltwise": (2, 512),
     "GELU": (1, 1),
     "HardSigmoid": (1, 1),
     "HardSwish": (1, 1),

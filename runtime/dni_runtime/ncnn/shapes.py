@@ -22,7 +22,7 @@ _REST = -233
 # How many numbers an activation reads, by its type.
 _ACTIVATIONS = {0: 0, 1: 0, 2: 1, 3: 2, 4: 0, 5: 0, 6: 2}
 _REFLECT = 2
-_LAST_BINARY, _LAST_UNARY, _LAST_REDUCTION = 11, 24, 10
+_LAST_BINARY, _LAST_UNARY, _LAST_REDUCTION, _LAST_ELTWISE = 11, 24, 10, 2
 _AXES = 3
 _LARGEST_FACTOR = 64
 
@@ -208,6 +208,15 @@ def _binary(layer: Layer, given: tuple[Shape, ...]) -> Shape:
     return tuple(map(max, zip(first, second, strict=True)))
 
 
+def _eltwise(layer: Layer, given: tuple[Shape, ...]) -> Shape:
+    """A product, a sum or the largest; a sum may have a factor for each input."""
+    layer.only({0, 1})
+    factors = layer.arrays.get(1, ())
+    if layer.count(0) > _LAST_ELTWISE or len(factors) not in (0, len(given)) or len({*given}) != 1:
+        layer.refuse(f"inputs of shapes {given} with {len(factors)} factors")
+    return given[0]
+
+
 def _unary(layer: Layer, given: tuple[Shape, ...]) -> Shape:
     layer.only({0})
     return given[0] if layer.count(0) <= _LAST_UNARY else layer.refuse("an operation that is not known here")
@@ -287,6 +296,7 @@ _RULES: Mapping[str, _Rule] = {
     "Deconvolution": _deconvolution,
     "DeconvolutionDepthWise": _deconvolution,
     "ELU": _same({0}),
+    "Eltwise": _eltwise,
     "GELU": _same({0}),
     "HardSigmoid": _same({0, 1}),
     "HardSwish": _same({0, 1}),

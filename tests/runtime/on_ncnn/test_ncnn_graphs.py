@@ -64,6 +64,24 @@ def test_shapes_of_layers_that_belong_together():
     assert result_shape(read_layers(joined), IMAGE) == (8, 12, 20)
 
 
+@pytest.mark.parametrize("factors", ["", " -23301=2,1.3,0.3"])
+def test_shapes_of_sums(factors: str):
+    assert result_shape(read_layers(one(f"Eltwise e 2 1 a b out0 0=1{factors}", "Split s 1 2 in0 a b")), IMAGE) == IMAGE
+
+
+@pytest.mark.parametrize(
+    ("layer", "more"),
+    [
+        ("Eltwise e 2 1 a b out0 0=1 -23301=1,1.3", "Split s 1 2 in0 a b"),  # a factor is read that is not there
+        ("Eltwise e 2 1 a b out0 0=9", "Split s 1 2 in0 a b"),
+        ("Eltwise e 2 1 a c out0 0=1", "Split s 1 2 in0 a b\nReorg r 1 1 b c 0=2"),
+    ],
+)
+def test_sums_that_cannot_be(layer: str, more: str):
+    with pytest.raises(FormError):
+        result_shape(read_layers(one(layer, more)), IMAGE)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
