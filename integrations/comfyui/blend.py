@@ -40,13 +40,11 @@ class BlendUpscaleModels(io.ComfyNode):
     def execute(cls, model_a: Any, model_b: Any, alpha: float) -> io.NodeOutput:
         """A model of its own: the two stay as they are, for others that use them. Raises ValueError, see `blended`."""
         theta = blended(model_a, model_b, alpha)
-        with torch.inference_mode():  # in which ComfyUI loads models, so that their weights can be written in no other
-            result = copy.deepcopy(model_a, {id(model_a.architecture): model_a.architecture})
-            result.model.load_state_dict(theta)
+        result = copy.deepcopy(model_a, {id(model_a.architecture): model_a.architecture})
+        result.model.load_state_dict(theta)
         return io.NodeOutput(result)
 
 
-@torch.inference_mode()
 def blended(first: Any, second: Any, alpha: float) -> dict[str, torch.Tensor]:
     """theta(alpha) of two of spandrel's descriptors, as a state dict on the device of the first.
 
@@ -58,7 +56,7 @@ def blended(first: Any, second: Any, alpha: float) -> dict[str, torch.Tensor]:
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"alpha is {alpha}; expected a number in 0..1")
     a, b = _state(first), _state(second)
-    if reasons := [*_differences(first, second), *_different_tensors(a, b)]:
+    if reasons := [*_differences(first, second), *_different_tensors(a, b), *_different_constants(first, second)]:
         more = len(reasons) - _MOST_NAMED
         raise ValueError(
             f"these two models cannot be blended: {'; '.join(reasons[:_MOST_NAMED])}"
@@ -115,6 +113,16 @@ def _different_tensors(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -
         elif not mine.is_floating_point() and not _is_leftover(name) and not mine.equal(other.to(mine.device)):
             reasons.append(f"{name} holds whole numbers that differ, and only floats can be blended")
     return sorted(reasons)
+
+
+def _different_constants(first: Any, second: Any) -> list[str]:
+    """Of buffers that are in no state dict: the blend has those of the first."""
+    theirs = dict(second.model.named_buffers())
+    return [
+        f"{name} is a constant of the network that no file holds, and differs"
+        for name, mine in first.model.named_buffers()
+        if name not in first.model.state_dict() and name in theirs and not mine.equal(theirs[name].to(mine.device))
+    ]
 
 
 def _is_leftover(name: str) -> bool:

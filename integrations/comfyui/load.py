@@ -11,7 +11,7 @@ from comfy_api.v0_0_2 import io
 FOLDER = "dni"
 SUFFIXES = {".onnx", ".ort"}
 # Those of dni_runtime, written down so that the node is whole without it.
-PROVIDERS = ["auto", "cpu", "cuda", "tensorrt", "openvino", "ncnn", "fastest"]
+PROVIDERS = ["auto", "fastest", "cpu", "cuda", "tensorrt", "openvino", "ncnn"]
 CATEGORY = "DNI"
 
 DniModel = io.Custom("DNI_MODEL")
