@@ -51,49 +51,19 @@ def enhance(
 
     Raises vapoursynth.Error, here for all that is known before a frame is; a frame's own errors name the frame.
     """
-    try:
-        import vapoursynth as vs
-    except ModuleNotFoundError as error:
-        if error.name != "vapoursynth":
-            raise
-        raise InputError(
-            'VapourSynth is not installed: pip install "dni-deploy[vapoursynth]", which needs Python 3.12 or later'
-        ) from None
+    vs = _vapoursynth()
+    by_pixel = isinstance(alpha, vs.VideoNode)
     try:
         check_clip(clip)
-        if isinstance(alpha, vs.VideoNode):
+        if by_pixel:
             check_strength(alpha, clip)
-        return _filter(clip, model, alpha, tile, overlap, provider, threads, num_streams)
+        if isinstance(num_streams, bool) or not isinstance(num_streams, int) or not 1 <= num_streams <= MOST_STREAMS:
+            raise InputError(f"num_streams is {num_streams!r}; expected a whole number in 1..{MOST_STREAMS}")
+        model = _loaded(model, provider, threads)
+        frames = Frames(model, strength_of_pixels if by_pixel else strength_of(alpha, model), tile, overlap)
+        plan = model.plan(clip.height, clip.width, tile=tile, overlap=overlap)
     except DniError as error:
         raise vs.Error(f"{NAME}: {error}") from None
-
-
-def _filter(
-    clip: vs.VideoNode,
-    model: Model | str | os.PathLike[str],
-    alpha: Strength,
-    tile: int | None,
-    overlap: int | None,
-    provider: ProviderName | None,
-    threads: int | None,
-    num_streams: int,
-) -> vs.VideoNode:
-    import vapoursynth as vs
-
-    if isinstance(num_streams, bool) or not isinstance(num_streams, int) or not 1 <= num_streams <= MOST_STREAMS:
-        raise InputError(f"num_streams is {num_streams!r}; expected a whole number in 1..{MOST_STREAMS}")
-    if not isinstance(model, Model):
-        model = load(model, provider or "auto", threads=threads)
-    elif provider is not None or threads is not None:
-        raise InputError(
-            f"provider is {provider!r} and threads is {threads!r} beside a loaded model, which has its own; leave them "
-            "out, or give the path of the file"
-        )
-    by_pixel = isinstance(alpha, vs.VideoNode)
-    frames = Frames(model, strength_of_pixels if by_pixel else strength_of(alpha, model), tile, overlap)
-    plan = model.plan(clip.height, clip.width, tile=tile, overlap=overlap)
-    # No frame of it is looked at: a node takes its format, size, length and rate from a clip.
-    like = vs.core.std.BlankClip(clip, width=plan.width, height=plan.height)
 
     def run(n: int, f: Any) -> Any:
         try:
@@ -101,7 +71,33 @@ def _filter(
         except DniError as error:
             raise vs.Error(f"{NAME}: frame {n}: {error}") from error.__cause__
 
+    # No frame of it is looked at: a node takes its format, size, length and rate from a clip.
+    like = vs.core.std.BlankClip(clip, width=plan.width, height=plan.height)
     # VapourSynth calls the function of a node for one frame at a time: with that of its source, or a list of them.
     sources = [clip, alpha] if by_pixel else [clip]
     streams = [vs.core.std.ModifyFrame(like, sources, run) for _ in range(num_streams)]
     return streams[0] if num_streams == 1 else vs.core.std.FrameEval(like, lambda n: streams[n % num_streams])
+
+
+def _vapoursynth() -> Any:
+    """The module. Raises InputError where it is not installed: what it raises itself is not there then."""
+    try:
+        import vapoursynth
+    except ModuleNotFoundError as error:
+        if error.name != "vapoursynth":
+            raise
+        raise InputError(
+            'VapourSynth is not installed: pip install "dni-deploy[vapoursynth]", which needs Python 3.12 or later'
+        ) from None
+    return vapoursynth
+
+
+def _loaded(model: Model | str | os.PathLike[str], provider: ProviderName | None, threads: int | None) -> Model:
+    if not isinstance(model, Model):
+        return load(model, provider or "auto", threads=threads)
+    if provider is not None or threads is not None:
+        raise InputError(
+            f"provider is {provider!r} and threads is {threads!r} beside a loaded model, which has its own; leave them "
+            "out, or give the path of the file"
+        )
+    return model
