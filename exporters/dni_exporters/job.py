@@ -18,7 +18,7 @@ from .checking.tolerance import tolerance_of
 from .clock import Progress
 from .outputs import FORMATS, model_paths, names_with_scale
 from .sources import EndpointSource, Route, listed
-from .tools.table import settings_for
+from .tools.table import TOOLS, settings_for
 from .tools.versions import check_ir_version, least_ir_version, opset_for
 from .torch_types import nn
 
@@ -206,6 +206,11 @@ class ExportJob:
     def is_for_ncnn(self) -> bool:
         """Whether ncnn's files are made, in place of ONNX files."""
         return self.format == "ncnn"
+
+    @property
+    def is_blended_again(self) -> bool:
+        """Whether the tool blends two baked files by itself."""
+        return self.tool is not None and TOOLS[self.tool].blends and self.baked
 
     @property
     def half(self) -> bool:

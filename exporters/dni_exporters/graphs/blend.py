@@ -69,6 +69,11 @@ Stored: TypeAlias = dict[str, tuple[int, str]]
 """Name of an initializer -> the number of its endpoint and the name of its tensor there."""
 
 
+def blended_values(stored: Stored) -> frozenset[str]:
+    """Names of the values that the blend ends in; what is the same in all endpoints is not blended."""
+    return frozenset(name.rpartition("@")[0] for name, (endpoint, _) in stored.items() if endpoint)
+
+
 def attach_blend(
     model: ir.Model, endpoints: Sequence[StateDict], delta: str | None = None, formula: Formula = ONE_ALPHA
 ) -> Stored:

@@ -5,7 +5,7 @@ tensors is exact at every alpha. Folding each endpoint first and blending the re
 product of two blends is not linear in alpha.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -45,26 +45,31 @@ def fold_batch_norm(model: ir.Model) -> None:
                 _lower(model.graph, norm)
 
 
-def fold_constants(model: ir.Model, *, keep_small: bool = False) -> None:
+def fold_constants(model: ir.Model, *, keep_small: bool = False, only: Container[ir.Node] | None = None) -> None:
     """Compute, once and for all, everything that depends on constants alone; drop what nothing uses.
 
     keep_small: leave stored weights in the type that they are stored in.
+    only:       compute these nodes alone.
     """
     from onnxscript import optimizer
 
-    _fold_arithmetic(model.graph)
     kept = _WIDENING if keep_small else frozenset()
+
+    def is_folded(node: ir.Node) -> bool:
+        return node.op_type not in kept and (only is None or node in only)
+
+    _fold_arithmetic(model.graph, is_folded)
     with silence():
-        optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=lambda node: node.op_type not in kept)
+        optimizer.fold_constants(model, output_size_limit=_NO_LIMIT, should_fold=is_folded)
     common.RemoveUnusedNodesPass()(model)
 
 
-def _fold_arithmetic(graph: ir.Graph) -> None:
+def _fold_arithmetic(graph: ir.Graph, is_folded: Callable[[ir.Node], bool]) -> None:
     """The blend itself, thousands of products and sums, at NumPy's speed: half the time of baking a large network."""
     for node in graph:
         compute = _ARITHMETIC.get(node.op_type)
         operands = [v for v in node.inputs if v is not None and v.const_value is not None and not v.is_graph_input()]
-        if compute is None or len(operands) != len(node.inputs):
+        if compute is None or len(operands) != len(node.inputs) or not is_folded(node):
             continue
         output = node.outputs[0]
         name, output.name = output.name, None

@@ -13,7 +13,7 @@ from dni_exporters.checking.verify import check_parity
 from dni_exporters.checkpoints.checkpoint import Checkpoint
 from dni_exporters.clock import Clock
 from dni_exporters.graphs.bake import bake
-from dni_exporters.graphs.blend import Stored
+from dni_exporters.graphs.blend import Stored, blended_values
 from dni_exporters.graphs.formula import Formula
 from dni_exporters.graphs.link import link_weights
 from dni_exporters.graphs.single_input import check_single_input
@@ -66,8 +66,9 @@ class Maker:
         finally:
             staged.unlink(missing_ok=True)
 
-    def baked(self, model: ir.Model, folder: Path, outputs: Sequence[Path]) -> list[ExportedFile]:
+    def baked(self, model: ir.Model, stored: Stored, folder: Path, outputs: Sequence[Path]) -> list[ExportedFile]:
         """Write one model per alpha, each from the same alpha-input `model`; publish all or none."""
+        weights = blended_values(stored) if self.job.is_blended_again else None
         with self.clock("write"):
             source = folder / "alpha-input" / "model.onnx"
             source.parent.mkdir()
@@ -82,7 +83,7 @@ class Maker:
                         if ncnn is not None:
                             ncnn.write(alpha, folder / output.name)
                         else:
-                            write.save(bake(source, alpha), folder / output.name, self.job.weights)
+                            write.save(bake(source, alpha, weights), folder / output.name, self.job.weights)
                             self.collect()
                     if self.reference is not None:
                         with self.clock("verify"):

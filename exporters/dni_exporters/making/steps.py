@@ -67,7 +67,6 @@ def _make(
     model = skeleton.model
     with clock("attach blend"):
         stored = _attach(model, states, formula, job)
-        stored = {name: held for name, held in stored.items() if held[1] != NOISE_LEVEL}  # no file's own
     if _is_too_large(model, len(states), job):
         job = replace(job, weights="external")
         notes.append("weights over 2 GB do not fit into an ONNX file; they are in a .data file beside it")
@@ -82,9 +81,10 @@ def _make(
     outputs = job.outputs_of(contract.scale)
     with staging(outputs[0].parent) as folder:
         if job.baked:
-            files = make.baked(model, folder, outputs)
+            files = make.baked(model, stored, folder, outputs)
         else:
-            files = [make.alpha_input(model, stored, begun.checkpoints, folder, outputs[0])]
+            linkable = {name: held for name, held in stored.items() if held[1] != NOISE_LEVEL}  # no file's own
+            files = [make.alpha_input(model, linkable, begun.checkpoints, folder, outputs[0])]
     verdict = judge()
     notes += make.notes
     if all(isinstance(side, int) for side in _sides(model)):

@@ -22,11 +22,13 @@ class Tool:
 
     baked:     of files with an alpha of their own.
     any_alpha: of a file that takes alpha at run time; None where the program has no way to say it.
+    blends:    whether the program blends two baked files by itself, initializer by initializer.
     moves:     whether alpha at run time is what the program is there for, and meant where no alpha is said.
     """
 
     baked: Settings
     any_alpha: Settings | None
+    blends: bool = False
     moves: bool = False
 
     def __str__(self) -> str:
@@ -45,7 +47,9 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
     {
         # ONNX Runtime 1.17.1 of its version of 2026 reads IR version 9 at most, those that it had installed before
         # 8 (chaiNNer-org/chaiNNer, backend/src/packages/chaiNNer_onnx/__init__.py).
-        "chainner": Tool({"single_input": "baked", "ir_version": 8}, {"single_input": "plane", "ir_version": 8}),
+        "chainner": Tool(
+            {"single_input": "baked", "ir_version": 8}, {"single_input": "plane", "ir_version": 8}, blends=True
+        ),
         "comfyui": _ALPHA_AT_RUN_TIME,
         "vapoursynth": _ALPHA_AT_RUN_TIME,
         "vs-mlrt": Tool({"single_input": "baked"}, {"single_input": "plane"}),
