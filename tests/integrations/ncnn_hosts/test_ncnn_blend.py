@@ -1,6 +1,5 @@
 """integrations/ncnn: two of ncnn's files blended in C++ are, in ncnn itself, the network of the strength in between."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,22 +14,9 @@ from PIL import Image
 
 from dni_runtime import load
 
-SOURCES = Path(__file__).parents[2] / "integrations" / "ncnn"
-STRICT = ("-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 FLOAT16, INT8 = 0x01306B47, 0x000D4B38
 
 FloatArray = npt.NDArray[np.float32]
-
-
-@pytest.fixture(scope="module")
-def blend(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, compiled as its first lines say."""
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed")
-    program = tmp_path_factory.mktemp("blend") / "blend"
-    options = ("-O2", "-std=c++11", "-ffp-contract=off", *STRICT)
-    subprocess.run(["g++", *options, SOURCES / "blend.cpp", "-o", program], check=True, timeout=300)
-    return program
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +50,8 @@ def in_ncnn(param: Path, weights: Path, image: FloatArray) -> FloatArray:
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1 / 3, 1.0])
-def test_a_blended_file_is_the_network_at_that_alpha(blend: Path, folder: Path, tmp_path: Path, alpha: float):
-    done = run(blend, folder / "1.bin", folder / "0.bin", repr(alpha), tmp_path / "x.bin")
+def test_a_blended_file_is_the_network_at_that_alpha(blend_program: Path, folder: Path, tmp_path: Path, alpha: float):
+    done = run(blend_program, folder / "1.bin", folder / "0.bin", repr(alpha), tmp_path / "x.bin")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     image = np.random.default_rng(3).uniform(0, 1, (1, 3, 17, 22)).astype(np.float32)
     with load(save(conv_stack(), tmp_path / "model.onnx"), "cpu", threads=1) as model:
@@ -74,26 +60,28 @@ def test_a_blended_file_is_the_network_at_that_alpha(blend: Path, folder: Path, 
     np.testing.assert_allclose(in_ncnn(folder / "model.param", tmp_path / "x.bin", image[0]), wanted, rtol=0, atol=1e-5)
 
 
-def test_it_is_the_arithmetic_of_the_exported_files_to_the_bit(blend: Path, folder: Path, tmp_path: Path):
+def test_it_is_the_arithmetic_of_the_exported_files_to_the_bit(blend_program: Path, folder: Path, tmp_path: Path):
     a, b = (np.fromfile(folder / f"{alpha}.bin", np.float32) for alpha in (1, 0))
     a[5:9] = b[5:9]
     a.tofile(tmp_path / "a.bin")
     for alpha in (0.3, 0.7, 1 / 3):
-        run(blend, tmp_path / "a.bin", folder / "0.bin", alpha, tmp_path / "x.bin").check_returncode()
+        run(blend_program, tmp_path / "a.bin", folder / "0.bin", alpha, tmp_path / "x.bin").check_returncode()
         share = np.float32(alpha)
         wanted = np.where(a == b, a, a * share + b * (1 - share))
         assert np.array_equal(np.fromfile(tmp_path / "x.bin", np.uint32), wanted.view(np.uint32))
     for alpha, end in ((1, tmp_path / "a.bin"), (0, folder / "0.bin")):
-        run(blend, tmp_path / "a.bin", folder / "0.bin", alpha, tmp_path / "x.bin").check_returncode()
+        run(blend_program, tmp_path / "a.bin", folder / "0.bin", alpha, tmp_path / "x.bin").check_returncode()
         assert (tmp_path / "x.bin").read_bytes() == end.read_bytes()
 
 
 @pytest.mark.parametrize("alpha", ["1.01", "-0.1", "nan", "inf", "half", "", "0.5x"])
-def test_an_alpha_that_is_none_is_refused(blend: Path, folder: Path, tmp_path: Path, alpha: str):
-    assert_refused(blend, folder / "1.bin", folder / "0.bin", alpha, tmp_path / "x.bin", "no number from 0 to 1")
+def test_an_alpha_that_is_none_is_refused(blend_program: Path, folder: Path, tmp_path: Path, alpha: str):
+    assert_refused(
+        blend_program, folder / "1.bin", folder / "0.bin", alpha, tmp_path / "x.bin", "no number from 0 to 1"
+    )
 
 
-def test_files_that_are_no_pair_are_refused(blend: Path, folder: Path, tmp_path: Path):
+def test_files_that_are_no_pair_are_refused(blend_program: Path, folder: Path, tmp_path: Path):
     whole = (folder / "1.bin").read_bytes()
     (tmp_path / "short.bin").write_bytes(whole[:-4])
     (tmp_path / "odd.bin").write_bytes(whole[:-1])
@@ -104,11 +92,13 @@ def test_files_that_are_no_pair_are_refused(blend: Path, folder: Path, tmp_path:
     for name in ("short", "odd", "empty", "missing"):
         for pair in ((folder / "1.bin", tmp_path / f"{name}.bin"), [tmp_path / f"{name}.bin"] * 2):
             if name != "short" or pair[0] != pair[1]:
-                assert_refused(blend, *pair, 0.5, out, "expected two of the same network")
+                assert_refused(blend_program, *pair, 0.5, out, "expected two of the same network")
     for name in ("half", "int8"):
-        assert_refused(blend, *[tmp_path / f"{name}.bin"] * 2, 0.5, out, "expected files of float32")
-    assert_refused(blend, folder / "1.bin", folder / "0.bin", "usage: blend")
-    assert_refused(blend, folder / "1.bin", folder / "0.bin", 0.5, tmp_path / "no" / "x.bin", "cannot be written")
+        assert_refused(blend_program, *[tmp_path / f"{name}.bin"] * 2, 0.5, out, "expected files of float32")
+    assert_refused(blend_program, folder / "1.bin", folder / "0.bin", "usage: blend")
+    assert_refused(
+        blend_program, folder / "1.bin", folder / "0.bin", 0.5, tmp_path / "no" / "x.bin", "cannot be written"
+    )
 
 
 def assert_refused(program: Path, *arguments: object) -> None:
@@ -120,13 +110,13 @@ def assert_refused(program: Path, *arguments: object) -> None:
     assert not (len(given) == 4 and Path(str(given[3])).exists())
 
 
-def test_a_program_that_runs_ncnn_makes_the_pixels_of_enhance(enhance: Path, folder: Path, tmp_path: Path):
+def test_a_program_that_runs_ncnn_makes_the_pixels_of_enhance(enhance_program: Path, folder: Path, tmp_path: Path):
     pixels = np.random.default_rng(4).integers(0, 256, (19, 30, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "in.ppm")
     with load(save(conv_stack(), tmp_path / "model.onnx"), "cpu", threads=1) as model:
         for alpha in (0.0, 0.3, 1.0):
             ends = (folder / "1.bin", folder / "0.bin")
-            done = run(enhance, folder / "model.param", *ends, alpha, tmp_path / "in.ppm", tmp_path / "out.ppm")
+            done = run(enhance_program, folder / "model.param", *ends, alpha, tmp_path / "in.ppm", tmp_path / "out.ppm")
             assert (done.returncode, done.stderr) == (0, "")
             with Image.open(tmp_path / "out.ppm") as image:
                 found = np.asarray(image).astype(int)
@@ -135,19 +125,6 @@ def test_a_program_that_runs_ncnn_makes_the_pixels_of_enhance(enhance: Path, fol
             assert differences.max() <= 1 and (differences > 0).mean() < 0.001
     other = tmp_path / "other.param"
     other.write_text(stack().replace(" 0=3 ", " 0=2 ").replace("6=216", "6=144"))
-    done = run(enhance, other, *ends, 0.3, tmp_path / "in.ppm", tmp_path / "none.ppm")
+    done = run(enhance_program, other, *ends, 0.3, tmp_path / "in.ppm", tmp_path / "none.ppm")
     assert done.returncode == 1 and "do not belong together" in done.stderr
     assert not (tmp_path / "none.ppm").exists()
-
-
-@pytest.fixture(scope="module")
-def enhance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that runs ncnn, built by CMake where it finds ncnn for C++: CMAKE_PREFIX_PATH tells it where."""
-    build = tmp_path_factory.mktemp("enhance")
-    if shutil.which("cmake") is None:
-        pytest.skip("ncnn for C++ is not installed: no CMake")
-    for command in (["cmake", "-S", SOURCES, "-B", build], ["cmake", "--build", build]):
-        subprocess.run(command, check=True, capture_output=True, timeout=600)
-    if not (build / "enhance").exists():
-        pytest.skip("ncnn for C++ is not installed: CMake does not find it")
-    return build / "enhance"
