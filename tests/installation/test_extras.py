@@ -182,6 +182,7 @@ def test_what_needs_pytorch_is_the_exporters_own_and_shown():
         "dni_deploy.ship",
         "dni_exporters",
         "dni_runtime",
+        "dni_runtime.vapoursynth",
     ],
 )
 def test_every_public_name_exists_and_is_documented(package: str):
