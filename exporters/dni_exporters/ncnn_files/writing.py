@@ -47,25 +47,25 @@ class NcnnFiles:
     def __init__(self, source: Path, *, half: bool) -> None:
         file = read_onnx_file(source)
         assert file is not None  # the exporter writes no .ort file
-        self.metadata = file.metadata or Metadata()
+        self._network_sizes = (file.metadata or Metadata()).sizes
         image = next(value for value in file.slim.graph.input if value.name != "alpha")
-        self.channels: int = image.type.tensor_type.shape.dim[1].dim_value
+        channels = image.type.tensor_type.shape.dim[1].dim_value
         self._half = half
         try:
-            self.form = learn_form(halves_of(file.slim), self.channels, self.metadata.sizes)
-            self._prepared = prepare_form(file.slim, source.parent, self.form)
+            self._form = learn_form(halves_of(file.slim), channels, self._network_sizes, remainders=False)
+            self._prepared = prepare_form(file.slim, source.parent, self._form)
         except (FormError, CannotPrepareError) as error:
             raise ExportError(f"the network cannot be converted for ncnn: {error}; write an ONNX file") from None
         self._blending = Blending(self._prepared)
-        self._graph = self.form.graphs[0, 0]
+        self._graph = self._form.graphs[0, 0]
         self._layers = read_layers(self._graph)
         self._blobs = blobs(self._layers)
 
     @property
     def sizes(self) -> Sizes:
         """Of the images that the files are for."""
-        sizes = self.metadata.sizes
-        return Sizes(self.form.period, sizes.minimum, sizes.square)
+        sizes = self._network_sizes
+        return Sizes(self._form.period, sizes.minimum, sizes.square)
 
     @property
     def between(self) -> str:
@@ -88,7 +88,7 @@ class NcnnFiles:
         flat = np.empty(self._prepared.total, np.float32)
         self._blending.fill(alpha, flat)
         with companion(path).open("wb") as file:
-            for blob, values in zip(self._blobs, values_of(self.form, self._prepared, flat), strict=True):
+            for blob, values in zip(self._blobs, values_of(self._form, self._prepared, flat), strict=True):
                 file.write(self._stored(values) if blob.flagged else values.tobytes())
         path.write_text(with_names(self._graph), encoding="ascii")
 

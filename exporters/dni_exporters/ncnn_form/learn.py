@@ -21,8 +21,11 @@ _LARGEST_PERIOD = 64
 _MOST_STEPS = 8
 
 
-def learn_form(halves: Split, channels: int, sizes: Sizes) -> Form:
-    """The form for ncnn of a network that takes images of `channels` channels. Raises FormError where it has none."""
+def learn_form(halves: Split, channels: int, sizes: Sizes, *, remainders: bool = True) -> Form:
+    """The form for ncnn of a network that takes images of `channels` channels. Raises FormError where it has none.
+
+    remainders: also have graphs for images that are no multiples of the form's period.
+    """
     weights = numbered(halves)
 
     def graph(period: int, remainders: Remainders) -> Converted | None:
@@ -45,9 +48,9 @@ def learn_form(halves: Split, channels: int, sizes: Sizes) -> Form:
     if lost := set(halves.weights) - {part.weight for part in parts}:
         raise FormError(f"ncnn's graph has no place for {min(lost)}")
     graphs = {(0, 0): found.param}
-    for remainders in _others(sizes, period):
-        if (other := graph(period, remainders)) is not None and other.has_weights_of(found):
-            graphs[remainders] = other.param
+    for left in _others(sizes, period) if remainders else []:
+        if (other := graph(period, left)) is not None and other.has_weights_of(found):
+            graphs[left] = other.param
     return Form(period, graphs, parts, made_with())
 
 
