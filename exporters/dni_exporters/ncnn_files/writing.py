@@ -56,7 +56,7 @@ class NcnnFiles:
             self._prepared = prepare_form(file.slim, source.parent, self._form)
         except (FormError, CannotPrepareError) as error:
             raise ExportError(f"the network cannot be converted for ncnn: {error}; write an ONNX file") from None
-        self._blending = Blending(self._prepared)
+        self._fill = Blending(self._prepared).fill if self._prepared.total else None  # endpoints may be equal
         self._graph = self._form.graphs[0, 0]
         self._layers = read_layers(self._graph)
         self._blobs = blobs(self._layers)
@@ -75,7 +75,7 @@ class NcnnFiles:
         part of them, are not.
         """
         prepared = self._prepared
-        are_stored = prepared.blended == prepared.total and not prepared.scalings and len(prepared.groups) == 1
+        are_stored = prepared.blended == prepared.total and not prepared.scalings and len(prepared.groups) <= 1
         return _BETWEEN if are_stored and not self._half else _NOT_BETWEEN
 
     @property
@@ -86,7 +86,8 @@ class NcnnFiles:
     def write(self, alpha: tuple[float, ...], path: Path) -> None:
         """Write `path`, a .param file, and its .bin file. Raises ExportError for weights that float16 does not hold."""
         flat = np.empty(self._prepared.total, np.float32)
-        self._blending.fill(alpha, flat)
+        if self._fill is not None:
+            self._fill(alpha, flat)
         with companion(path).open("wb") as file:
             for blob, values in zip(self._blobs, values_of(self._form, self._prepared, flat), strict=True):
                 file.write(self._stored(values) if blob.flagged else values.tobytes())

@@ -15,8 +15,8 @@ from .form import Form, Part
 
 
 def halves_of(slim: onnx.ModelProto) -> Split:
-    """The halves of an alpha-input model; of a baked one, all of whose nodes are its body."""
-    if any(value.name == "alpha" for value in slim.graph.input):
+    """The halves of an alpha-input model; of a baked one, or one of equal endpoints, all nodes are the body."""
+    if any("alpha" in node.input for node in slim.graph.node):
         return split(slim)
     return Split(onnx.shape_inference.infer_shapes(slim), head=(), body=tuple(slim.graph.node), weights=(), widened={})
 
