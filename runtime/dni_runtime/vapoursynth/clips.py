@@ -19,7 +19,7 @@ def check_clip(clip: object) -> None:
 
     if not isinstance(clip, vs.VideoNode):
         raise InputError(f"clip is of type {type(clip).__name__}; expected a clip of RGBS or GRAYS")
-    if clip.format is None or clip.format.color_family == vs.UNDEFINED:
+    if _changes_format(clip):
         raise InputError(
             'clip changes its format; expected RGBS or GRAYS: clip.resize.Bicubic(format=vs.RGBS, matrix_in_s="709")'
         )
@@ -34,13 +34,20 @@ def check_strength(strength: vs.VideoNode, clip: vs.VideoNode) -> None:
     import vapoursynth as vs
 
     expected = f"expected GRAYS of {clip.width}x{clip.height} and {clip.num_frames} frames, a strength for each pixel"
-    if strength.format is None or strength.format.id != vs.GRAYS:
-        found = strength.format.name if strength.format is not None else "one that changes its format"
-        raise AlphaError(f"alpha is a clip of {found}; {expected}: alpha.resize.Point(format=vs.GRAYS)")
+    if _changes_format(strength):
+        raise AlphaError(f"alpha is a clip that changes its format; {expected}")
+    if strength.format.id != vs.GRAYS:
+        raise AlphaError(f"alpha is a clip of {strength.format.name}; {expected}")
     if (strength.width, strength.height, strength.num_frames) != (clip.width, clip.height, clip.num_frames):
         raise AlphaError(
             f"alpha is a clip of {strength.width}x{strength.height} and {strength.num_frames} frames; {expected}"
         )
+
+
+def _changes_format(clip: vs.VideoNode) -> bool:
+    import vapoursynth as vs
+
+    return clip.format is None or clip.format.color_family == vs.UNDEFINED
 
 
 def _remedy(clip: Any) -> str:

@@ -69,11 +69,13 @@ def test_one_for_each_pixel(model: dni_runtime.Model):
 
 def test_what_is_known_is_refused_before_any_frame(model: dni_runtime.Model, knobs: dni_runtime.Model):
     strengths = clip_of(FRAMES[:, :, :, 0])
+    changing = vs.core.std.Splice([strengths[:2], SOURCE[2:]], mismatch=True)
     for alpha, message in (
         (1.5, "alpha 1.5 is out of range; expected a finite number in 0..1"),
         ((0.1, 0.2), "alpha is (0.1, 0.2), 2 value(s); expected a finite number in 0..1"),
         ("0.5", "alpha is '0.5'; expected a number, a function of the frame's number, the name of a frame property"),
         (SOURCE, "alpha is a clip of RGBS; expected GRAYS of 72x64 and 4 frames, a strength for each pixel"),
+        (changing, "alpha is a clip that changes its format; expected GRAYS of 72x64"),
         (strengths[:3], "alpha is a clip of 72x64 and 3 frames; expected GRAYS of 72x64 and 4 frames"),
         (strengths.std.CropRel(right=2), "alpha is a clip of 70x64 and 4 frames; expected GRAYS of 72x64"),
     ):
