@@ -19,7 +19,7 @@ from dni_exporters.graphs.link import link_weights
 from dni_exporters.graphs.single_input import check_single_input
 from dni_exporters.job import ExportJob
 from dni_exporters.ncnn_files.checking import check_files
-from dni_exporters.ncnn_files.hosts import Needs, refuse_or_tell
+from dni_exporters.ncnn_files.hosts import Needs, is_your_own, refuse_or_tell
 from dni_exporters.ncnn_files.writing import NcnnFiles
 from dni_exporters.ncnn_form.attach import attach_form
 from dni_exporters.networks.probe import ImageContract
@@ -118,7 +118,8 @@ class Maker:
         with self.clock("convert for ncnn"):
             files = NcnnFiles(source, half=self.job.dtype == "float16")
         told = refuse_or_tell(Needs(self.contract, files.sizes, files.kinds), outputs, self.job.tool)
-        if {(0.0,), (1.0,)} <= {*self.job.pinned} and self.formula.path is None:
+        are_ends = {(0.0,), (1.0,)} <= {*self.job.pinned} and self.formula.path is None
+        if are_ends and is_your_own(self.job.tool):
             told.append(files.between)
         self.notes.update(dict.fromkeys(told))
         return files

@@ -4,7 +4,7 @@ Read in upscayl/upscayl-ncnn and xinntao/Real-ESRGAN-ncnn-vulkan, src/realesrgan
 are one program in two versions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from dni_runtime.sizes import Sizes
 
 UPSCAYL, REALESRGAN = "upscayl", "realesrgan-ncnn-vulkan"
 # Layers, of those that are ever written, that their releases are built without (src/CMakeLists.txt).
-_MISSING = {
+_MISSING: Mapping[str, frozenset[str]] = {
     UPSCAYL: frozenset(
         "DeconvolutionDepthWise ELU HardSigmoid HardSwish InstanceNorm Mish TanH UnaryOp".split()  # noqa: SIM905
     ),
@@ -51,7 +51,7 @@ def refuse_or_tell(needs: Needs, outputs: Sequence[Path], tool: str | None) -> l
     Raises ExportError where the files are for one of them, by `tool`, and it would run the network wrong.
     """
     told = []
-    if needs.sizes != Sizes():
+    if not _are_any(needs.sizes):
         told.append(f"in ncnn it takes heights and widths: {needs.sizes}")
     hosts = [host for host in _MISSING if tool in (None, host)]
     reasons = {host: reason for host in hosts if (reason := _why_not(needs, host))}
@@ -68,6 +68,11 @@ def refuse_or_tell(needs: Needs, outputs: Sequence[Path], tool: str | None) -> l
         told += [_misread(path, needs.contract.scale, tool) for path in outputs if UPSCAYL in runs]
         told.append(_seams(needs.contract, " and ".join(runs)))
     return [*filter(None, told)]
+
+
+def is_your_own(tool: str | None) -> bool:
+    """Whether the files are for programs that a user writes."""
+    return tool not in _MISSING
 
 
 def _seams(contract: ImageContract, hosts: str) -> str:
@@ -107,9 +112,14 @@ def _why_not(needs: Needs, host: str) -> str:
         return f"it enlarges by {contract.scale or 'no single number'}, expected {', '.join(map(str, _SCALES))}"
     if missing := sorted(needs.kinds & _MISSING[host]):
         return f"their releases are built without ncnn's layer{'s' * (len(missing) > 1)} {', '.join(missing)}"
-    if sizes.multiple == 1 and sizes.minimum <= _SMALLEST_TILE and not sizes.square:
+    if _are_any(sizes):
         return ""
     asks = f"it takes {sizes} and would be given tiles of any height and width"
     if _OF_TILES % sizes.multiple == 0 and sizes.minimum <= _SMALLEST_TILE and not sizes.square:
         return f"{asks} (right are images whose own height and width are such, in tiles of the programs' choice)"
     return asks
+
+
+def _are_any(sizes: Sizes) -> bool:
+    """Whether tiles may be of any height and width."""
+    return sizes.multiple == 1 and sizes.minimum <= _SMALLEST_TILE and not sizes.square

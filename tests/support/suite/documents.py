@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 RUN = ("bash", "console", "python")
-SHOWN = ("csv", "html", "ini", "js", "json", "mermaid", "text", "toml", "yaml")
+SHOWN = ("cpp", "csv", "html", "ini", "js", "json", "mermaid", "text", "toml", "yaml")
 """Languages of blocks that nobody runs."""
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<marker>```+|~~~+) *(?P<language>[\w-]*)[^`]*")
