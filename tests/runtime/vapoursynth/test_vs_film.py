@@ -1,27 +1,31 @@
-"""A film in and out, as a user does it: read by BestSource, through the filter in vspipe, encoded by FFmpeg.
+"""A film in and out by the page's own script and command: BestSource, the filter in vspipe, FFmpeg.
 
 What it has to hold is computed by `Model.enhance` from the film's values, with the colours of ITU-R BT.709.
 """
 
+import os
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 import pytest
 from colour_frames import LIMITED, shown, stored
+from commands import process
+from documents import ROOT, read_blocks
 from ffmpeg import ffmpeg
-from in_vapoursynth import in_vapoursynth
+from in_vapoursynth import need_vapoursynth
+from left_out import ROOTS
 from onnx_models import conv_stack, save
 
 import dni_runtime
 from dni_deploy.demo import PHOTOGRAPH
 from dni_deploy.image_files.read_write import read_image
 
-SCRIPT = Path(__file__).parents[2] / "support" / "vapoursynth" / "film.vpy"
+PAGE = ROOT / "docs" / "how-to" / "vapoursynth.md"
 COUNT, HEIGHT, WIDTH, RATE = 23, 48, 64, 10
 BT709 = 1
-MARKS = ("-vf", "setparams=colorspace=bt709:range=tv:color_primaries=bt709:color_trc=bt709", "-color_range", "tv")
 
 Planes = npt.NDArray[np.int64]
 
@@ -34,51 +38,56 @@ def shot() -> Planes:
     return stored(np.stack(frames), BT709, LIMITED, 8)
 
 
-@pytest.fixture(scope="module")
-def film(shot: Planes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """4:4:4, every value as it is, and a sound."""
-    folder = tmp_path_factory.mktemp("film")
-    (folder / "film.raw").write_bytes(shot.transpose(0, 3, 1, 2).astype(np.uint8).tobytes())
-    pictures = (
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "yuv444p",
-        "-s",
-        f"{WIDTH}x{HEIGHT}",
-        "-r",
-        RATE,
-        "-i",
-        folder / "film.raw",
-    )
+def film(place: Path, shot: Planes) -> Path:
+    """H.264, 4:4:4, every value as it is, and a sound."""
+    raw = place.with_suffix(".raw")
+    raw.write_bytes(shot.transpose(0, 3, 1, 2).astype(np.uint8).tobytes())
+    pictures = ("-f", "rawvideo", "-pix_fmt", "yuv444p", "-s", f"{WIDTH}x{HEIGHT}", "-r", RATE, "-i", raw)
     sound = ("-f", "lavfi", "-i", f"sine=duration={COUNT / RATE}")
-    ffmpeg(*pictures, *sound, *MARKS, "-c:v", "ffv1", "-level", 3, "-c:a", "flac", folder / "film.mkv")
-    return folder / "film.mkv"
+    marks = ("-vf", "setparams=colorspace=bt709:range=tv:color_primaries=bt709:color_trc=bt709")
+    ffmpeg(*pictures, *sound, *marks, "-c:v", "libx264", "-qp", 0, "-c:a", "aac", place)
+    return place
 
 
-def read(place: Path) -> tuple[Planes, tuple[int, int, float]]:
-    """All frames, (N, H, W, 3), and what the film says of itself: matrix, range, frames a second."""
+def read(place: Path) -> tuple[Planes, tuple[int, int, float], list[bytes]]:
+    """All frames, (N, H, W, 3); what the film says of itself: matrix, range, frames a second; and its sound."""
     with av.open(place) as container:
         stream = container.streams.video[0]
         frames = [frame.to_ndarray(format="yuv444p").transpose(1, 2, 0) for frame in container.decode(stream)]
         marks = stream.codec_context.colorspace, stream.codec_context.color_range, float(stream.average_rate or 0)
-        return np.stack(frames).astype(np.int64), marks
+    with av.open(place) as container:
+        return np.stack(frames).astype(np.int64), marks, [bytes(packet) for packet in container.demux(audio=0)]
 
 
-@pytest.mark.parametrize(("scale", "streams", "requests"), [(2, 1, 8), (1, 2, 3)])
-def test_a_film_in_and_out(film: Path, shot: Planes, tmp_path: Path, scale: int, streams: int, requests: int):
+def changed(text: str, before: str, after: str) -> str:
+    assert text.count(before) == 1, (before, text)
+    return text.replace(before, after)
+
+
+@pytest.mark.parametrize(("scale", "strength"), [
+    (2, "alpha=lambda n: n % 5 / 4"),
+    (1, "alpha=lambda n: n % 5 / 4, num_streams=2"),
+])  # fmt: skip
+def test_a_film_in_and_out(shot: Planes, tmp_path: Path, scale: int, strength: str):
     """Alpha is another one at every frame: frames in another order, or with another's alpha, are other pictures."""
-    model = save(conv_stack(scale=scale), tmp_path / "model.onnx")
-    piped, made = tmp_path / "film.y4m", tmp_path / "made.mkv"
-    options = [f"{name}={value}" for name, value in {"source": film, "model": model, "streams": streams}.items()]
-    arguments = [word for option in options for word in ("-a", option)]
-    result = in_vapoursynth(
-        "vspipe", "-c", "y4m", "-r", requests, *arguments, SCRIPT, piped, XDG_CONFIG_HOME=str(tmp_path)
+    blocks = read_blocks(PAGE)
+    script = next(block.text for block in blocks if block.language == "python")
+    (tmp_path / "film.vpy").write_text(changed(script, "alpha=0.4", strength))
+    command = next(block.text for block in blocks if "vspipe -c y4m" in block.text)
+    model, source = save(conv_stack(scale=scale), tmp_path / "denoise.onnx"), film(tmp_path / "film.mp4", shot)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    result = process(
+        ["bash", "-o", "pipefail", "-c", changed(command, "-crf 16", "-qp 0")],
+        cwd=tmp_path,
+        PATH=os.pathsep.join(map(str, (programs, need_vapoursynth(), os.environ["PATH"]))),
+        PYTHONPATH=os.pathsep.join(map(str, ROOTS)),
+        XDG_CONFIG_HOME=str(tmp_path),
     )
     assert result.code == 0, result.err
-    ffmpeg("-i", piped, "-i", film, "-map", "0:v", "-map", "1:a", "-c:a", "copy", *MARKS, "-c:v", "ffv1", made)
 
-    frames, marks = read(made)
+    frames, marks, sound = read(tmp_path / "clean.mp4")
     with dni_runtime.load(model, "cpu") as loaded:
         rgb = shown(shot, BT709, LIMITED, 8).clip(0, 1).astype(np.float32)
         wanted = np.stack([loaded.enhance(picture, n % 5 / 4) for n, picture in enumerate(rgb)])
@@ -86,9 +95,7 @@ def test_a_film_in_and_out(film: Path, shot: Planes, tmp_path: Path, scale: int,
     # Values just between two steps are rounded to either.
     assert apart.max() <= 1 and np.count_nonzero(apart) <= 1e-3 * apart.size
     assert marks == (BT709, LIMITED, RATE)
-    with av.open(film) as before, av.open(made) as after:
-        sounds = [[bytes(packet) for packet in each.demux(audio=0)] for each in (before, after)]
-    assert sounds[0] == sounds[1] and len(sounds[0]) > 2
+    assert sound == read(source)[2] and len(sound) > 2
 
 
 def test_frames_of_the_reference_are_told_apart(shot: Planes, tmp_path: Path):
