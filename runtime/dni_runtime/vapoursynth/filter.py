@@ -49,6 +49,8 @@ def enhance(
     frame property `_Alpha`, a grey frame of the clip's size) goes through as `Model.enhance` does it, and comes back as
     GRAYS of the size of the result.
 
+    Where the model runs if nobody says, and what to know of a network in tiles, is told as messages of VapourSynth.
+
     Raises vapoursynth.Error, here for all that is known before a frame is; a frame's own errors name the frame.
     """
     vs = _vapoursynth()
@@ -59,11 +61,16 @@ def enhance(
             check_strength(alpha, clip)
         if isinstance(num_streams, bool) or not isinstance(num_streams, int) or not 1 <= num_streams <= MOST_STREAMS:
             raise InputError(f"num_streams is {num_streams!r}; expected a whole number in 1..{MOST_STREAMS}")
+        chosen = not isinstance(model, Model) and provider is None
         model = _loaded(model, provider, threads)
         frames = Frames(model, strength_of_pixels if by_pixel else strength_of(alpha, model), tile, overlap)
         plan = model.plan(clip.height, clip.width, tile=tile, overlap=overlap)
     except DniError as error:
         raise vs.Error(f"{NAME}: {error}") from None
+
+    for note in (model.provider_note if chosen else None, plan.note):
+        if note is not None:
+            vs.core.log_message(vs.MESSAGE_TYPE_INFORMATION, f"{NAME}: {note}")
 
     def run(n: int, f: Any) -> Any:
         try:

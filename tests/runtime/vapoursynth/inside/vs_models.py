@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import vapoursynth as vs
-from onnx_models import conv_stack, save
+from onnx_models import METADATA, conv_stack, save
 from vs_clips import clip_of
 
 import dni_runtime
@@ -24,7 +25,7 @@ import numpy as np
 import vapoursynth as vs
 from vs_clips import clip_of
 from dni_runtime.vapoursynth import enhance
-enhance(clip_of(np.load("frames.npy")), "model.onnx", {alpha}, provider="cpu").set_output()
+enhance(clip_of(np.load("frames.npy")), "model.onnx", {alpha}, {options}).set_output()
 """
 
 
@@ -83,13 +84,15 @@ def test_so_many_frames_are_in_the_network_at_once(path: Path, streams: int):
     assert most == streams
 
 
-def vspipe(folder: Path, alpha: str, *options: str) -> subprocess.CompletedProcess[bytes]:
-    (folder / "script.vpy").write_text(SCRIPT.format(alpha=alpha))
+def vspipe(
+    folder: Path, alpha: str, *requests: str, options: str = "provider='cpu'"
+) -> subprocess.CompletedProcess[bytes]:
+    (folder / "script.vpy").write_text(SCRIPT.format(alpha=alpha, options=options))
     np.save(folder / "frames.npy", FRAMES)
     environment = os.environ | {"XDG_CONFIG_HOME": str(folder)}
     programs = Path(sys.executable).parent
     subprocess.run([programs / "vapoursynth", "config"], env=environment, check=True, capture_output=True)
-    command = [programs / "vspipe", *options, folder / "script.vpy", "-"]
+    command = [programs / "vspipe", *requests, folder / "script.vpy", "-"]
     return subprocess.run(command, env=environment, capture_output=True, timeout=100)
 
 
@@ -120,3 +123,13 @@ def test_what_vspipe_shows(path: Path, tmp_path: Path, alpha: str, message: str)
     result = vspipe(tmp_path, alpha)
     assert result.returncode == 1
     assert re.search(message, result.stderr.decode())
+
+
+def test_what_is_chosen_is_a_message(tmp_path: Path):
+    save(conv_stack(metadata=replace(METADATA, view="whole")), tmp_path / "model.onnx")
+    result = vspipe(tmp_path, "0.5", options="tile=16")
+    assert result.returncode == 0
+    said = [line for line in result.stderr.decode().splitlines() if line.startswith("Information: ")]
+    assert [line.partition("enhance: ")[2].partition(" ")[0] for line in said] == ["auto", "the"]
+    assert "auto chose " in said[0]
+    assert "the network looks at the whole image, so untiled (tile 0) is another picture" in said[1]
