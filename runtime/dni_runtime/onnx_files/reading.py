@@ -44,6 +44,8 @@ def read_model(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path} has a name that is not UTF-8, by which ONNX cannot call it; rename it") from None
     except ValueError as error:
         why = f"is not an ONNX file, or only a part of one: copy or export it again ({error})"
+        if path.suffix == ".param":
+            why = "is a file for programs that run ncnn; expected an .onnx file: export one without --format ncnn"
         raise ModelError(f"{path} {why}") from None
     _check_makers(model, path)
     _check_tensors(model, path)

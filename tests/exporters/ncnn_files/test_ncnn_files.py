@@ -212,3 +212,4 @@ def test_on_the_command_line(tmp_path: Path):
     first, *_ = outputs = [ncnn_run(path, photo(3, 9, 14)) for path in made]
     assert first.shape == (3, 9, 14)
     assert all(np.abs(one - other).max() > 1e-3 for one, other in pairwise(outputs))
+    dni("inspect", made[0]).assert_error("is a file for programs that run ncnn; expected an .onnx file")
