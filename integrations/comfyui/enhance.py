@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import torch
@@ -69,6 +70,8 @@ class Enhance(io.ComfyNode):
         """
         chosen = alphas.chosen(alpha, alpha_text)
         pictures = arrays(image, mask)
+        if note := model.plan(*pictures[0].shape[:2], tile=tile or None).note:
+            logging.warning("%s", note)
         bar = ProgressBar(len(pictures))
         bar.update_absolute(0)
         result = torch.empty(0)

