@@ -12,8 +12,6 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
-_LISTS = {ir.DataType.INT64: "value_int", ir.DataType.FLOAT: "value_float"}
-
 
 def blend_nodes(graph: ir.Graph, weights: Collection[str]) -> set[ir.Node]:
     """The nodes that compute the values named `weights`."""
@@ -31,41 +29,28 @@ def hold_constants(graph: ir.Graph, weights: Collection[str]) -> None:
 
     chaiNNer has onnxoptimizer 0.3.13 go over both files first. That makes constants initializers again, and merges
     those that are equal, be it in one of the two files alone. It knows of a Constant's attributes `value` alone: at
-    `value_ints` and the like, which ONNX has had since opset 12, it gives up, and chaiNNer takes the file as it is.
-    (0.4.2 leaves such Constants where they are.) So numbers and lists are stored that way, one at least in every file.
+    `value_float`, which ONNX has had since opset 12, it gives up, and chaiNNer takes the file as it is. So one Constant
+    is stored that way. (All of them cannot be: chaiNNer's onnx 1.16 finds no sizes with `value_ints`.)
     """
     nodes = []
     for name, value in [*graph.initializers.items()]:
         if name not in weights:
-            assert value.const_value is not None  # that is what makes it an initializer
-            nodes.append(_constant(graph, value, value.const_value))
-    if all("value" in node.attributes for node in nodes):
-        shaped = [value for value in graph.initializers.values() if value.shape is not None and len(value.shape)]
-        nodes += _shape_of(shaped[-1]) if shaped else []
-    graph.insert_before(graph[0], nodes)
+            node = ir.node("Constant", [], {"value": value.const_value})
+            del graph.initializers[name]
+            node.outputs[0].name, value.name = name, None
+            ir.convenience.replace_all_uses_with(value, node.outputs[0])
+            nodes.append(node)
+    graph.insert_before(graph[0], [*nodes, *_times_one([*graph.initializers.values()][-1])])
 
 
-def _constant(graph: ir.Graph, value: ir.Value, tensor: ir.TensorProtocol) -> ir.Node:
-    """A node in the place of an initializer."""
-    attribute, rank = _LISTS.get(tensor.dtype), len(tensor.shape)
-    if attribute is None or rank > 1:
-        node = ir.node("Constant", [], {"value": tensor})
-    else:
-        numbers = tensor.numpy().tolist()
-        node = ir.node("Constant", [], {f"{attribute}s": numbers} if rank else {attribute: numbers})
-    del graph.initializers[value.name or ""]
-    node.outputs[0].name, value.name = value.name, None
-    ir.convenience.replace_all_uses_with(value, node.outputs[0])
-    return node
-
-
-def _shape_of(weight: ir.Value) -> list[ir.Node]:
-    """A list that says nothing: the shape that `weight` has is the one that it gets."""
-    assert weight.shape is not None
-    shape = ir.node("Constant", [], {"value_ints": [*weight.shape.numpy()]})
-    shape.outputs[0].name = f"{weight.name}@shape"
-    reshaped = ir.node("Reshape", [weight, shape.outputs[0]])
-    reshaped.outputs[0].name = f"{weight.name}@reshaped"
-    ir.convenience.replace_all_uses_with(weight, reshaped.outputs[0])
-    reshaped.replace_input_with(0, weight)
-    return [shape, reshaped]
+def _times_one(weight: ir.Value) -> list[ir.Node]:
+    """A use for the Constant, since readers warn of what has none. They compute it once, when they load the file."""
+    assert weight.dtype is not None
+    one = ir.node("Constant", [], {"value_float": 1.0})
+    cast = ir.node("Cast", one.outputs, {"to": int(weight.dtype)})
+    times = ir.node("Mul", [weight, cast.outputs[0]])
+    for node, name in ((one, "one"), (cast, "cast"), (times, "times_one")):
+        node.outputs[0].name = f"{weight.name}@{name}"
+    ir.convenience.replace_all_uses_with(weight, times.outputs[0])
+    times.replace_input_with(0, weight)
+    return [one, cast, times]

@@ -127,6 +127,15 @@ def test_only_weights_are_initializers(tmp_path: Path, kind: type[nn.Module]):
         np.testing.assert_array_equal(onnx.numpy_helper.to_array(each), wanted)
 
 
+def test_the_scale_is_found_as_chainner_finds_it(tmp_path: Path):
+    two_files(tmp_path / "m", Normed)
+    model = onnx.load(tmp_path / "m" / "alpha-0.3.onnx")
+    for axis, size in enumerate((1, 3, 16, 16)):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
+    found = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph.output[0].type.tensor_type.shape
+    assert [each.dim_value for each in found.dim] == [1, 3, 32, 32]
+
+
 def test_half_precision_too(tmp_path: Path):
     two_files(tmp_path / "m", Normed, dtype="float16")
     image = photo(3, 24, 20)[None]
