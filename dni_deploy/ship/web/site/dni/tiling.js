@@ -1,5 +1,5 @@
 // An image cut into tiles of one shape: where they start and what each gives to the result.
-// The same numbers as dni_runtime/images/enhance.py and tiling.py, where the reasons are written down.
+// The same numbers as dni_runtime/images/plans/ and tiling.py, where the reasons are written down.
 
 const UNTILED_LIMIT_PIXELS = 1024 * 1024;
 const TILE = 512;
