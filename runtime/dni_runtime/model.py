@@ -14,6 +14,7 @@ from .alpha_of_call import alpha_of_call, alpha_of_image, calibration_of
 from .calibration import AUTO, Auto, Calibration
 from .errors import InputError
 from .images.conversion import Image
+from .images.plans.plan import Plan
 from .images.strengths.levels import MOST_LEVELS
 from .metadata import Metadata
 from .opening.opened import Opened
@@ -22,8 +23,6 @@ from .running import FloatArray, Running
 from .signature import DlpackTensor
 
 if TYPE_CHECKING:
-    from .images.plans.lay_out import Layout
-    from .images.plans.plan import Plan
     from .images.strengths.regions import Regions, Run
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -247,6 +246,7 @@ class Model:
 
         Raises InputError for a tile or an overlap as `enhance` does, a network without a scale, and a size below 1.
         """
+        from .images.plans.lay_out import lay_out
         from .images.plans.make_plan import make_plan
 
         if min(height, width) < 1:
@@ -254,10 +254,12 @@ class Model:
         if self._sizes_unknown:
             least = (self.metadata.alpha_range[0],) * self.metadata.alpha_count
             self._learn_sizes(None if self._signature.alpha_name is None else least)
-        layout, averages = self._lay_out(height, width, tile, overlap, wrap), None
+        metadata, shape, cost = self._of_images, self._signature.shape, self._new_sizes_cost
+        cut = functools.partial(lay_out, height, width, metadata, shape, tile=tile, overlap=overlap, wrap=wrap)
+        layout, averages = cut(new_sizes_cost=cost), None
         if layout.tiles > 1 and (averages := self._running.averages([None])) is not None:
-            layout = self._lay_out(height, width, tile, overlap, wrap, averages.unit)
-        return make_plan(height, width, layout, self._of_images, self._signature.shape, averages=averages)
+            layout = cut(new_sizes_cost=cost, grid=averages.unit)
+        return make_plan(height, width, layout, metadata, shape, averages=averages)
 
     def check_alpha(self, alpha: Alpha | None) -> tuple[float, ...] | None:
         """The alpha that a call with `alpha` uses: as given, the default, or the pinned one.
@@ -324,23 +326,6 @@ class Model:
     @property
     def _new_sizes_cost(self) -> bool:
         return self._running.on_device() is not None
-
-    def _lay_out(
-        self, height: int, width: int, tile: int | None, overlap: int | None, wrap: bool, grid: int = 1
-    ) -> Layout:
-        from .images.plans.lay_out import lay_out
-
-        return lay_out(
-            height,
-            width,
-            self._of_images,
-            self._signature.shape,
-            tile=tile,
-            overlap=overlap,
-            wrap=wrap,
-            grid=grid,
-            new_sizes_cost=self._new_sizes_cost,
-        )
 
     def _learn_sizes(self, alpha: Key | None) -> None:
         """Run small images through a model of another tool, whose file does not tell which it takes and makes."""
