@@ -90,8 +90,8 @@ from .parsers import parse_shape
     "--atol",
     type=float,
     metavar="X",
-    help="Allowed difference from PyTorch, relative to max(1, largest output).  [default: 1e-5; --dtype float16 2e-2; "
-    "--delta float16 2e-3; --delta int8 2/255]",
+    help="Allowed difference from PyTorch, relative to max(1, largest output).  [default: 1e-5; --dtype float16 2e-2, "
+    "with --format ncnn 2/255; --delta float16 2e-3; --delta int8 2/255]",
 )
 @click.option("--no-verify", is_flag=True, help="Do not compare with PyTorch.")
 @click.option("--no-verdict", is_flag=True, help="Do not try the blend on photographs.")

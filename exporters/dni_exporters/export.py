@@ -101,8 +101,8 @@ def export(
     weights:       "embed" in the file, "external" in FILE.data, or "link" to the endpoints' .safetensors.
     ncnn_form:     also write into the model what ncnn needs to run it (`load(provider="ncnn")`), see
                    docs/how-to/small-devices.md; needs the extra `export-ncnn`.
-    atol:          allowed |difference| / max(1, |reference|max); None means 1e-5 (dtype float16: 2e-2, delta
-                   float16: 2e-3, delta int8: 2/255).
+    atol:          allowed |difference| / max(1, |reference|max); None means 1e-5 (dtype float16: 2e-2, in ncnn's
+                   files 2/255; delta float16: 2e-3, delta int8: 2/255).
     verify:        compare with PyTorch before anything is written; turning it off is a risk.
     verdict:       say whether the blend works, from what it does to photographs; kept in the files' metadata.
     force:         replace existing outputs.

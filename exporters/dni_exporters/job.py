@@ -14,7 +14,7 @@ from dni_runtime import Alpha, ExportError
 from dni_runtime.files.fields import is_span
 from dni_runtime.metadata import LIMIT_VALUE
 
-from .checking.tolerance import tolerance_of
+from .checking.tolerance import STORED_AS_FLOAT16, tolerance_of
 from .clock import Progress
 from .outputs import FORMATS, model_paths, names_with_scale
 from .sources import EndpointSource, Route, listed
@@ -251,8 +251,9 @@ class ExportJob:
         """The allowed |difference| from PyTorch / max(1, |reference|max)."""
         if self.atol is not None:
             return self.atol
-        stored_half = self.is_for_ncnn and self.dtype == "float16"  # ncnn computes in float32 where it is compared
-        return tolerance_of("float32", "float16") if stored_half else tolerance_of(self.dtype, self.delta)
+        if self.is_for_ncnn and self.dtype == "float16":
+            return STORED_AS_FLOAT16
+        return tolerance_of(self.dtype, self.delta)
 
     @property
     def wanted_opset(self) -> int | None:

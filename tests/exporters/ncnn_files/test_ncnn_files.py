@@ -113,7 +113,7 @@ def test_stored_as_float16(tmp_path: Path):
     wanted = wanted_of(network, blended(a, b, 0.3), x)
     assert_close(ncnn_run(file.path, x[0]), wanted, 2e-3)
     assert np.abs(ncnn_run(file.path, x[0]) - wanted).max() > 1e-5, "weights of 11 bits are not those of 24"
-    assert file.parity[0].bound == pytest.approx(2e-3 * max(1, np.abs(wanted).max()), rel=0.5)
+    assert file.parity[0].bound == pytest.approx(2 / 255 * max(1, np.abs(wanted).max()), rel=0.5)
 
 
 def test_a_weight_that_float16_does_not_hold_is_refused_and_nothing_is_left(tmp_path: Path):
