@@ -1,7 +1,6 @@
 // enhance MODEL.param ALPHA_1.bin ALPHA_0.bin ALPHA IN.ppm OUT.ppm: a program that runs ncnn, with any strength.
 //
-// Compiled where ncnn's headers and library are (NCNN: where it is installed):
-//     g++ -O2 -std=c++11 -fopenmp enhance.cpp -I$NCNN/include/ncnn -L$NCNN/lib -lncnn -o enhance
+// CMakeLists.txt builds it where ncnn's headers and library are installed.
 #include "arguments.h"
 #include "dni_blend.h"
 
@@ -29,7 +28,8 @@ int main(int argc, char** argv)
         return fail(error.c_str());
 
     // A net for it. ncnn refers to the memory that it loads from: `weights` has to live as long as the net (what is
-    // declared later ends earlier). It reads what the layers ask for, and returns how much that was.
+    // declared later ends earlier). It reads what the layers of the .param file ask for, wherever `weights` end, and
+    // returns how much that was: a program that loads files of strangers has to know beforehand.
     ncnn::Net net;
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = false; // they cost accuracy: 1e-3
     const std::size_t size = weights.size() * sizeof(float);
