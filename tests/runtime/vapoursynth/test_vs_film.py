@@ -64,11 +64,11 @@ def changed(text: str, before: str, after: str) -> str:
     return text.replace(before, after)
 
 
-@pytest.mark.parametrize(("scale", "strength"), [
-    (2, "alpha=lambda n: n % 5 / 4"),
-    (1, "alpha=lambda n: n % 5 / 4, num_streams=2"),
+@pytest.mark.parametrize(("scale", "strength", "requests"), [
+    (2, "alpha=lambda n: n % 5 / 4", "-c"),
+    (1, "alpha=lambda n: n % 5 / 4, num_streams=2", "-r 8 -c"),
 ])  # fmt: skip
-def test_a_film_in_and_out(shot: Planes, tmp_path: Path, scale: int, strength: str):
+def test_a_film_in_and_out(shot: Planes, tmp_path: Path, scale: int, strength: str, requests: str):
     """Alpha is another one at every frame: frames in another order, or with another's alpha, are other pictures."""
     blocks = read_blocks(PAGE)
     script = next(block.text for block in blocks if block.language == "python")
@@ -79,7 +79,13 @@ def test_a_film_in_and_out(shot: Planes, tmp_path: Path, scale: int, strength: s
     programs.mkdir()
     (programs / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     result = process(
-        ["bash", "-o", "pipefail", "-c", changed(command, "-crf 16", "-qp 0")],
+        [
+            "bash",
+            "-o",
+            "pipefail",
+            "-c",
+            changed(changed(command, "vspipe -c", f"vspipe {requests}"), "-crf 16", "-qp 0"),
+        ],
         cwd=tmp_path,
         PATH=os.pathsep.join(map(str, (programs, need_vapoursynth(), os.environ["PATH"]))),
         PYTHONPATH=os.pathsep.join(map(str, ROOTS)),

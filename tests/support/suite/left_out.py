@@ -28,7 +28,7 @@ CALLED = {
         "test_comfyui_upscale_models",
         "test_comfyui_without",
     },
-    "matplotlib": {"test_alpha_is_free", "test_serving_benchmark"},
+    "matplotlib": {"test_alpha_is_free", "test_serving_benchmark", "test_vapoursynth_benchmark"},
     "pnnx": {"test_ncnn_export"},
     "ray": {"test_ray"},
     "torch": {
@@ -37,6 +37,7 @@ CALLED = {
         "test_demo",
         "test_exported_members",
         "test_extras",
+        "test_vapoursynth_benchmark",
         "test_web_dni",
         "test_web_dni_calls",
         "test_web_page",
