@@ -33,7 +33,7 @@ class AtAlpha(torch.nn.Module):
                 f"the image has {x.shape[1]} channels; expected 3. Use Enhance (DNI), which knows opacity, or split it "
                 "off before (Split Image with Alpha)"
             )
-        pictures = x.detach().movedim(1, -1).to("cpu", torch.float32).contiguous().numpy()
+        pictures = x.detach().movedim(1, -1).to("cpu", torch.float32).numpy()
         results = [torch.from_numpy(self.model.enhance(picture, self.alpha)) for picture in pictures]
         return torch.stack(results).movedim(-1, 1).to(x.device, x.dtype)
 

@@ -52,6 +52,15 @@ def test_images_are_those_of_enhance(kind: str, pack: Pack):
         assert not mask.any()
 
 
+def test_images_may_lie_in_planes(pack: Pack):
+    """As nodes that ran a network leave them."""
+    file, images = model_in(pack, conv_stack(scale=2)), batch()
+    planes = images.movedim(3, 1).contiguous().movedim(1, 3)
+    assert not planes.is_contiguous()
+    result, _ = enhance(pack, pack.load(file), planes)
+    np.testing.assert_array_equal(result.numpy(), wanted(file, images, 0.3))
+
+
 def test_tiles_too(pack: Pack):
     file, images = model_in(pack, conv_stack(scale=2)), batch(1)
     result, _ = enhance(pack, pack.load(file), images, tile=16)
