@@ -37,7 +37,8 @@ class Tool:
             return "--alpha-input, unless --alpha X is given"
         if self.any_alpha is None:
             return _options(self.baked)
-        return f"{_options(self.baked)} (with --alpha-input: {_options(self.any_alpha)})"
+        weights = ", weights apart from all else" if self.blends else ""
+        return f"{_options(self.baked)}{weights} (with --alpha-input: {_options(self.any_alpha)})"
 
 
 _ALPHA_AT_RUN_TIME = Tool({}, {}, moves=True)
