@@ -334,3 +334,22 @@ def test_one_image_at_a_time():
     contract = probed(Multiples(8, alone=True))
     assert (contract.input_shape, contract.size_multiple) == ((1, 3, 16, 24), 8)
     assert probed(Multiples(8, alone=True), (1, 3, 32, 40)).input_shape == (1, 3, 32, 40)
+
+
+class FusesItself(nn.Module):
+    """As SPAN does: weights that are computed anew whenever it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.fused = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.fused.weight.data = self.first.weight.data.clone() * 2
+        return self.fused(x)
+
+
+def test_a_network_that_changes_its_weights_as_it_runs_can_be_traced_after_it():
+    network = FusesItself().eval()
+    with quiet_inference():
+        assert not network(torch.zeros(1, 3, 8, 8)).requires_grad
+    network.fused.weight.detach().requires_grad_(True)
