@@ -63,7 +63,7 @@ class Picture:
         self._cut_colors: CutOut = functools.partial(self._cut_out, self._colors)
         self._runs_opacity = self._hides = False
         if (opacity := self._opacity) is not None:
-            least, most = opacity.min(), opacity.max()
+            least, most = clamped(np.array([opacity.min(), opacity.max()]))
             self._runs_opacity = scale != 1 and bool(least != most)
             self._hides = bool(least <= 0 < most)
             if self._hides:

@@ -46,6 +46,17 @@ def test_what_is_beyond_counts_as_black_or_white(models, name, shape, tile):
     assert 0 <= result.min() <= result.max() <= 1
 
 
+@pytest.mark.parametrize(
+    "all_beyond", [lambda opacity: opacity + 1, lambda opacity: -opacity], ids=["opaque", "hidden"]
+)
+def test_opacity_that_differs_only_beyond_is_constant(models, all_beyond):
+    image = noise(20, 30, 4)
+    image[:, :, 3] = all_beyond(image[:, :, 3])
+    result = models["double"].enhance(image, ALPHA)
+    np.testing.assert_array_equal(result, models["double"].enhance(np.clip(image, 0, 1), ALPHA))
+    assert np.unique(result[:, :, 3]).size == 1
+
+
 def test_a_map_of_alpha_clips_what_it_has_mixed(models):
     image, strengths = noise(24, 30, 3), np.full((24, 30), 0.25, np.float32)
     strengths[12:] = 0.75
