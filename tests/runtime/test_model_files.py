@@ -102,5 +102,11 @@ def test_damaged_files_print_nothing(tmp_path, capfd, kind):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_checkpoint_is_told(tmp_path):
+    (tmp_path / "weak.pth").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ModelError, match=r"weak\.pth is a checkpoint; .* dni-export A\.pth B\.pth makes one of two"):
+        load(tmp_path / "weak.pth", "cpu")
+
+
 def test_path_as_text(tmp_path):
     load(str(save(conv_stack(), tmp_path / "model.onnx")), "cpu").close()

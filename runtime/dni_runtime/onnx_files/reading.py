@@ -18,6 +18,7 @@ from .tensors import Extent, check_values
 
 # Weights may share bytes of a file. How often is nobody's to choose: each of them takes memory of its own.
 _SHARED_LIMIT = 8
+_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -46,6 +47,8 @@ def read_model(path: Path) -> onnx.ModelProto:
         why = f"is not an ONNX file, or only a part of one: copy or export it again ({error})"
         if path.suffix == ".param":
             why = "is a file for programs that run ncnn; expected an .onnx file: export one without --format ncnn"
+        elif path.suffix in _CHECKPOINTS:
+            why = f"is a checkpoint; expected an .onnx file: dni-export A{path.suffix} B{path.suffix} makes one of two"
         raise ModelError(f"{path} {why}") from None
     _check_makers(model, path)
     _check_tensors(model, path)
