@@ -26,9 +26,8 @@ def bake(alpha_input: Path, alpha: Alpha, weights: Collection[str] | None = None
     follow_links(source, alpha_input)
     model = ir.from_proto(pin(source, alpha))
     ir.external_data.set_base_dir(model.graph, alpha_input.resolve().parent)
-    if weights is None:
-        fold_constants(model)
-    else:
-        fold_constants(model, only=blend_nodes(model.graph, weights))
+    fold_constants(model, only=None if weights is None else blend_nodes(model.graph, weights))
+    model = ir.external_data.load_to_model(model)
+    if weights is not None:
         hold_constants(model.graph, weights)
-    return ir.external_data.load_to_model(model)
+    return model

@@ -32,15 +32,23 @@ def hold_constants(graph: ir.Graph, weights: Collection[str]) -> None:
     `value_float`, which ONNX has had since opset 12, it gives up, and chaiNNer takes the file as it is. So one Constant
     is stored that way. (All of them cannot be: chaiNNer's onnx 1.16 finds no sizes with `value_ints`.)
     """
-    nodes = []
+    if not graph.initializers:
+        return
+    nodes = _times_one(max(graph.initializers.values(), key=lambda value: _is_fit(value, weights)))
     for name, value in [*graph.initializers.items()]:
         if name not in weights:
             node = ir.node("Constant", [], {"value": value.const_value})
             del graph.initializers[name]
             node.outputs[0].name, value.name = name, None
             ir.convenience.replace_all_uses_with(value, node.outputs[0])
-            nodes.append(node)
-    graph.insert_before(graph[0], [*nodes, *_times_one([*graph.initializers.values()][-1])])
+            nodes.insert(0, node)
+    graph.insert_before(graph[0], nodes)
+
+
+def _is_fit(value: ir.Value, weights: Collection[str]) -> tuple[bool, bool]:
+    """A weight, first of all; equal endpoints have none, and other numbers with a point will do."""
+    assert value.dtype is not None
+    return value.name in weights, value.dtype.is_floating_point()
 
 
 def _times_one(weight: ir.Value) -> list[ir.Node]:

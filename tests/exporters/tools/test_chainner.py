@@ -143,6 +143,21 @@ def test_half_precision_too(tmp_path: Path):
     np.testing.assert_array_equal(run(tmp_path / "c.onnx", image), run(tmp_path / "m" / "alpha-0.3.onnx", image))
 
 
+@pytest.mark.parametrize("differ", [(), ("scale",)])
+def test_what_is_equal_in_both_endpoints_stays_so(tmp_path: Path, differ: tuple[str, ...]):
+    torch.manual_seed(3)
+    network = Numbers().eval()
+    a = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    b = {name: tensor * 2 if name in differ else tensor for name, tensor in a.items()}
+    export([a, b], tmp_path / "m", alphas=[0, 1], arch=network, verdict=False, tool="chainner")
+    zero, one = (tmp_path / "m" / f"alpha-{alpha}.onnx" for alpha in ("0.0", "1.0"))
+    assert {each.name for each in onnx.load(zero).graph.initializer} == {*differ}
+    image = photo(3, 24, 20)[None]
+    for percent in PERCENT:
+        onnx.save(interpolated(zero, one, percent), tmp_path / "c.onnx")
+        assert_close(run(tmp_path / "c.onnx", image), expected(network, blended(a, b, percent / 100), image))
+
+
 def test_our_runtime_takes_them(tmp_path: Path):
     network, a, b = two_files(tmp_path / "m", Numbers)
     image = photo(3, 24, 20)[None]
