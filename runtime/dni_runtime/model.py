@@ -244,13 +244,14 @@ class Model:
         The image is taken to have the network's own channels and no opacity. No image of that size runs; where the file
         does not tell all that it takes, a few small ones do, once.
 
-        Raises InputError for a tile or an overlap as `enhance` does, a network without a scale, and a size below 1.
+        Raises InputError for a tile, an overlap or a network as `enhance` does, and for a size below 1.
         """
-        from .images.plans.lay_out import lay_out
+        from .images.plans.lay_out import check_shape, lay_out
         from .images.plans.make_plan import make_plan
 
         if min(height, width) < 1:
             raise InputError(f"the image is {height}x{width} pixels; expected at least one pixel")
+        check_shape(self._signature.shape, 1)
         if self._sizes_unknown:
             least = (self.metadata.alpha_range[0],) * self.metadata.alpha_count
             self._learn_sizes(None if self._signature.alpha_name is None else least)

@@ -11,7 +11,7 @@ from dni_runtime.metadata import Metadata
 from .averages import Averages, Progress, hold
 from .conversion import Image, IntegerImage, check_image, split_opacity, white_of
 from .picture import Picture
-from .plans.lay_out import lay_out, ratio_of, tiles_per_batch
+from .plans.lay_out import check_shape, lay_out, ratio_of, tiles_per_batch
 from .plans.plan_tiles import Shape
 from .run_tiled import Pixels, Place, run_tiled
 from .strengths.regions import Regions, Run
@@ -78,8 +78,7 @@ def enhance_images(
     layout = cut()
     pictures = [Picture(image, shape[1], scale, metadata.value_range, layout.margin, bits) for image in images]
     samples = [picture.samples for picture in pictures]
-    if shape[0] not in (None, 1, sum(samples)):
-        raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
+    check_shape(shape, sum(samples))
 
     held = averages() if averages is not None and layout.tiles > 1 else None
     if held is not None:

@@ -58,6 +58,13 @@ def _opacity(opacity: Any, frame: Any) -> FloatArray:
 
     Their whole range counts, whatever is said of the picture's.
     """
+    import vapoursynth as vs
+
+    if not isinstance(opacity, vs.VideoFrame):
+        raise InputError(
+            f"the frame's {_OPACITY} is {opacity!r}; expected a grey frame (std.ClipToProp), or none: "
+            f'clip.std.RemoveFrameProps("{_OPACITY}")'
+        )
     if (opacity.height, opacity.width) != (frame.height, frame.width) or opacity.format.num_planes != 1:
         raise InputError(
             f"the frame's {_OPACITY} is {opacity.format.name} of {opacity.width}x{opacity.height}; expected a grey "

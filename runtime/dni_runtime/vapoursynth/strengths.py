@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dni_runtime.alpha import Alpha
-from dni_runtime.calibration import AUTO
+from dni_runtime.calibration import AUTO, NOISE
 from dni_runtime.errors import AlphaError
 from dni_runtime.model import Model
 
@@ -33,7 +33,7 @@ def strength_of(alpha: Strength, model: Model) -> OfFrame:
             )
         return lambda _, frame: model.check_alpha(_property(frame, name))
     if isinstance(alpha, str):
-        model.require_calibration()
+        model.require_calibration(NOISE)
         return lambda *_: AUTO
     values = model.check_alpha(alpha)
     return lambda *_: values

@@ -53,6 +53,14 @@ def ratio_of(metadata: Metadata) -> Fraction:
     return metadata.ratio
 
 
+def check_shape(shape: Shape, samples: int) -> None:
+    """Raise InputError for a network that takes no grey or RGB image, or neither one at a time nor `samples`."""
+    if shape[1] not in (None, 1, 3):
+        raise InputError(f"the network takes {shape[1]} channels, no grey or RGB image; use model(x)")
+    if shape[0] not in (None, 1, samples):
+        raise InputError(f"the model takes batches of {shape[0]} only, not a single image; use model(x)")
+
+
 def lay_out(
     height: int,
     width: int,

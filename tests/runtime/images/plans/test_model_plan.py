@@ -106,9 +106,17 @@ def test_buffers_are_as_large_as_it_says(size, tile, shape, dtype):
     assert 0.75 * plan.buffer_bytes <= peak <= plan.buffer_bytes + 200_000 + 1000 * plan.tiles
 
 
-def test_a_network_without_a_scale_has_none(models):
-    with pytest.raises(InputError, match="gives no scale"):
-        models["no scale"].plan(30, 40)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no scale", "gives no scale"),
+        ("many", "the network takes 5 channels, no grey or RGB image"),
+        ("pairs", "the model takes batches of 2 only"),
+    ],
+)
+def test_a_network_that_enhances_no_image_has_none(models, name, message):
+    with pytest.raises(InputError, match=message):
+        models[name].plan(30, 40)
 
 
 def test_unfit_sizes_and_options(models):

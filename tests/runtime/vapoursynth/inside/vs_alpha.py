@@ -87,6 +87,13 @@ def test_what_is_known_is_refused_before_any_frame(model: dni_runtime.Model, kno
         enhance(SOURCE, knobs)
 
 
+def test_auto_of_a_model_calibrated_for_jpegs(tmp_path: Path):
+    metadata = replace(METADATA, calibration=dni_runtime.Calibration("jpeg", (1.0, 90.0), (1.0, 0.0)))
+    path = save(conv_stack(metadata=metadata), tmp_path / "jpeg.onnx")
+    with refused("jpeg.onnx is calibrated for jpeg; expected noise"):
+        enhance(SOURCE, path, "auto")
+
+
 def test_a_baked_model_takes_its_own_alpha_alone(tmp_path: Path):
     path = save(dni_runtime.pin(conv_stack(), 0.3), tmp_path / "baked.onnx")
     with dni_runtime.load(path, "cpu") as model:

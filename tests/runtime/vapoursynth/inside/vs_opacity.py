@@ -81,6 +81,14 @@ def test_another_size_is_refused(model: dni_runtime.Model):
         assert frame.props["_Alpha"].width == frame.width
 
 
+def test_another_kind_of_property_is_refused(model: dni_runtime.Model):
+    clip = enhance(clip_of(FRAMES).std.SetFrameProps(_Alpha=1), model, 0.3)
+    with pytest.raises(vs.Error, match="frame 0: the frame's _Alpha is 1; expected a grey frame"):
+        clip.get_frame(0)
+    with enhance(clip_of(FRAMES).std.SetFrameProps(_Alpha=1).std.RemoveFrameProps("_Alpha"), model, 0.3).get_frame(0):
+        pass
+
+
 def test_properties_of_opacity_are_kept(model: dni_runtime.Model):
     opacity = clip_of(OPACITY).std.SetFrameProps(_Range=1, drawn="by hand")
     with enhance(with_opacity(clip_of(FRAMES), opacity), model, 0.3).get_frame(0) as frame:
