@@ -30,7 +30,8 @@ def text() -> io.String.Input:
         default="",
         optional=True,
         tooltip="Instead of the slider, where it is not empty: a number beyond 0..1 for a model of a wider range, "
-        "several with commas between them for one of several endpoints or knobs, or auto for a calibrated one.",
+        "several with commas between them for one of several endpoints or knobs, or in Enhance (DNI) auto for a "
+        "calibrated one.",
     )
 
 

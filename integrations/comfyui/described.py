@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from spandrel import Architecture, ImageModelDescriptor
 
@@ -50,11 +49,18 @@ class _Dni(Architecture[AtAlpha]):
 
 
 def describe(model: Model, alpha: Chosen) -> ImageModelDescriptor[AtAlpha]:
-    """`model` at `alpha`. Raises AlphaError, and ValueError for a scale that is not whole."""
-    if alpha != "auto":
-        model.check_alpha(alpha)
-    if model.metadata.scale is None:  # another tool's file, which an image has to find out about
-        model.enhance(np.zeros((_SMALL, _SMALL, 3), np.float32), alpha)
+    """`model` at `alpha`.
+
+    Raises AlphaError and InputError for what could not run later, and ValueError for a scale that is not whole and for
+    "auto", which has to see the whole image.
+    """
+    if alpha == "auto":
+        raise ValueError(
+            "alpha_text is auto, which looks at the whole image, and nodes give upscale models one tile after the "
+            "other; expected a number, or Enhance (DNI)"
+        )
+    model.check_alpha(alpha)
+    model.plan(_SMALL, _SMALL)  # which tells the scale of another tool's file, too
     scale = model.metadata.scale
     if scale is None or scale < 1 or scale != int(scale):
         raise ValueError(f"the model's scale is {scale}; upscale models have a whole one: use Enhance (DNI)")

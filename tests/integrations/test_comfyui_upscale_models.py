@@ -16,7 +16,7 @@ from torch import nn
 
 import dni_deploy
 from dni_deploy.demo import STRONG, WEAK
-from dni_runtime import AlphaError, load
+from dni_runtime import AlphaError, InputError, load
 
 BLEND = "DNIBlendUpscaleModels"
 
@@ -195,6 +195,10 @@ def test_the_scale_of_another_tools_file_is_found_out(pack: Pack):
 def test_what_could_not_run_later_is_refused_now(pack: Pack, file: Path):
     with pytest.raises(AlphaError, match="out of range"):
         as_upscale_model(pack, file, 2.0)
+    with pytest.raises(ValueError, match=r"alpha_text is auto, which looks at the whole image, .* or Enhance \(DNI\)"):
+        pack.run("DNIAsUpscaleModel", model=pack.load(file), alpha=0.3, alpha_text="auto")
+    with pytest.raises(InputError, match="the network takes 5 channels, no grey or RGB image"):
+        as_upscale_model(pack, save(conv_stack(channels=5), pack.models / "five.onnx"))
     with pytest.raises(ValueError, match=r"the model's scale is 0\.5; upscale models have a whole one"):
         as_upscale_model(pack, save(conv_stack(scale=0.5), pack.models / "half.onnx"))
     with pytest.raises(ValueError, match=r"the image has 4 channels; expected 3\. Use Enhance"):
