@@ -28,9 +28,8 @@ from .parsers import parse_shape
 @click.option(
     "--format",
     type=click.Choice(list(FORMATS)),
-    default="onnx",
-    show_default=True,
-    help="ncnn, with --alpha X: MODEL.param and MODEL.bin, for Upscayl, realesrgan-ncnn-vulkan, programs for Android.",
+    help="ncnn, with --alpha X: MODEL.param and MODEL.bin, for Upscayl, realesrgan-ncnn-vulkan, programs for Android.  "
+    "[default: onnx, or what --for says]",
 )
 @click.option("--alpha-input", is_flag=True, help="One model that takes alpha at run time.")
 @options.alphas("A baked model for this alpha; repeatable.")

@@ -28,7 +28,7 @@ def export(
     output: str | PathLike[str],
     *,
     tool: str | None = None,
-    format: str = "onnx",
+    format: str | None = None,
     alpha_input: bool = False,
     alphas: Sequence[Alpha] | None = None,
     through: Sequence[EndpointSource] = (),
@@ -66,7 +66,7 @@ def export(
                    contradicts it is refused. See docs/how-to/other-tools.md.
     format:        "onnx", or "ncnn": for each of `alphas` a .param file, which `output` names, with a .bin file beside
                    it; several go into a folder, or get `output` as the beginning of their names. See
-                   docs/how-to/ncnn.md; needs the extra `export-ncnn`.
+                   docs/how-to/ncnn.md; needs the extra `export-ncnn`. None is what `tool` takes, else "onnx".
     alpha_input:   one model with inputs `input` float32 (N,C,H,W) and `alpha` float32 (K-1), K endpoints.
     alphas:        instead: alpha of each baked model.
     through:       fitted middles (`fit`) that the way from one endpoint to the next bends around.

@@ -49,7 +49,7 @@ class ExportJob:
     knobs: Mapping[str, str | Sequence[str]] | None
     output: str | PathLike[str]
     tool: str | None
-    format: str
+    format: str | None
     alpha_input: bool
     alphas: Sequence[Alpha] | None
     arch: str | nn.Module
@@ -87,8 +87,6 @@ class ExportJob:
             raise ExportError(
                 f"the alpha range is {low:g}..{high:g}; expected the smaller number first, both within {LIMIT_VALUE:g}"
             )
-        if self.format not in FORMATS:
-            raise ExportError(f"format is {self.format!r}; expected one of {', '.join(FORMATS)}")
         if self.is_for_ncnn and self.alpha_input:
             raise ExportError(
                 "--format ncnn does not go with --alpha-input: the weights in ncnn's files are fixed; give --alpha X, "
@@ -101,6 +99,7 @@ class ExportJob:
                 "for a fixed alpha (--alpha X, alphas=[X]), not both"
             )
         for name, value, allowed in (
+            ("format", self.format, (None, *FORMATS)),
             ("dtype", self.dtype, DTYPES),
             ("weights", self.weights, WEIGHTS),
             ("delta", self.delta, (None, *DELTAS)),
@@ -235,13 +234,10 @@ class ExportJob:
     @property
     def outputs(self) -> list[Path]:
         """The name of every model; where `outputs_of` a scale adds to it, the folder is right all the same."""
-        return model_paths(Path(self.output), self.pinned, self.format)
+        return model_paths(Path(self.output), self.pinned, self.format or "onnx")
 
     def outputs_of(self, scale: float | None) -> list[Path]:
-        """The final name of every model of a network that enlarges by `scale`, which some of ncnn's hosts read there.
-
-        Raises ExportError for a name that says another scale.
-        """
+        """The final name of every model of a network that enlarges by `scale`, which hosts of ncnn read there."""
         if self.is_for_ncnn and Path(self.output) not in self.outputs:
             return names_with_scale(self.outputs, scale)
         return self.outputs

@@ -37,7 +37,7 @@ def model_paths(output: Path, alphas: Sequence[tuple[float, ...]], format: str =
             )
         return [output / f"alpha-{text}{suffix}" for text in _file_texts(alphas)]
     if output.suffix != suffix:
-        other = next((f"; for that give --format {name}" for name, end in FORMATS.items() if end == output.suffix), "")
+        other = next((f"; {end} is --format {name}" for name, end in FORMATS.items() if end == output.suffix), "")
         expected = output.with_suffix(suffix) if other else f"{output}{suffix}"
         raise ExportError(f"the output {output} has no {suffix} suffix; expected a name such as {expected}{other}")
     return [output]
@@ -54,18 +54,13 @@ def scale_said(name: str) -> int | None:
 
 
 def names_with_scale(paths: Sequence[Path], scale: float | None) -> list[Path]:
-    """`paths` with the scale in each name, unless it is there. Raises ExportError where another one is."""
-    found = []
-    for path in paths:
-        if scale is not None and scale_said(path.stem) != scale:
-            path = path.with_name(f"{path.stem}-x{scale:g}{path.suffix}")
-        if (said := scale_said(path.stem)) not in (None, scale):
-            raise ExportError(
-                f"the name {path.stem} says to Upscayl that the network enlarges by {said} (x{said} or {said}x); it "
-                f"enlarges by {'no whole number' if scale is None else f'{scale:g}'}: choose another name"
-            )
-        found.append(path)
-    return found
+    """`paths` with the scale in each name, unless it is there, or is one that Upscayl does not read there."""
+    if scale is None or scale_said(f"x{scale:g}") != scale:
+        return [*paths]
+    return [
+        path if scale_said(path.stem) == scale else path.with_name(f"{path.stem}-x{scale:g}{path.suffix}")
+        for path in paths
+    ]
 
 
 def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:

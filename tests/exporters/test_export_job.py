@@ -49,7 +49,7 @@ def test_what_is_asked_where_nothing_is_said():
     }
     assert defaults == {
         "tool": None,
-        "format": "onnx",
+        "format": None,
         "alpha_input": False,
         "alphas": None,
         "through": (),
@@ -143,14 +143,14 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
         ("ExportError format is 'onxx'; expected one of onnx, ncnn", pair, new, {**wanted, "format": "onxx"}),
         ("ExportError --format ncnn does not go with --alpha-input", pair, "m.param", {**wanted, "format": "ncnn"}),
         (
-            "ExportError the output m.param has no .onnx suffix; expected a name such as m.onnx; for that give "
+            "ExportError the output m.param has no .onnx suffix; expected a name such as m.onnx; .param is "
             "--format ncnn",
             pair,
             "m.param",
             {"alphas": [1]},
         ),
         (
-            "ExportError the output m.onnx has no .param suffix; expected a name such as m.param; for that give "
+            "ExportError the output m.onnx has no .param suffix; expected a name such as m.param; .onnx is "
             "--format onnx",
             pair,
             "m.onnx",

@@ -12,9 +12,6 @@ from dni_runtime import ExportError
 Settings: TypeAlias = Mapping[str, Any]
 """Arguments of `export`, by name."""
 
-# What arguments are where nobody gave them, and for every tool that does not say otherwise.
-_UNSAID = {"format": "onnx"}
-
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -76,9 +73,8 @@ def settings_for(name: str, asked: Mapping[str, Any], *, baked: bool) -> dict[st
             f"--for {name} needs --alpha X, or several: it reads files whose weights are fixed, a strength each "
             "(docs/how-to/ncnn.md tells how a program of your own blends two of them)"
         )
-    for argument, value in {**_UNSAID, **settings}.items():
-        given = asked[argument]
-        if given not in (_UNSAID.get(argument), value):
+    for argument, value in {"format": "onnx", **settings}.items():
+        if (given := asked[argument]) not in (None, value):
             wanted, said = _options({argument: value}), _options({argument: given})
             raise ExportError(f"--for {name} means {wanted}, and {said} was given; leave one of the two out")
     return {**settings, "alpha_input": True} if tool.moves and not baked else dict(settings)

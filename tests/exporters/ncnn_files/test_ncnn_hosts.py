@@ -142,5 +142,15 @@ def test_a_scale_is_added_to_names_that_say_none():
     paths = [Path("models") / f"{name}.param" for name in ("m-alpha-0.2", "x4v3-alpha-0.2", "waifu2x-alpha-0.2")]
     assert [path.stem for path in names_with_scale(paths[:2], 4.0)] == ["m-alpha-0.2-x4", "x4v3-alpha-0.2"]
     assert [path.stem for path in names_with_scale(paths[2:], 1.0)] == ["waifu2x-alpha-0.2-x1"]
-    with pytest.raises(ExportError, match=r"waifu2x-alpha-0\.2-x4 says to Upscayl that the network enlarges by 2"):
-        names_with_scale(paths[2:], 4.0)
+    for scale in (None, 1.5, 16.0):  # in x1.5 and x16 it reads 1
+        assert names_with_scale(paths, scale) == paths
+
+
+def test_several_names_in_which_upscayl_reads_another_scale(tmp_path: Path):
+    """Refused for Upscayl; a program of your own knows the network."""
+    twice = {"alphas": [0, 1], "output": tmp_path / "models" / "max1.param"}
+    with pytest.raises(ExportError, match=r"reads a scale of 1 in the name max1-alpha-0\.0-x2\.param"):
+        files_of(network=Doubles(), tool="upscayl", **twice)
+    assert not [*tmp_path.iterdir()]
+    report = files_of(network=Doubles(), tool=None, **twice)
+    assert any("reads a scale of 1 in the name max1-alpha-0.0-x2.param" in note for note in report.notes)

@@ -71,6 +71,8 @@ def test_what_a_tool_sets(tool: str, asked: dict[str, Any], wanted: dict[str, An
         ({"tool": "chainner", **ANY_ALPHA, "ir_version": 9}, r"means --ir-version 8, and --ir-version 9 was given"),
         ({"tool": "chainner", **ANY_ALPHA, "opset": 20}, r"--opset 20 needs IR version 9 or later, --ir-version asked"),
         ({"tool": "vs-mlrt", **ONE_ALPHA, "format": "ncnn"}, r"means --format onnx, and --format ncnn was given"),
+        ({"tool": "upscayl", **ONE_ALPHA, "format": "onnx"}, r"means --format ncnn, and --format onnx was given"),
+        ({"tool": "upscayl", **ONE_ALPHA, "output": "m.onnx"}, r"such as m.param; .onnx is --format onnx"),
         ({"tool": "upscayl", **ONE_ALPHA, "ir_version": 8}, r"--format ncnn does not go with --ir-version"),
         ({**ANY_ALPHA, "ir_version": 7}, r"--ir-version is 7; expected a whole number from 8 to 13"),
         ({**ANY_ALPHA, "ir_version": 14}, r"--ir-version is 14; expected a whole number from 8 to 13"),
