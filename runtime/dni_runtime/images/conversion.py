@@ -83,8 +83,8 @@ def white_of(image: Image, bits: int | None = None) -> float:
     if image.dtype == np.float32:
         raise InputError(f"bits is {bits}, but the image is float32, over 0..1; expected uint8 or uint16, or no bits")
     most = 8 * image.dtype.itemsize
-    if not 1 <= bits <= most:
-        raise InputError(f"bits is {bits}; expected 1 to {most} for an image of dtype {image.dtype}")
+    if bits not in range(1, most + 1):
+        raise InputError(f"bits is {bits!r}; expected 1 to {most} for an image of dtype {image.dtype}")
     largest = 2**bits - 1
     if bits < most and (found := int(image.max())) > largest:
         raise InputError(

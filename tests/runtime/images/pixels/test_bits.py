@@ -69,6 +69,8 @@ def test_noise_is_told_of_255_whatever_white_is():
         ),
         (np.zeros((4, 4, 3), np.uint8), 10, "bits is 10; expected 1 to 8 for an image of dtype uint8"),
         (np.zeros((4, 4, 3), np.uint16), 17, "bits is 17; expected 1 to 16"),
+        (np.zeros((4, 4, 3), np.uint16), 10.5, "bits is 10.5; expected 1 to 16"),
+        (np.zeros((4, 4, 3), np.uint16), "10", "bits is '10'; expected 1 to 16"),
         (np.zeros((4, 4, 3), np.uint16), 0, "bits is 0; expected 1 to 16"),
         (np.zeros((4, 4, 3), np.float32), 10, "bits is 10, but the image is float32, over 0..1; expected uint8 or"),
     ],
