@@ -65,7 +65,9 @@ def refuse_or_tell(needs: Needs, outputs: Sequence[Path], tool: str | None) -> l
         for reason in dict.fromkeys(reasons.values())
     ]
     if runs := [host for host in hosts if host not in reasons]:
-        told += [_misread(path, needs.contract.scale, tool) for path in outputs if UPSCAYL in runs]
+        if UPSCAYL in runs:
+            told += [_misread(path, needs.contract.scale, tool) for path in outputs]
+            told.append(_on_windows(needs.contract.scale))
         told.append(_seams(needs.contract, " and ".join(runs)))
     return [*filter(None, told)]
 
@@ -100,6 +102,16 @@ def _misread(path: Path, scale: float | None, tool: str | None) -> str:
     if tool == UPSCAYL:
         raise ExportError(f"--for {tool}: {told}")
     return told
+
+
+def _on_windows(scale: float | None) -> str:
+    """Names are read elsewhere alone (src/main.cpp, _WIN32), and Upscayl's window does not hand the scale over."""
+    if scale == _DEFAULT_SCALE:
+        return ""
+    return (
+        f"Upscayl on Windows takes a scale of {_DEFAULT_SCALE} whatever a name says, and would run this network wrong; "
+        "on Linux and macOS it reads the name"
+    )
 
 
 def _why_not(needs: Needs, host: str) -> str:

@@ -123,6 +123,13 @@ def test_networks_that_they_would_run_wrong(network: nn.Module, output: str, rea
     assert not [note for note in files_of(tmp_path / "android.param", network, "android").notes if "upscayl" in note]
 
 
+@pytest.mark.parametrize(("enlarges", "notes"), [(2, 1), (4, 0)])
+def test_upscayl_on_windows_knows_one_scale(enlarges: int, notes: int, tmp_path: Path):
+    network = nn.Sequential(conv(3, 3 * enlarges**2), nn.PixelShuffle(enlarges))
+    report = files_of(tmp_path / f"m-x{enlarges}.param", network, "upscayl")
+    assert sum("on Windows takes a scale of 4" in note for note in report.notes) == notes
+
+
 def test_each_program_has_layers_of_its_own(tmp_path: Path):
     network = nn.Sequential(conv(3, 4), nn.SiLU(), conv(4, 3))
     assert len(files_of(tmp_path / "m-x1.param", network, "upscayl").files) == 1
