@@ -16,7 +16,7 @@ Number: TypeAlias = int | float
 _MAGIC = "7767517"
 _LIMIT_CHARACTERS, _LIMIT_LAYERS, _LIMIT_VALUES = 2**20, 10_000, 20_000
 # Array parameters: few numbers each. Numbers: sizes of weights are the largest, and float32's range.
-_LIMIT_ARRAY, _LIMIT_WHOLE, _LIMIT_REAL = 64, 2**31 - 1, 3e38
+_LIMIT_ARRAY, _LIMIT_WHOLE, _LIMIT_REAL = 64, 2**31 - 1, 3.4028235e38
 _MOST_KEYS = 64
 _NAME = re.compile(r"[A-Za-z0-9_.:/@-]{1,200}")
 _WHOLE = re.compile(r"-?[0-9]{1,10}")

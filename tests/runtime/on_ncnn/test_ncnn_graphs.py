@@ -64,6 +64,10 @@ def test_shapes_of_layers_that_belong_together():
     assert result_shape(read_layers(joined), IMAGE) == (8, 12, 20)
 
 
+def test_a_clip_without_an_upper_end():
+    assert result_shape(read_layers(one("Clip c 1 1 in0 out0 0=1.0e-01 1=3.40282347e+38")), IMAGE) == IMAGE
+
+
 @pytest.mark.parametrize("factors", ["", " -23301=2,1.3,0.3"])
 def test_shapes_of_sums(factors: str):
     assert result_shape(read_layers(one(f"Eltwise e 2 1 a b out0 0=1{factors}", "Split s 1 2 in0 a b")), IMAGE) == IMAGE
