@@ -43,7 +43,7 @@ A film through a network, by `dni film`: how fast, at an alpha that moves, in ho
 ## Speed
 
 Photographs that the bundled pair never saw are moved about, with grain of sigma {data["grain"]}: {data["frames"]}
-frames of {width} x {height} pixels, H.264. The bundled pair's DnCNN cleans them. Frames a second of the whole call,
+frames of {width} x {height} pixels, H.264. The bundled pair cleans them. Frames a second of the whole call,
 from opening the files to the film under its name (Python's start left out); medians of {len(data["rounds"])} rounds in
 an order drawn anew each time, once all three ways gave the same pictures.
 

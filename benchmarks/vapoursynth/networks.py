@@ -18,7 +18,7 @@ def _published(family: str, a: str, b: str) -> Pair:
 
 
 NETWORKS: dict[str, Pair | None] = {
-    "bundled DnCNN": None,
+    "bundled pair": None,
     "waifu2x photo": _published("waifu2x photo", "noise0", "noise1"),
     "waifu2x cunet": _published("waifu2x cunet", "noise0", "noise1"),
     "Real-CUGAN 2x": _published("Real-CUGAN 2x", "denoise1x", "no-denoise"),

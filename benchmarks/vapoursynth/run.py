@@ -34,9 +34,9 @@ AGREEMENT = "agreement"
 
 # Who is run, and frames that are timed at once.
 JOBS: dict[str, tuple[str, tuple[Kind, ...], int]] = {
-    AGREEMENT: ("bundled DnCNN", (), 0),
-    **{name: (name, FEW, 20 if name == "bundled DnCNN" else 4) for name in NETWORKS},
-    "bundled DnCNN, streams": ("bundled DnCNN", STREAMS, 24),
+    AGREEMENT: ("bundled pair", (), 0),
+    **{name: (name, FEW, 20 if name == "bundled pair" else 4) for name in NETWORKS},
+    "bundled pair, streams": ("bundled pair", STREAMS, 24),
     "waifu2x photo, streams": ("waifu2x photo", STREAMS, 8),
 }
 

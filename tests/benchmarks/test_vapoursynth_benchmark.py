@@ -44,7 +44,7 @@ def test_everyone_is_run_in_vapoursynth(benchmark: Any, tmp_path: Path, monkeypa
     need_vapoursynth()
     names, run = benchmark.names, benchmark.run
     kinds = [kind for kind in names.FEW if kind[0] != names.PLANE] + [(names.OURS, names.MOVING, 2, 8)]
-    monkeypatch.setitem(run.JOBS, "tiny", ("bundled DnCNN", kinds, 2))
+    monkeypatch.setitem(run.JOBS, "tiny", ("bundled pair", kinds, 2))
     monkeypatch.setattr(run, "SIZE", (24, 32))
     monkeypatch.setenv("PYTHONPATH", ":".join(map(str, ROOTS)))
     files = {"model": EXPORTED, "baked": write_baked(EXPORTED, (names.ALPHA,), tmp_path / "baked.onnx")}
@@ -55,7 +55,7 @@ def test_everyone_is_run_in_vapoursynth(benchmark: Any, tmp_path: Path, monkeypa
     assert len(job["rounds"]) == 2
     assert {key for taken in job["rounds"] for key in taken} == {names.named(*kind) for kind in kinds}
     found = {"tiny": job}
-    assert "| bundled DnCNN |" in benchmark.page.page(found, benchmark.bounds.check_bounds(found))
+    assert "| bundled pair |" in benchmark.page.page(found, benchmark.bounds.check_bounds(found))
     benchmark.plots.plot(found, tmp_path / "found.png")
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
 
