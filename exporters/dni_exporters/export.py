@@ -14,7 +14,7 @@ from .extra import heavy_imports, require_extra, require_ncnn
 from .job import ExportJob
 from .making.linkable import check_linkable
 from .networks.arguments import check_arch
-from .outputs import refuse_existing
+from .outputs import check_folder, refuse_existing
 from .report import ExportReport
 from .sources import EndpointSource, check_range, check_sources
 from .torch_types import nn
@@ -114,6 +114,7 @@ def export(
     """
     job = ExportJob(**locals())  # a field for each keyword, and nothing else: a test holds the two together
     refuse_existing(job.outputs, force=force)
+    check_folder(job.outputs[0].parent)
     sources = [*job.endpoints, *job.through]
     check_sources(sources)
     if weights == "link":

@@ -27,10 +27,11 @@ def model_paths(output: Path, alphas: Sequence[tuple[float, ...]], format: str =
         raise ExportError(
             f"the output {output} has a name that is not UTF-8, which ONNX Runtime cannot open; choose another"
         )
-    if len(alphas) > 1 or (alphas and (output.is_dir() or not output.suffix)):
-        if output.suffix == ".param" == suffix and not output.is_dir():
+    is_folder = os.path.isdir(output)  # not of a name that no file can have, which is refused later
+    if len(alphas) > 1 or (alphas and (is_folder or not output.suffix)):
+        if output.suffix == ".param" == suffix and not is_folder:
             return [output.with_name(f"{output.stem}-alpha-{text}.param") for text in _file_texts(alphas)]
-        if output.suffix == ".onnx" and not output.is_dir():
+        if output.suffix == ".onnx" and not is_folder:
             raise ExportError(
                 f"{len(alphas)} alphas make as many files, {output} names one; give a folder: -o "
                 f"{output.with_suffix('')}"
@@ -64,9 +65,12 @@ def names_with_scale(paths: Sequence[Path], scale: float | None) -> list[Path]:
 
 
 def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
-    """Raise OutputError if one of `paths`, or the file of its weights, exists and may not be replaced."""
+    """Raise OutputError if one of `paths`, or the file of its weights, exists and may not be replaced, or cannot be."""
     both = [found for path in paths for found in (path, companion(path))]
-    existing = [path for path in both if path.exists()]
+    try:
+        existing = [path for path in both if path.exists()]
+    except OSError as error:
+        raise OutputError(f"{error.filename} cannot be written: {error.strerror}; choose another output") from None
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise OutputError(f"{existing[0]}{more} exists already and is kept; replace it with --force (force=True)")

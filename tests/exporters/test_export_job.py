@@ -104,6 +104,7 @@ def refusals(folder: Path) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
         ("EndpointError 27 checkpoints given; expected 26 at most", [*pair, *pair[:1] * 25], new, wanted),
         ("EndpointError 27 checkpoints given", pair * 13, new, {**wanted, "path": True, "through": pair[:1]}),
         (f"OutputError {folder / 'there.onnx'} exists already", pair, str(folder / "there.onnx"), wanted),
+        ("OutputError nothing can be written into the folder", pair, str(folder / "there.onnx" / "m.onnx"), wanted),
         ("ExportError the output m.pb has no .onnx suffix", pair, "m.pb", wanted),
         ("ExportError 2 alphas make as many files", pair, new, {"alphas": [0, 1]}),
         ("ExportError say which model to make", pair, new, {}),

@@ -45,6 +45,11 @@ def test_weights_beside_an_output_are_as_precious(tmp_path: Path):
         refuse_existing([tmp_path / "a.onnx"], force=False)
 
 
+def test_a_name_that_no_file_can_have(tmp_path: Path):
+    with pytest.raises(OutputError, match=r"a\.onnx cannot be written: File name too long; choose another output"):
+        refuse_existing([tmp_path / f"{260 * 'a'}.onnx"], force=False)
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_folders_are_refused_even_with_force(tmp_path: Path, force: bool):
     with pytest.raises(OutputError):
