@@ -34,7 +34,7 @@ class Tool:
             return "--alpha-input, unless --alpha X is given"
         if self.any_alpha is None:
             return _options(self.baked)
-        weights = ", weights apart from all else" if self.blends else ""
+        weights = ", stored for its Interpolate Models" if self.blends else ""
         return f"{_options(self.baked)}{weights} (with --alpha-input: {_options(self.any_alpha)})"
 
 
