@@ -4,14 +4,17 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <vector>
 
-// A whole file; nothing of one that is not there.
+// A whole file; nothing of one that is not there, or cannot be read to its end (a folder, say).
 inline std::vector<char> bytes(const char* path)
 {
     std::ifstream file(path, std::ios::binary);
-    return std::vector<char>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    std::vector<char> result;
+    char part[65536];
+    while (file.read(part, sizeof(part)) || file.gcount() > 0)
+        result.insert(result.end(), part, part + file.gcount());
+    return file.bad() ? std::vector<char>() : result;
 }
 
 // NaN for what is no number.

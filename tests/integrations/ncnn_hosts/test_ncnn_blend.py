@@ -89,7 +89,8 @@ def test_files_that_are_no_pair_are_refused(blend_program: Path, folder: Path, t
     for name, flag in (("half", FLOAT16), ("int8", INT8)):
         (tmp_path / f"{name}.bin").write_bytes(flag.to_bytes(4, "little") + whole[4:])
     out = tmp_path / "x.bin"
-    for name in ("short", "odd", "empty", "missing"):
+    (tmp_path / "folder.bin").mkdir()
+    for name in ("short", "odd", "empty", "missing", "folder"):
         for pair in ((folder / "1.bin", tmp_path / f"{name}.bin"), [tmp_path / f"{name}.bin"] * 2):
             if name != "short" or pair[0] != pair[1]:
                 assert_refused(blend_program, *pair, 0.5, out, "expected two of the same network")
