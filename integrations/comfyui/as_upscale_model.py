@@ -31,7 +31,7 @@ class AsUpscaleModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: Model, alpha: float, alpha_text: str = "") -> io.NodeOutput:
-        """Raises AlphaError and InputError for what could not run later."""
+        """Raises what `describe` does."""
         from .described import describe
 
         return io.NodeOutput(describe(model, alphas.chosen(alpha, alpha_text)))

@@ -79,7 +79,7 @@ def _opacity(opacity: Any, frame: Any) -> FloatArray:
 
 
 def _as_grey(result: FloatArray) -> FloatArray:
-    """Of what ran as RGB for its opacity's sake: the mean of the three, which is what becomes of a grey image."""
+    """Of what ran as RGB for its opacity's sake: the mean of the three, as of a grey image, but each was clipped."""
     grey: FloatArray = result[:, :, :3].mean(axis=2)
     return grey
 
