@@ -164,11 +164,13 @@ class ExportJob:
             (self.half, "--dtype float16"),
             (self.plane, "--single-input plane"),
             (self.static, "--static"),
+            (self.is_blended_again, f"--for {self.tool}"),
         ):
             if asked:
                 raise ExportError(
                     f"--ncnn-form does not go with {option}: in ncnn a model computes in float32, has an alpha of its "
-                    "own, and takes images of all sizes; leave one of the two out"
+                    "own, takes images of all sizes, and keeps its weights in no special place; leave one of the two "
+                    "out"
                 )
 
     def _check_ncnn_files(self) -> None:

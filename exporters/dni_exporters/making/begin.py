@@ -70,7 +70,8 @@ def begin(job: ExportJob, clock: Clock) -> Begun:
         formula = along.formula(states)
     with clock("probe network"), traceable(architecture.network):
         contract = probe(architecture, job.input_shape, static=job.static)
-        notes += view_notes(contract.view, contract.overlap, advised=architecture.whole)
+        elsewhere = job.is_for_ncnn or job.single_input is not None
+        notes += view_notes(contract.view, contract.overlap, advised=architecture.whole, elsewhere=elsewhere)
         notes += unfuse(architecture.network, contract.input_shape)
         related = _least_alike(states, aligned.learnt, formula.path)
     return Begun(

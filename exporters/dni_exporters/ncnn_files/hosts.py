@@ -11,7 +11,7 @@ from pathlib import Path
 from dni_exporters.networks.probe import ImageContract
 from dni_exporters.outputs import scale_said
 from dni_runtime import ExportError
-from dni_runtime.metadata import AVERAGES, WHOLE
+from dni_runtime.metadata import WHOLE
 from dni_runtime.sizes import Sizes
 
 UPSCAYL, REALESRGAN = "upscayl", "realesrgan-ncnn-vulkan"
@@ -78,13 +78,8 @@ def is_your_own(tool: str | None) -> bool:
 
 
 def _seams(contract: ImageContract, hosts: str) -> str:
-    """What is to be seen of their tiles; empty where nothing is."""
-    if contract.view in (AVERAGES, WHOLE):
-        return (
-            f"{hosts}: images are cut into tiles, and the network looks at averages over what it is given: colours may "
-            "change from tile to tile; larger tiles are fewer"
-        )
-    if contract.overlap is not None and contract.overlap <= _AROUND:
+    """What is to be seen of their tiles; empty where nothing is, or more than seams, which is told of every network."""
+    if contract.view == WHOLE or (contract.overlap is not None and contract.overlap <= _AROUND):
         return ""
     return (
         f"{hosts}: the network is shown {_AROUND} pixels around each tile, and it looks at "

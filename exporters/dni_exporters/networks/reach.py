@@ -37,10 +37,20 @@ VIEW_NOTES = {
     ),
 }
 """What a user should know of a view; nothing of NEAR."""
+_ELSEWHERE = (
+    "the network looks at {}the whole image: a program that cuts images into tiles shows it one after the other, and "
+    "colours may change from tile to tile; larger tiles are fewer"
+)
 
 
-def view_notes(view: str | None, overlap: int | None, *, advised: bool) -> list[str]:
-    """What a user should know of how far a network sees. `advised`: whether spandrel advises against tiles."""
+def view_notes(view: str | None, overlap: int | None, *, advised: bool, elsewhere: bool = False) -> list[str]:
+    """What a user should know of how far a network sees.
+
+    advised:   whether spandrel advises against tiles.
+    elsewhere: whether the file is for other people's programs, whose tiles share nothing.
+    """
+    if elsewhere and view in VIEW_NOTES:
+        return [_ELSEWHERE.format("averages over " if view == AVERAGES else "")]
     if view == AVERAGES and overlap is None:
         return [
             "the network looks at averages over the whole image, which tiles share, but in other ways, too, it sees "

@@ -149,3 +149,12 @@ def test_what_spandrel_says_of_tiles_reaches_the_user():
     (note,) = view_notes("averages", None, advised=False)
     assert "farther than tiles overlap" in note
     assert view_notes("near", None, advised=False) == []
+
+
+@pytest.mark.parametrize(
+    ("view", "wanted"), [("averages", "looks at averages over the whole image: "), ("whole", "looks at the whole")]
+)
+def test_tiles_of_other_programs_share_nothing(view: str, wanted: str):
+    (note,) = view_notes(view, 8, advised=False, elsewhere=True)
+    assert wanted in note and "colours may change from tile to tile" in note and "as the whole would" not in note
+    assert view_notes("near", 8, advised=False, elsewhere=True) == []

@@ -74,6 +74,7 @@ def test_what_a_tool_sets(tool: str, asked: dict[str, Any], wanted: dict[str, An
         ({"tool": "upscayl", **ONE_ALPHA, "format": "onnx"}, r"means --format ncnn, and --format onnx was given"),
         ({"tool": "upscayl", **ONE_ALPHA, "output": "m.onnx"}, r"such as m.param; .onnx is --format onnx"),
         ({"tool": "upscayl", **ONE_ALPHA, "ir_version": 8}, r"--format ncnn does not go with --ir-version"),
+        ({"tool": "chainner", **ONE_ALPHA, "ncnn_form": True}, r"--ncnn-form does not go with --for chainner"),
         ({**ANY_ALPHA, "ir_version": 7}, r"--ir-version is 7; expected a whole number from 8 to 13"),
         ({**ANY_ALPHA, "ir_version": 14}, r"--ir-version is 14; expected a whole number from 8 to 13"),
         ({**ANY_ALPHA, "ir_version": 8, "opset": 19}, r"newest operator set is 18; leave one of the two out"),
