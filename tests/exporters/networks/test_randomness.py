@@ -22,7 +22,7 @@ DRAWS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "noise": (lambda x: x + torch.randn_like(x), r"draws random numbers \(randn_like in layer 'drawing'\)"),
     "in place": (lambda x: x + x.new_empty(x.shape).normal_(), r"\(normal_ in layer 'drawing'\)"),
     "of no effect on black": (lambda x: x * (1 + torch.rand(1)), r"\(rand in layer 'drawing'\)"),
-    "dropout left on": (lambda x: functional.dropout(x), r"\(dropout in layer 'drawing'\)"),
+    "dropout left on": (lambda x: functional.dropout(x), r"\(bernoulli_ in layer 'drawing'\)"),
     "an order": (lambda x: x[:, torch.randperm(x.shape[1])], r"\(randperm in layer 'drawing'\)"),
     "its own generator": (lambda x: x + torch.rand(1, generator=GENERATOR), r"\(rand in layer 'drawing'\)"),
     "attention": (lambda x: functional.scaled_dot_product_attention(x, x, x, dropout_p=0.5), "draws random numbers"),
