@@ -106,6 +106,8 @@ def convert(halves: Split, weights: Numbered, shape: tuple[int, int, int, int]) 
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise FormError(f"pnnx took longer than {_TIMEOUT_S:.0f} s") from None
+        except OSError as error:
+            raise FormError(f"pnnx cannot be started ({error})") from None
         param, weights_file = folder / "body.ncnn.param", folder / "body.ncnn.bin"
         if done.returncode or not param.is_file() or not weights_file.is_file():
             lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]

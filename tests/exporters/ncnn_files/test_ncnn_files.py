@@ -183,6 +183,17 @@ def test_without_pnnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         files_of(tmp_path, network, endpoints, alphas=[1])
 
 
+def test_where_pnnx_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "program").write_text("")
+    monkeypatch.setattr("pnnx.EXEC_PATH", tmp_path / "program")
+    network, endpoints = small_pair()
+    with pytest.raises(
+        ExportError, match=r"cannot be converted for ncnn: pnnx cannot be started \(.*Permission denied"
+    ):
+        files_of(tmp_path, network, endpoints, alphas=[1])
+    assert [path.name for path in tmp_path.iterdir()] == ["program"]
+
+
 def test_image_and_result_are_called_as_programs_call_them_and_nothing_is_negative():
     text = "7767517\n4 5\nInput in0 0 1 in0\nSplit s 1 2 in0 1 2\nReLU r 1 1 1 3 0=0.1\nBinaryOp add 2 1 3 2 out0 0=0\n"
     assert [line.split() for line in with_names(text).splitlines()] == [
