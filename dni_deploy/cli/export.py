@@ -7,9 +7,9 @@ import click
 
 import dni_exporters
 from dni_deploy import terminal
+from dni_exporters.asked.tools import TOOLS, listed
 from dni_exporters.job import DELTAS, DTYPES, SINGLE_INPUTS, WEIGHTS
 from dni_exporters.outputs import FORMATS
-from dni_exporters.tools.table import TOOLS, listed
 
 from . import options
 from .errors import Command, parsed

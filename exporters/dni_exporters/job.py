@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,13 @@ from dni_runtime import Alpha, ExportError
 from dni_runtime.files.fields import is_span
 from dni_runtime.metadata import LIMIT_VALUE
 
+from .asked.conflicts import check_shape, check_together
+from .asked.tools import TOOLS, settings_for
+from .asked.versions import check_ir_version, least_ir_version, opset_for
 from .checking.tolerance import STORED_AS_FLOAT16, tolerance_of
 from .clock import Progress
 from .outputs import FORMATS, model_paths, names_with_scale
 from .sources import EndpointSource, Route, listed
-from .tools.table import TOOLS, settings_for
-from .tools.versions import check_ir_version, least_ir_version, opset_for
 from .torch_types import nn
 
 DTYPES = ("float32", "float16")
@@ -27,9 +26,6 @@ WEIGHTS = ("embed", "external", "link")
 DELTAS = ("int8", "float16")
 SINGLE_INPUTS = ("baked", "plane")
 
-_SHAPE_LENGTH = 4
-# Of the image to trace with: a gigabyte, before the network makes anything of it.
-_MOST_NUMBERS = 2**28
 # The newest that ONNX Runtime 1.14 reads; chaiNNer has installed 1.15 to 1.23.
 _SINGLE_IR = 8
 
@@ -87,17 +83,6 @@ class ExportJob:
             raise ExportError(
                 f"the alpha range is {low:g}..{high:g}; expected the smaller number first, both within {LIMIT_VALUE:g}"
             )
-        if self.is_for_ncnn and self.alpha_input:
-            raise ExportError(
-                "--format ncnn does not go with --alpha-input: the weights in ncnn's files are fixed; give --alpha X, "
-                "or a list of them. For alpha at run time write an ONNX file with --ncnn-form, or blend two of ncnn's "
-                "files in your program (docs/how-to/ncnn.md)"
-            )
-        if self.alpha_input == self.baked:
-            raise ExportError(
-                "say which model to make: one that takes alpha at run time (--alpha-input, alpha_input=True) or one "
-                "for a fixed alpha (--alpha X, alphas=[X]), not both"
-            )
         for name, value, allowed in (
             ("format", self.format, (None, *FORMATS)),
             ("dtype", self.dtype, DTYPES),
@@ -107,86 +92,13 @@ class ExportJob:
         ):
             if value not in allowed:
                 raise ExportError(f"{name} is {value!r}; expected one of {', '.join(filter(None, allowed))}")
-        if self.baked:
-            self._check_baked()
-        if self.delta is not None and self.weights == "link":
-            raise ExportError(
-                "--weights link does not go with --delta: the endpoints' own files hold no difference; "
-                "use --weights embed or external"
-            )
-        if self.single_input is not None:
-            self._check_single_input(self.single_input)
-        if self.ncnn_form:
-            self._check_ncnn_form()
-        if self.is_for_ncnn:
-            self._check_ncnn_files()
+        check_together(self)
         if self.ir_version is not None:
             check_ir_version(self.ir_version, self.opset)
-        self._check_shape()
+        check_shape(self.input_shape)
         if self.atol is not None and not self.atol >= 0:
             raise ExportError(f"atol is {self.atol}; expected 0 or more")
         _ = self.pinned, self.default, self.outputs  # alphas and names that cannot be
-
-    def _check_shape(self) -> None:
-        if (shape := self.input_shape) is None:
-            return
-        sides = [side for side in shape if isinstance(side, Integral) and side > 0]
-        if not len(shape) == len(sides) == _SHAPE_LENGTH or math.prod(sides) > _MOST_NUMBERS:
-            raise ExportError(
-                f"input_shape is {shape!r:.100}; expected N, C, H and W, whole numbers from 1 on, of an image of "
-                f"{_MOST_NUMBERS:,} numbers at most, such as (1, 3, 64, 64)"
-            )
-
-    def _check_baked(self) -> None:
-        if self.alpha_default is not None:
-            raise ExportError("--alpha-default is for --alpha-input: a baked model has no alpha to leave out")
-        if self.weights == "link":
-            raise ExportError("--weights link is for --alpha-input: a baked model holds weights that no endpoint has")
-        if self.delta is not None:
-            raise ExportError("--delta is for --alpha-input: a baked model holds one set of weights, and no difference")
-
-    def _check_single_input(self, kind: str) -> None:
-        if (kind == "baked") != self.baked:
-            other, option = ("plane", "--alpha X") if kind == "baked" else ("baked", "--alpha-input")
-            raise ExportError(
-                f"--single-input {kind} is for {option}; give that, or --single-input {other} for what you have"
-            )
-        if self.weights != "embed":
-            raise ExportError(
-                f"--single-input does not go with --weights {self.weights}: tools that take one input read one file; "
-                "use --weights embed"
-            )
-        if self.alpha_default is not None:
-            raise ExportError("--alpha-default is of no use with --single-input: there is no input to leave out")
-
-    def _check_ncnn_form(self) -> None:
-        for asked, option in (
-            (self.half, "--dtype float16"),
-            (self.plane, "--single-input plane"),
-            (self.static, "--static"),
-            (self.is_blended_again, f"--for {self.tool}"),
-        ):
-            if asked:
-                raise ExportError(
-                    f"--ncnn-form does not go with {option}: in ncnn a model computes in float32, has an alpha of its "
-                    "own, takes images of all sizes, and keeps its weights in no special place; leave one of the two "
-                    "out"
-                )
-
-    def _check_ncnn_files(self) -> None:
-        for asked, option in (
-            (self.weights != "embed", f"--weights {self.weights}"),
-            (self.single_input, f"--single-input {self.single_input}"),
-            (self.opset is not None, "--opset"),
-            (self.ir_version is not None, "--ir-version"),
-            (self.ncnn_form, "--ncnn-form"),
-            (self.static, "--static"),
-        ):
-            if asked:
-                raise ExportError(
-                    f"--format ncnn does not go with {option}: what is written is no ONNX file, but a .param file for "
-                    "images of all sizes, with its weights in a .bin file; leave one of the two out"
-                )
 
     @property
     def baked(self) -> bool:

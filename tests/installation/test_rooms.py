@@ -29,7 +29,7 @@ LAYERS = {
         {"vapoursynth"},
     ],
     "dni_exporters": [
-        {"checkpoints", "tools"},
+        {"asked", "checkpoints"},
         {"networks", "graphs"},
         {"verdict", "tracing"},
         {"checking", "fitting", "ncnn_form"},

@@ -15,7 +15,7 @@ from dni_exporters.ncnn_form.learn import learn_form
 from dni_exporters.outputs import companion
 from dni_runtime import ExportError, Metadata
 from dni_runtime.ncnn.layers import FormError, blobs, ends, read_layers
-from dni_runtime.ncnn.weights import halves_of, prepare_form, values_of
+from dni_runtime.ncnn.weights import prepare_form, values_of
 from dni_runtime.prepared.blending import Blending
 from dni_runtime.sizes import Sizes
 from dni_runtime.weights.alpha_file import read_onnx_file
@@ -48,11 +48,9 @@ class NcnnFiles:
         file = read_onnx_file(source)
         assert file is not None  # the exporter writes no .ort file
         self._network_sizes = (file.metadata or Metadata()).sizes
-        image = next(value for value in file.slim.graph.input if value.name != "alpha")
-        channels = image.type.tensor_type.shape.dim[1].dim_value
         self._half = half
         try:
-            self._form = learn_form(halves_of(file.slim), channels, self._network_sizes, remainders=False)
+            self._form = learn_form(file.slim, self._network_sizes, remainders=False)
             self._prepared = prepare_form(file.slim, source.parent, self._form)
         except (FormError, CannotPrepareError) as error:
             raise ExportError(f"the network cannot be converted for ncnn: {error}; write an ONNX file") from None

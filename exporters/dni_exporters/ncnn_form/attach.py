@@ -9,11 +9,10 @@ import dni_runtime
 from dni_runtime import ExportError, Metadata, Model, ParityError
 from dni_runtime.ncnn.form import KEY, Form
 from dni_runtime.ncnn.layers import FormError
-from dni_runtime.ncnn.weights import halves_of
 from dni_runtime.weights.alpha_file import read_onnx_file
 from dni_runtime.weights.split import CannotPrepareError
 
-from .learn import learn_form, two_sizes
+from .learn import channels_of, learn_form, two_sizes
 
 # As for PyTorch: float32 rounding through a deep network.
 _TOLERANCE = 1e-5
@@ -27,16 +26,14 @@ def attach_form(path: Path) -> str | None:
     file = read_onnx_file(path)
     assert file is not None  # the exporter writes no .ort file
     metadata = file.metadata or Metadata()
-    image = next(value for value in file.slim.graph.input if value.name != "alpha")
-    channels = image.type.tensor_type.shape.dim[1].dim_value
     try:
-        form = learn_form(halves_of(file.slim), channels, metadata.sizes)
+        form = learn_form(file.slim, metadata.sizes)
     except (FormError, CannotPrepareError) as error:
         raise ExportError(f"the network cannot be given a form for ncnn: {error}; leave --ncnn-form out") from None
     # Of Protocol Buffers: what follows a message is merged into it, and these entries are a list.
     with path.open("ab") as opened:
         opened.write(_entry(form))
-    _compare(path, form, metadata, channels)
+    _compare(path, form, metadata, channels_of(file.slim))
     return None if form.is_for_all else f"in ncnn it takes {form}"
 
 

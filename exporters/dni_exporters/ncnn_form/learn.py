@@ -6,12 +6,13 @@ from bisect import bisect_right
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from dni_runtime.ncnn.form import LIMIT_GRAPHS, Form, Part, Remainders
 from dni_runtime.ncnn.layers import FormError, blobs, read_layers, words
 from dni_runtime.ncnn.shapes import result_shape
+from dni_runtime.ncnn.weights import halves_of
 from dni_runtime.sizes import Sizes
-from dni_runtime.weights.split import Split
 
 from .convert import Converted, Numbered, convert, made_with, numbered
 
@@ -21,11 +22,12 @@ _LARGEST_PERIOD = 64
 _MOST_STEPS = 8
 
 
-def learn_form(halves: Split, channels: int, sizes: Sizes, *, remainders: bool = True) -> Form:
-    """The form for ncnn of a network that takes images of `channels` channels. Raises FormError where it has none.
+def learn_form(model: onnx.ModelProto, sizes: Sizes, *, remainders: bool = True) -> Form:
+    """The form for ncnn of a model. Raises FormError or CannotPrepareError where it has none.
 
     remainders: also have graphs for images that are no multiples of the form's period.
     """
+    halves, channels = halves_of(model), channels_of(model)
     weights = numbered(halves)
 
     def graph(period: int, remainders: Remainders) -> Converted | None:
@@ -52,6 +54,13 @@ def learn_form(halves: Split, channels: int, sizes: Sizes, *, remainders: bool =
         if (other := graph(period, left)) is not None and other.has_weights_of(found):
             graphs[left] = other.param
     return Form(period, graphs, parts, made_with())
+
+
+def channels_of(model: onnx.ModelProto) -> int:
+    """How many channels the model's image has."""
+    image = next(value for value in model.graph.input if value.name != "alpha")
+    channels: int = image.type.tensor_type.shape.dim[1].dim_value
+    return channels
 
 
 def two_sizes(sizes: Sizes, period: int, remainders: Remainders) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -16,6 +16,9 @@ from dni_runtime.images.tiling import Share
 FloatArray = npt.NDArray[np.float32]
 Run = Callable[[FloatArray], FloatArray]
 
+# A third of what float32 holds, so that sums of two stay finite; beyond every range of values.
+_LARGEST = np.float32(1e38)
+
 
 @dataclass(frozen=True, slots=True)
 class Regions:
@@ -82,6 +85,7 @@ class Regions:
             if y.ndim != 4 or len(y) != len(tiles) or y.shape[2:] != wanted.shape[1:] or (weights == 1).all():
                 return y  # nothing to mix, or no image: `run_tiled` says what is wrong with it
             by_tile = y.reshape(int(needed.sum()), -1, *y.shape[2:])
+            np.clip(by_tile, -_LARGEST, _LARGEST, out=by_tile)  # infinity is clipped in the end, and times 0 it is NaN
             by_tile *= weights[needed, None]
             if mixed is None and needed.all():
                 mixed = by_tile

@@ -60,6 +60,14 @@ def test_tiles_run_at_the_levels_that_they_need_and_no_other(fixed):
     np.testing.assert_allclose(result[:, 80:190], 0.25, atol=1e-6)
 
 
+def test_infinity_at_one_level_leaves_the_pixels_of_others_as_they_are():
+    strengths = np.array([[0, 0.25, 0.5, 0.75, 1, 1]], np.float32)
+    runs = [lambda x: x * np.float32(0.5), lambda x: x * np.float32(0.25), lambda x: x + np.float32("inf")]
+    network = Regions(strengths, (0.0, 0.5, 1.0), runs)
+    (result,) = enhance_images(network, [np.ones((1, 6, 3), np.float32)], METADATA, SHAPE)
+    np.testing.assert_array_equal(result[0, :, 0], np.float32([0.5, 0.375, 0.25, 1, 1, 1]))
+
+
 def test_a_batch_begins_with_the_alpha_that_the_one_before_ended_with():
     strengths = noise(64, 200)
     strengths[0, 0], strengths[0, 1] = 0, 1

@@ -13,8 +13,8 @@ from exporting import assert_close, blended, expected, photo, run, small_pair
 import dni_exporters
 from dni_deploy.demo import STRONG, WEAK
 from dni_exporters import export
+from dni_exporters.asked.tools import TOOLS, listed
 from dni_exporters.job import ExportJob
-from dni_exporters.tools.table import TOOLS, listed
 from dni_runtime import ExportError
 
 ONE_ALPHA = {"alphas": [0.3]}
