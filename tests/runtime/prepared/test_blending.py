@@ -48,7 +48,7 @@ def test_neighbours_of_one_form_are_scaled_as_one():
 def test_the_same_array_is_filled_again_and_again(kind: str, tmp_path_factory: pytest.TempPathFactory):
     with load(nasty_model(tmp_path_factory.getbasetemp(), kind), "cpu", threads=1) as model:
         runner = model._runner
-        with runner._sets.use((0.5,)) as weights:
+        with runner._sets.use((0.5,), runner._blend) as weights:
             first = weights.flat.copy()
         for alpha in (0.0, 0.25, 1.0, 0.5):
             runner._blend((alpha,), weights)
