@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from commands import dni
-from exporting import assert_close, blended, expected, photo, small_pair
+from exporting import assert_close, blended, expected, photo, small_pair, small_pair_files
 from networks import Weights, conv, pair
 from networks_in_ncnn import Attends, pads_to_even
 from torch import nn
@@ -208,16 +208,8 @@ def test_image_and_result_are_called_as_programs_call_them_and_nothing_is_negati
 
 
 def test_on_the_command_line(tmp_path: Path):
-    _, endpoints = small_pair()
-    for name, endpoint in zip("AB", endpoints, strict=True):
-        torch.save(endpoint, tmp_path / f"{name}.pth")
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n\ndef net():\n    c = lambda i, o: nn.Conv2d(i, o, 3, padding=1)\n"
-        "    return nn.Sequential(c(3, 8), nn.ReLU(), c(8, 3))\n"
-    )
-    files, network = (tmp_path / "A.pth", tmp_path / "B.pth"), f"{tmp_path / 'net.py'}:net"
-    asked = ("--arch", network, "--format", "ncnn", "--no-verdict")
-    result = dni("export", *files, "--alpha", "0:1:0.5", "-o", tmp_path / "models", *asked, "--json").assert_ok()
+    asked = (*small_pair_files(tmp_path), "--format", "ncnn", "--no-verdict", "--json")
+    result = dni("export", *asked, "--alpha", "0:1:0.5", "-o", tmp_path / "models").assert_ok()
     made = [Path(file["path"]) for file in json.loads(result.out)["files"]]
     assert [path.name for path in made] == [f"alpha-{alpha}-x1.param" for alpha in ("0.0", "0.5", "1.0")]
     first, *_ = outputs = [ncnn_run(path, photo(3, 9, 14)) for path in made]

@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 from commands import dni
-from exporting import assert_close, blended, expected, photo, small_pair
+from exporting import assert_close, blended, expected, photo, small_pair, small_pair_files
 from networks import pair
 from networks_in_ncnn import Attends, pads_to_even
 from photographs import save_image
@@ -98,17 +98,8 @@ def test_without_pnnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_on_the_command_line(tmp_path: Path):
-    _, endpoints = small_pair()
-    for name, endpoint in zip("AB", endpoints, strict=True):
-        torch.save(endpoint, tmp_path / f"{name}.pth")
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n\ndef net():\n    c = lambda i, o: nn.Conv2d(i, o, 3, padding=1)\n"
-        "    return nn.Sequential(c(3, 8), nn.ReLU(), c(8, 3))\n"
-    )
     model, picture = tmp_path / "model.onnx", save_image(tmp_path / "in.png", np.uint8(255 * photo(20, 30, 3)))
-    files = (tmp_path / "A.pth", tmp_path / "B.pth")
-    network = f"{tmp_path / 'net.py'}:net"
-    dni("export", *files, "--alpha-input", "-o", model, "--arch", network, "--ncnn-form").assert_ok()
+    dni("export", *small_pair_files(tmp_path), "--alpha-input", "-o", model, "--ncnn-form").assert_ok()
     result = dni("run", model, picture, "--alpha", "0.3", "-o", tmp_path / "out.png", "--provider", "ncnn").assert_ok()
     assert "running on ncnn (ncnn was asked for" in result.err
 

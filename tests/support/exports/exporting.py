@@ -110,6 +110,19 @@ def small_pair(count: int = 2) -> tuple[nn.Module, list[Weights]]:
     return network, [first, *others]
 
 
+def small_pair_files(folder: Path) -> tuple[str, ...]:
+    """The same on the command line: two checkpoints, and the network as code."""
+    _, endpoints = small_pair()
+    files = [folder / "A.pth", folder / "B.pth"]
+    for file, endpoint in zip(files, endpoints, strict=True):
+        torch.save(endpoint, file)
+    (folder / "net.py").write_text(
+        "from torch import nn\n\ndef net():\n    c = lambda i, o: nn.Conv2d(i, o, 3, padding=1)\n"
+        "    return nn.Sequential(c(3, 8), nn.ReLU(), c(8, 3))\n"
+    )
+    return (*map(str, files), "--arch", f"{folder / 'net.py'}:net")
+
+
 def three_endpoints(folder: Path) -> Path:
     """A model of three endpoints, which takes two alphas; made once, in the folder of all tests."""
     path = folder / "three" / "three.onnx"
