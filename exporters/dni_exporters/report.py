@@ -25,6 +25,11 @@ class Parity:
     error: float
     bound: float
 
+    @property
+    def share(self) -> float:
+        """The error as a share of its bound; 0 where there is none, for a bound of 0 (--atol 0) too."""
+        return self.error / self.bound if self.error else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
@@ -95,7 +100,7 @@ class ExportReport:
             what = "alpha-input" if file.alpha is None else f"alpha {format_alpha(file.alpha)}"
             if self.delta is not None:
                 what += f" ({self.delta} delta; one endpoint in float32 {4 * self.parameters / 1e6:.2f} MB)"
-            worst = max(file.parity, key=lambda p: p.error / p.bound, default=None)
+            worst = max(file.parity, key=lambda p: p.share, default=None)
             checked = (
                 "not verified"
                 if worst is None

@@ -53,8 +53,7 @@ def check_parity(
                 if not found.is_right:
                     worst_layer = WorstLayer(path, reference, layers, alpha, image, model.metadata)
                     raise _what_is_wrong(found, file, worst_layer, alphas)
-                if found.error / found.bound >= worst.error / worst.bound:
-                    worst = Parity(alpha, found.error, found.bound)
+                worst = max(Parity(alpha, found.error, found.bound), worst, key=lambda parity: parity.share)
             results.append(worst)
     return results
 

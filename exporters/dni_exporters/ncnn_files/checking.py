@@ -29,8 +29,7 @@ def check_files(path: Path, reference: Reference, alpha: tuple[float, ...], tole
         for images, wanted in _images(reference, alpha, sizes):
             for image, each in zip(images, wanted, strict=True):
                 found = _beside(net.run(image), each.clip(min=0), alpha, tolerance)
-                if found.error / found.bound >= worst.error / worst.bound:
-                    worst = found
+                worst = max(found, worst, key=lambda parity: parity.share)
     except ModelError as error:
         raise ExportError(f"ncnn does not run what was converted for it ({error}); write an ONNX file") from None
     return worst

@@ -137,3 +137,14 @@ def constant_nodes(model: onnx.ModelProto) -> list[str]:
             constant.update(node.output)
             found.append(f"{node.op_type} {node.output[0]}")
     return found
+
+
+@pytest.mark.parametrize("options", [{"alpha_input": True}, {"alphas": [0.5, 1.0]}], ids=["alpha-input", "baked"])
+def test_a_bound_of_nothing_is_met_by_what_is_equal_to_the_bit(options: dict[str, object], tmp_path: Path):
+    network = nn.Conv2d(3, 3, 1, groups=3, bias=False).eval()  # one product for each pixel: nothing to be rounded apart
+    first = dict(network.state_dict())
+    second = {name: 0.5 * tensor for name, tensor in first.items()}
+    output = tmp_path / ("m.onnx" if "alpha_input" in options else "models")
+    report = export([first, second], output, arch=network, atol=0, verdict=False, **options)  # type: ignore[arg-type]
+    assert {(each.error, each.bound) for file in report.files for each in file.parity} == {(0.0, 0.0)}
+    assert "equals PyTorch within 0.0e+00 (bound 0)" in report.summary()

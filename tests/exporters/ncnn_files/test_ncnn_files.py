@@ -194,6 +194,15 @@ def test_where_pnnx_cannot_be_started(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [path.name for path in tmp_path.iterdir()] == ["program"]
 
 
+def test_a_bound_of_nothing_is_met_by_what_is_equal_to_the_bit(tmp_path: Path):
+    network = torch.nn.Conv2d(3, 3, 1, groups=3, bias=False).eval()
+    first = dict(network.state_dict())
+    second = {name: 0.5 * tensor for name, tensor in first.items()}
+    options = {"arch": network, "format": "ncnn", "alphas": [1.0], "verdict": False}
+    (file,) = export([first, second], tmp_path / "m.param", atol=0, **options).files  # type: ignore[arg-type]
+    assert (file.parity[0].error, file.parity[0].bound) == (0.0, 0.0)
+
+
 def test_image_and_result_are_called_as_programs_call_them_and_nothing_is_negative():
     text = "7767517\n4 5\nInput in0 0 1 in0\nSplit s 1 2 in0 1 2\nReLU r 1 1 1 3 0=0.1\nBinaryOp add 2 1 3 2 out0 0=0\n"
     assert [line.split() for line in with_names(text).splitlines()] == [
