@@ -38,6 +38,7 @@ class Tool:
         return f"{_options(self.baked)}{weights} (with --alpha-input: {_options(self.any_alpha)})"
 
 
+UPSCAYL, REALESRGAN = "upscayl", "realesrgan-ncnn-vulkan"
 _ALPHA_AT_RUN_TIME = Tool({}, {}, moves=True)
 _NCNN_FILES = Tool({"format": "ncnn"}, None)
 
@@ -51,8 +52,8 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
         "comfyui": _ALPHA_AT_RUN_TIME,
         "vapoursynth": _ALPHA_AT_RUN_TIME,
         "vs-mlrt": Tool({"single_input": "baked"}, {"single_input": "plane"}),
-        "upscayl": _NCNN_FILES,
-        "realesrgan-ncnn-vulkan": _NCNN_FILES,
+        UPSCAYL: _NCNN_FILES,
+        REALESRGAN: _NCNN_FILES,
         "android": _NCNN_FILES,
     }
 )

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dni_exporters.asked.tools import REALESRGAN, UPSCAYL
 from dni_exporters.networks.probe import ImageContract
 from dni_exporters.outputs import scale_said
 from dni_runtime import ExportError
 from dni_runtime.metadata import WHOLE
 from dni_runtime.sizes import Sizes
 
-UPSCAYL, REALESRGAN = "upscayl", "realesrgan-ncnn-vulkan"
 # Layers, of those that are ever written, that their releases are built without (src/CMakeLists.txt).
 _MISSING: Mapping[str, frozenset[str]] = {
     UPSCAYL: frozenset(
